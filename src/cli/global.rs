@@ -1,0 +1,121 @@
+//! The options that every command has, before or after its name.
+//!
+//! Separate because flag beats environment beats file beats default, and that order is decided once.
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Args, ValueEnum};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+const HEADING: &str = "Global options";
+
+#[derive(Args, Debug)]
+pub(super) struct Global {
+    /// Folder of the embedded log; made where it is not there
+    #[arg(long, global = true, value_name = "DIR", env = "FASTDATA_DATA_DIR", default_value = ".fastdata")]
+    #[arg(hide_env_values = true, help_heading = HEADING)]
+    pub(super) data_dir: PathBuf,
+
+    /// Kafka brokers to use instead of the embedded log
+    #[arg(long, global = true, value_name = "HOST:PORT,...", env = "FASTDATA_BROKERS")]
+    #[arg(hide_env_values = true, help_heading = HEADING)]
+    pub(super) brokers: Option<String>,
+
+    /// A property of the Kafka client; repeatable
+    #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = super::values::property, help_heading = HEADING)]
+    pub(super) kafka: Vec<(String, String)>,
+
+    /// File with properties of the Kafka client
+    #[arg(long, global = true, value_name = "FILE", env = "FASTDATA_KAFKA_CONFIG")]
+    #[arg(hide_env_values = true, help_heading = HEADING)]
+    pub(super) kafka_config: Option<PathBuf>,
+
+    /// How log lines are written to stderr
+    #[arg(long, global = true, value_enum, value_name = "FORMAT", env = "FASTDATA_LOG_FORMAT", default_value = "text")]
+    #[arg(hide_env_values = true, help_heading = HEADING)]
+    pub(super) log_format: LogFormat,
+
+    /// More log lines: -v debug, -vv trace; FASTDATA_LOG takes filters such as `fastdata::log=debug`
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, conflicts_with = "quiet", help_heading = HEADING)]
+    pub(super) verbose: u8,
+
+    /// Only results and errors
+    #[arg(short, long, global = true, help_heading = HEADING)]
+    pub(super) quiet: bool,
+
+    /// When to use colours
+    #[arg(long, global = true, value_enum, value_name = "WHEN", env = "FASTDATA_COLOR", default_value = "auto")]
+    #[arg(hide_env_values = true, help_heading = HEADING)]
+    pub(super) color: ColorWhen,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ColorWhen {
+    Auto,
+    Always,
+    Never,
+}
+
+impl From<ColorWhen> for clap::ColorChoice {
+    fn from(when: ColorWhen) -> Self {
+        match when {
+            ColorWhen::Auto => Self::Auto,
+            ColorWhen::Always => Self::Always,
+            ColorWhen::Never => Self::Never,
+        }
+    }
+}
+
+impl ColorWhen {
+    /// Makes it the choice of every styled stream of the process.
+    pub(super) fn set(self) {
+        let choice = match self {
+            Self::Auto => anstream::ColorChoice::Auto,
+            Self::Always => anstream::ColorChoice::Always,
+            Self::Never => anstream::ColorChoice::Never,
+        };
+        choice.write_global();
+    }
+}
+
+/// The wish for colours, read before the arguments are parsed: messages about them have colours too.
+pub(super) fn color_of(args: impl IntoIterator<Item = OsString>, variable: Option<String>) -> ColorWhen {
+    let args: Vec<_> = args.into_iter().take_while(|a| a != "--").collect();
+    let given = args.iter().enumerate().rev().find_map(|(i, a)| match a.to_str()?.strip_prefix("--color")? {
+        "" => args.get(i + 1)?.to_str().map(str::to_owned),
+        rest => rest.strip_prefix('=').map(str::to_owned),
+    });
+    let word = given.or(variable).unwrap_or_default();
+    ColorWhen::from_str(&word, false).unwrap_or(ColorWhen::Auto)
+}
+
+/// The colours of `--help` and of messages about arguments.
+pub(super) const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn color(args: &[&str]) -> ColorWhen {
+        color_of(args.iter().map(OsString::from), None)
+    }
+
+    #[test]
+    fn colours_are_known_before_the_arguments_are_parsed() {
+        assert_eq!(color(&["fastdata", "--color", "never", "x"]), ColorWhen::Never);
+        assert_eq!(color(&["fastdata", "x", "--color=always"]), ColorWhen::Always);
+        assert_eq!(color(&["fastdata", "x", "--", "--color=always"]), ColorWhen::Auto);
+        assert_eq!(color(&["fastdata", "--color", "mauve"]), ColorWhen::Auto);
+        assert_eq!(color_of([], Some("never".into())), ColorWhen::Never);
+    }
+}

@@ -1,0 +1,158 @@
+//! Located messages about a text that a person wrote: spans, carets, hints, reports.
+//!
+//! Separate because every stage from YAML to plan speaks through it and none of them prints.
+//! It never decides whether something is an error and never writes to a terminal.
+
+mod render;
+mod suggest;
+
+pub use suggest::{nearest, one_of};
+
+use std::fmt;
+use std::sync::Arc;
+
+/// A range of bytes in one source text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Span {
+    /// First byte.
+    pub start: usize,
+    /// One past the last byte.
+    pub end: usize,
+}
+
+impl Span {
+    /// The span of `start..end`.
+    #[must_use]
+    pub const fn new(start: usize, end: usize) -> Self {
+        Self { start, end }
+    }
+}
+
+/// A value and where it stands in the source text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Spanned<T> {
+    /// The value.
+    pub value: T,
+    /// Where it was written.
+    pub span: Span,
+}
+
+impl<T> Spanned<T> {
+    /// A value at a place.
+    pub const fn new(value: T, span: Span) -> Self {
+        Self { value, span }
+    }
+
+    /// The same place, another value.
+    pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Spanned<U> {
+        Spanned { value: f(self.value), span: self.span }
+    }
+}
+
+impl<T> std::ops::Deref for Spanned<T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+/// A text with the name under which its errors are reported.
+#[derive(Debug, PartialEq, Eq)]
+pub struct SourceText {
+    /// The path as the user wrote it.
+    pub name: String,
+    /// The whole text.
+    pub text: String,
+}
+
+/// One thing that is wrong, where, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// What is wrong, in one line, with the user's words in backticks.
+    pub message: String,
+    /// Where; `None` for a fault of the whole file.
+    pub span: Option<Span>,
+    /// What to do.
+    pub hint: Option<String>,
+}
+
+impl Diagnostic {
+    /// A message at a place.
+    pub fn at(span: Span, message: impl Into<String>) -> Self {
+        Self { message: message.into(), span: Some(span), hint: None }
+    }
+
+    /// A message about the whole text.
+    pub fn whole(message: impl Into<String>) -> Self {
+        Self { message: message.into(), span: None, hint: None }
+    }
+
+    /// Adds what to do.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds what to do, where there is something to say.
+    #[must_use]
+    pub fn maybe_hint(mut self, hint: Option<String>) -> Self {
+        self.hint = hint.or(self.hint);
+        self
+    }
+}
+
+/// All that is wrong with one text, in the order of the text.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The text that the spans point into.
+    pub source: Arc<SourceText>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Report {
+    /// An empty report about a text.
+    #[must_use]
+    pub fn new(source: Arc<SourceText>) -> Self {
+        Self { source, diagnostics: Vec::new() }
+    }
+
+    /// Adds one finding.
+    pub fn push(&mut self, diagnostic: Diagnostic) {
+        self.diagnostics.push(diagnostic);
+    }
+
+    /// Whether nothing is wrong.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.diagnostics.is_empty()
+    }
+
+    /// The findings, in the order of the text; the same finding is listed once.
+    #[must_use]
+    pub fn diagnostics(&self) -> Vec<&Diagnostic> {
+        let mut all: Vec<_> = self.diagnostics.iter().collect();
+        all.sort_by_key(|d| d.span.unwrap_or_default());
+        all.dedup();
+        all
+    }
+
+    /// `Ok(value)` where nothing is wrong, else the report.
+    ///
+    /// # Errors
+    /// The report itself, where it holds a finding.
+    pub fn finish<T>(self, value: Option<T>) -> Result<T, Self> {
+        match value {
+            Some(value) if self.is_empty() => Ok(value),
+            _ => Err(self),
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        render::report(self, f)
+    }
+}
+
+impl std::error::Error for Report {}

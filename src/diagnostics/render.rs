@@ -1,0 +1,87 @@
+//! Draws a report: `error:`, `file:line:col`, the source line, a caret, a hint.
+//!
+//! Separate from the data so that messages can be built and compared without drawing them.
+//! It never adds colour: the printer of the command line does.
+
+use super::{Report, Span};
+use std::fmt;
+
+/// Longest part of a source line that is shown.
+const WIDTH: usize = 160;
+
+pub(super) fn report(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    for (i, d) in report.diagnostics().into_iter().enumerate() {
+        if i > 0 {
+            writeln!(f)?;
+        }
+        writeln!(f, "error: {}", d.message)?;
+        match d.span {
+            Some(span) => excerpt(&report.source.name, &report.source.text, span, f)?,
+            None => writeln!(f, "  --> {}", report.source.name)?,
+        }
+        if let Some(hint) = &d.hint {
+            writeln!(f, "hint: {hint}")?;
+        }
+    }
+    Ok(())
+}
+
+/// Line and column (both from 1, the column in characters) of a byte.
+pub(crate) fn line_column(text: &str, at: usize) -> (usize, usize) {
+    let at = floor(text, at.min(text.len()));
+    let line_start = text[..at].rfind('\n').map_or(0, |i| i + 1);
+    let line = text[..at].bytes().filter(|b| *b == b'\n').count() + 1;
+    (line, text[line_start..at].chars().count() + 1)
+}
+
+fn floor(text: &str, mut at: usize) -> usize {
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}
+
+fn excerpt(name: &str, text: &str, span: Span, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let start = floor(text, span.start.min(text.len()));
+    let (line, column) = line_column(text, start);
+    writeln!(f, "  --> {name}:{line}:{column}")?;
+    let line_start = text[..start].rfind('\n').map_or(0, |i| i + 1);
+    let rest = &text[line_start..];
+    let full = rest.split('\n').next().unwrap_or_default().trim_end();
+    // A long line is cut around the caret, so that a one-line file stays readable.
+    let skip = (column - 1).saturating_sub(WIDTH / 2);
+    let shown: String = full.chars().skip(skip).take(WIDTH).collect();
+    let shown = shown.replace('\t', " ");
+    let end = floor(text, span.end.clamp(start, text.len())).min(line_start + full.len()).max(start);
+    let carets = text[start..end].chars().count().clamp(1, WIDTH / 2);
+    let gutter = line.to_string();
+    let pad = " ".repeat(gutter.len());
+    writeln!(f, "{pad} |")?;
+    writeln!(f, "{gutter} | {shown}")?;
+    writeln!(f, "{pad} | {}{}", " ".repeat(column - 1 - skip), "^".repeat(carets))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Diagnostic, Report, SourceText, Span};
+    use std::sync::Arc;
+
+    #[test]
+    fn a_message_shows_line_column_caret_and_hint() {
+        let source = SourceText { name: "p.yaml".into(), text: "name: é\nstpes: []\n".into() };
+        let mut report = Report::new(Arc::new(source));
+        report.push(Diagnostic::at(Span::new(9, 14), "unknown field `stpes`").hint("did you mean `steps`?"));
+        assert_eq!(
+            report.to_string(),
+            "error: unknown field `stpes`\n  --> p.yaml:2:1\n  |\n2 | stpes: []\n  | ^^^^^\nhint: did you mean `steps`?\n"
+        );
+    }
+
+    #[test]
+    fn a_span_past_the_end_points_at_the_end() {
+        let source = SourceText { name: "p".into(), text: "a: é".into() };
+        let mut report = Report::new(Arc::new(source));
+        report.push(Diagnostic::at(Span::new(90, 95), "cut off"));
+        assert_eq!(report.to_string(), "error: cut off\n  --> p:1:5\n  |\n1 | a: é\n  |     ^\n");
+    }
+}

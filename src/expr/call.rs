@@ -1,0 +1,123 @@
+//! One aggregate call of a `select`, such as `avg(alcohol) FILTER (WHERE ph < 4)`.
+//!
+//! Separate from the select around it because the runtime keeps the states of calls: it evaluates the
+//! arguments, feeds an accumulator, and stores its state as bytes. A call is only made when its accumulator
+//! could be made once. It never holds state itself.
+
+use super::ExprError;
+use super::compile::{Expr, Predicate, Source};
+use super::error::plain;
+use super::evaluate::Input;
+use arrow_schema::{DataType, Field, FieldRef, Schema};
+use datafusion_common::Result;
+use datafusion_expr::GroupsAccumulator;
+use datafusion_expr::expr::{AggregateFunction, NullTreatment};
+use datafusion_physical_expr::aggregate::{AggregateExprBuilder, AggregateFunctionExpr};
+use datafusion_physical_expr::expressions::{Column, Literal};
+use datafusion_physical_expr::{GroupsAccumulatorAdapter, PhysicalExpr};
+use std::sync::Arc;
+
+/// An aggregate function with its arguments and its filter; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct AggregateCall {
+    args: Vec<Expr>,
+    filter: Option<Predicate>,
+    expr: Arc<AggregateFunctionExpr>,
+    state: Vec<FieldRef>,
+}
+
+impl AggregateCall {
+    pub(super) fn compile(call: AggregateFunction, source: &Source<'_>, inputs: &[Input]) -> Result<Self, ExprError> {
+        let lower = |expr| source.lower(expr, inputs, false);
+        let params = call.params;
+        let args = params.args.into_iter().map(lower).collect::<Result<Vec<_>, _>>()?;
+        let filter = params.filter.map(|f| lower(*f)).transpose()?.map(Predicate::new);
+        let (mut fields, mut physical) = (Vec::new(), Vec::new());
+        for (i, arg) in args.iter().enumerate() {
+            let name = format!("arg{i}");
+            // Some functions read a constant argument, such as a percentile, when the accumulator is made.
+            let constant = arg.program().expr().downcast_ref::<Literal>().is_some();
+            let column: Arc<dyn PhysicalExpr> =
+                if constant { arg.program().expr().clone() } else { Arc::new(Column::new(&name, i)) };
+            fields.push(Field::new(name, arg.data_type().clone(), arg.nullable()));
+            physical.push(column);
+        }
+        let ignore_nulls = params.null_treatment == Some(NullTreatment::IgnoreNulls);
+        let built = AggregateExprBuilder::new(call.func, physical)
+            .schema(Arc::new(Schema::new(fields)))
+            .alias("value")
+            .with_distinct(params.distinct)
+            .with_ignore_nulls(ignore_nulls)
+            .build()
+            .and_then(|expr| {
+                let expr = Arc::new(expr);
+                make(&expr)?;
+                Ok((expr.state_fields()?, expr))
+            });
+        let (state, expr) = built.map_err(|e| source.located(plain(&e)))?;
+        Ok(Self { args, filter, expr, state })
+    }
+
+    /// The canonical name of the function: `avg` also where `mean` was written.
+    #[must_use]
+    pub fn function(&self) -> &str {
+        self.expr.fun().name()
+    }
+
+    /// What to evaluate on a batch and pass to the accumulator, in this order.
+    #[must_use]
+    pub fn args(&self) -> &[Expr] {
+        &self.args
+    }
+
+    /// The rows to pass to the accumulator, where not all.
+    #[must_use]
+    pub fn filter(&self) -> Option<&Predicate> {
+        self.filter.as_ref()
+    }
+
+    /// The columns of a state, as the accumulator gives and takes them.
+    #[must_use]
+    pub fn state_fields(&self) -> &[FieldRef] {
+        &self.state
+    }
+
+    /// The type of the accumulator's values, as [`super::Aggregates::finish`] takes them.
+    #[must_use]
+    pub fn data_type(&self) -> DataType {
+        self.expr.field().data_type().clone()
+    }
+
+    pub(super) fn nullable(&self) -> bool {
+        self.expr.is_nullable()
+    }
+
+    /// Whether states may be merged in any grouping without changing the result: counts, extremes, sums of
+    /// integers and decimals, sketches. Sums of floating numbers depend on their order.
+    #[must_use]
+    pub fn is_associative(&self) -> bool {
+        match self.function() {
+            "count" | "min" | "max" | "bool_and" | "bool_or" | "bit_and" | "bit_or" | "bit_xor" | "approx_distinct" => {
+                true
+            }
+            "sum" => !self.data_type().is_floating(),
+            _ => false,
+        }
+    }
+
+    /// A fresh accumulator without groups.
+    #[must_use]
+    pub fn accumulator(&self) -> Box<dyn GroupsAccumulator> {
+        make(&self.expr).expect("one was made when the call was compiled")
+    }
+}
+
+fn make(expr: &Arc<AggregateFunctionExpr>) -> Result<Box<dyn GroupsAccumulator>> {
+    if expr.groups_accumulator_supported() {
+        return expr.create_groups_accumulator();
+    }
+    // The factory runs for each new group; this finds out now whether it can.
+    expr.create_accumulator()?;
+    let expr = expr.clone();
+    Ok(Box::new(GroupsAccumulatorAdapter::new(move || expr.create_accumulator())))
+}

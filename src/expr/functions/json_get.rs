@@ -1,0 +1,121 @@
+//! `json_get(text, path)`: one value out of a JSON text, such as `json_get(body, 'user.tags[0]')`.
+//!
+//! Separate because pipelines often carry JSON inside a string column. A string comes without its quotes,
+//! any other value as JSON text; what is missing, null or not JSON is null. It never fails on a record.
+
+use arrow_array::StringArray;
+use arrow_array::builder::StringBuilder;
+use arrow_array::cast::AsArray;
+use arrow_schema::{DataType, Field, FieldRef};
+use datafusion_common::{Result, exec_err};
+use datafusion_expr::{
+    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+};
+use serde_json::Value;
+use std::sync::Arc;
+
+pub(super) fn udf() -> ScalarUDF {
+    let signature = Signature::exact(vec![DataType::Utf8, DataType::Utf8], Volatility::Immutable);
+    ScalarUDF::new_from_impl(JsonGet { signature })
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct JsonGet {
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for JsonGet {
+    fn name(&self) -> &str {
+        "json_get"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Utf8)
+    }
+
+    fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
+        // A wrong path in the file is found before the first record.
+        if let Some(Some(path)) = args.scalar_arguments.get(1) {
+            path.try_as_str().flatten().map(steps).transpose()?;
+        }
+        Ok(Arc::new(Field::new(self.name(), DataType::Utf8, true)))
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let [text, path] = args.args.as_slice() else {
+            return exec_err!("`json_get` takes a text and a path");
+        };
+        let texts = text.to_array(args.number_rows)?;
+        let texts: &StringArray = texts.as_string();
+        let mut out = StringBuilder::new();
+        match path {
+            // The path is nearly always a literal, so it is read once.
+            ColumnarValue::Scalar(path) => {
+                let path = path.try_as_str().flatten().map(steps).transpose()?;
+                for text in texts {
+                    out.append_option(text.zip(path.as_ref()).and_then(|(t, p)| get(t, p)));
+                }
+            }
+            ColumnarValue::Array(paths) => {
+                for (text, path) in texts.iter().zip(paths.as_string::<i32>()) {
+                    let path = path.map(steps).transpose()?;
+                    out.append_option(text.zip(path.as_ref()).and_then(|(t, p)| get(t, p)));
+                }
+            }
+        }
+        Ok(ColumnarValue::Array(Arc::new(out.finish())))
+    }
+}
+
+enum Step<'a> {
+    Name(&'a str),
+    Place(usize),
+}
+
+/// Reads `a.b[0]`, `$.a` or `$['a b']`.
+fn steps(path: &str) -> Result<Vec<Step<'_>>> {
+    let mut steps = Vec::new();
+    let mut rest = path.strip_prefix('$').unwrap_or(path);
+    while !rest.is_empty() {
+        let Some(inner) = rest.strip_prefix('[') else {
+            rest = rest.strip_prefix('.').unwrap_or(rest);
+            let end = rest.find(['.', '[']).unwrap_or(rest.len());
+            if end == 0 {
+                return exec_err!("`{path}` is not a path: a name is missing");
+            }
+            steps.push(Step::Name(&rest[..end]));
+            rest = &rest[end..];
+            continue;
+        };
+        let quote = inner.chars().next().filter(|c| ['\'', '"'].contains(c));
+        let found = match quote {
+            Some(q) => inner[1..].split_once(&format!("{q}]")[..]).map(|(name, rest)| (Some(Step::Name(name)), rest)),
+            None => inner.split_once(']').map(|(place, rest)| (place.parse().ok().map(Step::Place), rest)),
+        };
+        let Some((Some(step), after)) = found else {
+            return exec_err!("`{path}` is not a path: write `a.b[0]`");
+        };
+        steps.push(step);
+        rest = after;
+    }
+    Ok(steps)
+}
+
+fn get(text: &str, path: &[Step<'_>]) -> Option<String> {
+    let mut value: Value = serde_json::from_str(text).ok()?;
+    for step in path {
+        value = match step {
+            Step::Name(name) => value.get_mut(*name)?.take(),
+            Step::Place(i) => value.get_mut(*i)?.take(),
+        };
+    }
+    match value {
+        Value::Null => None,
+        Value::String(text) => Some(text),
+        other => Some(other.to_string()),
+    }
+}

@@ -1,0 +1,61 @@
+//! Lists of numbers as `argmax` and `softmax` take them.
+//!
+//! Separate because both accept the same lists: of any number type, null or not. It never copies the values
+//! of a list of doubles.
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::Float64Type;
+use arrow_array::{Array, ArrayRef, Float64Array, GenericListArray};
+use arrow_cast::cast;
+use arrow_schema::{DataType, Field};
+use datafusion_common::{Result, plan_err};
+use datafusion_expr::ColumnarValue;
+use std::sync::Arc;
+
+/// `list<double>`.
+pub(super) fn list_of_doubles() -> DataType {
+    DataType::List(Arc::new(Field::new("item", DataType::Float64, true)))
+}
+
+/// Checks the one argument and says what it is cast to.
+pub(super) fn coerce(name: &str, args: &[DataType]) -> Result<Vec<DataType>> {
+    let item = match args {
+        [DataType::List(f) | DataType::LargeList(f) | DataType::FixedSizeList(f, _)] => f.data_type(),
+        [DataType::Null] => &DataType::Float64,
+        [other] => return plan_err!("`{name}` takes a list of numbers, not {other}"),
+        _ => return plan_err!("`{name}` takes one list of numbers, not {} arguments", args.len()),
+    };
+    match item.is_numeric() || item.is_null() {
+        true => Ok(vec![list_of_doubles()]),
+        false => plan_err!("`{name}` takes a list of numbers, not a list of {item}"),
+    }
+}
+
+/// The lists of a call's one argument, by row.
+pub(super) fn lists(args: &[ColumnarValue], rows: usize) -> Result<Lists> {
+    let Some(arg) = args.first() else { return plan_err!("a list of numbers is missing") };
+    let array = cast(&arg.to_array(rows)?, &list_of_doubles())?;
+    Ok(Lists(array))
+}
+
+pub(super) struct Lists(ArrayRef);
+
+impl Lists {
+    pub(super) fn list(&self) -> &GenericListArray<i32> {
+        self.0.as_list()
+    }
+
+    /// The values of all lists; a row's are at its offsets.
+    pub(super) fn values(&self) -> &Float64Array {
+        self.list().values().as_primitive::<Float64Type>()
+    }
+
+    /// Where the values of each row stand; `None` for a null list.
+    pub(super) fn rows(&self) -> impl Iterator<Item = Option<std::ops::Range<usize>>> {
+        let list = self.list();
+        let offsets = list.value_offsets();
+        // Offsets of a list never fall and never are negative.
+        let at = move |i: usize| usize::try_from(offsets[i]).unwrap_or_default();
+        (0..list.len()).map(move |i| list.is_valid(i).then(|| at(i)..at(i + 1)))
+    }
+}

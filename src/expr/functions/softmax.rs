@@ -1,0 +1,69 @@
+//! `softmax(list)`: scores as probabilities that sum to 1.
+//!
+//! Separate because it turns a model's raw outputs into what people compare. Large scores do not overflow;
+//! a null or NaN among the scores makes the whole list null, for then no probability is known.
+
+use super::numbers;
+use arrow_array::{Array, Float64Array, GenericListArray};
+use arrow_buffer::NullBuffer;
+use arrow_schema::{DataType, Field};
+use datafusion_common::Result;
+use datafusion_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
+use std::sync::Arc;
+
+pub(super) fn udf() -> ScalarUDF {
+    ScalarUDF::new_from_impl(Softmax { signature: Signature::user_defined(Volatility::Immutable) })
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Softmax {
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for Softmax {
+    fn name(&self) -> &str {
+        "softmax"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn coerce_types(&self, args: &[DataType]) -> Result<Vec<DataType>> {
+        numbers::coerce(self.name(), args)
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(numbers::list_of_doubles())
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let lists = numbers::lists(&args.args, args.number_rows)?;
+        let values = lists.values();
+        let mut out = values.values().to_vec();
+        let valid: NullBuffer = lists
+            .rows()
+            .map(|row| match row {
+                Some(row) if values.slice(row.start, row.len()).null_count() == 0 => softmax(&mut out[row]),
+                _ => false,
+            })
+            .collect();
+        let item = Arc::new(Field::new("item", DataType::Float64, true));
+        let offsets = lists.list().offsets().clone();
+        let list = GenericListArray::<i32>::try_new(item, offsets, Arc::new(Float64Array::from(out)), Some(valid))?;
+        Ok(ColumnarValue::Array(Arc::new(list)))
+    }
+}
+
+/// In place; false where the scores give no probabilities.
+fn softmax(scores: &mut [f64]) -> bool {
+    if scores.iter().any(|s| s.is_nan()) {
+        return false;
+    }
+    let greatest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    // Equal infinities share the probability: their difference would be NaN.
+    let weight = |s: f64| if s == greatest { 1.0 } else { (s - greatest).exp() };
+    let sum: f64 = scores.iter().map(|s| weight(*s)).sum();
+    scores.iter_mut().for_each(|s| *s = weight(*s) / sum);
+    true
+}

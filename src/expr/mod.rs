@@ -1,0 +1,38 @@
+//! SQL text to compiled expressions and aggregates over batches.
+//!
+//! Separate because every stage that reads a pipeline file compiles SQL here and every operator evaluates
+//! it here. An expression is compiled once ([`Expr::compile`]), then evaluated on Arrow batches; a row that
+//! cannot be evaluated is a [`crate::record::BadRow`], the other rows of its batch keep their values.
+//! [`Aggregates`] is the `select` of a window: SQL over aggregate calls whose states the runtime keeps.
+//! The module never reads files, never prints, and never looks at a record's bytes.
+
+mod aggregate;
+mod call;
+mod compile;
+mod context;
+mod error;
+mod evaluate;
+mod expand;
+mod fold;
+mod functions;
+mod locate;
+mod macros;
+mod names;
+mod parse;
+mod resolve;
+mod scope;
+mod stack;
+mod types;
+mod walk;
+
+#[cfg(test)]
+mod tests;
+
+pub use aggregate::Aggregates;
+pub use call::AggregateCall;
+pub use compile::{Expr, Predicate, constant};
+pub use error::ExprError;
+pub use evaluate::Evaluated;
+pub use functions::{Clock, Functions};
+pub use names::resolve;
+pub use scope::Scope;

@@ -1,0 +1,34 @@
+//! fastdata runs stream pipelines from a YAML file over a log and treats models as data.
+//!
+//! A pipeline is a chain of types, each proving more than the one before:
+//! [`spec`] reads the file, [`plan`] resolves and compiles it, [`runtime`] runs it over a [`log`].
+//!
+//! A module may use only the modules above it in this list; `tests/architecture.rs` holds that.
+
+pub mod diagnostics;
+
+pub mod time;
+
+pub mod record;
+
+pub mod metrics;
+
+pub mod expr;
+
+pub mod formats;
+
+pub mod generate;
+
+pub mod state;
+
+pub mod models;
+
+pub mod log;
+
+pub mod spec;
+
+pub mod plan;
+
+pub mod runtime;
+
+pub mod cli;

@@ -1,0 +1,123 @@
+//! What can go wrong with a backplane, and which of the four answers each fault gets.
+//!
+//! Separate because runtime and commands decide by kind, never by text. Fields carry the facts; the
+//! text says what happened, where, and what to do.
+
+use crate::record::{Offset, TopicPartition};
+use thiserror::Error;
+
+/// The result of a call to a backplane.
+pub type LogResult<T> = Result<T, LogError>;
+
+/// A fault of the backplane.
+#[derive(Debug, Error)]
+pub enum LogError {
+    /// No such topic.
+    #[error("topic `{topic}` does not exist{}", hint(topic, known))]
+    UnknownTopic {
+        /// The name that was asked for.
+        topic: String,
+        /// The names that are there.
+        known: Vec<String>,
+    },
+    /// A topic of that name is there already.
+    #[error("topic `{0}` exists already")]
+    TopicExists(String),
+    /// A name or setting that no topic can have.
+    #[error("{0}")]
+    InvalidTopic(String),
+    /// A partition that the topic does not have.
+    #[error("topic `{}` has no partition {}: it has {count}", at.topic, at.partition)]
+    UnknownPartition {
+        /// What was asked for.
+        at: TopicPartition,
+        /// How many partitions there are.
+        count: u32,
+    },
+    /// Records that should be there were removed, or the topic is shorter than what was read of it.
+    #[error(
+        "offset {asked} of `{at}` cannot be read: the partition holds {earliest} to {end}; start over with `--from earliest` or `--from latest`"
+    )]
+    OffsetOutOfRange {
+        /// Where.
+        at: TopicPartition,
+        /// The offset asked for.
+        asked: Offset,
+        /// First offset held.
+        earliest: Offset,
+        /// End offset.
+        end: Offset,
+    },
+    /// The topic was deleted and made again: offsets of the old one mean nothing in the new one.
+    #[error(
+        "topic `{topic}` was deleted and made again since it was read last; start over with `--from earliest` or `--from latest`"
+    )]
+    TopicReplaced {
+        /// The topic.
+        topic: String,
+    },
+    /// Another instance of the same pipeline runs.
+    #[error("pipeline `{group}` is already running: {holder}; stop it, or give this one another `name:`")]
+    GroupTaken {
+        /// The group.
+        group: String,
+        /// Who has it, and since when.
+        holder: String,
+    },
+    /// This member is no longer the one that may commit.
+    #[error("pipeline `{group}` was taken over by another instance; this one stops without committing")]
+    Fenced {
+        /// The group.
+        group: String,
+    },
+    /// A record larger than the backplane takes.
+    #[error("a record of {bytes} bytes for `{at}` is larger than the limit of {limit}")]
+    TooLarge {
+        /// Where to.
+        at: TopicPartition,
+        /// Its size.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// The store holds something that it must not hold, or is not ours.
+    #[error("{0}")]
+    Corrupt(String),
+    /// No room, no permission, no access: a person has to act.
+    #[error("{0}")]
+    Unusable(String),
+    /// It may go well when tried again.
+    #[error("{0}")]
+    Busy(String),
+}
+
+/// The answer to a fault of the backplane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Try the same call again.
+    Retry,
+    /// Drop the transaction, go back to what was committed, go on from there.
+    Abort,
+    /// Stop with the message.
+    Fatal,
+}
+
+impl LogError {
+    /// What to do about it.
+    #[must_use]
+    pub fn answer(&self) -> Answer {
+        match self {
+            Self::Busy(_) => Answer::Retry,
+            _ => Answer::Fatal,
+        }
+    }
+}
+
+fn hint(topic: &str, known: &[String]) -> String {
+    match crate::diagnostics::nearest(topic, known.iter().map(String::as_str)) {
+        Some(near) => format!("; did you mean `{near}`?"),
+        None => {
+            format!("; make it with `fastdata topics create {topic}` or fill it with `fastdata seed --topic {topic}`")
+        }
+    }
+}

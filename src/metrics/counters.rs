@@ -1,0 +1,55 @@
+//! The counters of one step.
+//!
+//! Separate so that the identity that binds them stands beside them:
+//! `input + created + copied = output + filtered + late + dead + absorbed + written`.
+
+use serde::{Deserialize, Serialize};
+use std::ops::AddAssign;
+
+/// Rows that a step took and what became of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Counters {
+    /// Rows taken in.
+    pub input: u64,
+    /// Rows handed to the steps after it, once for each of them.
+    pub output: u64,
+    /// Rows that the step made itself: results of windows, elements of lists.
+    pub created: u64,
+    /// Further hand-overs of the same row, where several steps read one output.
+    pub copied: u64,
+    /// Rows that a condition turned away, or that no step reads.
+    pub filtered: u64,
+    /// Rows that came after their window had closed and that no step reads.
+    pub late: u64,
+    /// Rows that could not be handled.
+    pub dead: u64,
+    /// Rows taken into state.
+    pub absorbed: u64,
+    /// Records written to a topic.
+    pub written: u64,
+}
+
+impl Counters {
+    /// What the identity leaves over; anything but 0 is a fault of the program.
+    #[must_use]
+    pub fn remainder(&self) -> i128 {
+        let sum = |terms: &[u64]| terms.iter().map(|t| i128::from(*t)).sum::<i128>();
+        sum(&[self.input, self.created, self.copied])
+            - sum(&[self.output, self.filtered, self.late, self.dead, self.absorbed, self.written])
+    }
+}
+
+impl AddAssign for Counters {
+    fn add_assign(&mut self, o: Self) {
+        self.input += o.input;
+        self.output += o.output;
+        self.created += o.created;
+        self.copied += o.copied;
+        self.filtered += o.filtered;
+        self.late += o.late;
+        self.dead += o.dead;
+        self.absorbed += o.absorbed;
+        self.written += o.written;
+    }
+}

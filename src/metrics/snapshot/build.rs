@@ -1,0 +1,222 @@
+//! From what tasks have reported to one picture of the pipeline.
+//!
+//! Separate because it is pure: the same reports and bounds give the same picture, in any process.
+
+use super::super::progress::REPARTITION;
+use super::{
+    Bounds, ModelStats, PartitionStats, PipelineState, RepartitionStats, Reports, Snapshot, SourceStats, StepStats,
+};
+use crate::metrics::{InputProgress, Latency, Ledger, ModelUse, PipelineInfo, SourceInfo, StepInfo, TaskProgress};
+use crate::time::{NO_WATERMARK, PartitionWatermark};
+use std::collections::BTreeMap;
+
+/// A pipeline that has not reported for this long is quiet, milliseconds.
+const QUIET: i64 = 10_000;
+
+impl Snapshot {
+    /// Adds up what tasks have reported. `bounds` are those of the topics that the pipeline reads, looked up
+    /// after the reports were read; a topic that is not there is gone.
+    #[must_use]
+    pub fn of(pipeline: &str, reports: &Reports, bounds: &BTreeMap<String, Vec<Bounds>>, now: i64) -> Self {
+        let (info, said_at) = reports.info.clone().unzip();
+        let known = info.is_some();
+        let info = info.unwrap_or_default();
+        let tasks = &reports.tasks;
+        let reported_at = tasks.values().map(|t| t.at).chain(said_at).max();
+        let watermark = watermark(tasks);
+        let mut latency = Latency::default();
+        tasks.values().for_each(|t| latency.merge(&t.latency));
+        let sources = sources(&info, tasks, bounds, now);
+        let repartitions = repartitions(&info, tasks, bounds);
+        Self {
+            pipeline: pipeline.to_owned(),
+            at: now,
+            state: match (reported_at, info.stopped_at) {
+                (None, _) => PipelineState::Starting,
+                (Some(_), Some(_)) => PipelineState::Stopped,
+                (Some(at), None) if now.saturating_sub(at) > QUIET => PipelineState::Quiet,
+                (Some(_), None) => PipelineState::Running,
+            },
+            instance: known.then(|| info.instance.clone()),
+            started_at: known.then_some(info.started_at),
+            stopped_at: info.stopped_at,
+            reported_at,
+            memory_bytes: Some(info.memory).filter(|m| *m > 0),
+            watermark,
+            watermark_behind_ms: watermark.map(|w| now.saturating_sub(w)),
+            rate: None,
+            latency: latency.summary(),
+            sources,
+            steps: steps(&info, tasks),
+            ledger: Ledger::of(tasks.values(), &repartitions),
+            repartitions,
+        }
+    }
+
+    /// Whether records may still be on their way.
+    #[must_use]
+    pub fn live(&self) -> bool {
+        matches!(self.state, PipelineState::Starting | PipelineState::Running)
+    }
+}
+
+fn watermark(tasks: &BTreeMap<String, TaskProgress>) -> Option<i64> {
+    let awake = tasks.values().filter(|t| !t.watermark.idle()).map(|t| t.watermark.now()).min();
+    let least = awake.or_else(|| tasks.values().map(|t| t.watermark.now()).min());
+    least.filter(|w| *w != NO_WATERMARK)
+}
+
+fn sources(
+    info: &PipelineInfo,
+    tasks: &BTreeMap<String, TaskProgress>,
+    bounds: &BTreeMap<String, Vec<Bounds>>,
+    now: i64,
+) -> Vec<SourceStats> {
+    info.sources.iter().map(|s| source(s, tasks, bounds.get(&s.topic), now)).collect()
+}
+
+fn source(
+    source: &SourceInfo,
+    tasks: &BTreeMap<String, TaskProgress>,
+    bounds: Option<&Vec<Bounds>>,
+    now: i64,
+) -> SourceStats {
+    let mut partitions: BTreeMap<u32, PartitionStats> = BTreeMap::new();
+    for (number, at) in (0u32..).zip(bounds.into_iter().flatten()) {
+        let lag = lag(at.earliest, Some(*at));
+        let row = PartitionStats { partition: number, end: Some(at.end), lag, ..PartitionStats::default() };
+        partitions.insert(number, row);
+    }
+    for task in tasks.values() {
+        // A task has a partition of each input, sources first, one slot of its clock each.
+        let at = |(slot, input): (usize, _)| (input, task.watermark.inputs.get(slot).copied());
+        let found = task.inputs.iter().enumerate().map(at).find(|(i, _): &(&InputProgress, _)| i.name == source.name);
+        let Some((input, clock)) = found else { continue };
+        let end = bounds.and_then(|b| b.get(task.partition as usize)).copied();
+        if bounds.is_some() && end.is_none() {
+            continue;
+        }
+        let clock: PartitionWatermark = clock.unwrap_or_default();
+        let row = PartitionStats {
+            partition: task.partition,
+            next: Some(input.next),
+            end: end.map(|b| b.end),
+            lag: lag(input.next, end),
+            read: input.read,
+            dead: input.dead,
+            watermark: Some(clock.at).filter(|w| *w != NO_WATERMARK),
+            newest: clock.newest,
+            idle: clock.idle,
+            committed_at: Some(task.at),
+        };
+        partitions.insert(task.partition, row);
+    }
+    let partitions: Vec<PartitionStats> = partitions.into_values().collect();
+    let read_from = partitions.iter().filter(|p| p.next.is_some());
+    let awake = read_from.clone().filter(|p| !p.idle).filter_map(|p| p.watermark).min();
+    let watermark = awake.or_else(|| read_from.filter_map(|p| p.watermark).max());
+    SourceStats {
+        name: source.name.clone(),
+        topic: source.topic.clone(),
+        read: partitions.iter().map(|p| p.read).sum(),
+        dead: partitions.iter().map(|p| p.dead).sum(),
+        lag: bounds.and_then(|_| partitions.iter().map(|p| p.lag).sum()),
+        watermark,
+        watermark_behind_ms: watermark.map(|w| now.saturating_sub(w)),
+        rate: None,
+        partitions,
+    }
+}
+
+/// Records that retention removed before they were read are no lag: they do not come any more.
+fn lag(next: i64, bounds: Option<Bounds>) -> Option<u64> {
+    bounds.map(|b| u64::try_from(b.end - next.max(b.earliest)).unwrap_or(0))
+}
+
+fn steps(info: &PipelineInfo, tasks: &BTreeMap<String, TaskProgress>) -> Vec<StepStats> {
+    info.steps.iter().map(|s| step(s, tasks)).collect()
+}
+
+fn step(info: &StepInfo, tasks: &BTreeMap<String, TaskProgress>) -> StepStats {
+    let (name, kind, from) = (info.name.clone(), info.kind.clone(), info.from.clone());
+    let mut stats = StepStats { name, kind, from, ..StepStats::default() };
+    let mut models: BTreeMap<(&str, i64), Vec<&ModelUse>> = BTreeMap::new();
+    for step in tasks.values().flat_map(|t| &t.steps).filter(|s| s.name == info.name) {
+        stats.counters += step.counters;
+        stats.keys += step.keys;
+        step.models.iter().for_each(|m| models.entry((&m.data_type, m.version)).or_default().push(m));
+    }
+    stats.models = models.into_values().filter_map(|uses| model(&uses)).collect();
+    stats
+}
+
+/// The use of one version by the tasks of a step.
+fn model(uses: &[&ModelUse]) -> Option<ModelStats> {
+    let first = uses.first()?;
+    let mut duration = Latency::default();
+    uses.iter().for_each(|m| duration.merge(&m.duration));
+    Some(ModelStats {
+        name: first.name.clone(),
+        version: first.version,
+        data_type: first.data_type.clone(),
+        format: first.format.clone(),
+        description: first.description.clone(),
+        since: uses.iter().map(|m| m.since).min().unwrap_or(first.since),
+        active: uses.iter().any(|m| m.active),
+        usage: uses.iter().map(|m| m.usage).sum(),
+        errors: uses.iter().map(|m| m.errors).sum(),
+        rate: None,
+        duration: duration.summary(),
+    })
+}
+
+fn repartitions(
+    info: &PipelineInfo,
+    tasks: &BTreeMap<String, TaskProgress>,
+    bounds: &BTreeMap<String, Vec<Bounds>>,
+) -> Vec<RepartitionStats> {
+    let named = info.steps.iter().filter(|s| s.kind == REPARTITION);
+    named.map(|s| repartition(&s.name, &info.name, tasks, bounds)).collect()
+}
+
+fn repartition(
+    name: &str,
+    pipeline: &str,
+    tasks: &BTreeMap<String, TaskProgress>,
+    bounds: &BTreeMap<String, Vec<Bounds>>,
+) -> RepartitionStats {
+    let sent: u64 = tasks.values().flat_map(|t| &t.steps).filter(|s| s.name == name).map(|s| s.counters.written).sum();
+    let mut received = 0;
+    let mut next: BTreeMap<u32, i64> = BTreeMap::new();
+    for task in tasks.values() {
+        for input in task.inputs.iter().filter(|i| i.name == name) {
+            received += input.read;
+            next.insert(task.partition, input.next);
+        }
+    }
+    let topic = repartition_topic(pipeline, name);
+    // A topic read to its end has nothing under way: what is missing then is lost.
+    let read_to_end = bounds.get(&topic).is_some_and(|parts| {
+        (0u32..).zip(parts).all(|(p, b)| b.end <= next.get(&p).copied().unwrap_or(0).max(b.earliest))
+    });
+    let missing = i64::try_from(i128::from(sent) - i128::from(received)).unwrap_or(i64::MAX);
+    let lost = if missing < 0 || read_to_end { missing } else { 0 };
+    let in_transit = u64::try_from(missing - lost).unwrap_or(0);
+    RepartitionStats { name: name.to_owned(), topic, sent, received, in_transit, lost }
+}
+
+impl Reports {
+    /// The topics that the pipeline reads, those of repartitions too.
+    #[must_use]
+    pub fn topics(&self) -> Vec<String> {
+        let Some((info, _)) = &self.info else { return Vec::new() };
+        let named = info.steps.iter().filter(|s| s.kind == REPARTITION);
+        let internal = named.map(|s| repartition_topic(&info.name, &s.name));
+        info.sources.iter().map(|s| s.topic.clone()).chain(internal).collect()
+    }
+}
+
+/// As plans name it.
+fn repartition_topic(pipeline: &str, name: &str) -> String {
+    format!("{pipeline}.{name}")
+}

@@ -1,0 +1,43 @@
+//! Records a second: the difference between two snapshots.
+//!
+//! Separate because one snapshot has none, and because only who takes snapshots knows which two to compare.
+
+use super::{Snapshot, SourceStats, StepStats};
+
+impl Snapshot {
+    /// Fills in the rates since an earlier snapshot of the same pipeline. Where counters went back (the
+    /// pipeline started over) or no time has passed, a rate stays unknown.
+    pub fn rates_since(&mut self, earlier: &Self) {
+        let elapsed = Elapsed(self.at.saturating_sub(earlier.at));
+        for source in &mut self.sources {
+            let before = earlier.sources.iter().find(|s| s.name == source.name);
+            source.rate = elapsed.rate(source.read, before.map_or(0, |b| b.read));
+        }
+        let read = |sources: &[SourceStats]| sources.iter().map(|s| s.read).sum();
+        self.rate = elapsed.rate(read(&self.sources), read(&earlier.sources));
+        for step in &mut self.steps {
+            let before = earlier.steps.iter().find(|s| s.name == step.name);
+            step.rate_in = elapsed.rate(step.counters.input, before.map_or(0, |b| b.counters.input));
+            step.rate_out = elapsed.rate(step.out(), before.map_or(0, StepStats::out));
+            for model in &mut step.models {
+                let known = before.into_iter().flat_map(|b| &b.models);
+                let before =
+                    known.filter(|m| (m.version, &m.data_type) == (model.version, &model.data_type)).map(|m| m.usage);
+                model.rate = elapsed.rate(model.usage, before.sum());
+            }
+        }
+    }
+}
+
+/// Milliseconds between two snapshots.
+struct Elapsed(i64);
+
+impl Elapsed {
+    #[allow(clippy::cast_precision_loss, reason = "a rate needs no more than 52 bits")]
+    fn rate(&self, now: u64, before: u64) -> Option<f64> {
+        let more = now.checked_sub(before).filter(|_| self.0 > 0)?;
+        let rate = more as f64 * 1000.0 / self.0 as f64;
+        // One decimal is more than two samples can tell.
+        Some((rate * 10.0).round() / 10.0)
+    }
+}

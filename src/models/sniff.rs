@@ -1,0 +1,158 @@
+//! Recognises a model by its content.
+//!
+//! Separate because publishing takes any file, and a record's own word about its format is checked. A
+//! file's name decides nothing. Frozen graphs, ONNX models, SavedModels and descriptors are all protobuf,
+//! which any of their decoders half accepts; what tells them apart is which field numbers hold messages:
+//!
+//! | | field 1 | else |
+//! | --- | --- | --- |
+//! | frozen graph | messages, each with a name (1) and an operator (2) | |
+//! | ONNX | a number | field 7 is a message with nodes (1) |
+//! | SavedModel | a number | field 2 is a message with a graph (2) |
+//! | descriptor | a text | field 5 (content) or 6 (place) |
+
+use super::wire::{Field, Value, bytes_of, fields, is_name};
+use super::{ModelDescriptor, ModelError, ModelFormat};
+use std::path::Path;
+
+/// What some bytes are.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Sniffed {
+    /// A model of this format.
+    Model(ModelFormat),
+    /// A record that some program made ready.
+    Descriptor(Box<ModelDescriptor>),
+}
+
+/// Says what the bytes are.
+///
+/// # Errors
+/// [`ModelError::Unrecognised`] with what was seen instead.
+pub fn sniff(bytes: &[u8]) -> Result<Sniffed, ModelError> {
+    if bytes.is_empty() {
+        return Err(unrecognised("it is empty"));
+    }
+    if let Some(format) = archive(bytes) {
+        return Ok(Sniffed::Model(format));
+    }
+    if let Some(text) = text(bytes) {
+        return sniff_text(text);
+    }
+    let Some(message) = fields(bytes) else {
+        return Err(unrecognised("it is neither text nor a whole protobuf message"));
+    };
+    if is_graph_def(&message) {
+        Ok(Sniffed::Model(ModelFormat::Tensorflow))
+    } else if is_onnx(&message) {
+        Ok(Sniffed::Model(ModelFormat::Onnx))
+    } else if is_saved_model(&message) {
+        Ok(Sniffed::Model(ModelFormat::TensorflowSaved))
+    } else if is_descriptor(&message) {
+        Ok(Sniffed::Descriptor(Box::new(ModelDescriptor::read(bytes)?)))
+    } else {
+        Err(unrecognised("it is a protobuf message of another kind"))
+    }
+}
+
+/// Reads a model file, or says what a folder is.
+///
+/// # Errors
+/// Where it cannot be read, or is no model.
+pub fn read_model(path: &Path) -> Result<(Sniffed, Vec<u8>), ModelError> {
+    if path.is_dir() {
+        if path.join("saved_model.pb").is_file() {
+            return Ok((Sniffed::Model(ModelFormat::TensorflowSaved), Vec::new()));
+        }
+        return Err(unrecognised("it is a folder without a `saved_model.pb`"));
+    }
+    let bytes = std::fs::read(path)
+        .map_err(|e| ModelError::Location { location: path.display().to_string(), reason: e.to_string() })?;
+    Ok((sniff(&bytes)?, bytes))
+}
+
+fn unrecognised(reason: &str) -> ModelError {
+    ModelError::Unrecognised { reason: reason.into() }
+}
+
+/// A zip, gzip or tar archive; zip and tar only where they name the file that makes a SavedModel.
+fn archive(bytes: &[u8]) -> Option<ModelFormat> {
+    const NAME: &[u8] = b"saved_model.pb";
+    let tar = bytes.get(257..262) == Some(b"ustar");
+    let names_it = || bytes.windows(NAME.len()).any(|w| w == NAME);
+    let zip = bytes.starts_with(b"PK\x03\x04");
+    ((zip || tar) && names_it() || bytes.starts_with(&[0x1f, 0x8b])).then_some(ModelFormat::TensorflowSaved)
+}
+
+/// The bytes as text that opens like XML or JSON.
+fn text(bytes: &[u8]) -> Option<&str> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text).trim_start();
+    text.starts_with(['<', '{', '[']).then_some(text)
+}
+
+fn sniff_text(text: &str) -> Result<Sniffed, ModelError> {
+    if text.starts_with('<') {
+        let root = root_element(text);
+        return match root.rsplit(':').next() {
+            Some("PMML") => Ok(Sniffed::Model(ModelFormat::Pmml)),
+            _ => Err(ModelError::Unrecognised { reason: format!("it is XML of the kind `{root}`") }),
+        };
+    }
+    match serde_json::from_str::<serde_json::Value>(text) {
+        Ok(json) if ["input", "output", "action"].iter().all(|k| json.get(k).is_some()) => {
+            Ok(Sniffed::Model(ModelFormat::Pfa))
+        }
+        Ok(_) => Err(unrecognised("it is JSON without the `input`, `output` and `action` of a PFA document")),
+        Err(e) => Err(ModelError::Unrecognised { reason: format!("it opens like JSON but is none: {e}") }),
+    }
+}
+
+/// Name of the first element behind the prologue of an XML text.
+fn root_element(mut text: &str) -> &str {
+    loop {
+        let skip = |open: &str, close: &str| {
+            text.starts_with(open).then(|| text.split_once(close).map_or("", |(_, rest)| rest.trim_start()))
+        };
+        match skip("<!--", "-->").or_else(|| skip("<?", "?>")).or_else(|| skip("<!", ">")) {
+            Some(rest) => text = rest,
+            None => break,
+        }
+    }
+    let name = text.strip_prefix('<').unwrap_or_default();
+    name.split(|c: char| c.is_whitespace() || matches!(c, '>' | '/')).next().unwrap_or_default()
+}
+
+fn message<'a>(fields_of: &[Field<'a>], number: u64) -> Option<Vec<Field<'a>>> {
+    fields(bytes_of(fields_of, number)?)
+}
+
+fn has_name(fields: &[Field<'_>], number: u64) -> bool {
+    bytes_of(fields, number).is_some_and(|b| !b.is_empty() && is_name(b))
+}
+
+fn is_graph_def(message: &[Field<'_>]) -> bool {
+    let mut nodes = message.iter().filter(|f| f.number == 1).peekable();
+    nodes.peek().is_some()
+        && nodes.all(|f| match f.value {
+            Value::Bytes(node) => fields(node).is_some_and(|n| has_name(&n, 1) && has_name(&n, 2)),
+            _ => false,
+        })
+}
+
+fn is_onnx(top: &[Field<'_>]) -> bool {
+    let ir_is_a_number = top.iter().filter(|f| f.number == 1).all(|f| matches!(f.value, Value::Varint(_)));
+    ir_is_a_number && message(top, 7).is_some_and(|graph| message(&graph, 1).is_some() || message(&graph, 12).is_some())
+}
+
+fn is_saved_model(top: &[Field<'_>]) -> bool {
+    let version = top.iter().any(|f| f.number == 1 && matches!(f.value, Value::Varint(_)));
+    version && message(top, 2).is_some_and(|meta| message(&meta, 2).is_some_and(|graph| is_graph_def(&graph)))
+}
+
+fn is_descriptor(top: &[Field<'_>]) -> bool {
+    let texts = top.iter().filter(|f| matches!(f.number, 1..=3 | 6));
+    let content = bytes_of(top, 5).or_else(|| bytes_of(top, 6));
+    content.is_some()
+        && texts.clone().all(|f| matches!(f.value, Value::Bytes(b) if is_name(b)))
+        && top.iter().filter(|f| f.number == 4).all(|f| matches!(f.value, Value::Varint(_)))
+}

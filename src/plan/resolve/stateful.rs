@@ -1,0 +1,117 @@
+//! The operators that keep state by key: scan and window.
+//!
+//! Separate because each asks for its input to be partitioned by its key.
+
+use super::{Resolved, Resolver, diagnose, twice};
+use crate::diagnostics::Diagnostic;
+use crate::expr::{Aggregates, Expr, Scope};
+use crate::plan::logical::Output;
+use crate::plan::op::{Op, ScanPlan, WindowPlan};
+use crate::record::{timestamp, type_name};
+use crate::spec::{Name, Scan, Window, WindowKind};
+use crate::time::{Tumbling, millis};
+use arrow_schema::{Field, FieldRef, Schema};
+use std::sync::Arc;
+
+fn by_fields(names: &[Name], by: &[Expr]) -> Vec<FieldRef> {
+    let name = |n: &Name, e: &Expr| e.column().map_or_else(|| n.value.clone(), str::to_owned);
+    names.iter().zip(by).map(|(n, e)| Arc::new(Field::new(name(n, e), e.data_type().clone(), true))).collect()
+}
+
+pub(super) fn scan(r: &mut Resolver, scan: &Scan, input: &Output) -> Resolved {
+    let by = r.columns(&scan.by, &input.schema);
+    let (mut state, mut init) = (Vec::<FieldRef>::new(), Vec::new());
+    for (name, sql) in &scan.init {
+        match crate::expr::constant(&sql.text, &r.functions, None) {
+            Ok(value) if !state.iter().any(|f| *f.name() == name.value) => {
+                state.push(Arc::new(Field::new(name.value.clone(), value.data_type(), true)));
+                init.push(value);
+            }
+            Ok(_) => r.fault(twice(name, name.span)),
+            Err(e) => r.fault(diagnose(sql, e)),
+        }
+    }
+    let mut seen: Vec<FieldRef> = input.schema.fields().iter().cloned().collect();
+    for field in &state {
+        match seen.iter().position(|f| f.name() == field.name()) {
+            Some(i) => seen[i] = field.clone(),
+            None => seen.push(field.clone()),
+        }
+    }
+    let seen = Arc::new(Schema::new(seen));
+    let scope = Scope::new(seen.clone());
+    let mut next: Vec<Option<Expr>> = vec![None; state.len()];
+    for (name, sql) in &scan.next {
+        let Some(i) = state.iter().position(|f| *f.name() == name.value) else {
+            let known = crate::diagnostics::one_of(name, state.iter().map(|f| f.name().as_str()));
+            r.fault(
+                Diagnostic::at(name.span, format!("`next` sets `{}`, which `init` does not", name.value))
+                    .maybe_hint(known),
+            );
+            continue;
+        };
+        next[i] = r.expr(sql, &scope);
+    }
+    for (field, (name, _)) in state.iter().zip(&scan.init) {
+        if !scan.next.iter().any(|(n, _)| n.value == *field.name()) {
+            let message = format!("`init` sets `{}`, which `next` does not", field.name());
+            r.fault(Diagnostic::at(name.span, message).hint("give its value after each row under `next`"));
+        }
+    }
+    let (by, next) = (by?, next.into_iter().collect::<Option<Vec<_>>>()?);
+    let needs = by_fields(&scan.by, &by).iter().map(|f| f.name().clone()).collect::<Vec<_>>();
+    let key = input.key.clone().filter(|k| k.iter().all(|k| !state.iter().any(|s| s.name() == k)));
+    // A fold without a key is one fold a partition: its order is that of the log, so nothing is sent on.
+    let needs_key = (!needs.is_empty()).then(|| needs.clone());
+    let key = needs_key.clone().filter(|k| k.iter().all(|k| !state.iter().any(|s| s.name() == k))).or(key);
+    let output = Output { name: None, schema: seen.clone(), key };
+    Some((Op::Scan(ScanPlan { by, state, init, next, seen }), vec![output], needs_key))
+}
+
+pub(super) fn window(r: &mut Resolver, window: &Window, input: &Output) -> Resolved {
+    let by = r.columns(&window.by, &input.schema)?;
+    let by_fields = by_fields(&window.by, &by);
+    let WindowKind::Tumbling { size, offset } = window.kind;
+    let bounds: Vec<FieldRef> =
+        ["window_start", "window_end"].map(|n| Arc::new(Field::new(n, timestamp(), true))).to_vec();
+    let select: Vec<(&str, &str)> = window.select.iter().map(|(n, s)| (n.value.as_str(), s.text.as_str())).collect();
+    let scope = Scope::new(input.schema.clone());
+    let aggregates = match Aggregates::compile(&select, &by_fields, &scope, &r.functions, &bounds) {
+        Ok(aggregates) => aggregates,
+        Err((i, e)) => {
+            let sql = &window.select[i].1;
+            r.fault(diagnose(sql, e));
+            return None;
+        }
+    };
+    let mut fields = by_fields.clone();
+    for (field, span) in aggregates.output_fields().into_iter().zip(window.select.iter().map(|(n, _)| n.span)) {
+        if fields.iter().chain(&bounds).any(|f| f.name() == field.name()) {
+            r.fault(twice(field.name(), span));
+            return None;
+        }
+        fields.push(field);
+    }
+    for field in &by_fields {
+        if bounds.iter().any(|b| b.name() == field.name()) {
+            let message = format!("a window adds `{}` itself, of type {}", field.name(), type_name(field.data_type()));
+            r.fault(Diagnostic::at(window.span, message).hint("rename the column before the window"));
+            return None;
+        }
+    }
+    fields.extend(bounds);
+    let schema = Arc::new(Schema::new(fields));
+    let key: Vec<String> = by_fields.iter().map(|f| f.name().clone()).collect();
+    let plan = WindowPlan {
+        tumbling: Tumbling { size: millis(size), offset: millis(offset) },
+        by,
+        by_fields,
+        aggregates,
+        grace: millis(window.grace),
+        close_after: window.close_after.map(millis),
+        schema: schema.clone(),
+    };
+    let results = Output { name: None, schema, key: Some(key.clone()) };
+    let late = Output { name: Some("late".into()), schema: input.schema.clone(), key: Some(key.clone()) };
+    Some((Op::Window(plan), vec![results, late], Some(key)))
+}

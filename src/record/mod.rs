@@ -1,0 +1,67 @@
+//! Records as columns: raw bytes as a log holds them, and decoded batches with their positions.
+//!
+//! Separate because every other module speaks in these types. It knows no format, log or operator.
+
+mod batch;
+mod headers;
+mod raw;
+mod types;
+
+pub use batch::{Batch, Meta};
+pub use headers::{Headers, HeadersBuilder};
+pub use raw::{Fetched, Records, RecordsBuilder};
+pub use types::{TypeError, parse_type, timestamp, type_name};
+
+use std::fmt;
+use std::sync::Arc;
+
+/// The number of a partition within its topic.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+pub struct Partition(pub u32);
+
+impl fmt::Display for Partition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The place of a record in its partition.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+pub struct Offset(pub i64);
+
+impl fmt::Display for Offset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A topic and one of its partitions.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TopicPartition {
+    /// The topic's name.
+    pub topic: Arc<str>,
+    /// The partition.
+    pub partition: Partition,
+}
+
+impl TopicPartition {
+    /// The partition of a topic.
+    pub fn new(topic: impl Into<Arc<str>>, partition: u32) -> Self {
+        Self { topic: topic.into(), partition: Partition(partition) }
+    }
+}
+
+impl fmt::Display for TopicPartition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.topic, self.partition)
+    }
+}
+
+/// One record that could not be handled, by its row in a batch, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadRow {
+    /// Row in the batch that was given.
+    pub row: usize,
+    /// What is wrong with it, for a person.
+    pub error: String,
+}

@@ -1,0 +1,169 @@
+//! Records as bytes, in columns: what a log stores and hands out.
+//!
+//! Separate from decoded batches because dead letters, topics and the client threads need the exact bytes.
+//! It never looks into a key or a value.
+
+use super::batch::concat_binary;
+use super::{Headers, HeadersBuilder, TopicPartition};
+use arrow_array::builder::BinaryBuilder;
+use arrow_array::{Array, BinaryArray, BooleanArray, UInt32Array};
+use arrow_buffer::ScalarBuffer;
+use std::sync::Arc;
+
+/// Records without a place: keys, values, timestamps and headers, one row each.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Records {
+    /// Keys; null where a record has none.
+    pub keys: BinaryArray,
+    /// Values; null is a deletion in a compacted topic.
+    pub values: BinaryArray,
+    /// Milliseconds since the Unix epoch.
+    pub timestamps: ScalarBuffer<i64>,
+    /// Headers, absent where no record of the batch has one.
+    pub headers: Option<Headers>,
+}
+
+impl Records {
+    /// How many records.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes of keys and values, the measure of queues and batches.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let span = |a: &BinaryArray| {
+            let o = a.value_offsets();
+            usize::try_from(o[o.len() - 1] - o[0]).unwrap_or(0)
+        };
+        span(&self.keys) + span(&self.values) + 8 * self.len()
+    }
+
+    /// Rows `start..start + len`, without copying.
+    #[must_use]
+    pub fn slice(&self, start: usize, len: usize) -> Self {
+        Self {
+            keys: self.keys.slice(start, len),
+            values: self.values.slice(start, len),
+            timestamps: self.timestamps.slice(start, len),
+            headers: self.headers.as_ref().map(|h| h.slice(start, len)),
+        }
+    }
+
+    /// The records of several batches, one after the other.
+    #[must_use]
+    pub fn concat(mut parts: Vec<Self>) -> Self {
+        if parts.len() == 1 {
+            return parts.remove(0);
+        }
+        let headers = parts.iter().any(|p| p.headers.is_some()).then(|| {
+            let of =
+                |p: &Self| p.headers.as_ref().map_or_else(|| BinaryArray::new_null(p.len()), |h| h.encoded().clone());
+            Headers::from_encoded(concat_binary(parts.iter().map(of)))
+        });
+        Self {
+            keys: concat_binary(parts.iter().map(|p| p.keys.clone())),
+            values: concat_binary(parts.iter().map(|p| p.values.clone())),
+            timestamps: parts.iter().flat_map(|p| p.timestamps.iter().copied()).collect(),
+            headers,
+        }
+    }
+
+    /// The rows that `mask` holds true.
+    #[must_use]
+    pub fn filter(&self, mask: &BooleanArray) -> Self {
+        let rows: Vec<u32> = (0u32..).zip(mask.iter()).filter(|(_, m)| *m == Some(true)).map(|(i, _)| i).collect();
+        self.take(&UInt32Array::from(rows))
+    }
+
+    /// The rows named by `rows`, in that order.
+    #[must_use]
+    pub fn take(&self, rows: &UInt32Array) -> Self {
+        let take = |a: &BinaryArray| -> BinaryArray {
+            rows.values()
+                .iter()
+                .map(|i| {
+                    let i = *i as usize;
+                    a.is_valid(i).then(|| a.value(i))
+                })
+                .collect()
+        };
+        Self {
+            keys: take(&self.keys),
+            values: take(&self.values),
+            timestamps: rows.values().iter().map(|i| self.timestamps[*i as usize]).collect(),
+            headers: self.headers.as_ref().map(|h| h.take(rows)),
+        }
+    }
+}
+
+/// Builds [`Records`] row by row.
+#[derive(Debug, Default)]
+pub struct RecordsBuilder {
+    keys: BinaryBuilder,
+    values: BinaryBuilder,
+    timestamps: Vec<i64>,
+    headers: HeadersBuilder,
+}
+
+impl RecordsBuilder {
+    /// Adds a record without headers.
+    pub fn push(&mut self, key: Option<&[u8]>, value: Option<&[u8]>, timestamp: i64) {
+        self.push_with(key, value, timestamp, &[]);
+    }
+
+    /// Adds a record with headers, in their order.
+    pub fn push_with(
+        &mut self,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        timestamp: i64,
+        headers: &[(&str, Option<&[u8]>)],
+    ) {
+        self.keys.append_option(key);
+        self.values.append_option(value);
+        self.timestamps.push(timestamp);
+        self.headers.push(headers.iter().copied());
+    }
+
+    /// How many records so far.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.timestamps.len()
+    }
+
+    /// Whether there are none so far.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.timestamps.is_empty()
+    }
+
+    /// The records so far; the builder is empty again.
+    #[must_use]
+    pub fn finish(&mut self) -> Records {
+        Records {
+            keys: self.keys.finish(),
+            values: self.values.finish(),
+            timestamps: std::mem::take(&mut self.timestamps).into(),
+            headers: self.headers.finish(),
+        }
+    }
+}
+
+/// Records as read: with the partition they came from and their offsets, which rise but may have gaps.
+#[derive(Clone, Debug)]
+pub struct Fetched {
+    /// Where they were read.
+    pub origin: Arc<TopicPartition>,
+    /// The offset of each.
+    pub offsets: ScalarBuffer<i64>,
+    /// The records.
+    pub records: Records,
+}

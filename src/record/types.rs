@@ -1,0 +1,234 @@
+//! The types of a pipeline file, as Arrow types, and back to the words that a person writes.
+//!
+//! Separate because schemas, expressions' results, messages and `infer` must agree on one spelling.
+//! It never converts values.
+
+use arrow_schema::{DataType, Field, Fields, TimeUnit};
+use std::sync::Arc;
+
+/// A type that could not be read: what is wrong and at which byte of the text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TypeError {
+    /// What is wrong, with the words of the user in backticks.
+    pub message: String,
+    /// Byte of the text at which it is wrong.
+    pub at: usize,
+    /// What to write instead.
+    pub hint: Option<String>,
+}
+
+const SIMPLE: [&str; 9] = ["boolean", "int", "bigint", "float", "double", "string", "bytes", "date", "timestamp"];
+const NESTED: [&str; 4] = ["decimal", "list", "struct", "map"];
+/// Deepest nesting of a type.
+const DEPTH: usize = 32;
+
+/// Reads a type as pipeline files write it, such as `list<struct<a: bigint>>`.
+///
+/// # Errors
+/// Where it is wrong and what was expected.
+pub fn parse_type(text: &str) -> Result<DataType, TypeError> {
+    let mut p = Parser { text, at: 0 };
+    let t = p.data_type(0)?;
+    p.space();
+    if p.at < text.len() {
+        return Err(p.error(format!("unexpected `{}` after the type", &text[p.at..])));
+    }
+    Ok(t)
+}
+
+struct Parser<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl Parser<'_> {
+    fn error(&self, message: String) -> TypeError {
+        TypeError { message, at: self.at, hint: None }
+    }
+
+    fn space(&mut self) {
+        self.at = self.text.len() - self.text[self.at..].trim_start().len();
+    }
+
+    fn word(&mut self) -> String {
+        self.space();
+        let rest = &self.text[self.at..];
+        if let Some(quoted) = rest.strip_prefix('"') {
+            let end = quoted.find('"').map_or(rest.len(), |i| i + 2);
+            self.at += end;
+            return rest[1..end].trim_end_matches('"').to_owned();
+        }
+        let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+        self.at += end;
+        rest[..end].to_owned()
+    }
+
+    fn expect(&mut self, c: char) -> Result<(), TypeError> {
+        self.space();
+        if self.text[self.at..].starts_with(c) {
+            self.at += c.len_utf8();
+            return Ok(());
+        }
+        Err(self.error(format!("expected `{c}` in the type `{}`", self.text)))
+    }
+
+    fn has(&mut self, c: char) -> bool {
+        self.space();
+        let found = self.text[self.at..].starts_with(c);
+        self.at += if found { c.len_utf8() } else { 0 };
+        found
+    }
+
+    fn number<T: std::str::FromStr>(&mut self) -> Result<T, TypeError> {
+        self.space();
+        let at = self.at;
+        let word = self.word();
+        word.parse().map_err(|_| TypeError { message: format!("expected a number, found `{word}`"), at, hint: None })
+    }
+
+    fn data_type(&mut self, depth: usize) -> Result<DataType, TypeError> {
+        self.space();
+        let start = self.at;
+        if depth > DEPTH {
+            return Err(self.error(format!("types nest at most {DEPTH} deep")));
+        }
+        let name = self.word();
+        Ok(match name.to_ascii_lowercase().as_str() {
+            "boolean" => DataType::Boolean,
+            "int" => DataType::Int32,
+            "bigint" => DataType::Int64,
+            "float" => DataType::Float32,
+            "double" => DataType::Float64,
+            "string" => DataType::Utf8,
+            "bytes" => DataType::Binary,
+            "date" => DataType::Date32,
+            "timestamp" => timestamp(),
+            "decimal" => {
+                self.expect('(')?;
+                let at = self.at;
+                let precision: u8 = self.number()?;
+                let scale: i8 = if self.has(',') { self.number()? } else { 0 };
+                self.expect(')')?;
+                if precision == 0 || precision > 38 || scale < 0 || scale.unsigned_abs() > precision {
+                    let message = format!("decimal({precision},{scale}) is out of range");
+                    let hint = Some("a decimal has 1 to 38 digits, at most all of them behind the point".into());
+                    return Err(TypeError { message, at, hint });
+                }
+                DataType::Decimal128(precision, scale)
+            }
+            "list" => {
+                self.expect('<')?;
+                let item = self.data_type(depth + 1)?;
+                self.expect('>')?;
+                DataType::List(Arc::new(Field::new("item", item, true)))
+            }
+            "struct" => {
+                self.expect('<')?;
+                let mut fields: Vec<Field> = Vec::new();
+                loop {
+                    self.space();
+                    let at = self.at;
+                    let name = self.word();
+                    if name.is_empty() || fields.iter().any(|f| *f.name() == name) {
+                        let message = if name.is_empty() {
+                            "expected a field name".into()
+                        } else {
+                            format!("field `{name}` stands twice")
+                        };
+                        return Err(TypeError { message, at, hint: None });
+                    }
+                    self.expect(':')?;
+                    fields.push(Field::new(name, self.data_type(depth + 1)?, true));
+                    if !self.has(',') {
+                        break;
+                    }
+                }
+                self.expect('>')?;
+                DataType::Struct(Fields::from(fields))
+            }
+            "map" => {
+                self.expect('<')?;
+                let at = self.at;
+                if self.data_type(depth + 1)? != DataType::Utf8 {
+                    return Err(TypeError {
+                        message: "the keys of a map are strings".into(),
+                        at,
+                        hint: Some("write `map<string, T>`".into()),
+                    });
+                }
+                self.expect(',')?;
+                let value = self.data_type(depth + 1)?;
+                self.expect('>')?;
+                let entry =
+                    Fields::from(vec![Field::new("keys", DataType::Utf8, false), Field::new("values", value, true)]);
+                DataType::Map(Arc::new(Field::new("entries", DataType::Struct(entry), false)), false)
+            }
+            _ => {
+                let names = SIMPLE.into_iter().chain(NESTED);
+                let hint = crate::diagnostics::one_of(&name, names);
+                return Err(TypeError { message: format!("unknown type `{name}`"), at: start, hint });
+            }
+        })
+    }
+}
+
+/// The type of every timestamp in a pipeline: milliseconds, UTC.
+#[must_use]
+pub fn timestamp() -> DataType {
+    DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into()))
+}
+
+/// The type as a pipeline file writes it; types that no file can name are written as Arrow does.
+#[must_use]
+pub fn type_name(t: &DataType) -> String {
+    match t {
+        DataType::Boolean => "boolean".into(),
+        DataType::Int32 => "int".into(),
+        DataType::Int64 => "bigint".into(),
+        DataType::Float32 => "float".into(),
+        DataType::Float64 => "double".into(),
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "string".into(),
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView => "bytes".into(),
+        DataType::Date32 => "date".into(),
+        DataType::Timestamp(..) => "timestamp".into(),
+        DataType::Decimal128(p, s) => format!("decimal({p},{s})"),
+        DataType::List(f) | DataType::LargeList(f) | DataType::FixedSizeList(f, _) => {
+            format!("list<{}>", type_name(f.data_type()))
+        }
+        DataType::Struct(fields) => {
+            let fields: Vec<_> = fields.iter().map(|f| format!("{}: {}", f.name(), type_name(f.data_type()))).collect();
+            format!("struct<{}>", fields.join(", "))
+        }
+        DataType::Map(entries, _) => match entries.data_type() {
+            DataType::Struct(kv) if kv.len() == 2 => format!("map<string, {}>", type_name(kv[1].data_type())),
+            _ => t.to_string(),
+        },
+        _ => t.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_type_reads_back_as_it_is_written() {
+        for text in SIMPLE.into_iter().chain([
+            "decimal(10,2)",
+            "list<struct<a: bigint, b: list<string>>>",
+            "map<string, double>",
+        ]) {
+            assert_eq!(type_name(&parse_type(text).expect(text)), text);
+        }
+    }
+
+    #[test]
+    fn a_wrong_type_says_where_and_what_instead() {
+        let e = parse_type("list<bigit>").unwrap_err();
+        assert_eq!(
+            (e.message.as_str(), e.at, e.hint.as_deref()),
+            ("unknown type `bigit`", 5, Some("did you mean `bigint`?"))
+        );
+        assert_eq!(parse_type("decimal(99,1)").unwrap_err().at, 8);
+    }
+}

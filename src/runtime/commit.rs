@@ -1,0 +1,152 @@
+//! The commit: what all tasks hand over at a barrier becomes one transaction.
+//!
+//! Separate because this thread is the only owner of transactions. Outputs, dead letters, state, counters
+//! and positions become visible together or not at all.
+
+use super::fault::Fault;
+use super::task::{TaskCommit, TaskId};
+use crate::log::{Answer, Append, Committer, Transaction};
+use crate::metrics::{Latency, PIPELINE_KEY, PipelineInfo, progress_topic};
+use crate::plan::Physical;
+use crate::record::{RecordsBuilder, TopicPartition};
+use crate::time::Clock;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+
+/// How often a transaction is tried again while the backplane is busy.
+const ATTEMPTS: u32 = 5;
+
+/// Least time between two reports of the process itself.
+const REPORT_EVERY: Duration = Duration::from_secs(1);
+
+/// The number of a commit interval.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Epoch(pub(super) u64);
+
+/// What a task says to the committer.
+pub(super) enum Report {
+    /// It has reached the barrier.
+    Ready { epoch: Epoch, commit: Box<TaskCommit>, read_at: Vec<Instant> },
+    /// It cannot go on.
+    Failed(Fault),
+}
+
+/// What the committer says to the intake: an epoch is over.
+pub(super) type Committed = Result<Epoch, Fault>;
+
+/// The owner of transactions.
+pub(super) struct Commits {
+    pub(super) plan: Arc<Physical>,
+    pub(super) committer: Box<dyn Committer>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) info: PipelineInfo,
+    pub(super) tasks: usize,
+    latency: BTreeMap<TaskId, Latency>,
+    reported: Option<Instant>,
+}
+
+impl Commits {
+    pub(super) fn new(
+        plan: Arc<Physical>,
+        committer: Box<dyn Committer>,
+        clock: Arc<dyn Clock>,
+        info: PipelineInfo,
+        tasks: usize,
+    ) -> Self {
+        Self { plan, committer, clock, info, tasks, latency: BTreeMap::new(), reported: None }
+    }
+
+    /// Commits epoch after epoch until all tasks are gone.
+    pub(super) fn run(mut self, mut reports: mpsc::Receiver<Report>, done: &std::sync::mpsc::SyncSender<Committed>) {
+        let mut waiting: BTreeMap<Epoch, Vec<(TaskCommit, Vec<Instant>)>> = BTreeMap::new();
+        while let Some(report) = reports.blocking_recv() {
+            let outcome = match report {
+                Report::Failed(fault) => Err(fault),
+                Report::Ready { epoch, commit, read_at } => {
+                    let ready = waiting.entry(epoch).or_default();
+                    ready.push((*commit, read_at));
+                    if ready.len() < self.tasks {
+                        continue;
+                    }
+                    let ready = waiting.remove(&epoch).unwrap_or_default();
+                    self.commit(ready).map(|()| epoch)
+                }
+            };
+            let failed = outcome.is_err();
+            // The intake hangs up only once the run is over.
+            if done.send(outcome).is_err() || failed {
+                return;
+            }
+        }
+        self.info.stopped_at = Some(self.clock.now());
+        self.reported = None;
+        if let Err(e) = self.commit(Vec::new()) {
+            tracing::warn!("the end of the run could not be recorded: {e}");
+        }
+    }
+
+    fn commit(&mut self, mut ready: Vec<(TaskCommit, Vec<Instant>)>) -> Result<(), Fault> {
+        ready.retain(|(commit, _)| commit.dirty);
+        let report = self.reported.is_none_or(|at| at.elapsed() >= REPORT_EVERY);
+        if ready.is_empty() && !report {
+            return Ok(());
+        }
+        ready.sort_by_key(|(commit, _)| commit.task);
+        let mut transaction = Transaction::default();
+        let mut progress = RecordsBuilder::default();
+        let now = self.clock.now();
+        for (commit, _) in &mut ready {
+            transaction.appends.append(&mut commit.appends);
+            transaction.offsets.append(&mut commit.offsets);
+            for (step, changes) in std::mem::take(&mut commit.changes) {
+                let mut records = RecordsBuilder::default();
+                changes.iter().for_each(|(key, value)| records.push(Some(key), value.as_deref(), now));
+                let to =
+                    TopicPartition { topic: self.plan.state_topic(&step).into(), partition: commit.task.partition };
+                transaction.appends.push(Append { to, records: records.finish() });
+            }
+            commit.progress.latency = self.latency.get(&commit.task).cloned().unwrap_or_default();
+            let value = serde_json::to_vec(&commit.progress).map_err(Fault::internal)?;
+            progress.push(Some(commit.task.to_string().as_bytes()), Some(&value), now);
+        }
+        if report {
+            self.info.memory = resident();
+            let value = serde_json::to_vec(&self.info).map_err(Fault::internal)?;
+            progress.push(Some(PIPELINE_KEY.as_bytes()), Some(&value), now);
+            self.reported = Some(Instant::now());
+        }
+        let to = TopicPartition::new(progress_topic(&self.plan.name), 0);
+        transaction.appends.push(Append { to, records: progress.finish() });
+        self.attempt(&transaction)?;
+        for (commit, read_at) in &ready {
+            let latency = self.latency.entry(commit.task).or_default();
+            for at in read_at {
+                latency.record(u64::try_from(at.elapsed().as_micros()).unwrap_or(u64::MAX), 1);
+            }
+        }
+        Ok(())
+    }
+
+    fn attempt(&mut self, transaction: &Transaction) -> Result<(), Fault> {
+        let mut tried = 1;
+        loop {
+            match self.committer.commit(transaction) {
+                Ok(()) => return Ok(()),
+                Err(e) if e.answer() == Answer::Retry && tried < ATTEMPTS => {
+                    tracing::warn!("commit, attempt {tried}: {e}")
+                }
+                Err(e) => return Err(e.into()),
+            }
+            tried += 1;
+        }
+    }
+}
+
+/// Resident memory of this process, bytes; 0 where the system does not tell.
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:"));
+    line.and_then(|l| l.trim().trim_end_matches(" kB").trim().parse::<u64>().ok()).map_or(0, |kib| kib * 1024)
+}

@@ -1,0 +1,281 @@
+//! The intake: one thread that polls the backplane, feeds the tasks, and sets the barriers.
+//!
+//! Separate because a consumer must be polled without a pause: a task whose queue is full gets its
+//! partitions paused, never a slower poll. It decides when to commit; it never commits.
+
+use super::commit::{Committed, Epoch};
+use super::fault::Fault;
+use super::worker::{Gauges, Message};
+use crate::log::{FetchLimit, GroupEvent, Log, Member};
+use crate::record::{Fetched, Offset, TopicPartition};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc::Sender;
+use tokio::sync::mpsc::error::TrySendError;
+
+/// Bytes of outputs that wait before a commit is asked for ahead of its time.
+const WAITING: usize = 16 << 20;
+
+/// How often tasks are told that time passes.
+const TICK: Duration = Duration::from_millis(100);
+
+/// How often a run without input says that it is there.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+
+/// How long a poll may take while nothing is under way.
+const PATIENCE: Duration = Duration::from_millis(20);
+
+/// How long a poll may take while a task's queue is full, or a commit is under way.
+const BRIEF: Duration = Duration::from_micros(500);
+
+/// One task, as the intake sees it.
+pub(super) struct Route {
+    pub(super) sub: u32,
+    pub(super) to: Sender<Message>,
+    pub(super) partitions: Vec<TopicPartition>,
+}
+
+/// The intake of one member.
+pub(super) struct Intake {
+    pub(super) log: Arc<dyn Log>,
+    pub(super) member: Box<dyn Member>,
+    pub(super) routes: Vec<Route>,
+    pub(super) committed: Receiver<Committed>,
+    pub(super) gauges: Arc<Gauges>,
+    pub(super) stop: Arc<AtomicBool>,
+    pub(super) commit_every: Duration,
+    pub(super) drain: bool,
+    pub(super) flow: Flow,
+}
+
+/// What is under way.
+#[derive(Default)]
+pub(super) struct Flow {
+    by_partition: BTreeMap<TopicPartition, usize>,
+    /// Read but not yet taken by a full queue.
+    held: BTreeMap<usize, (Fetched, Instant)>,
+    next: BTreeMap<TopicPartition, Offset>,
+    /// Something was sent since the last barrier.
+    dirty: bool,
+    epoch: Epoch,
+    /// The epoch that is being committed.
+    under_way: bool,
+    barrier_at: Option<Instant>,
+    tick_at: Option<Instant>,
+}
+
+impl Intake {
+    /// Reads until told to stop; or, with `ends`, until all that was there at start is done. The member
+    /// comes back, as it may leave only after the last commit.
+    pub(super) fn run(
+        mut self,
+        starts: &[(TopicPartition, Offset)],
+        ends: Option<BTreeMap<TopicPartition, Offset>>,
+    ) -> (Result<(), Fault>, Box<dyn Member>) {
+        let outcome = self.read(starts, ends);
+        (outcome, self.member)
+    }
+
+    fn read(
+        &mut self,
+        starts: &[(TopicPartition, Offset)],
+        ends: Option<BTreeMap<TopicPartition, Offset>>,
+    ) -> Result<(), Fault> {
+        for (i, route) in self.routes.iter().enumerate() {
+            self.flow.by_partition.extend(route.partitions.iter().map(|p| (p.clone(), i)));
+        }
+        for (at, offset) in starts {
+            self.member.seek(at, *offset)?;
+            self.flow.next.insert(at.clone(), *offset);
+        }
+        match ends {
+            Some(ends) => self.to_the_end(ends),
+            None => self.until_stopped(),
+        }
+    }
+
+    fn until_stopped(&mut self) -> Result<(), Fault> {
+        while !self.stopping() {
+            self.turn(None)?;
+        }
+        self.settle(None)
+    }
+
+    /// Sub-topology after sub-topology: what the one sends on, the next reads to its end.
+    fn to_the_end(&mut self, mut ends: BTreeMap<TopicPartition, Offset>) -> Result<(), Fault> {
+        let subs: BTreeSet<u32> = self.routes.iter().map(|r| r.sub).collect();
+        for sub in subs {
+            let inputs: Vec<TopicPartition> =
+                self.routes.iter().filter(|r| r.sub == sub).flat_map(|r| r.partitions.clone()).collect();
+            for at in &inputs {
+                if !ends.contains_key(at) && self.flow.next.contains_key(at) {
+                    ends.insert(at.clone(), self.log.resolve(at, crate::log::Start::Latest)?);
+                }
+            }
+            let reached = |flow: &Flow| inputs.iter().all(|at| flow.next.get(at) >= ends.get(at));
+            let mut quiet = false;
+            while !(self.flow.held.is_empty() && (reached(&self.flow) || quiet)) {
+                if self.stopping() {
+                    return self.settle(None);
+                }
+                quiet = self.turn(Some(&ends))?;
+            }
+            self.settle(Some(sub))?;
+        }
+        Ok(())
+    }
+
+    fn stopping(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// One poll and what follows from it; tells whether the backplane had nothing.
+    fn turn(&mut self, ends: Option<&BTreeMap<TopicPartition, Offset>>) -> Result<bool, Fault> {
+        self.hand_over()?;
+        let wait = if !self.flow.held.is_empty() || self.flow.under_way {
+            BRIEF
+        } else if self.flow.dirty {
+            Duration::ZERO
+        } else {
+            PATIENCE
+        };
+        let quiet = match self.member.poll(FetchLimit::default(), wait)? {
+            GroupEvent::Records(fetched) => {
+                self.take(fetched, ends)?;
+                false
+            }
+            GroupEvent::Idle => true,
+            GroupEvent::Assigned(_) | GroupEvent::Revoked(_) => {
+                return Err(Fault::Abort("the group was rebalanced".into()));
+            }
+        };
+        self.hear(Duration::ZERO)?;
+        self.tick();
+        let active = self.flow.dirty || self.gauges.active.load(Ordering::Relaxed);
+        let due = self.flow.barrier_at.is_none_or(|at| at.elapsed() >= self.commit_every);
+        let full = self.gauges.waiting.load(Ordering::Relaxed) > WAITING;
+        let dry = quiet && self.flow.dirty && self.flow.held.is_empty();
+        let silent = self.flow.barrier_at.is_some_and(|at| at.elapsed() >= HEARTBEAT);
+        if !self.flow.under_way && (silent || (active && (due || full || dry))) {
+            self.barrier(false)?;
+        }
+        Ok(quiet)
+    }
+
+    /// Gives records to their task, or holds them and pauses its partitions.
+    fn take(&mut self, mut fetched: Fetched, ends: Option<&BTreeMap<TopicPartition, Offset>>) -> Result<(), Fault> {
+        let at = (*fetched.origin).clone();
+        let last = fetched.offsets.last().copied().unwrap_or(-1);
+        self.flow.next.insert(at.clone(), Offset(last + 1));
+        if let Some(end) = ends.and_then(|e| e.get(&at)) {
+            let within = fetched.offsets.partition_point(|o| *o < end.0);
+            if within == 0 {
+                return Ok(());
+            }
+            fetched.offsets = fetched.offsets.slice(0, within);
+            fetched.records = fetched.records.slice(0, within);
+        }
+        let Some(route) = self.flow.by_partition.get(&at).copied() else {
+            return Err(Fault::internal(format!("no task reads {at}")));
+        };
+        self.flow.held.insert(route, (fetched, Instant::now()));
+        self.hand_over()?;
+        if self.flow.held.contains_key(&route) {
+            self.member.pause(&self.routes[route].partitions, true)?;
+        }
+        Ok(())
+    }
+
+    fn hand_over(&mut self) -> Result<(), Fault> {
+        for (route, (fetched, at)) in std::mem::take(&mut self.flow.held) {
+            match self.routes[route].to.try_send(Message::Data(fetched, at)) {
+                Ok(()) => {
+                    self.flow.dirty = true;
+                    self.member.pause(&self.routes[route].partitions, false)?;
+                }
+                Err(TrySendError::Full(Message::Data(fetched, at))) => {
+                    self.flow.held.insert(route, (fetched, at));
+                }
+                Err(_) => return self.why(),
+            }
+        }
+        Ok(())
+    }
+
+    fn tick(&mut self) {
+        if self.flow.tick_at.is_none_or(|at| at.elapsed() >= TICK) {
+            self.flow.tick_at = Some(Instant::now());
+            // A task with a full queue has enough to do; it hears of time with the next tick.
+            self.routes.iter().for_each(|r| drop(r.to.try_send(Message::Tick)));
+        }
+    }
+
+    /// Sends a barrier behind everything that was sent.
+    fn barrier(&mut self, drain: bool) -> Result<(), Fault> {
+        self.flow.epoch.0 += 1;
+        self.flow.dirty = false;
+        self.gauges.active.store(false, Ordering::Relaxed);
+        self.flow.under_way = true;
+        self.flow.barrier_at = Some(Instant::now());
+        let epoch = self.flow.epoch;
+        self.tell_all(|_| true, || Message::Barrier { epoch, drain })
+    }
+
+    fn tell_all(&self, which: impl Fn(&Route) -> bool, message: impl Fn() -> Message) -> Result<(), Fault> {
+        for route in self.routes.iter().filter(|r| which(r)) {
+            if route.to.blocking_send(message()).is_err() {
+                return self.why();
+            }
+        }
+        Ok(())
+    }
+
+    /// Commits all that is under way; then, where a sub-topology has come to its end, closes it.
+    fn settle(&mut self, ended: Option<u32>) -> Result<(), Fault> {
+        while !self.flow.held.is_empty() {
+            self.hand_over()?;
+            self.hear(BRIEF)?;
+        }
+        self.await_commit()?;
+        let drain = self.drain && ended.is_some();
+        if drain {
+            self.tell_all(|r| Some(r.sub) == ended, || Message::Drain)?;
+        }
+        self.barrier(drain)?;
+        self.await_commit()
+    }
+
+    fn await_commit(&mut self) -> Result<(), Fault> {
+        while self.flow.under_way {
+            self.hear(PATIENCE)?;
+        }
+        Ok(())
+    }
+
+    /// Hears what became of the epoch under way.
+    fn hear(&mut self, wait: Duration) -> Result<(), Fault> {
+        match self.committed.recv_timeout(wait) {
+            Ok(Ok(epoch)) => {
+                self.flow.under_way &= epoch != self.flow.epoch;
+                Ok(())
+            }
+            Ok(Err(fault)) => Err(fault),
+            Err(RecvTimeoutError::Timeout) => Ok(()),
+            Err(RecvTimeoutError::Disconnected) => Err(Fault::internal("the committer is gone")),
+        }
+    }
+
+    /// Why a task is gone: the committer has heard it.
+    fn why(&self) -> Result<(), Fault> {
+        loop {
+            match self.committed.recv() {
+                Ok(Ok(_)) => {}
+                Ok(Err(fault)) => return Err(fault),
+                Err(_) => return Err(Fault::internal("a task is gone")),
+            }
+        }
+    }
+}

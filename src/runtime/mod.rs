@@ -1,0 +1,31 @@
+//! Runs a physical plan: tasks of operators, fed by an intake, committed by a committer.
+//!
+//! Separate from the plan, which opens nothing, and from the backplanes, which know no pipeline. The same
+//! tasks run under [`Driver`], synchronously and without a backplane.
+
+pub mod build;
+mod collector;
+mod commit;
+mod dead;
+mod driver;
+mod fault;
+mod input;
+mod intake;
+pub mod models;
+pub mod observe;
+pub mod operators;
+mod outbox;
+pub mod restore;
+mod round;
+mod running;
+mod task;
+pub mod topics;
+mod worker;
+
+pub use collector::{Collector, DeadRow};
+pub use driver::{Driver, DriverOptions};
+pub use fault::Fault;
+pub use outbox::Outbox;
+pub use round::{Round, RoundClock};
+pub use running::{Engine, From, RunOptions, Stop};
+pub use task::{Task, TaskCommit, TaskId};

@@ -1,0 +1,285 @@
+//! Reads what pipelines report, from any process: the source of `stats` and of everything like it.
+//!
+//! Separate from the runs themselves, which it never touches: it joins no group and writes nothing. It
+//! keeps its place on each progress topic, so that looking again costs what is new.
+
+use crate::diagnostics::nearest;
+use crate::log::{FetchLimit, Log, LogError, Reader, Start};
+use crate::metrics::{Bounds, PIPELINE_KEY, PROGRESS_SUFFIX, Reports, Snapshot, progress_topic};
+use crate::record::{Fetched, TopicPartition};
+use crate::time::Clock;
+use arrow_array::Array;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use thiserror::Error;
+
+/// How long to wait for records that must be there.
+const PATIENCE: Duration = Duration::from_millis(20);
+
+/// Why a pipeline could not be looked at.
+#[derive(Debug, Error)]
+pub enum ObserveError {
+    /// No pipeline of that name has ever run here.
+    #[error("no pipeline `{pipeline}` has run on {log}")]
+    Unknown {
+        /// The name that was asked for.
+        pipeline: String,
+        /// The backplane.
+        log: String,
+        /// The names that are there.
+        known: Vec<String>,
+    },
+    /// A progress topic holds something that no pipeline of this version wrote.
+    #[error("record {offset} of topic `{topic}` is no report of a pipeline: {reason}")]
+    Foreign {
+        /// The topic.
+        topic: String,
+        /// The record.
+        offset: i64,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A fault of the backplane.
+    #[error(transparent)]
+    Log(#[from] LogError),
+}
+
+impl ObserveError {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unknown { known, .. } if known.is_empty() => Some("start one with `fastdata run PIPELINE`".into()),
+            Self::Unknown { pipeline, known, .. } => Some(match nearest(pipeline, known.iter().map(String::as_str)) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("there are `{}`", known.join("`, `")),
+            }),
+            Self::Foreign { topic, .. } => Some(format!(
+                "if nothing else needs it, `fastdata topics delete {topic}`; the pipeline then starts over"
+            )),
+            Self::Log(_) => None,
+        }
+    }
+}
+
+/// Looks at the pipelines of a backplane.
+pub struct Observer {
+    log: Arc<dyn Log>,
+    clock: Arc<dyn Clock>,
+    feeds: BTreeMap<String, Feed>,
+}
+
+/// The place on one progress topic, and what was read so far.
+struct Feed {
+    topic: String,
+    reader: Box<dyn Reader>,
+    reports: Reports,
+}
+
+impl Observer {
+    /// An observer that has looked at nothing yet.
+    #[must_use]
+    pub fn new(log: Arc<dyn Log>, clock: Arc<dyn Clock>) -> Self {
+        Self { log, clock, feeds: BTreeMap::new() }
+    }
+
+    /// The pipelines that have run on this backplane, by name.
+    ///
+    /// # Errors
+    /// Faults of the backplane.
+    pub fn pipelines(&self) -> Result<Vec<String>, LogError> {
+        let topics = self.log.topics(None)?.into_iter().filter(|t| t.config.compacted);
+        Ok(topics.filter_map(|t| t.name.strip_suffix(PROGRESS_SUFFIX).map(str::to_owned)).collect())
+    }
+
+    /// How a pipeline stands now.
+    ///
+    /// # Errors
+    /// Where it has never run, its reports cannot be read, or the backplane cannot.
+    pub fn snapshot(&mut self, pipeline: &str) -> Result<Snapshot, ObserveError> {
+        let feed = match self.feeds.remove(pipeline) {
+            Some(mut feed) => match feed.read(&*self.log) {
+                Ok(()) => feed,
+                // The pipeline started over.
+                Err(ObserveError::Log(e)) if replaced(&e) => self.open(pipeline)?,
+                Err(e) => return Err(e),
+            },
+            None => self.open(pipeline)?,
+        };
+        // Ends are looked up after the reports: what was read until then is never beyond them.
+        let mut bounds = BTreeMap::new();
+        for topic in feed.reports.topics() {
+            if let Some(info) = self.log.topics(Some(&topic))?.pop() {
+                let of = |p: &crate::log::PartitionInfo| Bounds { earliest: p.earliest.0, end: p.end.0 };
+                bounds.insert(topic, info.partitions.iter().map(of).collect());
+            }
+        }
+        let snapshot = Snapshot::of(pipeline, &feed.reports, &bounds, self.clock.now());
+        self.feeds.insert(pipeline.to_owned(), feed);
+        Ok(snapshot)
+    }
+
+    fn open(&self, pipeline: &str) -> Result<Feed, ObserveError> {
+        let topic = progress_topic(pipeline);
+        if self.log.topics(Some(&topic))?.is_empty() {
+            let (pipeline, known) = (pipeline.to_owned(), self.pipelines()?);
+            return Err(ObserveError::Unknown { pipeline, log: self.log.name(), known });
+        }
+        let at = TopicPartition::new(topic.as_str(), 0);
+        let from = self.log.resolve(&at, Start::Earliest)?;
+        let mut feed = Feed { topic, reader: self.log.reader(&[(at, from)])?, reports: Reports::default() };
+        feed.read(&*self.log)?;
+        Ok(feed)
+    }
+}
+
+impl Feed {
+    /// Reads to a moment at which nothing more was there: tasks that committed together are seen together.
+    fn read(&mut self, log: &dyn Log) -> Result<(), ObserveError> {
+        let mut wait = Duration::ZERO;
+        loop {
+            while let Some(fetched) = self.reader.poll(FetchLimit::default(), wait)? {
+                self.take(&fetched)?;
+            }
+            let behind = |(at, next): (TopicPartition, _)| Ok::<_, LogError>(log.resolve(&at, Start::Latest)? > next);
+            if !self.reader.positions().into_iter().map(behind).collect::<Result<Vec<_>, _>>()?.contains(&true) {
+                return Ok(());
+            }
+            wait = PATIENCE;
+        }
+    }
+
+    fn take(&mut self, fetched: &Fetched) -> Result<(), ObserveError> {
+        let records = &fetched.records;
+        for row in (0..records.len()).filter(|r| records.keys.is_valid(*r)) {
+            let key = String::from_utf8_lossy(records.keys.value(row)).into_owned();
+            let foreign = |e: serde_json::Error| ObserveError::Foreign {
+                topic: self.topic.clone(),
+                offset: fetched.offsets[row],
+                reason: e.to_string(),
+            };
+            let value = records.values.is_valid(row).then(|| records.values.value(row));
+            match (key == PIPELINE_KEY, value) {
+                (true, Some(value)) => {
+                    let info = serde_json::from_slice(value).map_err(foreign)?;
+                    self.reports.info = Some((info, records.timestamps[row]));
+                }
+                (false, Some(value)) => {
+                    let task = serde_json::from_slice(value).map_err(foreign)?;
+                    self.reports.tasks.insert(key, task);
+                }
+                (true, None) => self.reports.info = None,
+                (false, None) => drop(self.reports.tasks.remove(&key)),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn replaced(error: &LogError) -> bool {
+    use LogError as E;
+    matches!(error, E::TopicReplaced { .. } | E::UnknownTopic { .. } | E::OffsetOutOfRange { .. })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::log::embedded::EmbeddedLog;
+    use crate::log::{Append, TopicConfig};
+    use crate::metrics::{InputProgress, PipelineInfo, SourceInfo, TaskProgress};
+    use crate::record::RecordsBuilder;
+    use crate::time::VirtualClock;
+
+    struct Pipeline {
+        _folder: tempfile::TempDir,
+        log: Arc<dyn Log>,
+        observer: Observer,
+    }
+
+    impl Pipeline {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let log: Arc<dyn Log> = Arc::new(EmbeddedLog::open(folder.path()).unwrap());
+            let observer = Observer::new(log.clone(), Arc::new(VirtualClock::at(1_000)));
+            let pipeline = Self { _folder: folder, log, observer };
+            pipeline.start();
+            pipeline
+        }
+
+        fn start(&self) {
+            let compacted = TopicConfig { partitions: 1, compacted: true, ..TopicConfig::default() };
+            self.log.create_topic("p.progress", &compacted).unwrap();
+        }
+
+        fn append(&self, topic: &str, key: &str, value: &[u8]) {
+            let mut records = RecordsBuilder::default();
+            records.push(Some(key.as_bytes()), Some(value), 900);
+            let append = Append { to: TopicPartition::new(topic, 0), records: records.finish() };
+            self.log.appender().unwrap().append(&[append]).unwrap();
+        }
+
+        fn report(&self, read: u64) {
+            let source = SourceInfo { name: "raw".into(), topic: "raw".into() };
+            let info = PipelineInfo { name: "p".into(), sources: vec![source], ..PipelineInfo::default() };
+            let next = i64::try_from(read).unwrap();
+            let input =
+                InputProgress { name: "raw".into(), topic: "raw".into(), next, read, ..InputProgress::default() };
+            let task = TaskProgress { at: 950, inputs: vec![input], ..TaskProgress::default() };
+            self.append("p.progress", PIPELINE_KEY, &serde_json::to_vec(&info).unwrap());
+            self.append("p.progress", "0/0", &serde_json::to_vec(&task).unwrap());
+        }
+
+        fn read_and_lag(&mut self) -> (u64, Option<u64>) {
+            let snapshot = self.observer.snapshot("p").unwrap();
+            (snapshot.sources[0].read, snapshot.sources[0].lag)
+        }
+    }
+
+    #[test]
+    fn each_look_sees_what_is_new() {
+        let mut p = Pipeline::new();
+        p.log.create_topic("raw", &TopicConfig { partitions: 1, ..TopicConfig::default() }).unwrap();
+        p.append("raw", "k", b"1");
+        p.append("raw", "k", b"2");
+        p.report(1);
+        assert_eq!(p.read_and_lag(), (1, Some(1)));
+        p.report(2);
+        assert_eq!(p.read_and_lag(), (2, Some(0)));
+        assert_eq!(p.observer.snapshot("p").unwrap().reported_at, Some(950));
+    }
+
+    #[test]
+    fn a_pipeline_that_starts_over_is_read_anew() {
+        let mut p = Pipeline::new();
+        p.report(7);
+        assert_eq!(p.read_and_lag(), (7, None));
+        p.log.delete_topic("p.progress").unwrap();
+        p.start();
+        p.report(1);
+        assert_eq!(p.read_and_lag(), (1, None));
+    }
+
+    #[test]
+    fn an_unknown_name_gets_the_nearest_one() {
+        let mut p = Pipeline::new();
+        p.log.create_topic("other.progress", &TopicConfig { partitions: 1, ..TopicConfig::default() }).unwrap();
+        assert_eq!(p.observer.pipelines().unwrap(), ["p"], "a topic that is not compacted is no pipeline's");
+        assert_eq!(p.observer.snapshot("q").unwrap_err().hint().unwrap(), "there are `p`");
+        p.report(1);
+        p.log
+            .create_topic("wine.progress", &TopicConfig { partitions: 1, compacted: true, ..TopicConfig::default() })
+            .unwrap();
+        assert_eq!(p.observer.snapshot("wien").unwrap_err().hint().unwrap(), "did you mean `wine`?");
+    }
+
+    #[test]
+    fn what_no_pipeline_wrote_is_named_with_its_place() {
+        let mut p = Pipeline::new();
+        p.report(1);
+        p.append("p.progress", "0/1", b"no");
+        let error = p.observer.snapshot("p").unwrap_err();
+        assert!(error.to_string().starts_with("record 2 of topic `p.progress` is no report of a pipeline"), "{error}");
+    }
+}

@@ -1,0 +1,25 @@
+//! `filter: CONDITION` keeps the rows for which the condition is true.
+
+use super::{Operator, Round};
+use crate::expr::Predicate;
+use crate::plan::Port;
+use crate::runtime::{Collector, Fault};
+
+/// The operator of `filter`.
+#[derive(Debug)]
+pub struct Filter(pub Predicate);
+
+impl Operator for Filter {
+    fn process(&mut self, round: Round<'_>, out: &mut Collector<'_>) -> Result<(), Fault> {
+        for batch in round.single() {
+            let (mask, bad) = self.0.evaluate(&batch);
+            let kept = batch.filter(&mask);
+            // A bad row is false in the mask: it is given up, not turned away.
+            let gone = batch.len() - kept.len();
+            let dead = batch.len() - out.without_bad(batch, &bad).len();
+            out.filtered(gone - dead);
+            out.emit(Port(0), kept);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,83 @@
+//! The operators, one file each, and the trait that they share.
+//!
+//! Separate from tasks: an operator knows neither threads nor topics nor commits. What it is handed is
+//! complete, what it gives goes to a collector, what it remembers it hands over at each barrier.
+
+mod branch;
+mod filter;
+mod flatten;
+mod key_by;
+mod log;
+mod merge;
+mod project;
+mod repartition;
+mod scan;
+mod score;
+mod sink;
+mod window;
+
+pub use branch::Branch;
+pub use filter::Filter;
+pub use flatten::Flatten;
+pub use key_by::KeyBy;
+pub use log::{Log, Samples};
+pub use merge::Merge;
+pub use project::Project;
+pub use repartition::{Repartition, RepartitionCodec, Sent};
+pub use scan::Scan;
+pub use score::Score;
+pub(crate) use score::bind;
+pub use sink::Sink;
+pub use window::Window;
+
+use super::collector::Collector;
+use super::fault::Fault;
+use super::round::{Round, RoundClock};
+use crate::expr::Expr;
+use crate::metrics::ModelUse;
+use crate::record::Batch;
+use crate::state::Change;
+use arrow_array::ArrayRef;
+
+/// One step of a pipeline at work on one partition.
+pub trait Operator: Send {
+    /// Takes one round. Called for every round, also when it brings no rows, as time moves with it.
+    fn process(&mut self, round: Round<'_>, out: &mut Collector<'_>) -> Result<(), Fault>;
+
+    /// Hands over what changed in state since the last barrier.
+    fn barrier(&mut self, _clock: &RoundClock, _idle: bool, _out: &mut Collector<'_>) -> Result<Vec<Change>, Fault> {
+        Ok(Vec::new())
+    }
+
+    /// Takes back what an earlier barrier handed over.
+    fn restore(&mut self, _key: &[u8], _value: Option<&[u8]>) -> Result<(), Fault> {
+        Err(Fault::internal("state was found for a step that keeps none"))
+    }
+
+    /// How many keys it remembers.
+    fn keys(&self) -> u64 {
+        0
+    }
+
+    /// The models it has used.
+    fn models(&self) -> Vec<ModelUse> {
+        Vec::new()
+    }
+}
+
+/// Evaluates expressions over a batch; rows on which one fails are given up and left out of everything.
+pub(crate) fn evaluate(exprs: &[&Expr], batch: Batch, out: &mut Collector<'_>) -> (Batch, Vec<ArrayRef>) {
+    let mut bad = Vec::new();
+    let mut arrays = Vec::with_capacity(exprs.len());
+    for expr in exprs {
+        let evaluated = expr.evaluate(&batch);
+        bad.extend(evaluated.bad);
+        arrays.push(evaluated.array);
+    }
+    if bad.is_empty() {
+        return (batch, arrays);
+    }
+    let good = out.without_bad(batch, &bad);
+    let arrays = exprs.iter().map(|e| e.evaluate(&good).array).collect();
+    (good, arrays)
+}

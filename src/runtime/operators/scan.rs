@@ -1,0 +1,171 @@
+//! `scan: {by, init, next}` is a running fold: each row leaves with the state after it.
+//!
+//! Rows of different keys are folded together: the first row of every key, then the second, and so on, so
+//! that a batch of many keys costs few evaluations. The state of a key is one row in `arrow-row` form.
+
+use super::project::columns_of;
+use super::{Change, Operator, Round, RoundClock, evaluate};
+use crate::expr::Expr;
+use crate::plan::{Port, ScanPlan};
+use crate::record::{BadRow, Batch};
+use crate::runtime::{Collector, Fault};
+use crate::state::{MemoryStore, Store};
+use arrow_array::{ArrayRef, UInt32Array};
+use arrow_cast::cast;
+use arrow_row::{OwnedRow, RowConverter, SortField};
+use arrow_schema::FieldRef;
+use hashbrown::HashMap;
+use std::collections::BTreeMap;
+
+/// The operator of `scan`.
+pub struct Scan {
+    plan: ScanPlan,
+    keys: RowConverter,
+    states: RowConverter,
+    init: OwnedRow,
+    store: MemoryStore,
+}
+
+fn converter<'a>(fields: impl IntoIterator<Item = &'a FieldRef>) -> Result<RowConverter, Fault> {
+    let fields = fields.into_iter().map(|f| SortField::new(f.data_type().clone()));
+    RowConverter::new(fields.collect()).map_err(Fault::internal)
+}
+
+impl Scan {
+    /// A fold with no state yet.
+    ///
+    /// # Errors
+    /// Where a key or state column's type has no row form.
+    pub fn new(plan: ScanPlan) -> Result<Self, Fault> {
+        let by = plan.by.iter().map(|e| SortField::new(e.data_type().clone())).collect();
+        let keys = RowConverter::new(by).map_err(Fault::internal)?;
+        let states = converter(&plan.state)?;
+        let init: Result<Vec<ArrayRef>, _> = plan.init.iter().map(|v| v.to_array_of_size(1)).collect();
+        let init = states.convert_columns(&init.map_err(Fault::internal)?).map_err(Fault::internal)?.row(0).owned();
+        Ok(Self { plan, keys, states, init, store: MemoryStore::default() })
+    }
+
+    fn fold(&mut self, batch: Batch, out: &mut Collector<'_>) -> Result<(), Fault> {
+        let by: Vec<&Expr> = self.plan.by.iter().collect();
+        let (mut batch, keys) = evaluate(&by, batch, out);
+        if batch.is_empty() {
+            return Ok(());
+        }
+        if !keys.is_empty() {
+            batch.meta.keys = crate::formats::keys(&keys);
+        }
+        let (of_row, names) = self.groups(&keys, batch.len())?;
+        let mut state: Vec<OwnedRow> = names.iter().map(|k| self.load(k)).collect();
+        let mut after: Vec<Option<OwnedRow>> = vec![None; batch.len()];
+        let mut bad: Vec<BadRow> = Vec::new();
+        for rows in levels(&of_row) {
+            let before: Vec<&OwnedRow> = rows.iter().map(|r| &state[of_row[*r as usize] as usize]).collect();
+            let stated = self.states.convert_rows(before.iter().map(|s| s.row())).map_err(Fault::internal)?;
+            let part = batch.take(&UInt32Array::from(rows.clone()));
+            let (next, failed) = self.step(&part, &stated)?;
+            for (i, row) in rows.iter().enumerate() {
+                match failed.get(&i) {
+                    Some(error) => bad.push(BadRow { row: *row as usize, error: error.clone() }),
+                    None => {
+                        let now = next.row(i).owned();
+                        state[of_row[*row as usize] as usize] = now.clone();
+                        after[*row as usize] = Some(now);
+                    }
+                }
+            }
+        }
+        for (name, state) in names.into_iter().zip(state) {
+            self.store.put(name, Some(state.row().as_ref().to_vec()));
+        }
+        bad.sort_by_key(|b| b.row);
+        let good = out.without_bad(batch, &bad);
+        let rows = after.iter().flatten().map(OwnedRow::row);
+        let stated = self.states.convert_rows(rows).map_err(Fault::internal)?;
+        let columns = overlay(&self.plan, good.columns.columns(), &stated);
+        let columns = columns_of(&self.plan.seen, columns, good.len())?;
+        out.emit(Port(0), good.with_columns(columns));
+        Ok(())
+    }
+
+    /// The group of each row, and the key of each group.
+    fn groups(&self, keys: &[ArrayRef], rows: usize) -> Result<(Vec<u32>, Vec<Vec<u8>>), Fault> {
+        if keys.is_empty() {
+            return Ok((vec![0; rows], vec![Vec::new()]));
+        }
+        let encoded = self.keys.convert_columns(keys).map_err(Fault::internal)?;
+        let mut known: HashMap<&[u8], u32> = HashMap::new();
+        let mut names = Vec::new();
+        let mut of_row = Vec::with_capacity(rows);
+        for row in 0..rows {
+            let key = encoded.row(row).data();
+            let group = *known.entry(key).or_insert_with(|| {
+                names.push(key.to_vec());
+                u32::try_from(names.len() - 1).unwrap_or(u32::MAX)
+            });
+            of_row.push(group);
+        }
+        Ok((of_row, names))
+    }
+
+    fn load(&self, key: &[u8]) -> OwnedRow {
+        match self.store.get(key) {
+            Some(bytes) => self.states.parser().parse(bytes).owned(),
+            None => self.init.clone(),
+        }
+    }
+
+    /// The states after some rows, each of another key; and which rows failed.
+    fn step(&self, part: &Batch, stated: &[ArrayRef]) -> Result<(arrow_row::Rows, BTreeMap<usize, String>), Fault> {
+        let columns = overlay(&self.plan, part.columns.columns(), stated);
+        let seen = part.with_columns(columns_of(&self.plan.seen, columns, part.len())?);
+        let mut failed = BTreeMap::new();
+        let mut next = Vec::with_capacity(self.plan.next.len());
+        for (expr, field) in self.plan.next.iter().zip(&self.plan.state) {
+            let evaluated = expr.evaluate(&seen);
+            failed.extend(evaluated.bad.into_iter().map(|b| (b.row, b.error)));
+            next.push(cast(&evaluated.array, field.data_type()).map_err(Fault::internal)?);
+        }
+        Ok((self.states.convert_columns(&next).map_err(Fault::internal)?, failed))
+    }
+}
+
+/// Rows cut so that each level holds every key at most once, keys in order.
+fn levels(of_row: &[u32]) -> Vec<Vec<u32>> {
+    let mut seen: HashMap<u32, usize> = HashMap::new();
+    let mut levels: Vec<Vec<u32>> = Vec::new();
+    for (row, group) in (0u32..).zip(of_row) {
+        let level = seen.entry(*group).or_default();
+        if *level == levels.len() {
+            levels.push(Vec::new());
+        }
+        levels[*level].push(row);
+        *level += 1;
+    }
+    levels
+}
+
+/// The row's columns with the state's in their place or behind.
+fn overlay(plan: &ScanPlan, columns: &[ArrayRef], stated: &[ArrayRef]) -> Vec<ArrayRef> {
+    let fields = plan.seen.fields().iter().enumerate();
+    let of_state = |name: &str| plan.state.iter().position(|s| s.name() == name);
+    fields.map(|(i, f)| of_state(f.name()).map_or_else(|| columns[i].clone(), |s| stated[s].clone())).collect()
+}
+
+impl Operator for Scan {
+    fn process(&mut self, round: Round<'_>, out: &mut Collector<'_>) -> Result<(), Fault> {
+        round.single().into_iter().try_for_each(|batch| self.fold(batch, out))
+    }
+
+    fn barrier(&mut self, _clock: &RoundClock, _idle: bool, _out: &mut Collector<'_>) -> Result<Vec<Change>, Fault> {
+        Ok(self.store.changes())
+    }
+
+    fn restore(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), Fault> {
+        self.store.restore(key, value);
+        Ok(())
+    }
+
+    fn keys(&self) -> u64 {
+        self.store.keys() as u64
+    }
+}

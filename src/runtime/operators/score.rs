@@ -1,0 +1,192 @@
+//! `score` scores rows with the model of the day and adds its outputs as columns.
+//!
+//! The model is looked up once a batch, so that a swap falls between two batches. Scored rows carry the
+//! header `fastdata-model: NAME@VERSION`.
+
+use super::project::project;
+use super::{Operator, Round, evaluate};
+use crate::metrics::{Latency, ModelUse};
+use crate::models::{Binding, ServedModel, UNIFORM};
+use crate::plan::{ModelChoice, Port, ScorePlan};
+use crate::record::{BadRow, Batch, Headers, HeadersBuilder};
+use crate::runtime::models::Models;
+use crate::runtime::{Collector, Fault};
+use crate::spec::WhenMissing;
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, UInt32Array};
+use arrow_cast::cast;
+use arrow_schema::DataType;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// The operator of `score`.
+pub struct Score {
+    plan: ScorePlan,
+    models: Arc<Models>,
+    bound: BTreeMap<(String, i64), (Arc<ServedModel>, Binding, ModelUse)>,
+}
+
+impl Score {
+    /// Scores with the models of this run.
+    #[must_use]
+    pub fn new(plan: ScorePlan, models: Arc<Models>) -> Self {
+        Self { plan, models, bound: BTreeMap::new() }
+    }
+
+    /// Scores rows that share a data type; `None` where none of them goes on.
+    fn score(
+        &mut self,
+        data_type: Option<&str>,
+        batch: Batch,
+        out: &mut Collector<'_>,
+    ) -> Result<Option<Batch>, Fault> {
+        let wait = matches!(self.plan.when_missing, WhenMissing::Wait);
+        let model = match data_type {
+            Some(data_type) if wait => Some(self.models.wait_for(data_type)?),
+            Some(data_type) => self.models.current(data_type),
+            None => None,
+        };
+        match model {
+            Some(model) => self.score_with(&model, batch, out).map(Some),
+            None => self.without_model(data_type, batch, out),
+        }
+    }
+
+    fn without_model(
+        &self,
+        data_type: Option<&str>,
+        batch: Batch,
+        out: &mut Collector<'_>,
+    ) -> Result<Option<Batch>, Fault> {
+        let policy = if data_type.is_none() { WhenMissing::DeadLetter } else { self.plan.when_missing };
+        match policy {
+            WhenMissing::Drop => out.filtered(batch.len()),
+            WhenMissing::Null => {
+                let nulls =
+                    self.plan.outputs.iter().map(|(f, _)| arrow_array::new_null_array(f.data_type(), batch.len()));
+                return project(&self.plan.projection, &batch, nulls.collect()).map(Some);
+            }
+            WhenMissing::DeadLetter | WhenMissing::Wait => {
+                let error = match data_type {
+                    Some(d) => format!("no model serves `{d}`"),
+                    None => "the column that names the model is null".to_owned(),
+                };
+                let bad: Vec<_> = (0..batch.len()).map(|row| BadRow { row, error: error.clone() }).collect();
+                let _none = out.without_bad(batch, &bad);
+            }
+        }
+        Ok(None)
+    }
+
+    fn score_with(&mut self, model: &Arc<ServedModel>, batch: Batch, out: &mut Collector<'_>) -> Result<Batch, Fault> {
+        let id = (model.data_type.clone(), model.version.0);
+        if !self.bound.contains_key(&id) {
+            let binding = bind(&self.plan, model).map_err(|e| Fault::Fatal(format!("model {}: {e}", model.label())))?;
+            let used = ModelUse {
+                name: model.name.clone(),
+                data_type: model.data_type.clone(),
+                format: model.format.to_string(),
+                version: model.version.0,
+                description: model.description.clone(),
+                since: self.models.now(),
+                duration: Latency::default(),
+                ..ModelUse::default()
+            };
+            let others = self.bound.values_mut().filter(|(m, _, _)| m.data_type == model.data_type);
+            others.for_each(|(_, _, used)| used.active = false);
+            self.bound.insert(id.clone(), (model.clone(), binding, ModelUse { active: true, ..used }));
+        }
+        let inputs: Vec<_> = self.plan.inputs.iter().map(|(_, e)| e).collect();
+        let (batch, features) = evaluate(&inputs, batch, out);
+        let Some((_, binding, used)) = self.bound.get_mut(&id) else {
+            return Err(Fault::internal("a model was not bound"));
+        };
+        let started = Instant::now();
+        let scored = binding
+            .apply(&features)
+            .and_then(|f| model.scorer.score(&f))
+            .map_err(|e| Fault::Fatal(format!("model {}: {e}", model.label())))?;
+        let took = started.elapsed();
+        used.usage += batch.len() as u64;
+        used.errors += scored.bad.len() as u64;
+        used.duration.record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), 1);
+        model.stats.record(batch.len(), scored.bad.len(), took);
+        let offered = model.outputs.batch(&scored, batch.len(), &model.name, model.version).map_err(Fault::internal)?;
+        // Plans know the outputs that every model offers; they stand behind the model's own.
+        let first = offered.num_columns() - UNIFORM.len();
+        let uniform: Vec<usize> = (first..offered.num_columns()).collect();
+        let offered = batch.with_columns(offered.project(&uniform).map_err(Fault::internal)?);
+        let (mut bad, mut outputs) = (scored.bad, Vec::<ArrayRef>::new());
+        for (_, expr) in &self.plan.outputs {
+            let evaluated = expr.evaluate(&offered);
+            bad.extend(evaluated.bad);
+            outputs.push(evaluated.array);
+        }
+        let mut projected = project(&self.plan.projection, &batch, outputs)?;
+        projected.meta.headers = Some(stamped(&projected, &model.label()));
+        if bad.is_empty() {
+            return Ok(projected);
+        }
+        // Dead letters carry the row as it came in.
+        let good: Vec<u32> = (0u32..).take(batch.len()).filter(|r| !bad.iter().any(|b| b.row == *r as usize)).collect();
+        let _good = out.without_bad(batch, &bad);
+        Ok(projected.take(&UInt32Array::from(good)))
+    }
+}
+
+/// How the inputs of a step become those of a model; also the gate of a new version.
+pub(crate) fn bind(plan: &ScorePlan, model: &ServedModel) -> Result<Binding, crate::models::BindError> {
+    let name = |n: &Option<String>, e: &crate::expr::Expr| n.clone().or_else(|| e.column().map(str::to_owned));
+    let named: Vec<_> = plan.inputs.iter().map(|(n, e)| (name(n, e), e.data_type().clone())).collect();
+    let inputs: Vec<_> = named.iter().map(|(n, t)| (n.as_deref(), t.clone())).collect();
+    Binding::new(model.scorer.signature(), &inputs, plan.nulls_as_nan)
+}
+
+/// The rows' headers with the model's added.
+fn stamped(batch: &Batch, label: &str) -> Headers {
+    let stamp = ("fastdata-model", Some(label.as_bytes()));
+    match &batch.meta.headers {
+        None => Headers::repeat(stamp, batch.len()),
+        Some(headers) => {
+            let mut built = HeadersBuilder::default();
+            (0..batch.len()).for_each(|row| built.push(headers.row(row).chain([stamp])));
+            built.finish().unwrap_or_else(|| Headers::repeat(stamp, batch.len()))
+        }
+    }
+}
+
+impl Operator for Score {
+    fn process(&mut self, round: Round<'_>, out: &mut Collector<'_>) -> Result<(), Fault> {
+        for batch in round.single() {
+            let by = match &self.plan.model {
+                ModelChoice::Fixed(data_type) => {
+                    let data_type = data_type.clone();
+                    if let Some(scored) = self.score(Some(&data_type), batch, out)? {
+                        out.emit(Port(0), scored);
+                    }
+                    continue;
+                }
+                ModelChoice::By(column) => column.clone(),
+            };
+            let (batch, names) = evaluate(&[&by], batch, out);
+            let names = cast(&names[0], &DataType::Utf8).map_err(Fault::internal)?;
+            let names = names.as_string::<i32>();
+            let mut groups: BTreeMap<Option<&str>, Vec<u32>> = BTreeMap::new();
+            for row in 0..batch.len() {
+                let name = names.is_valid(row).then(|| names.value(row));
+                groups.entry(name).or_default().push(u32::try_from(row).map_err(Fault::internal)?);
+            }
+            let mut scored = Vec::new();
+            for (data_type, rows) in groups {
+                scored.extend(self.score(data_type, batch.take(&UInt32Array::from(rows)), out)?);
+            }
+            super::merge::in_order(scored).into_iter().for_each(|b| out.emit(Port(0), b));
+        }
+        Ok(())
+    }
+
+    fn models(&self) -> Vec<ModelUse> {
+        self.bound.values().map(|(_, _, used)| used.clone()).collect()
+    }
+}

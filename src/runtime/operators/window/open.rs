@@ -1,0 +1,204 @@
+//! The groups of one window that were touched since the last barrier, and their form in state.
+//!
+//! Separate because of one constraint: an accumulator of many groups cannot give the state of some of
+//! them. So each commit interval has fresh accumulators: a group's stored state is merged in when the group
+//! is first touched, before its rows, and at the barrier the state of all goes back. A floating sum is thus
+//! one fold in log order, and its bits do not depend on where batches or commits were cut.
+
+use crate::expr::AggregateCall;
+use crate::plan::WindowPlan;
+use crate::runtime::Fault;
+use crate::state::{MemoryStore, Store};
+use arrow_array::{Array, ArrayRef, BooleanArray};
+use arrow_row::{RowConverter, SortField};
+use datafusion_expr::{EmitTo, GroupsAccumulator};
+use hashbrown::HashMap;
+
+/// How keys and states become bytes.
+pub(super) struct Layout {
+    calls: Vec<AggregateCall>,
+    by: usize,
+    keys: RowConverter,
+    states: RowConverter,
+}
+
+/// The state key of a window without its group: ends sort as they pass.
+pub(super) fn prefix(end: i64) -> [u8; 8] {
+    (end.cast_unsigned() ^ (1 << 63)).to_be_bytes()
+}
+
+/// The window's end in a state key.
+pub(super) fn end_of(key: &[u8]) -> Option<i64> {
+    let bytes: [u8; 8] = key.get(..8)?.try_into().ok()?;
+    Some((u64::from_be_bytes(bytes) ^ (1 << 63)).cast_signed())
+}
+
+impl Layout {
+    pub(super) fn new(plan: &WindowPlan) -> Result<Self, Fault> {
+        let calls = plan.aggregates.calls().to_vec();
+        let by = plan.by_fields.iter().map(|f| SortField::new(f.data_type().clone())).collect();
+        let states = calls.iter().flat_map(AggregateCall::state_fields);
+        let states = states.map(|f| SortField::new(f.data_type().clone())).collect();
+        Ok(Self {
+            by: plan.by_fields.len(),
+            keys: RowConverter::new(by).map_err(Fault::internal)?,
+            states: RowConverter::new(states).map_err(Fault::internal)?,
+            calls,
+        })
+    }
+
+    pub(super) fn calls(&self) -> impl Iterator<Item = &AggregateCall> {
+        self.calls.iter()
+    }
+
+    pub(super) fn open(&self, end: i64) -> Open {
+        let accumulators = self.calls.iter().map(AggregateCall::accumulator).collect();
+        Open { end, groups: HashMap::new(), keys: Vec::new(), accumulators, loaded: 0 }
+    }
+}
+
+/// One window.
+pub(super) struct Open {
+    end: i64,
+    groups: HashMap<Vec<u8>, usize>,
+    /// State keys by group.
+    keys: Vec<Vec<u8>>,
+    accumulators: Vec<Box<dyn GroupsAccumulator>>,
+    /// Groups that were in state before.
+    loaded: usize,
+}
+
+impl Open {
+    /// Takes in rows: `arrays` are the group columns, then the arguments of each call.
+    pub(super) fn take_in(
+        &mut self,
+        layout: &Layout,
+        store: &MemoryStore,
+        arrays: &[ArrayRef],
+        filters: &[Option<BooleanArray>],
+        rows: usize,
+    ) -> Result<(), Fault> {
+        let (by, mut arguments) = arrays.split_at(layout.by);
+        let mut fresh: Vec<(usize, Vec<u8>)> = Vec::new();
+        let mut of_row = Vec::with_capacity(rows);
+        if by.is_empty() {
+            let group = self.group(&[], store, &mut fresh);
+            of_row.resize(rows, group);
+        } else {
+            let encoded = layout.keys.convert_columns(by).map_err(Fault::internal)?;
+            // Groups that are in state are numbered and merged first: an accumulator takes each group below the
+            // total of a merge for one that has a value.
+            let mut pending = Vec::new();
+            for row in 0..rows {
+                let key = encoded.row(row).data();
+                if self.groups.contains_key(key) || self.stored(key, store) {
+                    of_row.push(self.group(key, store, &mut fresh));
+                } else {
+                    pending.push(row);
+                    of_row.push(0);
+                }
+            }
+            self.merge(layout, &fresh)?;
+            fresh.clear();
+            for row in pending {
+                of_row[row] = self.group(encoded.row(row).data(), store, &mut fresh);
+            }
+        }
+        self.merge(layout, &fresh)?;
+        let total = self.keys.len();
+        for ((call, accumulator), filter) in layout.calls.iter().zip(&mut self.accumulators).zip(filters) {
+            let (own, rest) = arguments.split_at(call.args().len());
+            accumulator.update_batch(own, &of_row, filter.as_ref(), total).map_err(Fault::internal)?;
+            arguments = rest;
+        }
+        Ok(())
+    }
+
+    fn stored(&self, key: &[u8], store: &MemoryStore) -> bool {
+        store.get(&[&prefix(self.end), key].concat()).is_some()
+    }
+
+    /// The number of a group; one that is new here and held in state is added to `fresh`.
+    fn group(&mut self, key: &[u8], store: &MemoryStore, fresh: &mut Vec<(usize, Vec<u8>)>) -> usize {
+        if let Some(group) = self.groups.get(key) {
+            return *group;
+        }
+        let group = self.keys.len();
+        let state_key = [&prefix(self.end), key].concat();
+        if let Some(state) = store.get(&state_key) {
+            fresh.push((group, state.to_vec()));
+        }
+        self.groups.insert(key.to_vec(), group);
+        self.keys.push(state_key);
+        group
+    }
+
+    fn merge(&mut self, layout: &Layout, stored: &[(usize, Vec<u8>)]) -> Result<(), Fault> {
+        if stored.is_empty() {
+            return Ok(());
+        }
+        self.loaded += stored.len();
+        let parser = layout.states.parser();
+        let rows = stored.iter().map(|(_, bytes)| parser.parse(bytes));
+        let columns = layout.states.convert_rows(rows).map_err(Fault::internal)?;
+        let groups: Vec<usize> = stored.iter().map(|(g, _)| *g).collect();
+        let (total, mut columns) = (self.keys.len(), columns.as_slice());
+        for (call, accumulator) in layout.calls.iter().zip(&mut self.accumulators) {
+            let (own, rest) = columns.split_at(call.state_fields().len());
+            accumulator.merge_batch(own, &groups, total).map_err(Fault::internal)?;
+            columns = rest;
+        }
+        Ok(())
+    }
+
+    /// Groups that are not in state yet.
+    pub(super) fn fresh(&self) -> usize {
+        self.keys.len() - self.loaded
+    }
+
+    /// Puts all groups into state.
+    pub(super) fn save(mut self, layout: &Layout, store: &mut MemoryStore) -> Result<(), Fault> {
+        let mut columns = Vec::new();
+        for accumulator in &mut self.accumulators {
+            columns.extend(accumulator.state(EmitTo::All).map_err(Fault::internal)?);
+        }
+        if columns.is_empty() {
+            self.keys.into_iter().for_each(|k| store.put(k, Some(Vec::new())));
+            return Ok(());
+        }
+        let rows = layout.states.convert_columns(&columns).map_err(Fault::internal)?;
+        for (key, row) in self.keys.into_iter().zip(rows.iter()) {
+            store.put(key, Some(row.data().to_vec()));
+        }
+        Ok(())
+    }
+
+    /// The results of all groups in order of key, which leave state: group columns and values of the calls.
+    pub(super) fn results(
+        &mut self,
+        layout: &Layout,
+        store: &mut MemoryStore,
+    ) -> Result<(Vec<ArrayRef>, Vec<ArrayRef>), Fault> {
+        let held: Vec<Vec<u8>> =
+            store.range(&prefix(self.end), &prefix(self.end.saturating_add(1))).map(|(k, _)| k.to_vec()).collect();
+        let mut stored = Vec::new();
+        for key in &held {
+            self.group(&key[8..], store, &mut stored);
+        }
+        self.merge(layout, &stored)?;
+        held.into_iter().for_each(|k| store.put(k, None));
+        let mut order: Vec<u32> = (0u32..).take(self.keys.len()).collect();
+        order.sort_unstable_by(|a, b| self.keys[*a as usize].cmp(&self.keys[*b as usize]));
+        let order = arrow_array::UInt32Array::from(order);
+        let mut values = Vec::new();
+        for accumulator in &mut self.accumulators {
+            let all = accumulator.evaluate(EmitTo::All).map_err(Fault::internal)?;
+            values.push(arrow_select::take::take(&all, &order, None).map_err(Fault::internal)?);
+        }
+        let parser = layout.keys.parser();
+        let keys = order.values().iter().map(|g| parser.parse(&self.keys[*g as usize][8..]));
+        let by = if layout.by == 0 { Vec::new() } else { layout.keys.convert_rows(keys).map_err(Fault::internal)? };
+        debug_assert!(values.iter().all(|v| v.len() == order.len()));
+        Ok((by, values))
+    }
+}

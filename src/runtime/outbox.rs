@@ -1,0 +1,94 @@
+//! Records that wait for the commit, by topic and partition, in the order in which they were made.
+//!
+//! Separate so that the same operators write under the driver and under the runtime. It holds at most one
+//! commit interval; the intake asks for a barrier when it grows large.
+
+use crate::log::Append;
+use crate::record::{Partition, Records, TopicPartition};
+use arrow_array::{Array, UInt32Array};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Most records that are stored as one batch.
+const BATCH: usize = 4096;
+
+/// Most bytes that are stored as one batch of several parts.
+const BATCH_BYTES: usize = 1 << 20;
+
+/// What a task wants written.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    partitions: BTreeMap<Arc<str>, u32>,
+    waiting: BTreeMap<TopicPartition, Vec<Records>>,
+    bytes: usize,
+}
+
+impl Outbox {
+    /// An empty one, knowing how many partitions each topic has.
+    #[must_use]
+    pub fn new(partitions: BTreeMap<Arc<str>, u32>) -> Self {
+        Self { partitions, ..Self::default() }
+    }
+
+    /// How many partitions a topic has.
+    #[must_use]
+    pub fn partitions(&self, topic: &str) -> u32 {
+        self.partitions.get(topic).copied().unwrap_or(1)
+    }
+
+    /// Adds records for one partition.
+    pub fn push(&mut self, to: TopicPartition, records: Records) {
+        if !records.is_empty() {
+            self.bytes += records.bytes();
+            self.waiting.entry(to).or_default().push(records);
+        }
+    }
+
+    /// Spreads records over a topic: by key as Kafka's clients do; without a key to the partition that
+    /// matches `from`, so that order is kept and a replay gives the same.
+    pub fn spread(&mut self, topic: &Arc<str>, from: Partition, records: Records) {
+        let count = self.partitions(topic);
+        if count == 1 {
+            return self.push(TopicPartition::new(topic.clone(), 0), records);
+        }
+        let mut rows: Vec<Vec<u32>> = vec![Vec::new(); count as usize];
+        for row in 0..records.len() {
+            let partition = if records.keys.is_valid(row) {
+                crate::log::partition_of(records.keys.value(row), count).0
+            } else {
+                from.0 % count
+            };
+            rows[partition as usize].push(u32::try_from(row).unwrap_or(u32::MAX));
+        }
+        for (partition, rows) in (0u32..).zip(rows).filter(|(_, r)| !r.is_empty()) {
+            self.push(TopicPartition::new(topic.clone(), partition), records.take(&UInt32Array::from(rows)));
+        }
+    }
+
+    /// Bytes that wait.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Hands everything over, small parts put together.
+    pub fn take(&mut self) -> Vec<Append> {
+        self.bytes = 0;
+        let mut appends = Vec::new();
+        for (to, parts) in std::mem::take(&mut self.waiting) {
+            let mut pending: Vec<Records> = Vec::new();
+            let (mut rows, mut bytes) = (0, 0);
+            for part in parts {
+                if !pending.is_empty() && (rows + part.len() > BATCH || bytes + part.bytes() > BATCH_BYTES) {
+                    appends.push(Append { to: to.clone(), records: Records::concat(std::mem::take(&mut pending)) });
+                    (rows, bytes) = (0, 0);
+                }
+                rows += part.len();
+                bytes += part.bytes();
+                pending.push(part);
+            }
+            appends.push(Append { to, records: Records::concat(pending) });
+        }
+        appends
+    }
+}

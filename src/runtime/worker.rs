@@ -1,0 +1,79 @@
+//! A task on the Tokio runtime: takes messages in order, reports at barriers.
+//!
+//! Separate from the task itself, which knows no channel. Its queue is bounded; a full queue pauses the
+//! partitions behind it.
+
+use super::commit::{Epoch, Report};
+use super::task::Task;
+use crate::record::Fetched;
+use crate::time::Clock;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Instant;
+use tokio::sync::mpsc;
+
+/// Batches that may wait in front of a task: enough that it never runs dry while the intake reads on.
+pub(super) const QUEUE: usize = 4;
+
+/// What a task is told.
+pub(super) enum Message {
+    /// Records of one of its partitions.
+    Data(Fetched, Instant),
+    /// Time passes.
+    Tick,
+    /// Close every window.
+    Drain,
+    /// Hand over everything up to here.
+    Barrier { epoch: Epoch, drain: bool },
+}
+
+/// What tasks tell the intake without a message.
+#[derive(Debug, Default)]
+pub(super) struct Gauges {
+    /// Bytes that wait for the commit, all tasks together.
+    pub(super) waiting: AtomicUsize,
+    /// Something happened that should be committed.
+    pub(super) active: AtomicBool,
+}
+
+pub(super) async fn work(
+    mut task: Task,
+    mut messages: mpsc::Receiver<Message>,
+    reports: mpsc::Sender<Report>,
+    clock: Arc<dyn Clock>,
+    gauges: Arc<Gauges>,
+) {
+    let mut read_at = Vec::new();
+    while let Some(message) = messages.recv().await {
+        let before = task.waiting();
+        let done = match message {
+            Message::Data(fetched, at) => {
+                read_at.push(at);
+                task.run(&fetched, clock.now()).map(|()| None)
+            }
+            Message::Tick => task.tick(clock.now()).map(|()| None),
+            Message::Drain => task.drain(clock.now()).map(|()| None),
+            Message::Barrier { epoch, drain } => task.barrier(clock.now(), drain).map(|commit| {
+                gauges.waiting.fetch_sub(before, Ordering::Relaxed);
+                Some(Report::Ready { epoch, commit: Box::new(commit), read_at: std::mem::take(&mut read_at) })
+            }),
+        };
+        let report = match done {
+            Ok(None) => {
+                gauges.waiting.fetch_add(task.waiting() - before, Ordering::Relaxed);
+                if task.dirty() {
+                    gauges.active.store(true, Ordering::Relaxed);
+                }
+                continue;
+            }
+            Ok(Some(report)) => report,
+            Err(fault) => Report::Failed(fault),
+        };
+        let failed = matches!(report, Report::Failed(_));
+        // The committer hangs up only after a fault, which it has reported itself.
+        if reports.send(report).await.is_err() || failed {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+}

@@ -1,0 +1,162 @@
+//! `${VAR}`, `${VAR:-default}`, `${VAR:?message}`, `${file:PATH}` and the escape `$${`.
+//!
+//! Separate so that what a file may see of the process is one trait. What it puts in never reaches a
+//! message: messages show the text as it was written.
+
+use std::io::{self, Read};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+/// Bytes that all substitutions of a file may bring in together.
+const LIMIT: usize = 1 << 20;
+/// How deep a default may hold further `${…}`.
+const DEPTH: usize = 8;
+
+/// What a pipeline file can see of the process that reads it.
+pub trait Environment {
+    /// The value of an environment variable.
+    fn var(&self, name: &str) -> Option<String>;
+    /// The text of a file.
+    ///
+    /// # Errors
+    /// Where it cannot be read or is not UTF-8.
+    fn file(&self, path: &Path) -> io::Result<String>;
+}
+
+/// The environment of this process and its file system.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ProcessEnvironment;
+
+impl Environment for ProcessEnvironment {
+    fn var(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok()
+    }
+
+    fn file(&self, path: &Path) -> io::Result<String> {
+        let mut text = String::new();
+        // One byte more than is allowed, so that too long a file is seen to be too long.
+        std::fs::File::open(path)?.take(LIMIT as u64 + 1).read_to_string(&mut text)?;
+        Ok(text)
+    }
+}
+
+/// What is wrong with one `${…}` and where in the text.
+pub(super) struct Refusal {
+    pub(super) within: Range<usize>,
+    pub(super) message: String,
+    pub(super) hint: String,
+}
+
+pub(super) struct Expander<'a> {
+    base: PathBuf,
+    environment: &'a dyn Environment,
+    left: usize,
+}
+
+impl<'a> Expander<'a> {
+    pub(super) fn new(base: &Path, environment: &'a dyn Environment) -> Self {
+        Self { base: base.to_owned(), environment, left: LIMIT }
+    }
+
+    /// The text with every `${…}` replaced; `None` where there is none.
+    pub(super) fn expand(&mut self, text: &str) -> Result<Option<String>, Refusal> {
+        if !text.contains("${") {
+            return Ok(None);
+        }
+        self.replace(text, 0).map(Some)
+    }
+
+    fn replace(&mut self, text: &str, depth: usize) -> Result<String, Refusal> {
+        let mut out = String::new();
+        let mut at = 0;
+        while let Some(found) = text[at..].find("${").map(|i| at + i) {
+            if text[..found].ends_with('$') && found > at {
+                out.push_str(&text[at..found - 1]);
+                out.push_str("${");
+                at = found + 2;
+                continue;
+            }
+            out.push_str(&text[at..found]);
+            let end = closing(text, found).ok_or_else(|| Refusal {
+                within: found..found + 2,
+                message: "`${` without `}`".into(),
+                hint: "close it, or write `$${` for the two characters themselves".into(),
+            })?;
+            let value = self.value(&text[found + 2..end - 1], depth).map_err(|(message, hint)| Refusal {
+                within: found..end,
+                message,
+                hint,
+            })?;
+            let within = found..end;
+            self.left = self.left.checked_sub(value.len()).ok_or_else(|| Refusal {
+                within,
+                message: format!("`${{…}}` brings in more than {} MiB", LIMIT >> 20),
+                hint: "a pipeline file takes settings and passwords from outside, no data".into(),
+            })?;
+            out.push_str(&value);
+            at = end;
+        }
+        out.push_str(&text[at..]);
+        Ok(out)
+    }
+
+    fn value(&mut self, inner: &str, depth: usize) -> Result<String, (String, String)> {
+        if let Some(path) = inner.strip_prefix("file:") {
+            let path = self.base.join(path.trim());
+            let text = self.environment.file(&path).map_err(|e| {
+                let hint = "the path is relative to the folder of the pipeline file".to_owned();
+                (format!("cannot read the file `{}`: {e}", path.display()), hint)
+            })?;
+            let text = text.strip_suffix('\n').unwrap_or(&text);
+            return Ok(text.strip_suffix('\r').unwrap_or(text).to_owned());
+        }
+        let split = inner.find(":-").into_iter().chain(inner.find(":?")).min().unwrap_or(inner.len());
+        let (name, rest) = inner.split_at(split);
+        let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        if name.is_empty() || !name.chars().all(word) || name.starts_with(|c: char| c.is_ascii_digit()) {
+            let hint = "write `${VAR}`, `${VAR:-default}`, `${VAR:?message}` or `${file:PATH}`".to_owned();
+            return Err((format!("`{name}` is not the name of a variable"), hint));
+        }
+        // As in a shell, `:-` and `:?` take an empty value for none.
+        match self.environment.var(name).filter(|v| rest.is_empty() || !v.is_empty()) {
+            Some(value) => Ok(value),
+            None => match (rest.strip_prefix(":-"), rest.strip_prefix(":?")) {
+                (Some(_), _) if depth == DEPTH => {
+                    Err((format!("defaults nest more than {DEPTH} deep"), "name a plain default".into()))
+                }
+                (Some(default), _) => self.replace(default, depth + 1).map_err(|r| (r.message, r.hint)),
+                (_, Some(message)) if !message.is_empty() => {
+                    Err((format!("the variable `{name}` is not set: {message}"), format!("set `{name}`")))
+                }
+                _ => Err((
+                    format!("the variable `{name}` is not set"),
+                    format!("set it, or give a default: `${{{name}:-…}}`"),
+                )),
+            },
+        }
+    }
+}
+
+/// One past the `}` that closes the `${` at `start`.
+fn closing(text: &str, start: usize) -> Option<usize> {
+    let mut open = 0_usize;
+    let bytes = text.as_bytes();
+    let mut i = start;
+    while i < bytes.len() {
+        match bytes[i] {
+            b'$' if bytes.get(i + 1) == Some(&b'{') => {
+                open += 1;
+                i += 1;
+            }
+            b'}' => {
+                open -= 1;
+                if open == 0 {
+                    return Some(i + 1);
+                }
+            }
+            _ => {}
+        }
+        i += 1;
+    }
+    None
+}

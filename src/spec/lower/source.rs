@@ -1,0 +1,182 @@
+//! `source:` and `sources:`: topics, formats, schemas, watermarks.
+//!
+//! Separate because formats are read here for sinks too. It checks no column name against another field.
+
+use super::super::ast::{FormatOptions, Name, Schema, Source, WatermarkOptions};
+use super::super::grammar;
+use super::super::node::{Node, Scalar};
+use super::super::shape::Object;
+use super::{Fields, Lower};
+use crate::diagnostics::{Diagnostic, Span, Spanned};
+use crate::record::parse_type;
+use arrow_schema::Field;
+use std::sync::Arc;
+
+/// Longest text of a type; what is wrong with a type is said with its words.
+const LONGEST_TYPE: usize = 4_096;
+
+impl Lower<'_> {
+    pub(super) fn sources(&mut self, f: &Fields<'_>) -> Vec<Source> {
+        let mut all = Vec::new();
+        if let Some(node) = f.get("source") {
+            all.extend(self.source(node, &grammar::ONE_SOURCE, None));
+        }
+        if let Some(node) = f.get("sources") {
+            let entries = self.entries(node, "a map of sources by name", "").unwrap_or_default();
+            for (key, value) in entries {
+                let name = self.check_name(key);
+                all.extend(self.source(value, &grammar::SOURCE, name));
+            }
+        }
+        match (f.entry("source"), f.entry("sources")) {
+            (Some(_), Some(second)) => {
+                self.report(second.key.span, "`source` and `sources` together", "put all sources under `sources`");
+            }
+            (None, None) if f.clean => {
+                self.report(f.head, "the file has no source", "add `source: {topic: TOPIC, schema: {COLUMN: TYPE}}`")
+            }
+            _ => {}
+        }
+        all
+    }
+
+    fn source(&mut self, node: &Node, object: &'static Object, name: Option<Name>) -> Option<Source> {
+        let f = self.open(node, object)?;
+        let topic = f.get("topic").and_then(|n| self.name(n, "a topic"));
+        let unnamed = || Name::new(String::new(), f.head);
+        let topic = topic.or_else(|| name.clone()).unwrap_or_else(unnamed);
+        let name = name.unwrap_or_else(|| topic.clone());
+        let key = f.get("key").and_then(|n| self.column(n));
+        let format = self.format(&f, f.get("strict"));
+        let schema = f.get("schema").and_then(|n| self.schema(n));
+        let typed = matches!(format.value, FormatOptions::Json { .. } | FormatOptions::Csv { .. });
+        match f.entry("schema") {
+            None if typed && f.clean => {
+                let message = format!("the source `{}` has no schema", self.shown(&name));
+                let hint = "add `schema: {COLUMN: TYPE}`; `fastdata infer FILE` writes one from samples";
+                self.report(f.head, message, hint);
+            }
+            Some(entry) if !typed => self.report(
+                entry.key.span,
+                "this format has one column, `value`, and takes no schema",
+                "remove `schema`, or choose the format `json` or `csv`",
+            ),
+            _ => {}
+        }
+        let timestamp = f.get("timestamp").and_then(|n| self.sql(n));
+        let watermark = f.get("watermark").and_then(|n| self.watermark(n)).unwrap_or_default();
+        Some(Source { name, topic, key, format, schema, timestamp, watermark, span: f.head })
+    }
+
+    /// The format of a source or sink; JSON where nothing is said. `strict` is the source's own field.
+    pub(super) fn format(&mut self, f: &Fields<'_>, strict: Option<&Node>) -> Spanned<FormatOptions> {
+        let (mut options, span) = match f.get("format") {
+            Some(node) => (self.format_options(node), node.place()),
+            None => (FormatOptions::Json { strict: false }, f.head),
+        };
+        if let Some(on) = strict.and_then(|n| self.switch(n).map(|on| (on, n))) {
+            match &mut options {
+                FormatOptions::Json { strict } => *strict = on.0,
+                _ => self.report(on.1.head, "only JSON has unknown fields", "remove `strict`"),
+            }
+        }
+        Spanned::new(options, span)
+    }
+
+    fn format_options(&mut self, node: &Node) -> FormatOptions {
+        let json = FormatOptions::Json { strict: false };
+        if node.scalar().is_some() {
+            return match self.choice(node, grammar::FORMATS) {
+                Some("csv") => FormatOptions::Csv { delimiter: b',' },
+                Some("text") => FormatOptions::Text,
+                Some("bytes") => FormatOptions::Bytes,
+                _ => json,
+            };
+        }
+        let Some(f) = self.open(node, &grammar::FORMAT) else { return json };
+        if f.all().count() != 1 && f.clean {
+            self.report(
+                f.head,
+                "`format` takes one format",
+                "such as `format: json` or `format: {csv: {delimiter: \";\"}}`",
+            );
+        }
+        if let Some(csv) = f.get("csv") {
+            let options = Some(csv).filter(|n| !n.is_null()).and_then(|n| self.open(n, &grammar::CSV));
+            let delimiter = options.and_then(|o| o.get("delimiter")).and_then(|n| self.delimiter(n));
+            return FormatOptions::Csv { delimiter: delimiter.unwrap_or(b',') };
+        }
+        let strict = f
+            .get("json")
+            .filter(|n| !n.is_null())
+            .and_then(|n| self.open(n, &grammar::JSON))
+            .and_then(|j| j.get("strict"));
+        FormatOptions::Json { strict: strict.and_then(|n| self.switch(n)).unwrap_or(false) }
+    }
+
+    fn delimiter(&mut self, node: &Node) -> Option<u8> {
+        let expected = "one character between values, such as `\";\"` or `\"\\t\"`";
+        match node.scalar().map(|s| s.text.as_bytes()) {
+            Some([b]) if b.is_ascii() && !matches!(b, b'"' | b'\n' | b'\r') => Some(*b),
+            _ => self.wrong(node, expected),
+        }
+    }
+
+    fn schema(&mut self, node: &Node) -> Option<Schema> {
+        let entries = self.entries(node, "a map of columns and their types", "()<>")?;
+        let (mut fields, mut names) = (Vec::new(), Vec::new());
+        for (key, value) in &entries {
+            if let Some(data_type) = self.data_type(key, value) {
+                fields.push(Field::new(&key.text, data_type, true));
+                names.push(key.span);
+            }
+            if key.text.is_empty() {
+                self.faults.push(Diagnostic::at(key.span, "expected a column before `:`"));
+            }
+        }
+        if entries.is_empty() {
+            let hint = "add `COLUMN: TYPE`; `fastdata infer FILE` writes a schema from samples";
+            self.report(node.head, "the schema has no columns", hint);
+        }
+        Some(Schema { columns: Arc::new(arrow_schema::Schema::new(fields)), names })
+    }
+
+    fn data_type(&mut self, key: &Scalar, node: &Node) -> Option<arrow_schema::DataType> {
+        let scalar = self.text(node, "a type")?;
+        if scalar.text.len() > LONGEST_TYPE {
+            let message = format!("this type is longer than {LONGEST_TYPE} bytes");
+            self.faults.push(Diagnostic::at(scalar.span, message));
+            return None;
+        }
+        let error = match parse_type(&scalar.text) {
+            Ok(data_type) => return Some(data_type),
+            Err(error) => error,
+        };
+        if let Some(place) = grammar::SCHEMA_FROM.iter().find(|p| **p == key.text) {
+            self.unsupported(key.span, place, ["COLUMN: TYPE"].into_iter());
+        } else if scalar.raw.is_some() {
+            self.faults.push(Diagnostic::at(scalar.span, format!("`{}` does not give a type", scalar.shown())));
+        } else {
+            let at = scalar.span.start + error.at.min(scalar.text.len());
+            let span = match scalar.exact {
+                true => Span::new(at, at + word_length(&scalar.text[error.at.min(scalar.text.len())..])),
+                false => scalar.span,
+            };
+            self.faults.push(Diagnostic::at(span, error.message).maybe_hint(error.hint));
+        }
+        None
+    }
+
+    fn watermark(&mut self, node: &Node) -> Option<WatermarkOptions> {
+        let f = self.open(node, &grammar::WATERMARK)?;
+        Some(WatermarkOptions {
+            delay: f.get("delay").and_then(|n| self.duration(n)).unwrap_or_default(),
+            idle: f.get("idle").and_then(|n| self.positive(n)),
+            max_ahead: f.get("max_ahead").and_then(|n| self.duration(n)),
+        })
+    }
+}
+
+fn word_length(text: &str) -> usize {
+    text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len()).max(1)
+}

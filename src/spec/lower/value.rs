@@ -1,0 +1,239 @@
+//! Single values: names, columns, SQL, durations, sizes, numbers, words.
+//!
+//! Separate because every field is made of them. A message about a text with `${…}` shows it as written.
+
+use super::super::ast::{Assignments, Name, Sql};
+use super::super::node::{Node, Scalar, Value};
+use super::super::shape::Word;
+use super::Lower;
+use crate::diagnostics::{Diagnostic, Span};
+use datafusion_sql::sqlparser::keywords::ALL_KEYWORDS;
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// Longest name of a topic, as Kafka has it.
+const LONGEST: usize = 249;
+/// Longest duration; all arithmetic on event time stays far from its ends.
+const CENTURY: Duration = Duration::from_secs(100 * 366 * 86_400);
+
+impl Lower<'_> {
+    /// A text that is there.
+    pub(super) fn text<'n>(&mut self, node: &'n Node, expected: &str) -> Option<&'n Scalar> {
+        match node.scalar() {
+            Some(s) if s.is_null() => self.wrong(node, expected),
+            Some(s) if s.text.trim().is_empty() => {
+                self.faults.push(Diagnostic::at(node.head, format!("expected {expected}, found an empty text")));
+                None
+            }
+            Some(s) => Some(s),
+            None => self.wrong(node, expected),
+        }
+    }
+
+    /// The name of a pipeline, topic, source, step or output.
+    pub(super) fn name(&mut self, node: &Node, what: &str) -> Option<Name> {
+        let scalar = self.text(node, what)?;
+        self.check_name(scalar)
+    }
+
+    pub(super) fn check_name(&mut self, scalar: &Scalar) -> Option<Name> {
+        let text = &scalar.text;
+        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        let problem = if text.is_empty() {
+            "a name cannot be empty".into()
+        } else if let Some(c) = text.chars().find(|c| !allowed(*c)) {
+            // The character itself may be a secret's.
+            match scalar.raw {
+                None => format!("`{c}` is not allowed in the name `{}`", scalar.shown()),
+                Some(_) => format!("`{}` gives a name with a character that is not allowed", scalar.shown()),
+            }
+        } else if text.len() > LONGEST {
+            format!("the name `{}` is longer than {LONGEST} characters", scalar.shown())
+        } else if text == "." || text == ".." {
+            format!("`{}` cannot be a name", scalar.shown())
+        } else {
+            return Some(self.spanned(scalar));
+        };
+        self.report(scalar.span, problem, "a name has letters, digits, `.`, `_` and `-`");
+        None
+    }
+
+    pub(super) fn column(&mut self, node: &Node) -> Option<Name> {
+        let scalar = self.text(node, "a column")?;
+        Some(self.spanned(scalar))
+    }
+
+    /// One name or a list of names, each once.
+    pub(super) fn columns(&mut self, node: &Node, what: &str) -> Option<Vec<Name>> {
+        if node.scalar().is_some() {
+            let scalar = self.text(node, what)?;
+            return Some(vec![self.spanned(scalar)]);
+        }
+        let items = self.items(node, &format!("{what} or a list of them"))?;
+        let empty = items.is_empty();
+        let mut first_of: HashMap<&str, Span> = HashMap::new();
+        let mut names: Vec<Name> = Vec::new();
+        for item in items {
+            let Some(scalar) = self.text(item, what) else { continue };
+            let name = self.spanned(scalar);
+            match first_of.insert(&scalar.text, scalar.span) {
+                Some(first) => {
+                    let line = self.faults.line(first);
+                    let message = format!("`{}` stands twice; the first is in line {line}", scalar.shown());
+                    self.report(scalar.span, message, "remove one of them");
+                }
+                None => names.push(name),
+            }
+        }
+        if empty {
+            self.faults.push(Diagnostic::at(node.head, format!("expected {what}, found an empty list")));
+            return None;
+        }
+        Some(names)
+    }
+
+    pub(super) fn sql(&mut self, node: &Node) -> Option<Sql> {
+        // In SQL `null` is a value.
+        let null = node.scalar().filter(|s| s.is_null() && !s.is_absent());
+        let scalar = null.map_or_else(|| self.text(node, "SQL"), Some)?;
+        Some(Sql { text: scalar.text.clone(), span: scalar.span, exact: scalar.exact })
+    }
+
+    /// `NAME: SQL` in the order of the file.
+    pub(super) fn assignments(&mut self, node: &Node, expected: &str) -> Option<Assignments> {
+        let entries = self.entries(node, expected, "()")?;
+        if matches!(&node.value, Value::Map(written) if written.is_empty()) {
+            self.faults.push(Diagnostic::at(node.head, format!("expected {expected}, found an empty map")));
+        }
+        let mut all = Vec::new();
+        for (key, value) in entries {
+            let sql = self.sql(value);
+            if key.text.is_empty() {
+                self.faults.push(Diagnostic::at(key.span, "expected a name before `:`"));
+            } else if let Some(sql) = sql {
+                all.push((self.spanned(key), sql));
+            }
+        }
+        Some(all)
+    }
+
+    /// A column as SQL that means this column and nothing else.
+    pub(super) fn column_sql(&self, scalar: &Scalar) -> Sql {
+        let text = &scalar.text;
+        if is_word(text) && ALL_KEYWORDS.binary_search(&text.to_ascii_uppercase().as_str()).is_err() {
+            return Sql { text: text.clone(), span: scalar.span, exact: scalar.exact };
+        }
+        Sql { text: format!("\"{}\"", text.replace('"', "\"\"")), span: scalar.span, exact: false }
+    }
+
+    pub(super) fn duration(&mut self, node: &Node) -> Option<Duration> {
+        let scalar = self.text(node, "a duration")?;
+        let text = scalar.text.trim();
+        let shown = scalar.shown();
+        let (message, hint) = match humantime::parse_duration(text) {
+            Ok(d) if d > CENTURY => (format!("`{shown}` is longer than a hundred years"), "write a shorter one".into()),
+            Ok(d) if d.subsec_nanos() % 1_000_000 != 0 => {
+                (format!("`{shown}` is finer than a millisecond"), "time is counted in whole milliseconds".into())
+            }
+            Ok(d) => return Some(d),
+            Err(_) if scalar.raw.is_none() && text.parse::<f64>().is_ok() => {
+                (format!("`{shown}` has no unit"), format!("write `{text}ms`, `{text}s`, `{text}m` or `{text}h`"))
+            }
+            Err(_) => (
+                format!("`{shown}` is not a duration"),
+                "write a whole number and a unit, such as `500ms`, `2s`, `10 min` or `1h 30m`".into(),
+            ),
+        };
+        self.report(scalar.span, message, hint);
+        None
+    }
+
+    /// A duration that is not zero.
+    pub(super) fn positive(&mut self, node: &Node) -> Option<Duration> {
+        let duration = self.duration(node)?;
+        if duration.is_zero() {
+            self.report(node.place(), format!("expected more than zero, found {}", node.found()), "such as `1m`");
+            return None;
+        }
+        Some(duration)
+    }
+
+    /// A number of bytes.
+    pub(super) fn size(&mut self, node: &Node) -> Option<u64> {
+        let scalar = self.text(node, "a size")?;
+        let text = scalar.text.trim();
+        let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+        let (number, unit) = (text[..digits].parse::<u64>(), text[digits..].trim());
+        let factor = match unit.to_ascii_lowercase().as_str() {
+            "b" => Some(1),
+            "kb" => Some(1_000),
+            "mb" => Some(1_000_000),
+            "gb" => Some(1_000_000_000),
+            "kib" => Some(1 << 10),
+            "mib" => Some(1 << 20),
+            "gib" => Some(1 << 30),
+            _ => None,
+        };
+        let size = number.as_ref().ok().zip(factor).and_then(|(n, f)| n.checked_mul(f)).filter(|n| *n > 0);
+        if size.is_none() {
+            let shown = scalar.shown();
+            let (message, hint) = if number.is_ok() && unit.is_empty() && scalar.raw.is_none() {
+                (format!("`{shown}` has no unit"), format!("write `{text}MiB` or `{text}GiB`"))
+            } else {
+                (
+                    format!("`{shown}` is not a size"),
+                    "write a whole number and a unit, such as `512MiB` or `1GiB`".into(),
+                )
+            };
+            self.report(scalar.span, message, hint);
+        }
+        size
+    }
+
+    /// A whole number from 1 to `most`.
+    pub(super) fn number(&mut self, node: &Node, most: u64) -> Option<u64> {
+        let expected = format!("a whole number from 1 to {most}");
+        let scalar = self.text(node, &expected)?;
+        match scalar.text.parse::<u64>() {
+            Ok(n) if (1..=most).contains(&n) => Some(n),
+            _ => self.wrong(node, &expected),
+        }
+    }
+
+    pub(super) fn switch(&mut self, node: &Node) -> Option<bool> {
+        match node.scalar().map(|s| s.text.as_str()) {
+            Some("true") => Some(true),
+            Some("false") => Some(false),
+            _ => self.wrong(node, "`true` or `false`"),
+        }
+    }
+
+    /// One of some words.
+    pub(super) fn choice(&mut self, node: &Node, words: &'static [Word]) -> Option<&'static str> {
+        let supported = words.iter().filter(|w| !w.later).map(|w| w.name);
+        let Some(scalar) = node.scalar().filter(|s| !s.is_absent()) else {
+            let all: Vec<_> = supported.map(|n| format!("`{n}`")).collect();
+            return self.wrong(node, &format!("one of {}", all.join(", ")));
+        };
+        match words.iter().find(|w| w.name == scalar.text) {
+            Some(w) if w.later => {
+                self.unsupported(scalar.span, w.name, supported);
+                None
+            }
+            Some(w) => Some(w.name),
+            None => {
+                // What a secret is like would tell of it.
+                let like = if scalar.raw.is_some() { "" } else { &scalar.text };
+                let message = format!("unknown word `{}`", scalar.shown());
+                let hint = self.suggest(like, supported);
+                self.faults.push(Diagnostic::at(scalar.span, message).maybe_hint(hint));
+                None
+            }
+        }
+    }
+}
+
+/// Whether a text can stand in SQL as a name without quotes, keywords aside.
+pub(super) fn is_word(text: &str) -> bool {
+    text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && !text.starts_with(|c: char| c.is_ascii_digit())
+}

@@ -1,0 +1,73 @@
+//! `${…}`: what it gives, what it refuses, and that no message tells what it gave.
+#![allow(clippy::unwrap_used)]
+
+use super::super::env::Expander;
+use super::{Fake, good, parse_with};
+use std::path::Path;
+
+fn expand(text: &str) -> Result<Option<String>, String> {
+    let environment =
+        Fake { vars: [("A", "1"), ("EMPTY", "")].into(), files: [("/base/pw", "two\r\n"), ("/abs", "x\n\n")].into() };
+    Expander::new(Path::new("/base"), &environment).expand(text).map_err(|r| format!("{:?} {}", r.within, r.message))
+}
+
+#[test]
+fn each_form_gives_its_value() {
+    let gives = |text| expand(text).unwrap().unwrap();
+    assert_eq!(expand("plain $A {b}").unwrap(), None);
+    assert_eq!(gives("<${A}${A}>"), "<11>");
+    assert_eq!(gives("${B:-x}${A:-x}"), "x1");
+    assert_eq!(gives("${EMPTY}|${EMPTY:-x}"), "|x");
+    assert_eq!(gives("${B:-a ${A} b}"), "a 1 b");
+    assert_eq!(gives("${B:-}"), "");
+    assert_eq!(gives("${A:?needed}"), "1");
+    assert_eq!(gives("${file:pw}"), "two");
+    assert_eq!(gives("${file:/abs}"), "x\n");
+    assert_eq!(gives("$${A} and ${A}"), "${A} and 1");
+}
+
+#[test]
+fn each_refusal_says_where_and_why() {
+    let refused = |text| expand(text).unwrap_err();
+    assert_eq!(refused("a ${B} c"), "2..6 the variable `B` is not set");
+    assert_eq!(refused("${B:?say who}"), "0..13 the variable `B` is not set: say who");
+    assert_eq!(refused("${EMPTY:?say who}"), "0..17 the variable `EMPTY` is not set: say who");
+    assert_eq!(refused("x${A"), "1..3 `${` without `}`");
+    assert_eq!(refused("${}"), "0..3 `` is not the name of a variable");
+    assert_eq!(refused("${9a}"), "0..5 `9a` is not the name of a variable");
+    assert_eq!(refused("${file:none}"), "0..12 cannot read the file `/base/none`: no such file");
+}
+
+#[test]
+fn a_value_from_outside_is_in_no_message() {
+    let environment = Fake { vars: [("S", "hunter2 hunter2"), ("T", "hunter2")].into(), ..Fake::default() };
+    let file = "name: ${S}\nsource: {topic: '${S}', format: '${T}', schema: {a: '${S}'}, watermark: {delay: '${T}'}}\n\
+        steps:\n  - {name: x, from: '${T}', filter: a}\n  - {name: '${T}', filter: a}\n  - {name: '${T}', log: '${S}'}\n\
+        sink: {topic: o, from: '${T}.${S}', key: [a, '${S}', '${S}'], '${S}': 1, '${S}': 2, partitions: '${T}'}\n\
+        errors: ${T}\ncommit_every: ${S}\nstate: {memory_limit: '${S}'}\nfunctions: {'${S}': 1}\n\
+        kafka: {brokers: '${S}', security: {sasl: {mechanism: '${S}', password: hunter2, username: hunter2}}}\n";
+    let report = parse_with(file, &environment).unwrap_err();
+    assert!(report.diagnostics().len() > 12, "{report}");
+    assert!(!report.to_string().contains("hunter2"), "{report}");
+    assert!(!format!("{report:?}").contains("hunter2"), "{report:?}");
+}
+
+#[test]
+fn sql_with_a_value_from_outside_is_not_exact() {
+    let file = "name: p\nsource: {topic: r, format: text}\nsteps:\n  - filter: a > ${X:-1}\nsink: out\n";
+    let spec = good(file);
+    let super::Operator::Filter(sql) = &spec.steps[0].operator else { panic!() };
+    assert_eq!((sql.text.as_str(), sql.exact), ("a > 1", false));
+}
+
+#[test]
+fn a_password_in_the_file_is_in_no_excerpt() {
+    let head = "name: p\nsource: {topic: r, format: text}\nsink: out\n";
+    for kafka in [
+        "kafka: {brokers: b, security: {sasl: {mechanism: NONE, username: hunter2, password: 'hunter2'}}}\n",
+        "kafka: {brokers: b, security: {sasl: {mechanism: PLAIN, password: hunter2\n",
+    ] {
+        let report = parse_with(&format!("{head}{kafka}"), &Fake::default()).unwrap_err();
+        assert!(!format!("{report} {report:?}").contains("hunter2"), "{report}");
+    }
+}

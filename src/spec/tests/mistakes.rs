@@ -1,0 +1,707 @@
+//! The exact words about mistakes that people make. One test a mistake.
+#![allow(clippy::unwrap_used)]
+
+use super::bad;
+
+#[test]
+fn an_unknown_field_names_the_nearest() {
+    let file = "name: p\nsource: {topic: r, format: text}\nstpes: []\nsink: out\n";
+    assert_eq!(
+        bad(file),
+        r#"error: unknown field `stpes` in the file
+  --> p.yaml:3:1
+  |
+3 | stpes: []
+  | ^^^^^
+hint: did you mean `steps`?
+"#
+    );
+}
+
+#[test]
+fn a_key_that_stands_twice_cites_the_first() {
+    let file = "name: p\nsource: {topic: r, format: text}\nsink: out\nname: q\n";
+    assert_eq!(
+        bad(file),
+        r#"error: `name` stands twice; the first is in line 1
+  --> p.yaml:4:1
+  |
+4 | name: q
+  | ^^^^
+hint: remove one of them
+"#
+    );
+}
+
+#[test]
+fn a_missing_name_says_what_it_is_for() {
+    let file = "source: {topic: r, format: text}\nsink: out\n";
+    assert_eq!(
+        bad(file),
+        r#"error: the file has no `name`
+  --> p.yaml:1:1
+  |
+1 | source: {topic: r, format: text}
+  | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+hint: add `name`: the application id: consumer group, transactional ids, state and statistics
+"#
+    );
+}
+
+#[test]
+fn a_missing_schema_names_the_command_that_writes_one() {
+    let file = "name: p\nsource:\n  topic: r\nsink: out\n";
+    assert_eq!(
+        bad(file),
+        r#"error: the source `r` has no schema
+  --> p.yaml:2:1
+  |
+2 | source:
+  | ^^^^^^
+hint: add `schema: {COLUMN: TYPE}`; `fastdata infer FILE` writes one from samples
+"#
+    );
+}
+
+#[test]
+fn a_wrong_type_is_located_inside_the_text() {
+    let file = "name: p\nsource: {topic: r, schema: {a: list<bigit>}}\nsink: out\n";
+    assert_eq!(
+        bad(file),
+        r#"error: unknown type `bigit`
+  --> p.yaml:2:37
+  |
+2 | source: {topic: r, schema: {a: list<bigit>}}
+  |                                     ^^^^^
+hint: did you mean `bigint`?
+"#
+    );
+}
+
+#[test]
+fn a_type_cut_at_its_comma_is_shown_whole() {
+    let file = "name: p\nsource: {topic: r, schema: {a: decimal(10,2), b: int}}\nsink: out\n";
+    assert_eq!(
+        bad(file),
+        r#"error: `decimal(10,2)` is cut in two at its comma
+  --> p.yaml:2:32
+  |
+2 | source: {topic: r, schema: {a: decimal(10,2), b: int}}
+  |                                ^^^^^^^^^^^^^
+hint: inside `{…}` and `[…]` put it in quotes: `"decimal(10,2)"`
+"#
+    );
+}
+
+#[test]
+fn sql_cut_at_its_commas_is_shown_whole() {
+    let file = "name: p\nsource: {topic: r, schema: {a: int}}\nsteps:\n  - set: {b: coalesce(a, 0, 1)}\n  - score: {model: m, inputs: [coalesce(a, 0), a]}\nsink: out\n";
+    assert_eq!(
+        bad(file),
+        r#"error: `coalesce(a, 0, 1)` is cut in two at its comma
+  --> p.yaml:4:14
+  |
+4 |   - set: {b: coalesce(a, 0, 1)}
+  |              ^^^^^^^^^^^^^^^^^
+hint: inside `{…}` and `[…]` put it in quotes: `"coalesce(a, 0, 1)"`
+
+error: `coalesce(a, 0)` is cut in two at its comma
+  --> p.yaml:5:32
+  |
+5 |   - score: {model: m, inputs: [coalesce(a, 0), a]}
+  |                                ^^^^^^^^^^^^^^
+hint: inside `{…}` and `[…]` put it in quotes: `"coalesce(a, 0)"`
+"#
+    );
+}
+
+#[test]
+fn an_unset_variable_is_located() {
+    let file = "name: p\nsource: {topic: \"in-${TOPIC}\", format: text}\nsink: out\n";
+    assert_eq!(
+        bad(file),
+        r#"error: the variable `TOPIC` is not set
+  --> p.yaml:2:21
+  |
+2 | source: {topic: "in-${TOPIC}", format: text}
+  |                     ^^^^^^^^
+hint: set it, or give a default: `${TOPIC:-…}`
+"#
+    );
+}
+
+#[test]
+fn an_unknown_operator_names_the_nearest() {
+    let file = "name: p\nsource: {topic: r, schema: {a: int}}\nsteps:\n  - filtr: a > 1\nsink: out\n";
+    assert_eq!(
+        bad(file),
+        r#"error: unknown field `filtr` in a step
+  --> p.yaml:4:5
+  |
+4 |   - filtr: a > 1
+  |     ^^^^^
+hint: did you mean `filter`?
+"#
+    );
+}
+
+#[test]
+fn a_step_has_one_operator() {
+    let file = "name: p\nsource: {topic: r, schema: {a: int}}\nsteps:\n  - filter: a > 1\n    drop: a\n  - name: empty\nsink: out\n";
+    assert_eq!(
+        bad(file),
+        r#"error: a step has one operator, this one has `filter` and `drop`
+  --> p.yaml:5:5
+  |
+5 |     drop: a
+  |     ^^^^
+hint: make `drop` a step of its own
+
+error: this step has no operator
+  --> p.yaml:6:5
+  |
+6 |   - name: empty
+  |     ^^^^
+hint: add one of `filter`, `select`, `set`, `drop`, `rename`, `flatten`, `key_by`, `branch`, `merge`, `scan`, `window`, `score`, `log`
+"#
+    );
+}
+
+#[test]
+fn a_name_that_stands_twice_cites_the_first() {
+    let file = "name: p\nsource: {topic: r, schema: {a: int}}\nsteps:\n  - {name: x, filter: a > 1}\n  - {name: x, filter: a > 2}\nsink: out\n";
+    assert_eq!(
+        bad(file),
+        r#"error: the name `x` stands twice; the first is in line 4
+  --> p.yaml:5:12
+  |
+5 |   - {name: x, filter: a > 2}
+  |            ^
+hint: sources and steps need different names
+"#
+    );
+}
+
+#[test]
+fn an_unknown_input_names_the_nearest() {
+    let file = "name: p\nsource: {topic: raw, schema: {a: int}}\nsteps:\n  - {name: big, from: rwa, filter: a > 1}\nsink: {topic: out, from: bigg}\n";
+    assert_eq!(
+        bad(file),
+        r#"error: no source or step is named `rwa`
+  --> p.yaml:4:23
+  |
+4 |   - {name: big, from: rwa, filter: a > 1}
+  |                       ^^^
+hint: did you mean `raw`?
+
+error: no source or step is named `bigg`
+  --> p.yaml:5:26
+  |
+5 | sink: {topic: out, from: bigg}
+  |                          ^^^^
+hint: did you mean `big`?
+"#
+    );
+}
+
+#[test]
+fn an_output_that_a_step_does_not_have() {
+    let file = "name: p\nsource: {topic: raw, schema: {a: int}}\nsteps:\n  - {name: big, filter: a > 1}\n  - {name: w, window: {tumbling: 1m, select: {n: count(*)}}}\nsinks:\n  - {topic: o1, from: big.late}\n  - {topic: o2, from: w.lat}\n";
+    assert_eq!(
+        bad(file),
+        r#"error: the step `big` (filter) has no output `late`
+  --> p.yaml:7:23
+  |
+7 |   - {topic: o1, from: big.late}
+  |                       ^^^^^^^^
+hint: write `from: big`; only `branch` and `window` (`late`) have extra outputs
+
+error: the step `w` (window) has no output `lat`
+  --> p.yaml:8:23
+  |
+8 |   - {topic: o2, from: w.lat}
+  |                       ^^^^^
+hint: did you mean `late`?
+"#
+    );
+}
+
+#[test]
+fn steps_in_a_circle_are_named() {
+    let file = "name: p\nsource: {topic: raw, schema: {a: int}}\nsteps:\n  - {name: a, from: c, filter: a > 1}\n  - {name: b, filter: a > 1}\n  - {name: c, filter: a > 1}\n  - {name: d, from: raw, filter: a > 1}\nsink: out\n";
+    assert_eq!(
+        bad(file),
+        r#"error: steps read each other in a circle: `a` → `b` → `c` → `a`
+  --> p.yaml:4:21
+  |
+4 |   - {name: a, from: c, filter: a > 1}
+  |                     ^
+hint: let one of them read something else
+"#
+    );
+}
+
+#[test]
+fn what_nothing_reads_is_an_error() {
+    let file = "name: p\nsources:\n  raw: {schema: {a: int}}\n  other: {format: text}\nsteps:\n  - {name: lost, from: raw, filter: a > 1}\n  - {from: raw, filter: a > 2}\nsink: out\n";
+    assert_eq!(
+        bad(file),
+        r#"error: nothing reads the source `other`
+  --> p.yaml:4:3
+  |
+4 |   other: {format: text}
+  |   ^^^^^
+hint: let a step or sink have `from: other`, or remove it
+
+error: nothing reads the step `lost`
+  --> p.yaml:6:29
+  |
+6 |   - {name: lost, from: raw, filter: a > 1}
+  |                             ^^^^^^
+hint: add a sink with `from: lost`, let a step read it, or remove it
+"#
+    );
+}
+
+#[test]
+fn durations_and_sizes_need_units() {
+    let file = "name: p\nsource: {topic: r, schema: {a: int}, watermark: {delay: 5, idle: 0s, max_ahead: soon}}\nsink: out\ncommit_every: 2h\nstate: {memory_limit: 1024}\n";
+    assert_eq!(
+        bad(file),
+        r#"error: `5` has no unit
+  --> p.yaml:2:57
+  |
+2 | source: {topic: r, schema: {a: int}, watermark: {delay: 5, idle: 0s, max_ahead: soon}}
+  |                                                         ^
+hint: write `5ms`, `5s`, `5m` or `5h`
+
+error: expected more than zero, found `0s`
+  --> p.yaml:2:66
+  |
+2 | source: {topic: r, schema: {a: int}, watermark: {delay: 5, idle: 0s, max_ahead: soon}}
+  |                                                                  ^^
+hint: such as `1m`
+
+error: `soon` is not a duration
+  --> p.yaml:2:81
+  |
+2 | source: {topic: r, schema: {a: int}, watermark: {delay: 5, idle: 0s, max_ahead: soon}}
+  |                                                                                 ^^^^
+hint: write a whole number and a unit, such as `500ms`, `2s`, `10 min` or `1h 30m`
+
+error: `2h` is longer than an hour
+  --> p.yaml:4:15
+  |
+4 | commit_every: 2h
+  |               ^^
+hint: write `1ms` to `1h`
+
+error: `1024` has no unit
+  --> p.yaml:5:23
+  |
+5 | state: {memory_limit: 1024}
+  |                       ^^^^
+hint: write `1024MiB` or `1024GiB`
+"#
+    );
+}
+
+#[test]
+fn what_a_later_version_brings_is_not_an_unknown_field() {
+    let file = "name: p\nsource: {topic: r, table: {key: a}, schema: {a: int}}\nsteps:\n  - window: {hopping: {size: 5m, every: 1m}, select: {n: count(*)}}\n  - dedup: {by: a, within: 1m}\nsink: out\nstate: {store: disk}\n";
+    assert_eq!(
+        bad(file),
+        r#"error: `table` is not supported by this version of fastdata
+  --> p.yaml:2:20
+  |
+2 | source: {topic: r, table: {key: a}, schema: {a: int}}
+  |                    ^^^^^
+hint: supported here: `topic`, `key`, `format`, `strict`, `schema`, `timestamp`, `watermark`
+
+error: `hopping` is not supported by this version of fastdata
+  --> p.yaml:4:14
+  |
+4 |   - window: {hopping: {size: 5m, every: 1m}, select: {n: count(*)}}
+  |              ^^^^^^^
+hint: supported here: `tumbling`, `offset`, `by`, `select`, `grace`, `emit`, `close_after`
+
+error: `dedup` is not supported by this version of fastdata
+  --> p.yaml:5:5
+  |
+5 |   - dedup: {by: a, within: 1m}
+  |     ^^^^^
+hint: supported here: `name`, `from`, `filter`, `select`, `set`, `drop`, `rename`, `flatten`, `key_by`, `branch`, `merge`, `scan`, `window`, `score`, `log`
+
+error: `disk` is not supported by this version of fastdata
+  --> p.yaml:7:16
+  |
+7 | state: {store: disk}
+  |                ^^^^
+hint: supported here: `memory`
+"#
+    );
+}
+
+#[test]
+fn several_sources_need_a_from() {
+    let file = "name: p\nsources:\n  a: {format: text}\n  b: {format: text}\nsteps:\n  - filter: \"true\"\n  - {from: b, filter: \"true\"}\nsink: out\n";
+    assert_eq!(
+        bad(file),
+        r#"error: several sources, and no `from` says which one this reads
+  --> p.yaml:6:5
+  |
+6 |   - filter: "true"
+  |     ^^^^^^
+hint: add `from:` with one of `a`, `b`
+"#
+    );
+}
+
+#[test]
+fn a_pipeline_does_not_write_what_it_reads() {
+    let file = "name: p\nsource: {topic: r, format: text}\nsink: r\n";
+    assert_eq!(
+        bad(file),
+        r#"error: the topic `r` is also read, in line 2: the pipeline would never end
+  --> p.yaml:3:7
+  |
+3 | sink: r
+  |       ^
+hint: write to another topic
+"#
+    );
+}
+
+#[test]
+fn a_wrong_kind_of_value_says_what_was_found() {
+    let file = "name: [p]\nsource: raw\nsteps: {filter: a}\nsink: out\n";
+    assert_eq!(
+        bad(file),
+        r#"error: expected a name, found a list
+  --> p.yaml:1:1
+  |
+1 | name: [p]
+  | ^^^^
+
+error: expected a map with `topic`, `key`, `format`, `strict`, found `raw`
+  --> p.yaml:2:9
+  |
+2 | source: raw
+  |         ^^^
+
+error: expected a list of steps, found a map
+  --> p.yaml:3:1
+  |
+3 | steps: {filter: a}
+  | ^^^^^
+"#
+    );
+}
+
+#[test]
+fn a_word_that_is_none_of_the_choices() {
+    let file = "name: p\nsource: {topic: r, format: jsno, schema: {a: int}}\nsink: out\nerrors: ignore\ndelivery: exactly_onec\n";
+    assert_eq!(
+        bad(file),
+        r#"error: unknown word `jsno`
+  --> p.yaml:2:28
+  |
+2 | source: {topic: r, format: jsno, schema: {a: int}}
+  |                            ^^^^
+hint: did you mean `json`?
+
+error: unknown word `ignore`
+  --> p.yaml:4:9
+  |
+4 | errors: ignore
+  |         ^^^^^^
+hint: expected one of `dead_letter`, `stop`, `drop`
+
+error: unknown word `exactly_onec`
+  --> p.yaml:5:11
+  |
+5 | delivery: exactly_onec
+  |           ^^^^^^^^^^^^
+hint: did you mean `exactly_once`?
+"#
+    );
+}
+
+#[test]
+fn a_name_with_a_space() {
+    let file = "name: my pipeline\nsource: {topic: r, format: text}\nsink: \"\"\n";
+    assert_eq!(
+        bad(file),
+        r#"error: ` ` is not allowed in the name `my pipeline`
+  --> p.yaml:1:7
+  |
+1 | name: my pipeline
+  |       ^^^^^^^^^^^
+hint: a name has letters, digits, `.`, `_` and `-`
+
+error: expected a topic, found an empty text
+  --> p.yaml:3:1
+  |
+3 | sink: ""
+  | ^^^^
+"#
+    );
+}
+
+#[test]
+fn a_branch_is_read_by_its_outputs() {
+    let file = "name: p\nsource: {topic: r, schema: {a: int}}\nsteps:\n  - name: split\n    branch: {big: a > 9, else: small}\n  - filter: a < 3\nsinks:\n  - out\n  - {from: split, topic: other}\n";
+    assert_eq!(
+        bad(file),
+        r#"error: `split` is a branch: only its outputs can be read
+  --> p.yaml:6:5
+  |
+6 |   - filter: a < 3
+  |     ^^^^^^
+hint: add `from:` with one of `split.big`, `split.small`
+
+error: `split` is a branch: only its outputs can be read
+  --> p.yaml:9:12
+  |
+9 |   - {from: split, topic: other}
+  |            ^^^^^
+hint: add `from:` with one of `split.big`, `split.small`
+"#
+    );
+}
+
+#[test]
+fn merge_needs_two_and_others_take_one() {
+    let file = "name: p\nsources:\n  a: {format: text}\n  b: {format: text}\nsteps:\n  - {name: m, merge: [a]}\n  - {from: [a, b], filter: \"true\"}\nsink: out\n";
+    assert_eq!(
+        bad(file),
+        r#"error: `merge` joins at least two inputs
+  --> p.yaml:6:15
+  |
+6 |   - {name: m, merge: [a]}
+  |               ^^^^^
+hint: name them: `merge: [a, b]`
+
+error: `filter` reads one input
+  --> p.yaml:7:16
+  |
+7 |   - {from: [a, b], filter: "true"}
+  |                ^
+hint: join several with a `merge` step before
+"#
+    );
+}
+
+#[test]
+fn a_tab_is_no_indentation() {
+    let file = "name: p\nsource:\n\ttopic: r\n";
+    assert_eq!(
+        bad(file),
+        r#"error: a tab where YAML allows only spaces
+  --> p.yaml:3:2
+  |
+3 |  topic: r
+  |  ^
+hint: indent with spaces
+"#
+    );
+}
+
+#[test]
+fn a_colon_inside_a_plain_text() {
+    let file = "name: p\nsource:\n  topic: r\n  schema:\n    a: struct<b: bigint>\n";
+    assert_eq!(
+        bad(file),
+        r#"error: `: ` is not allowed here
+  --> p.yaml:5:16
+  |
+5 |     a: struct<b: bigint>
+  |                ^
+hint: put a text that holds `: ` in quotes, such as `"struct<a: bigint>"`
+"#
+    );
+}
+
+#[test]
+fn a_bracket_that_is_not_closed() {
+    let file = "name: p\nsource: {topic: r\nsink: out\n";
+    assert_eq!(
+        bad(file),
+        r#"error: the `{` in line 2 is not closed
+  --> p.yaml:3:5
+  |
+3 | sink: out
+  |     ^
+hint: add the closing bracket, or the `,` before this
+"#
+    );
+}
+
+#[test]
+fn a_second_document() {
+    let file = "name: p\nsource: {topic: r, format: text}\nsink: out\n---\nname: q\n";
+    assert_eq!(
+        bad(file),
+        r#"error: a second document begins here
+  --> p.yaml:4:1
+  |
+4 | ---
+  | ^^^
+hint: a file holds one pipeline: put the other into a file of its own
+"#
+    );
+}
+
+#[test]
+fn a_pipeline_without_a_sink() {
+    let file = "name: p\nsource: {topic: r, schema: {a: int}}\nsteps:\n  - filter: a > 1\n";
+    assert_eq!(
+        bad(file),
+        r#"error: the pipeline writes nowhere
+  --> p.yaml
+hint: add `sink: TOPIC`, or a `log` step to print the records
+"#
+    );
+}
+
+#[test]
+fn a_function_head_that_is_none() {
+    let file = "name: p\nsource: {topic: r, format: text}\nsink: out\nfunctions:\n  f(a): a + 1\n  F(b): b\n  g: 1\n";
+    assert_eq!(
+        bad(file),
+        r#"error: the function `F(b)` stands twice; the first is in line 5
+  --> p.yaml:6:3
+  |
+6 |   F(b): b
+  |   ^^^^
+hint: functions need different names, whatever their case
+
+error: `g` does not head a function
+  --> p.yaml:7:3
+  |
+7 |   g: 1
+  |   ^
+hint: write `name(a, b): SQL`; names have letters, digits and `_`
+"#
+    );
+}
+
+#[test]
+fn an_empty_file() {
+    let file = "# nothing\n";
+    assert_eq!(
+        bad(file),
+        r#"error: the file is empty
+  --> p.yaml
+hint: a pipeline begins with `name: NAME`; `fastdata init` writes an example
+"#
+    );
+}
+
+#[test]
+fn a_file_that_is_a_list() {
+    let file = "- name: p\n";
+    assert_eq!(
+        bad(file),
+        r#"error: expected a map with `name`, `source`, `sources`, `steps`, found a list
+  --> p.yaml:1:1
+  |
+1 | - name: p
+  | ^^^^^^^^^
+"#
+    );
+}
+
+#[test]
+fn the_fields_of_a_window() {
+    let file = "name: p\nsource: {topic: r, schema: {a: int}}\nsteps:\n  - window: {tumbling: {size: 1m, offset: 2m}, by: [a, a], grace: 1.5s, emit: updates}\nsink: out\n";
+    assert_eq!(
+        bad(file),
+        r#"error: `window` has no `select`
+  --> p.yaml:4:5
+  |
+4 |   - window: {tumbling: {size: 1m, offset: 2m}, by: [a, a], grace: 1.5s, emit: updates}
+  |     ^^^^^^
+hint: add `select`: result columns: SQL over aggregates
+
+error: the offset is not shorter than the window
+  --> p.yaml:4:43
+  |
+4 |   - window: {tumbling: {size: 1m, offset: 2m}, by: [a, a], grace: 1.5s, emit: updates}
+  |                                           ^^
+hint: write one below the window's size
+
+error: `a` stands twice; the first is in line 4
+  --> p.yaml:4:56
+  |
+4 |   - window: {tumbling: {size: 1m, offset: 2m}, by: [a, a], grace: 1.5s, emit: updates}
+  |                                                        ^
+hint: remove one of them
+
+error: `updates` is not supported by this version of fastdata
+  --> p.yaml:4:79
+  |
+4 |   - window: {tumbling: {size: 1m, offset: 2m}, by: [a, a], grace: 1.5s, emit: updates}
+  |                                                                               ^^^^^^^
+hint: supported here: `final`
+"#
+    );
+}
+
+#[test]
+fn the_columns_of_a_scan() {
+    let file = "name: p\nsource: {topic: r, schema: {a: int}}\nsteps:\n  - scan: {init: {n: 0, m: 1}, next: {n: n + 1}}\nsink: out\n";
+    assert_eq!(
+        bad(file),
+        r#"error: `m` has no value in `next`
+  --> p.yaml:4:25
+  |
+4 |   - scan: {init: {n: 0, m: 1}, next: {n: n + 1}}
+  |                         ^
+hint: `init` and `next` name the same columns
+"#
+    );
+}
+
+#[test]
+fn five_mistakes_are_five_errors() {
+    let file = "name: p\nsource: {topic: r, schema: {a: bigit}}\nsteps:\n  - filtr: a > 1\n  - {name: x, from: nowhere, filter: a > 1}\n  - window: {tumbling: 60, select: {n: count(*)}}\nsink: {topic: out, key: a, formt: csv}\n";
+    assert_eq!(
+        bad(file),
+        r#"error: unknown type `bigit`
+  --> p.yaml:2:32
+  |
+2 | source: {topic: r, schema: {a: bigit}}
+  |                                ^^^^^
+hint: did you mean `bigint`?
+
+error: unknown field `filtr` in a step
+  --> p.yaml:4:5
+  |
+4 |   - filtr: a > 1
+  |     ^^^^^
+hint: did you mean `filter`?
+
+error: no source or step is named `nowhere`
+  --> p.yaml:5:21
+  |
+5 |   - {name: x, from: nowhere, filter: a > 1}
+  |                     ^^^^^^^
+hint: expected one of `r`, `step-1`, `x`, `window-3`
+
+error: `60` has no unit
+  --> p.yaml:6:24
+  |
+6 |   - window: {tumbling: 60, select: {n: count(*)}}
+  |                        ^^
+hint: write `60ms`, `60s`, `60m` or `60h`
+
+error: unknown field `formt` in a sink
+  --> p.yaml:7:28
+  |
+7 | sink: {topic: out, key: a, formt: csv}
+  |                            ^^^^^
+hint: did you mean `format`?
+"#
+    );
+}

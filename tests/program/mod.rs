@@ -1,0 +1,9 @@
+//! The program from outside: what a person types, reads and gets back.
+//!
+//! Messages are compared as a whole, because a message that is half right misleads.
+
+mod mistakes;
+mod readme;
+mod round_trip;
+mod shipped;
+mod signals;

@@ -1,0 +1,49 @@
+//! Runs that go on until told to stop, and a second one beside them.
+
+use crate::harness::program::{Fastdata, Started};
+use crate::harness::wait::until;
+use fastdata::log::embedded::EmbeddedLog;
+use fastdata::log::topic;
+
+const PIPELINE: &str =
+    "name: p\nsource: {topic: raw, schema: {kind: string}}\nsteps: [{filter: kind = 'red'}]\nsink: {topic: red}\n";
+
+/// A run that has written something and waits for more.
+fn running(f: &Fastdata) -> Started {
+    f.file("p.yaml", PIPELINE);
+    f.args("seed --topic raw --count 100 --random-seed 1").succeeds();
+    let run = f.start("run p.yaml");
+    let log = EmbeddedLog::open(&f.log_dir()).unwrap();
+    until("the first commit of the run", || {
+        let red = topic(&log, "red").ok()?;
+        red.partitions.iter().any(|p| p.end.0 > 0).then_some(())
+    });
+    run
+}
+
+#[test]
+fn a_signal_ends_a_run_in_good_order() {
+    for signal in ["INT", "TERM"] {
+        let f = Fastdata::in_temp();
+        let mut run = running(&f);
+        run.signal(signal);
+        assert_eq!(run.wait().code(), Some(0), "SIG{signal}: {}", run.talk());
+        f.args("run p.yaml --until-end").succeeds();
+    }
+}
+
+#[test]
+fn a_second_instance_is_refused_with_the_first_ones_name() {
+    let f = Fastdata::in_temp();
+    let mut run = running(&f);
+    f.args("run p.yaml").fails_with(1).stdout("").stderr_around(
+        &format!("error: pipeline `p` is already running: process {} ", run.id()),
+        "; stop it, or give this one another `name:`\n",
+    );
+    // Other commands and pipelines work beside it.
+    f.file("q.yaml", &PIPELINE.replace("name: p", "name: q"));
+    f.args("run q.yaml --until-end").succeeds();
+    run.signal("KILL");
+    run.wait();
+    f.args("run p.yaml --until-end").succeeds();
+}
