@@ -58,7 +58,7 @@ impl Operator for MovingAverage {
         Ok(())
     }
 
-    fn barrier(&mut self, _: &RoundClock, _: bool, _: &mut Collector<'_>) -> Result<Vec<Change>, Fault> {
+    fn barrier(&mut self, _: &RoundClock, _: Option<bool>, _: &mut Collector<'_>) -> Result<Vec<Change>, Fault> {
         Ok(self.averages.changes())
     }
 

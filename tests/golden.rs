@@ -75,9 +75,6 @@ fn check(name: &str) {
         partitions,
         models: model_records(&case.models),
     };
-    let same = |expected: &Topics, found: &Topics, how: &str| {
-        if case.ordered_by_key() { same(&by_key(expected), &by_key(found), how) } else { same(expected, found, how) }
-    };
     for (batch, commit_every) in CUTS {
         let outcome = drive.straight(batch, commit_every);
         same(&case.output, &outcome.output, &format!("batches of {batch}, a commit each {commit_every}"));

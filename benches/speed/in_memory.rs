@@ -4,7 +4,7 @@ use super::setup::{self, BATCH};
 use fastdata::formats::Format;
 use fastdata::models::Binding;
 use fastdata::plan::{InputPlan, Op};
-use fastdata::record::{Batch, Fetched, Meta, Offset, TopicPartition};
+use fastdata::record::{Batch, Fetched, Meta, Offset, Origins, TopicPartition};
 use fastdata::runtime::build::{self, Surroundings};
 use fastdata::runtime::models::Models;
 use fastdata::time::SystemClock;
@@ -92,7 +92,8 @@ fn parts(fetched: &[Fetched]) -> [Duration; 4] {
         .map(|(columns, f)| {
             let times = f.records.timestamps.clone();
             let meta = Meta {
-                origin: f.origin.clone(),
+                origins: Origins::one(f.origin.clone()),
+                order: f.offsets.clone(),
                 offsets: f.offsets.clone(),
                 timestamps: times.clone(),
                 event_times: times.clone(),

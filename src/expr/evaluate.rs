@@ -183,12 +183,11 @@ fn meta_column(column: MetaColumn, meta: &Meta) -> Result<ArrayRef> {
     Ok(match column {
         MetaColumn::Key => Arc::new(meta.keys.clone()),
         MetaColumn::Topic => {
-            let topic: &str = &meta.origin.topic;
-            Arc::new(StringArray::from_iter_values(std::iter::repeat_n(topic, rows)))
+            Arc::new(StringArray::from_iter_values((0..rows).map(|row| &*meta.origins.row(row).topic)))
         }
         MetaColumn::Partition => {
-            let partition = i32::try_from(meta.origin.partition.0).unwrap_or(i32::MAX);
-            Arc::new(Int32Array::from_value(partition, rows))
+            let partition = |row| i32::try_from(meta.origins.row(row).partition.0).unwrap_or(i32::MAX);
+            Arc::new(Int32Array::from_iter_values((0..rows).map(partition)))
         }
         MetaColumn::Offset => Arc::new(Int64Array::new(meta.offsets.clone(), None)),
         MetaColumn::Timestamp => {

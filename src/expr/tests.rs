@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::record::{Batch, HeadersBuilder, Meta, TopicPartition, parse_type, timestamp};
+use crate::record::{Batch, HeadersBuilder, Meta, Origins, TopicPartition, parse_type, timestamp};
 use arrow_array::builder::{Float64Builder, ListBuilder};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type, TimestampMillisecondType};
@@ -32,7 +32,8 @@ fn batch(columns: Vec<(&str, ArrayRef)>) -> Batch {
     Batch {
         columns: RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).unwrap(),
         meta: Meta {
-            origin: Arc::new(TopicPartition::new("raw", 3)),
+            origins: Origins::one(Arc::new(TopicPartition::new("raw", 3))),
+            order: numbers(100),
             offsets: numbers(100),
             timestamps: numbers(1_700_000_000_000),
             event_times: numbers(0),

@@ -16,10 +16,11 @@ use hashbrown::HashMap;
 use std::mem::take;
 use std::sync::Arc;
 
-/// One column: its validity and its values, always of the same length between records.
+/// One column. A value that is there is only appended to the values.
 #[derive(Debug)]
 pub(super) struct Column {
-    pub(super) nulls: NullBufferBuilder,
+    /// Whether each row is there, up to the last null; all behind it are.
+    nulls: NullBufferBuilder,
     pub(super) values: Values,
 }
 
@@ -50,6 +51,11 @@ impl Ends {
     /// 32 bits, and no form is shorter than what it stands for; so the end fits.
     pub(super) fn push(&mut self, end: usize) {
         self.0.push(i32::try_from(end).expect("a batch of values is below 2 GiB"));
+    }
+
+    #[inline]
+    fn len(&self) -> usize {
+        self.0.len() - 1
     }
 
     fn last(&self) -> i32 {
@@ -144,17 +150,39 @@ impl Column {
     }
 
     /// How many rows.
-    pub(super) fn len(&self) -> usize {
-        self.nulls.len()
-    }
-
-    /// Marks the value that has just been appended as one that is there.
     #[inline]
-    pub(super) fn valid(&mut self) {
-        self.nulls.append_non_null();
+    pub(super) fn len(&self) -> usize {
+        match &self.values {
+            Values::Boolean(v) => v.len(),
+            Values::Int(v) | Values::Date(v) => v.len(),
+            Values::Bigint(v) | Values::Timestamp(v) => v.len(),
+            Values::Float(v) => v.len(),
+            Values::Double(v) => v.len(),
+            Values::Decimal { values, .. } => values.len(),
+            Values::Text(v) | Values::Bytes(v) => v.ends.len(),
+            Values::List { ends, .. } | Values::Map { ends, .. } => ends.len(),
+            // There is at least one, as was checked when the column was made.
+            Values::Struct(columns) => columns.list[0].len(),
+        }
     }
 
     pub(super) fn push_null(&mut self) {
+        self.null_at(self.len());
+    }
+
+    /// Makes row `row` null where it is the next.
+    pub(super) fn fill(&mut self, row: usize) {
+        if self.len() == row {
+            self.null_at(row);
+        }
+    }
+
+    fn null_at(&mut self, row: usize) {
+        let before = self.nulls.len();
+        if before < row {
+            self.nulls.append_n_non_nulls(row - before);
+        }
+        self.nulls.append_null();
         match &mut self.values {
             Values::Boolean(v) => v.append(false),
             Values::Int(v) | Values::Date(v) => v.push(0),
@@ -166,7 +194,6 @@ impl Column {
             Values::List { ends, .. } | Values::Map { ends, .. } => ends.0.push(ends.last()),
             Values::Struct(columns) => columns.list.iter_mut().for_each(Self::push_null),
         }
-        self.nulls.append_null();
     }
 
     /// Cuts back to `len` rows, also what nested columns hold beyond them.
@@ -205,6 +232,7 @@ impl Column {
     }
 
     fn finish(&mut self) -> ArrayRef {
+        self.nulls.append_n_non_nulls(self.len() - self.nulls.len());
         let nulls = self.nulls.finish();
         match &mut self.values {
             Values::Boolean(v) => Arc::new(BooleanArray::new(v.finish(), nulls)),
@@ -246,13 +274,45 @@ fn unsupported(name: &str, data_type: &DataType, format: &'static str) -> Format
     FormatError::Type { column: name.to_owned(), data_type: type_name(data_type), format }
 }
 
+/// What most writers put before a value: the name in quotes and a colon.
+#[derive(Debug)]
+pub(super) struct Written {
+    text: Vec<u8>,
+    /// Its first bytes, zeros where it is shorter, and which of them count.
+    start: u128,
+    mask: u128,
+}
+
+impl Written {
+    fn new(name: &str) -> Self {
+        let text = format!("\"{name}\":").into_bytes();
+        let (mut start, mut mask) = ([0; 16], [0; 16]);
+        for (i, byte) in text.iter().take(16).enumerate() {
+            (start[i], mask[i]) = (*byte, u8::MAX);
+        }
+        // A name with escapes is written in several ways: no text starts like this.
+        if name.bytes().any(|b| b < 0x20 || b == b'"' || b == b'\\') {
+            (start, mask) = ([1; 16], [0; 16]);
+        }
+        Self { text, start: u128::from_le_bytes(start), mask: u128::from_le_bytes(mask) }
+    }
+
+    /// Its length, where `bytes` start with it and are at least 16.
+    #[inline]
+    pub(super) fn starts(&self, bytes: &[u8]) -> Option<usize> {
+        // A comparison of a fixed length is a few instructions; one of any length, a call.
+        let starts = u128::from_le_bytes(*bytes.first_chunk()?) & self.mask == self.start
+            && (self.text.len() <= 16 || bytes[16..].starts_with(&self.text[16..]));
+        starts.then_some(self.text.len())
+    }
+}
+
 /// Columns side by side, found by position or by name.
 #[derive(Debug)]
 pub(super) struct Columns {
     pub(super) list: Vec<Column>,
     fields: Fields,
-    /// The names as JSON writes them, with the closing quote; empty where a name needs escapes.
-    written: Vec<Vec<u8>>,
+    written: Vec<Written>,
     by_name: HashMap<Vec<u8>, usize>,
 }
 
@@ -268,10 +328,7 @@ impl Columns {
 
     fn of(path: &str, fields: &Fields, format: &'static str) -> Result<Self, FormatError> {
         let list = fields.iter().map(|f| Column::new(&format!("{path}{}", f.name()), f, format));
-        let written = fields.iter().map(|f| {
-            let plain = f.name().bytes().all(|b| b >= 0x20 && b != b'"' && b != b'\\');
-            if plain { format!("{}\"", f.name()).into_bytes() } else { Vec::new() }
-        });
+        let written = fields.iter().map(|f| Written::new(f.name()));
         Ok(Self {
             list: list.collect::<Result<_, _>>()?,
             written: written.collect(),
@@ -284,11 +341,17 @@ impl Columns {
         self.fields[column].name()
     }
 
-    /// The length of the name of `column` with its closing quote, where `bytes` start with both.
+    /// The length of the name of `column` with its quotes and a colon, where `bytes` start with all of them.
     #[inline]
     pub(super) fn starts(&self, column: usize, bytes: &[u8]) -> Option<usize> {
-        let written = self.written.get(column)?;
-        (!written.is_empty() && bytes.starts_with(written)).then_some(written.len())
+        self.written.get(column)?.starts(bytes)
+    }
+
+    /// The columns from `column` on, with their names.
+    #[inline]
+    pub(super) fn from(&mut self, column: usize) -> impl Iterator<Item = (&Written, &mut Column)> {
+        let column = column.min(self.list.len());
+        self.written[column..].iter().zip(&mut self.list[column..])
     }
 
     pub(super) fn find(&self, name: &[u8]) -> Option<usize> {

@@ -14,6 +14,18 @@ pub(super) struct Number<'a> {
     whole: bool,
 }
 
+/// A number of few digits without an exponent, as most are: `mantissa / 10^behind`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Short {
+    /// Below 10^15.
+    mantissa: u64,
+    /// Digits behind the point.
+    behind: usize,
+    /// How many bytes it takes.
+    pub(super) len: usize,
+    negative: bool,
+}
+
 /// Why a number has no value of the wanted type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Misfit {
@@ -28,8 +40,145 @@ const POWERS: [f64; 23] = [
     1e21, 1e22,
 ];
 
+/// The powers of ten that are exact floats.
+const SHORT_POWERS: [f32; 11] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10];
+
 /// How many digits always fit a `u64`.
 const DIGITS: usize = 19;
+
+const ONES: u64 = u64::MAX / 255;
+
+/// The powers of ten up to which digits of a word are shifted.
+const TENS: [u64; 8] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000];
+
+/// Keeps a rare case a jump. A flag that is added to a place instead would make each later step wait for it.
+#[cold]
+fn unlikely() {}
+
+/// The eight bytes at `at`, the first lowest, where a digit is its value.
+#[inline]
+fn word(bytes: &[u8], at: usize) -> Option<u64> {
+    let text = bytes.get(at..at + 8)?;
+    Some(u64::from_le_bytes(text.try_into().expect("eight bytes")) ^ (ONES * b'0' as u64))
+}
+
+/// The high bit of each byte of a word that is no digit. Wrong ones can only be behind one that is not ASCII.
+#[inline]
+fn others(word: u64) -> u64 {
+    (word.wrapping_add(ONES * (0x80 - 10)) | word) & (ONES * 0x80)
+}
+
+/// The number that the first `count` digits of a word are, fewer than eight.
+#[inline]
+fn leading(word: u64, count: usize) -> u64 {
+    // What is shifted in below are zeros in front of the digits.
+    eight(word << 8 << (56 - 8 * (count & 7)))
+}
+
+/// The number of eight digits.
+#[inline]
+fn eight(digits: u64) -> u64 {
+    // Neighbours are joined: bytes to pairs, pairs to fours, fours to the whole.
+    let pairs = digits.wrapping_mul((10 << 8) | 1) >> 8 & 0x00ff_00ff_00ff_00ff;
+    let fours = pairs.wrapping_mul((100 << 16) | 1) >> 16 & 0x0000_ffff_0000_ffff;
+    fours.wrapping_mul((10_000 << 32) | 1) >> 32
+}
+
+/// Adds the digits at `at` to those of `mantissa`; the place behind them. The mantissa wraps around.
+#[inline]
+fn digits(bytes: &[u8], mut at: usize, mantissa: &mut u64) -> usize {
+    while let Some(word) = word(bytes, at) {
+        let others = others(word);
+        if others == 0 {
+            *mantissa = mantissa.wrapping_mul(100_000_000).wrapping_add(eight(word));
+            at += 8;
+            continue;
+        }
+        let count = others.trailing_zeros() as usize / 8;
+        *mantissa = mantissa.wrapping_mul(TENS[count & 7]).wrapping_add(leading(word, count));
+        return at + count;
+    }
+    while let Some(digit) = bytes.get(at).map(|b| b.wrapping_sub(b'0')).filter(|d| *d < 10) {
+        *mantissa = mantissa.wrapping_mul(10).wrapping_add(u64::from(digit));
+        at += 1;
+    }
+    at
+}
+
+impl Short {
+    /// The number at the start of `bytes`; `None` where it is not short, where `bytes` end within sixteen, and where
+    /// there is none. An exponent is not looked for: the caller sees to what follows.
+    ///
+    /// Records are read as fast as the ends of numbers are found, since there the next field begins. How many digits
+    /// come cannot be foretold, so there is no branch for a digit.
+    // Inlined whatever it costs: a result that passes through memory holds the next field up.
+    #[inline(always)]
+    pub(super) fn scan(mut bytes: &[u8]) -> Option<Self> {
+        let mut negative = false;
+        if *bytes.first()? == b'-' {
+            unlikely();
+            bytes = &bytes[1..];
+            negative = true;
+        }
+        let (low, high) = (word(bytes, 0)?, word(bytes, 8)?);
+        let (low_others, high_others) = (others(low), others(high));
+        if low_others == 0 {
+            // More than eight digits in front.
+            let count = high_others.trailing_zeros() as usize / 8;
+            if count == 8 || bytes[8 + count] == b'.' || low & 0xff == 0 {
+                return None;
+            }
+            let mantissa = eight(low) * TENS[count] + leading(high, count);
+            return Some(Self { mantissa, behind: 0, len: 8 + count + usize::from(negative), negative });
+        }
+        let front = low_others.trailing_zeros() as usize / 8;
+        if front == 0 || (front > 1 && low & 0xff == 0) {
+            return None;
+        }
+        if bytes[front] != b'.' {
+            return Some(Self {
+                mantissa: leading(low, front),
+                behind: 0,
+                len: front + usize::from(negative),
+                negative,
+            });
+        }
+        let second = low_others & (low_others - 1);
+        let (behind, mantissa);
+        if second == 0 {
+            behind = 7 + high_others.trailing_zeros() as usize / 8 - front;
+            if behind > 7 {
+                return None;
+            }
+            mantissa = leading(low, front) * TENS[behind] + leading(word(bytes, front + 1)?, behind);
+        } else {
+            let end = second.trailing_zeros() as usize / 8;
+            behind = end - front - 1;
+            // The digits in front move over the point.
+            let below = (1 << (8 * front)) - 1;
+            mantissa = leading(((low & below) << 8) | (low & !((below << 8) | 0xff)), end);
+        }
+        let len = front + 1 + behind + usize::from(negative);
+        (behind > 0).then_some(Self { mantissa, behind, len, negative })
+    }
+
+    /// The nearest double.
+    #[inline]
+    pub(super) fn double(&self) -> f64 {
+        // As in `Number::double`. From a signed integer it is one instruction.
+        #[allow(clippy::cast_precision_loss, clippy::cast_possible_wrap, reason = "below 10^15")]
+        let value = self.mantissa as i64 as f64 / POWERS[self.behind];
+        if self.negative { -value } else { value }
+    }
+
+    /// The integer that the number is, where it has no point.
+    #[inline]
+    pub(super) fn integer(&self) -> Option<i64> {
+        #[allow(clippy::cast_possible_wrap, reason = "below 10^15")]
+        let value = self.mantissa as i64;
+        (self.behind == 0).then_some(if self.negative { -value } else { value })
+    }
+}
 
 impl<'a> Number<'a> {
     /// The number at the start of `bytes`, and how many bytes it takes.
@@ -38,34 +187,27 @@ impl<'a> Number<'a> {
     /// The byte at which the grammar of JSON is broken.
     #[inline]
     pub(super) fn scan(bytes: &'a [u8]) -> Result<(Self, usize), usize> {
-        let digit = |at: usize| bytes.get(at).map(|b| b.wrapping_sub(b'0')).filter(|d| *d < 10);
         let negative = bytes.first() == Some(&b'-');
         let mut at = usize::from(negative);
         let start = at;
         let mut mantissa = 0u64;
-        while let Some(d) = digit(at) {
-            mantissa = mantissa.wrapping_mul(10).wrapping_add(u64::from(d));
-            at += 1;
-        }
-        let mut digits = at - start;
-        if digits == 0 {
+        at = digits(bytes, at, &mut mantissa);
+        let mut count = at - start;
+        if count == 0 {
             return Err(at);
         }
-        if digits > 1 && bytes[start] == b'0' {
+        if count > 1 && bytes[start] == b'0' {
             return Err(start + 1);
         }
         let mut exponent = 0i32;
         if bytes.get(at) == Some(&b'.') {
             at += 1;
             let fraction = at;
-            while let Some(d) = digit(at) {
-                mantissa = mantissa.wrapping_mul(10).wrapping_add(u64::from(d));
-                at += 1;
-            }
+            at = digits(bytes, at, &mut mantissa);
             if at == fraction {
                 return Err(at);
             }
-            digits += at - fraction;
+            count += at - fraction;
             exponent = i32::try_from(at - fraction).map_or(i32::MIN / 2, |n| -n);
         }
         if matches!(bytes.get(at), Some(b'e' | b'E')) {
@@ -74,7 +216,7 @@ impl<'a> Number<'a> {
             at += usize::from(matches!(bytes.get(at), Some(b'-' | b'+')));
             let first = at;
             let mut written = 0i32;
-            while let Some(d) = digit(at) {
+            while let Some(d) = bytes.get(at).map(|b| b.wrapping_sub(b'0')).filter(|d| *d < 10) {
                 // Far beyond any type's range the exact exponent no longer matters.
                 written = written.saturating_mul(10).saturating_add(i32::from(d)).min(i32::MAX / 4);
                 at += 1;
@@ -84,7 +226,7 @@ impl<'a> Number<'a> {
             }
             exponent = exponent.saturating_add(if minus { -written } else { written });
         }
-        Ok((Self { text: &bytes[..at], negative, mantissa, exponent, whole: digits <= DIGITS }, at))
+        Ok((Self { text: &bytes[..at], negative, mantissa, exponent, whole: count <= DIGITS }, at))
     }
 
     /// The number that `bytes` are, all of them.
@@ -107,7 +249,16 @@ impl<'a> Number<'a> {
     }
 
     /// The nearest float.
+    #[inline]
     pub(super) fn float(&self) -> Result<f32, Misfit> {
+        // As in `double`.
+        if self.whole && self.mantissa <= 1 << 24 && self.exponent.unsigned_abs() <= 10 {
+            let power = SHORT_POWERS[self.exponent.unsigned_abs() as usize];
+            #[allow(clippy::cast_precision_loss, reason = "at most 2^24")]
+            let mantissa = self.mantissa as f32;
+            let value = if self.exponent < 0 { mantissa / power } else { mantissa * power };
+            return Ok(if self.negative { -value } else { value });
+        }
         self.parse::<f32>().filter(|v| v.is_finite()).ok_or(Misfit::Range)
     }
 
@@ -203,7 +354,60 @@ mod tests {
         assert_eq!(number("100").decimal(4, 2), Err(Misfit::Range));
     }
 
+    #[test]
+    fn most_numbers_are_short() {
+        for text in ["7.4", "0", "-0", "-3.25", "0.0000001", "1700000000000", "123456789012345", "-1234567.1234567"] {
+            let short = Short::scan(format!("{text},               ").as_bytes()).unwrap();
+            assert_eq!(short.len, text.len());
+            assert_eq!(short.double().to_bits(), text.parse::<f64>().unwrap().to_bits(), "{text}");
+            assert_eq!(short.integer(), text.parse().ok(), "{text}");
+        }
+        for text in ["", "-", "01", "-00.5", "1.", ".5", "012345678", "1234567890123456", "1.12345678", "12345678.5"] {
+            assert!(Short::scan(format!("{text},               ").as_bytes()).is_none(), "{text}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn what_is_short_is_a_number(
+            text in "-?[0-9]{0,17}(\\.[0-9]{0,17})?([eE][+-]?[0-9]{0,3})?",
+            tail in "[,}. e0-9é\u{80}-\u{10ffff}]{0,20}",
+        ) {
+            let all = format!("{text}{tail}");
+            if let Some(short) = Short::scan(all.as_bytes()) {
+                let (written, rest) = all.split_at(short.len);
+                let number = number(written);
+                prop_assert_eq!(short.double().to_bits(), number.double().unwrap().to_bits());
+                prop_assert_eq!(short.double().to_bits(), written.parse::<f64>().unwrap().to_bits());
+                prop_assert_eq!(short.integer(), written.parse::<i64>().ok());
+                // An exponent is all that it may overlook.
+                let whole = Number::scan(all.as_bytes()).is_ok_and(|(_, len)| len == short.len);
+                prop_assert!(whole || rest.starts_with(['e', 'E']), "{}", all);
+            }
+        }
+
+        #[test]
+        fn what_follows_a_number_does_not_change_it(
+            text in "-?(0|[1-9][0-9]{0,25})(\\.[0-9]{1,25})?([eE][+-]?[0-9]{1,3})?",
+            tail in "([,} é/:\u{80}-\u{10ffff}].{0,20})?",
+        ) {
+            let all = format!("{text}{tail}");
+            let (scanned, len) = Number::scan(all.as_bytes()).unwrap();
+            let expected: f64 = text.parse().unwrap();
+            prop_assert_eq!(len, text.len());
+            prop_assert_eq!(scanned.double().ok().map(f64::to_bits), expected.is_finite().then_some(expected.to_bits()));
+            prop_assert_eq!(scanned.integer(), number(&text).integer());
+        }
+
+        #[test]
+        fn floats_are_those_of_the_standard_library(text in "-?(0|[1-9][0-9]{0,12})(\\.[0-9]{1,12})?([eE][+-]?[0-9]{1,2})?") {
+            let expected: f32 = text.parse().unwrap();
+            match number(&text).float() {
+                Ok(v) => prop_assert_eq!(v.to_bits(), expected.to_bits()),
+                Err(_) => prop_assert!(expected.is_infinite()),
+            }
+        }
+
         #[test]
         fn doubles_are_those_of_the_standard_library(text in "-?(0|[1-9][0-9]{0,25})(\\.[0-9]{1,25})?([eE][+-]?[0-9]{1,3})?") {
             let expected: f64 = text.parse().unwrap();

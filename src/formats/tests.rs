@@ -89,6 +89,56 @@ fn record() -> impl Strategy<Value = Map<String, Value>> {
     })
 }
 
+/// A record with fields mostly in order, whose parts may be wrong.
+fn flat() -> impl Strategy<Value = String> {
+    let pick = |common: Vec<&'static str>, rare: Vec<&'static str>| prop_oneof![30 => prop::sample::select(common), 1 => prop::sample::select(rare)];
+    let name = |name: &'static str| prop_oneof![30 => Just(name), 1 => prop::sample::select(vec!["id", "y", "z", "é"])];
+    let value = || {
+        let wrong = vec![
+            "01",
+            "1.",
+            "-",
+            "",
+            "tru",
+            "\"\u{1}\"",
+            "é",
+            "1e",
+            "[",
+            "1.2.3",
+            "99999999999999999999",
+            "\"\\ud800\"",
+        ];
+        let number =
+            vec!["7.4", "0.125", "-12", "1700000000000", "0", "-0", "12345678", "123456789.5", "0.30000000000000004"];
+        prop_oneof![30 => pick(number, vec!["1e3", "1.5e300", "1e999", "2147483648", "null", "1.0"]), 1 => prop::sample::select(wrong)]
+    };
+    let text = || {
+        let common = vec!["\"\"", "\"a\"", "\"some longer text é\"", "\"a, b}\"", "\"a\\n\"", "\"\\u00e9\""];
+        pick(common, vec!["null", "1", "\"a", "\"\\x\"", "\"\t\""])
+    };
+    let colon = || pick(vec![":", ": "], vec!["", " : ", "::", ":\n"]);
+    let field = move |n: &'static str, v: BoxedStrategy<&'static str>| {
+        (name(n), colon(), v).prop_map(|(n, c, v)| format!("\"{n}\"{c}{v}"))
+    };
+    let comma = pick(vec![",", ", "], vec!["", ",,", "\n,", "}", ",{"]);
+    let fields = (
+        field("id", value().boxed()),
+        field("n", value().boxed()),
+        field("x", value().boxed()),
+        field("a_long_field_name", value().boxed()),
+        field("s", text().boxed()),
+        field("at", value().boxed()),
+        field("y", value().boxed()),
+    );
+    (fields, prop::collection::vec(comma, 6), pick(vec!["}"], vec!["", "}}", " }", ",}", "]"])).prop_map(
+        |(f, c, end)| {
+            let fields = [f.0, f.1, f.2, f.3, f.4, f.5, f.6];
+            let body: String = fields.iter().zip(c.iter().chain([&""])).flat_map(|(f, c)| [f.as_str(), *c]).collect();
+            format!("{{{body}{end}")
+        },
+    )
+}
+
 /// The value with its float and its decimal as the doubles that they are: `serde_json` reads `1e-45` and its
 /// longer spelling as doubles that may differ in the last bit, and never keeps a decimal.
 fn doubles(mut value: Value) -> Value {
@@ -208,6 +258,34 @@ proptest! {
         prop_assert_eq!(decoded.bad.iter().map(|b| b.row).collect::<Vec<_>>(), bad);
         let good: Vec<&[u8]> = rows.iter().filter(|(ok, _)| *ok).map(|(_, t)| t.as_bytes()).collect();
         prop_assert_eq!(decoded.columns, decode(&JSON, &s, &good).columns);
+    }
+
+    #[test]
+    fn the_order_of_columns_changes_nothing(records in prop::collection::vec(flat(), 1..5)) {
+        let fields = [("id", "bigint"), ("n", "int"), ("x", "double"), ("a_long_field_name", "double"),
+            ("s", "string"), ("at", "timestamp"), ("y", "double")];
+        let mut turned = fields;
+        turned.reverse();
+        let values: Vec<&[u8]> = records.iter().map(String::as_bytes).collect();
+        // Only in one of the two the fields stand in the order of the columns.
+        let (one, other) = (decode(&JSON, &schema(&fields), &values), decode(&JSON, &schema(&turned), &values));
+        prop_assert_eq!(&one.bad, &other.bad);
+        for (name, _) in fields {
+            prop_assert_eq!(one.columns.column_by_name(name), other.columns.column_by_name(name));
+        }
+    }
+
+    #[test]
+    fn a_record_ends_where_it_ends(record in flat(), cut in any::<prop::sample::Index>()) {
+        let s = schema(&[("id", "bigint"), ("n", "int"), ("x", "double"), ("a_long_field_name", "double"),
+            ("s", "string"), ("at", "timestamp"), ("y", "double")]);
+        let (start, rest) = record.as_bytes().split_at(cut.index(record.len()));
+        // What completes the record stands right behind it in memory.
+        let (followed, alone) = (decode(&JSON, &s, &[start, rest, rest]), decode(&JSON, &s, &[start]));
+        prop_assert_eq!(followed.bad.iter().filter(|b| b.row == 0).collect::<Vec<_>>(), alone.bad.iter().collect::<Vec<_>>());
+        if alone.bad.is_empty() {
+            prop_assert_eq!(followed.columns.slice(0, 1), alone.columns);
+        }
     }
 
     #[test]

@@ -97,6 +97,11 @@ pub trait Log: Send + Sync + std::fmt::Debug {
     /// All topics by name, internal ones too, or just the named one.
     fn topics(&self, only: Option<&str>) -> LogResult<Vec<TopicInfo>>;
 
+    /// Removes records that lie before these offsets, as far as the backplane can; never any at or after
+    /// them. An offset past the end means the end. Compacted topics are refused with
+    /// [`LogError::InvalidTopic`].
+    fn trim(&self, before: &[(TopicPartition, Offset)]) -> LogResult<()>;
+
     /// The offset to read from for a start, one partition.
     fn resolve(&self, at: &TopicPartition, start: Start) -> LogResult<Offset>;
 

@@ -102,6 +102,9 @@ pub struct InputProgress {
     pub topic: String,
     /// The next offset to read.
     pub next: i64,
+    /// The same for each sender of a repartition, where they differ.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub senders: Vec<i64>,
     /// Records read.
     pub read: u64,
     /// Records that could not be decoded, or lie too far in the future.
@@ -121,6 +124,8 @@ pub struct StepProgress {
     pub counters: Counters,
     /// Keys it holds in state.
     pub keys: u64,
+    /// Bytes of state.
+    pub bytes: u64,
     /// Models it has used since this run began.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub models: Vec<ModelUse>,

@@ -1,18 +1,16 @@
 //! A decoded batch: columns, and for each row where it came from and when it happened.
 //!
-//! Separate from raw records because operators only ever see this. All rows of a batch come from one
-//! partition, in rising order of offset (one record may become several rows with the same offset).
-//! It never owns state and never decides what is late.
+//! Separate from raw records because operators only ever see this. Rows are in the order of the round that
+//! they belong to (one record may become several rows at the same place). It never owns state and never
+//! decides what is late.
 
-use super::TopicPartition;
+use super::{Headers, Origins};
 use arrow_array::{Array, ArrayRef, BinaryArray, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array};
 use arrow_buffer::ScalarBuffer;
 use arrow_select::concat::{concat, concat_batches};
 use arrow_select::filter::filter_record_batch;
+use arrow_select::interleave::interleave;
 use arrow_select::take::{take, take_record_batch};
-use std::sync::Arc;
-
-use super::Headers;
 
 /// Rows of columns with their positions and times.
 #[derive(Clone, Debug)]
@@ -26,8 +24,10 @@ pub struct Batch {
 /// Position, key, headers and times of each row.
 #[derive(Clone, Debug)]
 pub struct Meta {
-    /// The partition that all rows come from.
-    pub origin: Arc<TopicPartition>,
+    /// The partitions that the rows come from.
+    pub origins: Origins,
+    /// The place of the record that each row came from in its round; rises.
+    pub order: ScalarBuffer<i64>,
     /// Offset of the record that each row came from; of a window's result, of the record that closed it.
     pub offsets: ScalarBuffer<i64>,
     /// Timestamp of the record, milliseconds since the epoch.
@@ -55,21 +55,41 @@ impl Meta {
         self.offsets.is_empty()
     }
 
+    fn slice(&self, start: usize, rows: usize) -> Self {
+        Self {
+            origins: self.origins.slice(start, rows),
+            order: self.order.slice(start, rows),
+            offsets: self.offsets.slice(start, rows),
+            timestamps: self.timestamps.slice(start, rows),
+            event_times: self.event_times.slice(start, rows),
+            watermarks: self.watermarks.slice(start, rows),
+            keys: self.keys.slice(start, rows),
+            headers: self.headers.as_ref().map(|h| Headers::from_encoded(h.encoded().slice(start, rows))),
+        }
+    }
+
     /// The rows named by `rows`, in that order.
     #[must_use]
     pub fn take(&self, rows: &UInt32Array) -> Self {
-        let pick = |b: &ScalarBuffer<i64>| rows.values().iter().map(|i| b[*i as usize]).collect();
+        let pick =
+            |b: &ScalarBuffer<i64>| -> ScalarBuffer<i64> { rows.values().iter().map(|i| b[*i as usize]).collect() };
+        // Times and places of a record are often the same numbers, shared: they are picked once.
+        let or_same = |b: &ScalarBuffer<i64>, like: &ScalarBuffer<i64>, picked: &ScalarBuffer<i64>| {
+            if b.inner().ptr_eq(like.inner()) { picked.clone() } else { pick(b) }
+        };
         let keys = if self.keys.null_count() == self.keys.len() {
             BinaryArray::new_null(rows.len())
         } else {
             let taken: ArrayRef = take(&self.keys, rows, None).expect("rows are within the batch");
             arrow_array::cast::AsArray::as_binary::<i32>(&taken).clone()
         };
+        let (offsets, timestamps) = (pick(&self.offsets), pick(&self.timestamps));
         Self {
-            origin: self.origin.clone(),
-            offsets: pick(&self.offsets),
-            timestamps: pick(&self.timestamps),
-            event_times: pick(&self.event_times),
+            origins: self.origins.take(rows.values()),
+            order: or_same(&self.order, &self.offsets, &offsets),
+            event_times: or_same(&self.event_times, &self.timestamps, &timestamps),
+            offsets,
+            timestamps,
             watermarks: pick(&self.watermarks),
             keys,
             headers: self.headers.as_ref().map(|h| h.take(rows)),
@@ -113,7 +133,45 @@ impl Batch {
         }
     }
 
-    /// The rows of several batches of one partition with the same columns, one after the other.
+    /// The rows named by batch and row, in that order, of batches with the same columns.
+    #[must_use]
+    pub fn interleave(batches: &[&Self], rows: &[(usize, usize)]) -> Self {
+        let columns = (0..batches[0].columns.num_columns()).map(|column| {
+            let of: Vec<&dyn Array> = batches.iter().map(|b| b.columns.column(column).as_ref()).collect();
+            interleave(&of, rows).expect("rows are within their batches, which have the same columns")
+        });
+        let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
+        let columns = RecordBatch::try_new_with_options(batches[0].columns.schema(), columns.collect(), &options)
+            .expect("merged batches have the same columns, as the plan has checked");
+        let numbers = |f: fn(&Meta) -> &ScalarBuffer<i64>| rows.iter().map(|(b, r)| f(&batches[*b].meta)[*r]).collect();
+        let binary = |of: Vec<BinaryArray>| {
+            let of: Vec<&dyn Array> = of.iter().map(|a| a as &dyn Array).collect();
+            let picked = interleave(&of, rows).expect("rows are within their batches");
+            arrow_array::cast::AsArray::as_binary::<i32>(&picked).clone()
+        };
+        let meta = Meta {
+            origins: Origins::interleave(&batches.iter().map(|b| &b.meta.origins).collect::<Vec<_>>(), rows),
+            order: numbers(|m| &m.order),
+            offsets: numbers(|m| &m.offsets),
+            timestamps: numbers(|m| &m.timestamps),
+            event_times: numbers(|m| &m.event_times),
+            watermarks: numbers(|m| &m.watermarks),
+            keys: binary(batches.iter().map(|b| b.meta.keys.clone()).collect()),
+            headers: encoded_headers(batches.iter().copied()).map(|h| Headers::from_encoded(binary(h))),
+        };
+        Self { columns, meta }
+    }
+
+    /// Some rows, one after the other.
+    #[must_use]
+    pub fn slice(&self, start: usize, rows: usize) -> Self {
+        if (start, rows) == (0, self.len()) {
+            return self.clone();
+        }
+        Self { columns: self.columns.slice(start, rows), meta: self.meta.slice(start, rows) }
+    }
+
+    /// The rows of several batches with the same columns, one after the other.
     #[must_use]
     pub fn concat(batches: &[Self]) -> Self {
         let schema = batches[0].columns.schema();
@@ -124,14 +182,10 @@ impl Batch {
         });
         let columns = concat_batches(&schema, &columns.collect::<Vec<_>>()).expect("a round is far below 2 GiB");
         let numbers = |f: fn(&Meta) -> &[i64]| batches.iter().flat_map(|b| f(&b.meta).iter().copied()).collect();
-        let headers = batches.iter().any(|b| b.meta.headers.is_some()).then(|| {
-            let of = |b: &Self| {
-                b.meta.headers.as_ref().map_or_else(|| BinaryArray::new_null(b.len()), |h| h.encoded().clone())
-            };
-            Headers::from_encoded(concat_binary(batches.iter().map(of)))
-        });
+        let headers = encoded_headers(batches.iter()).map(|h| Headers::from_encoded(concat_binary(h.into_iter())));
         let meta = Meta {
-            origin: batches[0].meta.origin.clone(),
+            origins: Origins::concat(batches.iter().map(|b| (&b.meta.origins, b.len()))),
+            order: numbers(|m| &m.order),
             offsets: numbers(|m| &m.offsets),
             timestamps: numbers(|m| &m.timestamps),
             event_times: numbers(|m| &m.event_times),
@@ -147,6 +201,15 @@ impl Batch {
     pub fn with_columns(&self, columns: RecordBatch) -> Self {
         Self { columns, meta: self.meta.clone() }
     }
+}
+
+/// The headers of several batches, where one of them has any.
+fn encoded_headers<'a>(batches: impl Iterator<Item = &'a Batch> + Clone) -> Option<Vec<BinaryArray>> {
+    batches.clone().any(|b| b.meta.headers.is_some()).then(|| {
+        let of =
+            |b: &Batch| b.meta.headers.as_ref().map_or_else(|| BinaryArray::new_null(b.len()), |h| h.encoded().clone());
+        batches.map(of).collect()
+    })
 }
 
 /// One column of several.

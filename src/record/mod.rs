@@ -4,11 +4,13 @@
 
 mod batch;
 mod headers;
+mod origins;
 mod raw;
 mod types;
 
 pub use batch::{Batch, Meta};
 pub use headers::{Headers, HeadersBuilder};
+pub use origins::Origins;
 pub use raw::{Fetched, Records, RecordsBuilder};
 pub use types::{TypeError, parse_type, timestamp, type_name};
 

@@ -5,6 +5,7 @@
 
 use super::fault::Fault;
 use super::task::{TaskCommit, TaskId};
+use super::trim::Trimming;
 use crate::log::{Answer, Append, Committer, Transaction};
 use crate::metrics::{Latency, PIPELINE_KEY, PipelineInfo, progress_topic};
 use crate::plan::Physical;
@@ -43,6 +44,9 @@ pub(super) struct Commits {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) info: PipelineInfo,
     pub(super) tasks: usize,
+    trimming: Trimming,
+    /// Steps with state, their keys and bytes, by task.
+    state: BTreeMap<TaskId, Vec<(String, u64, u64)>>,
     latency: BTreeMap<TaskId, Latency>,
     reported: Option<Instant>,
 }
@@ -54,8 +58,19 @@ impl Commits {
         clock: Arc<dyn Clock>,
         info: PipelineInfo,
         tasks: usize,
+        trimming: Trimming,
     ) -> Self {
-        Self { plan, committer, clock, info, tasks, latency: BTreeMap::new(), reported: None }
+        Self {
+            plan,
+            committer,
+            clock,
+            info,
+            tasks,
+            trimming,
+            state: BTreeMap::new(),
+            latency: BTreeMap::new(),
+            reported: None,
+        }
     }
 
     /// Commits epoch after epoch until all tasks are gone.
@@ -85,6 +100,7 @@ impl Commits {
         if let Err(e) = self.commit(Vec::new()) {
             tracing::warn!("the end of the run could not be recorded: {e}");
         }
+        self.trimming.finish();
     }
 
     fn commit(&mut self, mut ready: Vec<(TaskCommit, Vec<Instant>)>) -> Result<(), Fault> {
@@ -119,7 +135,9 @@ impl Commits {
         }
         let to = TopicPartition::new(progress_topic(&self.plan.name), 0);
         transaction.appends.push(Append { to, records: progress.finish() });
+        self.within_limit(&ready)?;
         self.attempt(&transaction)?;
+        self.trimming.committed(&self.plan, &transaction);
         for (commit, read_at) in &ready {
             let latency = self.latency.entry(commit.task).or_default();
             for at in read_at {
@@ -127,6 +145,28 @@ impl Commits {
             }
         }
         Ok(())
+    }
+
+    /// State is never given up to keep within a limit: the run stops before the commit that goes beyond it.
+    fn within_limit(&mut self, ready: &[(TaskCommit, Vec<Instant>)]) -> Result<(), Fault> {
+        let Some(limit) = self.plan.memory_limit else { return Ok(()) };
+        for (commit, _) in ready {
+            let of = commit.progress.steps.iter().filter(|s| s.keys > 0).map(|s| (s.name.clone(), s.keys, s.bytes));
+            self.state.insert(commit.task, of.collect());
+        }
+        let total: u64 = self.state.values().flatten().map(|(_, _, bytes)| bytes).sum();
+        if total <= limit {
+            return Ok(());
+        }
+        let mut steps: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+        for (step, keys, bytes) in self.state.values().flatten() {
+            let of = steps.entry(step).or_default();
+            *of = (of.0 + bytes, of.1 + keys);
+        }
+        let (step, (bytes, keys)) = steps.into_iter().max_by_key(|(_, size)| *size).unwrap_or_default();
+        Err(Fault::Fatal(format!(
+            "state has grown to {total} bytes, beyond `state.memory_limit` of {limit}: `{step}` holds {keys} keys in {bytes} bytes\nhint: raise the limit, or keep fewer keys (shorter windows, less `grace`, coarser `by`); what was committed is safe"
+        )))
     }
 
     fn attempt(&mut self, transaction: &Transaction) -> Result<(), Fault> {

@@ -10,12 +10,15 @@ use crate::record::{BadRow, Fetched, Meta, Partition, Records, RecordsBuilder, T
 use arrow_array::Array;
 use std::sync::Arc;
 
-/// The records of a fetch that could not be decoded.
+/// A record that could not be decoded.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Undecoded<'a> {
+    /// Its place in the round.
+    pub(super) order: i64,
+    pub(super) fetched: &'a Fetched,
     pub(super) source: &'a str,
-    /// By their row in the fetch, rising.
-    pub(super) bad: &'a [BadRow],
+    /// Its row in the fetch, and why.
+    pub(super) bad: &'a BadRow,
 }
 
 /// Writes to the topic of dead letters.
@@ -30,34 +33,35 @@ impl DeadLetters {
         Self { topic: topic.into(), task }
     }
 
-    /// Writes what could not be decoded and the rows on which a step gave up, both in order of offset, as
-    /// one sequence; `fetched` is what the round was read from.
+    /// Writes what could not be decoded and the rows on which a step gave up, both in the order of the
+    /// round, as one sequence; `fetched` is what the round was read from.
     pub(super) fn write(
         &self,
         dead: &[DeadRow],
         steps: impl Fn(usize) -> String,
-        fetched: Option<(&Fetched, Undecoded<'_>)>,
+        fetched: &[&Fetched],
+        undecoded: &[Undecoded<'_>],
         outbox: &mut Outbox,
     ) {
         let mut letters = RecordsBuilder::default();
-        let mut undecoded = fetched.iter().flat_map(|(f, u)| u.bad.iter().map(move |b| (*f, u.source, b))).peekable();
-        let one = |letters: &mut RecordsBuilder, (f, source, b): (&Fetched, &str, &BadRow)| {
-            raw(letters, &f.records, b.row, &b.error, source, &place(&f.origin, f.offsets[b.row]));
+        let mut undecoded = undecoded.iter().peekable();
+        let one = |letters: &mut RecordsBuilder, u: &Undecoded<'_>| {
+            let (f, row) = (u.fetched, u.bad.row);
+            raw(letters, &f.records, row, &u.bad.error, u.source, &place(&f.origin, f.offsets[row]));
         };
         for d in dead {
-            let meta = &d.row.meta;
-            while let Some(before) = undecoded.next_if(|(f, _, b)| f.offsets[b.row] < meta.offsets[0]) {
+            let (meta, origin) = (&d.row.meta, d.row.meta.origins.row(0));
+            while let Some(before) = undecoded.next_if(|u| u.order < meta.order[0]) {
                 one(&mut letters, before);
             }
-            let from = place(&meta.origin, meta.offsets[0]);
-            let original = fetched.map(|(f, _)| f).filter(|f| f.origin == meta.origin);
-            let record = original.and_then(|f| f.offsets.binary_search(&meta.offsets[0]).ok().map(|i| (f, i)));
-            match record {
-                Some((f, i)) => raw(&mut letters, &f.records, i, &d.error, &steps(d.step), &from),
+            let from = place(origin, meta.offsets[0]);
+            let mut of_origin = fetched.iter().filter(|f| f.origin == *origin);
+            match of_origin.find_map(|f| Some((f, f.offsets.binary_search(&meta.offsets[0]).ok()?))) {
+                Some((f, row)) => raw(&mut letters, &f.records, row, &d.error, &steps(d.step), &from),
                 None => json(&mut letters, d, meta, &steps(d.step), &from),
             }
         }
-        undecoded.for_each(|b| one(&mut letters, b));
+        undecoded.for_each(|u| one(&mut letters, u));
         if letters.is_empty() {
             return;
         }

@@ -4,14 +4,15 @@
 //! tasks, the same barriers, the same restore. It can be stopped anywhere and go on from its last commit.
 
 use super::build::{self, Surroundings, width};
+use super::cursors::Cursor;
 use super::fault::Fault;
 use super::models::Models;
 use super::operators::Samples;
-use super::task::{Task, TaskCommit, TaskId};
+use super::task::{Task, TaskCommit, TaskId, Wanted};
 use super::topics::Partitions;
 use crate::metrics::TaskProgress;
 use crate::plan::{InputPlan, Op, Physical};
-use crate::record::{Fetched, Records, TopicPartition};
+use crate::record::{Fetched, Offset, Records, TopicPartition};
 use crate::time::{Clock, VirtualClock};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,6 +24,17 @@ pub struct DriverOptions {
     pub batch: usize,
     /// Batches between two commits.
     pub commit_every: usize,
+    /// Whether a task's inputs are read as one sequence, as in a bounded run; else in turns.
+    pub merge: bool,
+}
+
+/// What a task was given.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fed {
+    No,
+    /// Only that there is nothing for it so far.
+    Position,
+    Batch,
 }
 
 /// A pipeline under the driver.
@@ -134,30 +146,37 @@ impl Driver {
         Ok(())
     }
 
-    /// Reads up to `batches` batches (all, where `None`); tells whether the sources are at their end.
+    /// Reads up to `batches` batches (all, where `None`), sub-topology after sub-topology, and with `drain`
+    /// closes the windows of each at its end; tells whether the sources are at their end.
     ///
     /// # Errors
     /// Faults that are not those of single records.
-    pub fn run(&mut self, batches: Option<usize>) -> Result<bool, Fault> {
+    pub fn run(&mut self, batches: Option<usize>, drain: bool) -> Result<bool, Fault> {
         let mut left = batches.unwrap_or(usize::MAX);
         for sub in 0..self.plan.subs.len() {
-            let tasks = |d: &Self| -> Vec<usize> {
-                (0..d.tasks.len()).filter(|t| d.tasks[*t].id().sub as usize == sub).collect()
-            };
+            let tasks: Vec<usize> = (0..self.tasks.len()).filter(|t| self.tasks[*t].id().sub as usize == sub).collect();
+            let mut cursors = self.cursors(&tasks)?;
             loop {
                 let mut read = false;
-                for task in tasks(self) {
-                    for at in self.tasks[task].partitions() {
-                        let Some(fetched) = self.fetch(&at) else { continue };
+                for task in &tasks {
+                    let merged = cursors.contains_key(task);
+                    let inputs = cursors.get(task).map_or(self.tasks[*task].partitions().len(), Vec::len);
+                    for input in 0..inputs {
                         if left == 0 {
                             return Ok(false);
                         }
-                        left -= 1;
-                        read = true;
-                        self.tasks[task].run(&fetched, self.clock.now())?;
-                        self.batches += 1;
-                        if self.batches.is_multiple_of(self.options.commit_every) {
-                            self.commit(None)?;
+                        let fed = if merged {
+                            self.offer(*task, cursors.get_mut(task).and_then(|c| c.get_mut(input)))?
+                        } else {
+                            self.feed_in_turn(*task, input)?
+                        };
+                        read |= fed != Fed::No;
+                        if fed == Fed::Batch {
+                            left -= 1;
+                            self.batches += 1;
+                            if self.batches.is_multiple_of(self.options.commit_every) {
+                                self.commit(None)?;
+                            }
                         }
                     }
                 }
@@ -166,42 +185,67 @@ impl Driver {
                 }
             }
             self.commit(None)?;
+            if drain {
+                let now = self.clock.now();
+                tasks.iter().try_for_each(|t| self.tasks[*t].drain(now))?;
+                self.commit(Some(sub))?;
+            }
         }
         Ok(true)
     }
 
-    /// Closes every window, sub-topology after sub-topology.
-    ///
-    /// # Errors
-    /// Faults that are not those of single records.
-    pub fn drain(&mut self) -> Result<(), Fault> {
-        for sub in 0..self.plan.subs.len() {
-            let now = self.clock.now();
-            let own = |t: &&mut Task| t.id().sub as usize == sub;
-            self.tasks.iter_mut().filter(own).try_for_each(|t| t.drain(now))?;
-            self.commit(Some(sub))?;
-            self.run(None)?;
+    /// The inputs of the tasks that merge them.
+    fn cursors(&mut self, tasks: &[usize]) -> Result<BTreeMap<usize, Vec<Cursor>>, Fault> {
+        let mut cursors = BTreeMap::new();
+        for task in tasks.iter().filter(|_| self.options.merge) {
+            let wanted = self.tasks[*task].merge_inputs();
+            let cursor = |wanted: Wanted| {
+                let held: usize = self.topics.get(&wanted.at).into_iter().flatten().map(Records::len).sum();
+                Ok(Cursor::new(wanted, Offset(i64::try_from(held).map_err(Fault::internal)?)))
+            };
+            let of: Vec<Cursor> = wanted.into_iter().map(cursor).collect::<Result<_, Fault>>()?;
+            if !of.is_empty() {
+                cursors.insert(*task, of);
+            }
         }
-        Ok(())
+        Ok(cursors)
     }
 
-    fn fetch(&mut self, at: &TopicPartition) -> Option<Fetched> {
-        let next = self.next.entry(at.clone()).or_default();
-        let mut skip = *next;
+    fn offer(&mut self, task: usize, cursor: Option<&mut Cursor>) -> Result<Fed, Fault> {
+        let Some(cursor) = cursor else { return Ok(Fed::No) };
+        let offer = cursor.offer(|at, from| {
+            let fetched = self.read(at, usize::try_from(from.0).map_err(Fault::internal)?);
+            let next = fetched.as_ref().and_then(|f| f.offsets.last()).map_or(from, |o| Offset(o + 1));
+            Ok((fetched, next))
+        })?;
+        let Some(offer) = offer else { return Ok(Fed::No) };
+        let fed = if offer.fetched.is_some() { Fed::Batch } else { Fed::Position };
+        self.tasks[task].offer(offer, self.clock.now())?;
+        Ok(fed)
+    }
+
+    fn feed_in_turn(&mut self, task: usize, input: usize) -> Result<Fed, Fault> {
+        let at = self.tasks[task].partitions().swap_remove(input);
+        let next = self.next.get(&at).copied().unwrap_or(0);
+        let Some(fetched) = self.read(&at, next) else { return Ok(Fed::No) };
+        self.next.insert(at, next + fetched.records.len());
+        self.tasks[task].run(&fetched, self.clock.now())?;
+        Ok(Fed::Batch)
+    }
+
+    /// The next records of a partition from a place on.
+    fn read(&self, at: &TopicPartition, next: usize) -> Option<Fetched> {
+        let mut skip = next;
         for records in self.topics.get(at)? {
             if skip >= records.len() {
                 skip -= records.len();
                 continue;
             }
             let rows = self.options.batch.min(records.len() - skip);
-            let first = i64::try_from(*next).ok()?;
-            *next += rows;
+            let first = i64::try_from(next).ok()?;
             let offsets: Vec<i64> = (first..).take(rows).collect();
-            return Some(Fetched {
-                origin: Arc::new(at.clone()),
-                offsets: offsets.into(),
-                records: records.slice(skip, rows),
-            });
+            let (origin, records) = (Arc::new(at.clone()), records.slice(skip, rows));
+            return Some(Fetched { origin, offsets: offsets.into(), records });
         }
         None
     }

@@ -1,17 +1,18 @@
-//! From records as read to rounds: decoding, event time, watermarks.
+//! From records as read to rows: decoding, event time, and how rows move the watermark.
 //!
 //! Separate from tasks because a source and the reading end of a repartition differ only here. A record
 //! that cannot be decoded never moves the watermark.
 
 use super::fault::Fault;
-use super::operators::{RepartitionCodec, Sent};
+use super::operators::{RepartitionCodec, Sent, Told};
 use crate::formats::Decoder;
 use crate::plan::{InputPlan, SourcePlan};
-use crate::record::{BadRow, Batch, Fetched, Meta};
+use crate::record::{BadRow, Batch, Fetched, Meta, Origins};
 use crate::time::{TaskWatermark, millis};
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{Array, BooleanArray};
+use arrow_buffer::ScalarBuffer;
 use arrow_cast::cast;
 use arrow_schema::DataType;
 use std::ops::Range;
@@ -28,26 +29,57 @@ enum Kind {
     Repartition(RepartitionCodec),
 }
 
-/// One step of reading: rows that go through the operators, or time that passes without rows.
-#[derive(Debug)]
-pub(super) struct Read {
-    /// The rows, with the watermark that decides what is late.
-    pub(super) batch: Option<Batch>,
-    /// The task's watermark at each row.
-    pub(super) watermarks: Vec<i64>,
-    /// Nothing more will come from this sender.
-    pub(super) drained: Option<usize>,
-}
-
-/// What was made of a fetch.
+/// What was made of a fetch, in the order of the log.
 #[derive(Debug, Default)]
 pub(super) struct Decoded {
-    /// In order.
-    pub(super) reads: Vec<Read>,
+    pub(super) parts: Vec<Part>,
     /// Rows of the fetch that could not be decoded.
     pub(super) bad: Vec<BadRow>,
-    /// Records that carry rows, good and bad.
-    pub(super) records: u64,
+}
+
+/// A part of what was read.
+#[derive(Debug)]
+pub(super) enum Part {
+    /// Rows for the operators.
+    Rows(Rows),
+    /// A sender says how far it has come.
+    Time { slot: usize, offset: i64, told: Told },
+}
+
+/// Rows with the slot of the task's watermark that each belongs to.
+#[derive(Debug)]
+pub(super) struct Rows {
+    pub(super) batch: Batch,
+    /// Neighbours of one slot together: the slot and how many rows.
+    pub(super) runs: Vec<(usize, usize)>,
+    /// The offset of each row's record in the topic that was read.
+    pub(super) offsets: ScalarBuffer<i64>,
+}
+
+impl Rows {
+    fn new(batch: Batch, slots: impl Iterator<Item = usize>, offsets: ScalarBuffer<i64>) -> Self {
+        let mut runs: Vec<(usize, usize)> = Vec::new();
+        for slot in slots {
+            match runs.last_mut() {
+                Some((last, rows)) if *last == slot => *rows += 1,
+                _ => runs.push((slot, 1)),
+            }
+        }
+        Self { batch, runs, offsets }
+    }
+
+    /// Without the rows that were read already, slot by slot.
+    pub(super) fn unread(self, next: &[i64]) -> Self {
+        let slots: Vec<usize> = self.runs.iter().flat_map(|(s, n)| std::iter::repeat_n(*s, *n)).collect();
+        let fresh: Vec<bool> = slots.iter().zip(self.offsets.iter()).map(|(s, o)| *o >= next[*s]).collect();
+        if !fresh.contains(&false) {
+            return self;
+        }
+        let kept = |i: &usize| fresh[*i];
+        let rows: Vec<usize> = (0..slots.len()).filter(kept).collect();
+        let offsets = rows.iter().map(|r| self.offsets[*r]).collect();
+        Self::new(self.batch.filter(&fresh.clone().into()), rows.iter().map(|r| slots[*r]), offsets)
+    }
 }
 
 impl Input {
@@ -71,26 +103,51 @@ impl Input {
         }
     }
 
-    pub(super) fn decode(&mut self, fetched: &Fetched, time: &mut TaskWatermark, now: i64) -> Result<Decoded, Fault> {
-        match &mut self.kind {
-            Kind::Source { plan, decoder } => Ok(source(plan, decoder.as_mut(), fetched, time, self.slots.start, now)),
-            Kind::Repartition(codec) => repartitioned(codec, fetched, time, &self.slots),
+    /// The slot of a sender, where it has several.
+    pub(super) fn sender(&self, slot: usize) -> Option<i32> {
+        match &self.kind {
+            Kind::Source { .. } => None,
+            Kind::Repartition(_) => i32::try_from(slot - self.slots.start).ok(),
         }
+    }
+
+    pub(super) fn decode(&mut self, fetched: &Fetched, now: i64) -> Result<Decoded, Fault> {
+        match &mut self.kind {
+            Kind::Source { plan, decoder } => Ok(source(plan, decoder.as_mut(), fetched, self.slots.start, now)),
+            Kind::Repartition(codec) => repartitioned(codec, fetched, &self.slots),
+        }
+    }
+
+    /// Lets rows of one slot move time; adds the task's watermark at each.
+    pub(super) fn pass(
+        &self,
+        time: &mut TaskWatermark,
+        slot: usize,
+        batch: &Batch,
+        rows: Range<usize>,
+        in_force: &mut Vec<i64>,
+    ) {
+        match &self.kind {
+            Kind::Source { plan, .. } => {
+                let delay = millis(plan.watermark.delay);
+                time.observe_into(slot, &batch.meta.event_times[rows], delay, in_force);
+            }
+            Kind::Repartition(_) => time.raise_into(slot, &batch.meta.watermarks[rows], in_force),
+        }
+    }
+
+    /// Whether what is late is decided here; repartitioned rows bring what was decided upstream.
+    pub(super) fn decides_lateness(&self) -> bool {
+        matches!(self.kind, Kind::Source { .. })
     }
 }
 
-fn source(
-    plan: &SourcePlan,
-    decoder: &mut dyn Decoder,
-    fetched: &Fetched,
-    time: &mut TaskWatermark,
-    slot: usize,
-    now: i64,
-) -> Decoded {
+fn source(plan: &SourcePlan, decoder: &mut dyn Decoder, fetched: &Fetched, slot: usize, now: i64) -> Decoded {
     let records = &fetched.records;
     let mut decoded = decoder.decode(&records.values);
     let all = Meta {
-        origin: fetched.origin.clone(),
+        origins: Origins::one(fetched.origin.clone()),
+        order: fetched.offsets.clone(),
         offsets: fetched.offsets.clone(),
         timestamps: records.timestamps.clone(),
         event_times: records.timestamps.clone(),
@@ -138,48 +195,30 @@ fn source(
         decoded.bad.extend(wrong.into_iter().map(|b| BadRow { row: of_fetch(b.row), error: b.error }));
         decoded.bad.sort_by_key(|b| b.row);
     }
-    let watermarks = time.observe(slot, &batch.meta.event_times, millis(plan.watermark.delay));
-    batch.meta.watermarks = watermarks.clone().into();
-    let read = Read { batch: Some(batch), watermarks, drained: None };
-    Decoded { reads: vec![read], bad: decoded.bad, records: records.len() as u64 }
+    let offsets = batch.meta.offsets.clone();
+    let runs = if batch.is_empty() { Vec::new() } else { vec![(slot, batch.len())] };
+    Decoded { parts: vec![Part::Rows(Rows { batch, runs, offsets })], bad: decoded.bad }
 }
 
-fn repartitioned(
-    codec: &RepartitionCodec,
-    fetched: &Fetched,
-    time: &mut TaskWatermark,
-    slots: &Range<usize>,
-) -> Result<Decoded, Fault> {
-    let mut decoded = Decoded::default();
-    for sent in codec.decode(&fetched.records)? {
-        let slot = |sender: usize| {
-            let slot = slots.start + sender;
-            let known = slots.contains(&slot);
-            known.then_some(slot).ok_or_else(|| Fault::Fatal(format!(
-                "topic `{}` holds records of task {sender}, but its sender has {} partitions now; delete the topic, or go back to the old number",
-                fetched.origin.topic,
-                slots.len()
-            )))
-        };
-        match sent {
-            Sent::Rows { sender, batch } => {
-                let slot = slot(sender)?;
-                decoded.records += batch.len() as u64;
-                let in_force = |w: &i64| {
-                    time.inputs[slot].raise(*w);
-                    time.settle()
-                };
-                let watermarks = batch.meta.watermarks.iter().map(in_force).collect();
-                decoded.reads.push(Read { batch: Some(batch), watermarks, drained: None });
-            }
-            Sent::Time { sender, watermark, idle, drain } => {
-                let slot = slot(sender)?;
-                time.inputs[slot].raise(watermark);
-                time.inputs[slot].idle = idle;
-                let watermarks = vec![time.settle()];
-                decoded.reads.push(Read { batch: None, watermarks, drained: drain.then_some(slot) });
-            }
+fn repartitioned(codec: &RepartitionCodec, fetched: &Fetched, slots: &Range<usize>) -> Result<Decoded, Fault> {
+    let slot = |sender: i32| {
+        let slot = usize::try_from(sender).ok().map(|s| slots.start + s).filter(|s| slots.contains(s));
+        slot.ok_or_else(|| Fault::Fatal(format!(
+            "topic `{}` holds records of task {sender}, but its sender has {} partitions now; delete the topic, or go back to the old number",
+            fetched.origin.topic,
+            slots.len()
+        )))
+    };
+    let part = |sent| match sent {
+        Sent::Rows { senders, records, batch } => {
+            let of = senders.iter().map(|s| slot(*s)).collect::<Result<Vec<usize>, Fault>>()?;
+            let offsets = fetched.offsets.slice(records.start, records.len());
+            Ok(Part::Rows(Rows::new(batch, of.into_iter(), offsets)))
         }
-    }
-    Ok(decoded)
+        Sent::Time { sender, record, told } => {
+            Ok(Part::Time { slot: slot(sender)?, offset: fetched.offsets[record], told })
+        }
+    };
+    let parts = codec.decode(&fetched.records)?.into_iter().map(part).collect::<Result<Vec<_>, Fault>>()?;
+    Ok(Decoded { parts, bad: Vec::new() })
 }

@@ -4,9 +4,11 @@
 //! partitions paused, never a slower poll. It decides when to commit; it never commits.
 
 use super::commit::{Committed, Epoch};
+use super::cursors::Cursor;
 use super::fault::Fault;
+use super::task::Wanted;
 use super::worker::{Gauges, Message};
-use crate::log::{FetchLimit, GroupEvent, Log, Member};
+use crate::log::{FetchLimit, GroupEvent, Log, Member, Reader};
 use crate::record::{Fetched, Offset, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -36,6 +38,8 @@ pub(super) struct Route {
     pub(super) sub: u32,
     pub(super) to: Sender<Message>,
     pub(super) partitions: Vec<TopicPartition>,
+    /// The inputs of a task that merges them; they are read by cursors, not by the member.
+    pub(super) wanted: Vec<Wanted>,
 }
 
 /// The intake of one member.
@@ -51,12 +55,21 @@ pub(super) struct Intake {
     pub(super) flow: Flow,
 }
 
+/// One input of a task that merges several.
+struct Reading {
+    route: usize,
+    reader: Box<dyn Reader>,
+    cursor: Cursor,
+}
+
 /// What is under way.
 #[derive(Default)]
 pub(super) struct Flow {
     by_partition: BTreeMap<TopicPartition, usize>,
     /// Read but not yet taken by a full queue.
     held: BTreeMap<usize, (Fetched, Instant)>,
+    /// Inputs that are merged, up to their end.
+    cursors: Vec<Reading>,
     next: BTreeMap<TopicPartition, Offset>,
     /// Something was sent since the last barrier.
     dirty: bool,
@@ -88,7 +101,10 @@ impl Intake {
             self.flow.by_partition.extend(route.partitions.iter().map(|p| (p.clone(), i)));
         }
         for (at, offset) in starts {
-            self.member.seek(at, *offset)?;
+            let merged = |route: &usize| !self.routes[*route].wanted.is_empty();
+            if !self.flow.by_partition.get(at).is_some_and(merged) {
+                self.member.seek(at, *offset)?;
+            }
             self.flow.next.insert(at.clone(), *offset);
         }
         match ends {
@@ -115,9 +131,14 @@ impl Intake {
                     ends.insert(at.clone(), self.log.resolve(at, crate::log::Start::Latest)?);
                 }
             }
-            let reached = |flow: &Flow| inputs.iter().all(|at| flow.next.get(at) >= ends.get(at));
+            self.flow.cursors = self.cursors(sub, &ends)?;
+            let merged: BTreeSet<TopicPartition> = self.flow.cursors.iter().map(|c| c.cursor.at().0.clone()).collect();
+            let reached = |flow: &Flow| {
+                let rest = inputs.iter().filter(|at| !merged.contains(*at));
+                rest.into_iter().all(|at| flow.next.get(at) >= ends.get(at))
+            };
             let mut quiet = false;
-            while !(self.flow.held.is_empty() && (reached(&self.flow) || quiet)) {
+            while !(self.flow.held.is_empty() && self.flow.cursors.is_empty() && (reached(&self.flow) || quiet)) {
                 if self.stopping() {
                     return self.settle(None);
                 }
@@ -128,6 +149,44 @@ impl Intake {
         Ok(())
     }
 
+    /// A cursor for each input that the tasks of a sub-topology merge.
+    fn cursors(&self, sub: u32, ends: &BTreeMap<TopicPartition, Offset>) -> Result<Vec<Reading>, Fault> {
+        let mut cursors = Vec::new();
+        for (route, r) in self.routes.iter().enumerate().filter(|(_, r)| r.sub == sub) {
+            for wanted in &r.wanted {
+                let mut wanted = wanted.clone();
+                let start = self.flow.next.get(&wanted.at).copied().unwrap_or_default();
+                wanted.next = wanted.next.max(start);
+                let end = ends.get(&wanted.at).copied().unwrap_or_default();
+                let reader = self.log.reader(&[(wanted.at.clone(), wanted.next)])?;
+                cursors.push(Reading { route, reader, cursor: Cursor::new(wanted, end) });
+            }
+        }
+        Ok(cursors)
+    }
+
+    /// Offers what tasks that merge their inputs have room for; tells whether there was anything.
+    fn offer(&mut self) -> Result<bool, Fault> {
+        let mut offered = false;
+        let mut cursors = std::mem::take(&mut self.flow.cursors);
+        for Reading { route, reader, cursor } in &mut cursors {
+            let offer = cursor.offer(|_, from| {
+                let fetched = reader.poll(FetchLimit::default(), Duration::ZERO)?;
+                let position = reader.positions().first().map_or(from, |(_, at)| *at);
+                Ok((fetched, position))
+            })?;
+            let Some(offer) = offer else { continue };
+            offered = true;
+            self.flow.dirty = true;
+            if self.routes[*route].to.blocking_send(Message::Offer(offer, Instant::now())).is_err() {
+                self.why()?;
+            }
+        }
+        cursors.retain(|c| !c.cursor.ended());
+        self.flow.cursors = cursors;
+        Ok(offered)
+    }
+
     fn stopping(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
     }
@@ -135,7 +194,10 @@ impl Intake {
     /// One poll and what follows from it; tells whether the backplane had nothing.
     fn turn(&mut self, ends: Option<&BTreeMap<TopicPartition, Offset>>) -> Result<bool, Fault> {
         self.hand_over()?;
-        let wait = if !self.flow.held.is_empty() || self.flow.under_way {
+        let offered = self.offer()?;
+        let wait = if offered {
+            Duration::ZERO
+        } else if !self.flow.held.is_empty() || !self.flow.cursors.is_empty() || self.flow.under_way {
             BRIEF
         } else if self.flow.dirty {
             Duration::ZERO
@@ -157,7 +219,7 @@ impl Intake {
         let active = self.flow.dirty || self.gauges.active.load(Ordering::Relaxed);
         let due = self.flow.barrier_at.is_none_or(|at| at.elapsed() >= self.commit_every);
         let full = self.gauges.waiting.load(Ordering::Relaxed) > WAITING;
-        let dry = quiet && self.flow.dirty && self.flow.held.is_empty();
+        let dry = quiet && self.flow.dirty && self.flow.held.is_empty() && self.flow.cursors.is_empty();
         let silent = self.flow.barrier_at.is_some_and(|at| at.elapsed() >= HEARTBEAT);
         if !self.flow.under_way && (silent || (active && (due || full || dry))) {
             self.barrier(false)?;

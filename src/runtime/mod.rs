@@ -6,6 +6,7 @@
 pub mod build;
 mod collector;
 mod commit;
+mod cursors;
 mod dead;
 mod driver;
 mod fault;
@@ -14,12 +15,14 @@ mod intake;
 pub mod models;
 pub mod observe;
 pub mod operators;
+mod ordered;
 mod outbox;
 pub mod restore;
 mod round;
 mod running;
 mod task;
 pub mod topics;
+mod trim;
 mod worker;
 
 pub use collector::{Collector, DeadRow};

@@ -1,5 +1,5 @@
-//! One round of a task: what one batch of one partition brings to each operator, and the clock that goes
-//! with it.
+//! One round of a task: what one batch of its inputs brings to each operator, and the clock that goes with
+//! it.
 //!
 //! Separate because it is the contract between a task and its operators. A round is complete: every
 //! operator sees all its inputs of a round at once, so that what it gives does not depend on where
@@ -28,9 +28,11 @@ impl Round<'_> {
 /// How the watermark moves within a round.
 #[derive(Clone, Debug)]
 pub struct RoundClock {
-    /// The partition that the round was read from.
+    /// The partition that the round was read from; of several, the one of its last record.
     pub origin: Arc<TopicPartition>,
-    /// Offsets of the records read, in order.
+    /// The place of each record read in the round, rising.
+    pub order: ScalarBuffer<i64>,
+    /// The offset of each record read.
     pub offsets: ScalarBuffer<i64>,
     /// The watermark in force at each record.
     pub watermarks: ScalarBuffer<i64>,
@@ -45,12 +47,13 @@ pub struct RoundClock {
 }
 
 impl RoundClock {
-    /// The offset of the record that moved the watermark to `needed` or beyond, and the watermark before it.
+    /// Place and offset of the record that moved the watermark to `needed` or beyond, and the watermark
+    /// before it.
     #[must_use]
-    pub fn moved_by(&self, needed: i64) -> (i64, i64) {
+    pub fn moved_by(&self, needed: i64) -> (i64, i64, i64) {
         let i = self.watermarks.partition_point(|w| *w < needed);
         let before = if i == 0 { self.before } else { self.watermarks[i - 1] };
-        let offset = self.offsets.get(i).or(self.offsets.last()).copied().unwrap_or(-1);
-        (offset, before)
+        let at = |of: &ScalarBuffer<i64>| of.get(i).or(of.last()).copied().unwrap_or(-1);
+        (at(&self.order), at(&self.offsets), before)
     }
 }

@@ -16,6 +16,7 @@ use super::fault::Fault;
 use super::intake::{Flow, Intake, Route};
 use super::models::{MODELS_TOPIC, ModelFeed, Models};
 use super::operators::Samples;
+use super::trim::{self, Trimming};
 use super::worker::{Gauges, QUEUE, work};
 use super::{restore, topics};
 use crate::log::{GroupEvent, GroupSpec, Log, Start};
@@ -163,11 +164,14 @@ impl Engine {
         let gauges = Arc::new(Gauges::default());
         let (reports, reported) = mpsc::channel(tasks.len().max(1) * 2);
         let (done, committed) = std::sync::mpsc::sync_channel(2);
-        let commits = Commits::new(plan.clone(), member.committer()?, self.clock.clone(), info, tasks.len());
+        let (trimming, trimmed) = Trimming::new();
+        let commits = Commits::new(plan.clone(), member.committer()?, self.clock.clone(), info, tasks.len(), trimming);
         let mut routes = Vec::new();
-        for task in tasks {
+        for mut task in tasks {
             let (to, messages) = mpsc::channel(QUEUE);
-            routes.push(Route { sub: task.id().sub, to, partitions: task.partitions() });
+            // Only where every input has an end can the least of all be known.
+            let wanted = if options.until_end { task.merge_inputs() } else { Vec::new() };
+            routes.push(Route { sub: task.id().sub, to, partitions: task.partitions(), wanted });
             handle.spawn(work(task, messages, reports.clone(), self.clock.clone(), gauges.clone()));
         }
         drop(reports);
@@ -184,6 +188,7 @@ impl Engine {
         };
         std::thread::scope(|threads| {
             let commits = threads.spawn(move || commits.run(reported, &done));
+            threads.spawn(move || trim::follow(log, &trimmed));
             let feed = feed.map(|feed| threads.spawn(move || feed.follow()));
             let watch = threads.spawn({
                 let models = models.clone();

@@ -4,6 +4,7 @@
 //! partitions behind it.
 
 use super::commit::{Epoch, Report};
+use super::ordered::Offer;
 use super::task::Task;
 use crate::record::Fetched;
 use crate::time::Clock;
@@ -19,6 +20,8 @@ pub(super) const QUEUE: usize = 4;
 pub(super) enum Message {
     /// Records of one of its partitions.
     Data(Fetched, Instant),
+    /// The next of one input, where it merges several.
+    Offer(Offer, Instant),
     /// Time passes.
     Tick,
     /// Close every window.
@@ -50,6 +53,10 @@ pub(super) async fn work(
             Message::Data(fetched, at) => {
                 read_at.push(at);
                 task.run(&fetched, clock.now()).map(|()| None)
+            }
+            Message::Offer(offer, at) => {
+                read_at.push(at);
+                task.offer(offer, clock.now()).map(|()| None)
             }
             Message::Tick => task.tick(clock.now()).map(|()| None),
             Message::Drain => task.drain(clock.now()).map(|()| None),

@@ -2,15 +2,32 @@
 //!
 //! Separate because it is one of several places where state can live. It never evicts.
 
-use super::{Change, Store};
+use super::{Change, Size, Store};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
+
+/// What a row takes beside its bytes: two allocations and its place in the tree.
+const ROW: usize = 96;
 
 /// A store in memory.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
     rows: BTreeMap<Vec<u8>, Vec<u8>>,
     changed: BTreeSet<Vec<u8>>,
+    /// Of keys and values.
+    bytes: usize,
+}
+
+impl MemoryStore {
+    fn set(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {
+        let (key_bytes, new) = (key.len(), value.as_ref().map(Vec::len));
+        let old = match value {
+            Some(value) => self.rows.insert(key, value),
+            None => self.rows.remove(&key),
+        };
+        self.bytes += new.map_or(0, |n| key_bytes + n);
+        self.bytes -= old.map_or(0, |o| key_bytes + o.len());
+    }
 }
 
 impl Store for MemoryStore {
@@ -22,10 +39,7 @@ impl Store for MemoryStore {
         if !self.changed.contains(&key) {
             self.changed.insert(key.clone());
         }
-        match value {
-            Some(value) => self.rows.insert(key, value),
-            None => self.rows.remove(&key),
-        };
+        self.set(key, value);
     }
 
     fn range<'a>(&'a self, from: &[u8], to: &[u8]) -> Box<dyn Iterator<Item = (&'a [u8], &'a [u8])> + 'a> {
@@ -48,14 +62,11 @@ impl Store for MemoryStore {
     }
 
     fn restore(&mut self, key: &[u8], value: Option<&[u8]>) {
-        match value {
-            Some(value) => self.rows.insert(key.to_vec(), value.to_vec()),
-            None => self.rows.remove(key),
-        };
+        self.set(key.to_vec(), value.map(<[u8]>::to_vec));
     }
 
-    fn keys(&self) -> usize {
-        self.rows.len()
+    fn size(&self) -> Size {
+        Size { keys: self.rows.len() as u64, bytes: (self.bytes + self.rows.len() * ROW) as u64 }
     }
 }
 
@@ -77,6 +88,8 @@ mod tests {
         for (k, v) in &changes {
             b.restore(k, v.as_deref());
         }
-        assert_eq!((b.rows, b.changed.len()), (a.rows, 0));
+        assert_eq!((&b.rows, b.changed.len()), (&a.rows, 0));
+        assert_eq!(a.size(), Size { keys: 1, bytes: 2 + ROW as u64 });
+        assert_eq!(b.size(), a.size());
     }
 }

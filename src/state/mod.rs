@@ -11,6 +11,15 @@ pub use memory::MemoryStore;
 /// One change of a key since the last barrier; no value is a deletion.
 pub type Change = (Vec<u8>, Option<Vec<u8>>);
 
+/// How much a store holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Size {
+    /// Keys.
+    pub keys: u64,
+    /// Bytes of memory or disk, as far as they grow with the keys.
+    pub bytes: u64,
+}
+
 /// State by key, in byte order.
 pub trait Store: Send {
     /// The value of a key.
@@ -28,6 +37,6 @@ pub trait Store: Send {
     /// Takes in a committed change without making it a change of its own.
     fn restore(&mut self, key: &[u8], value: Option<&[u8]>);
 
-    /// How many keys are held.
-    fn keys(&self) -> usize;
+    /// How much is held.
+    fn size(&self) -> Size;
 }

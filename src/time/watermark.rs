@@ -64,22 +64,40 @@ impl TaskWatermark {
 
     /// Takes in records of one input in their order; returns the watermark in force at each.
     pub fn observe(&mut self, input: usize, event_times: &[i64], delay: i64) -> Vec<i64> {
+        let mut in_force = Vec::with_capacity(event_times.len());
+        self.observe_into(input, event_times, delay, &mut in_force);
+        in_force
+    }
+
+    /// As [`Self::observe`]; the watermarks are added to those of the records before.
+    pub fn observe_into(&mut self, input: usize, event_times: &[i64], delay: i64, in_force: &mut Vec<i64>) {
+        self.each(input, event_times, in_force, |own, t| own.observe(t, delay));
+    }
+
+    /// Takes in records of one input that carry the watermark they had upstream.
+    pub fn raise_into(&mut self, input: usize, watermarks: &[i64], in_force: &mut Vec<i64>) {
+        self.each(input, watermarks, in_force, PartitionWatermark::raise);
+    }
+
+    fn each(
+        &mut self,
+        input: usize,
+        times: &[i64],
+        in_force: &mut Vec<i64>,
+        mut take_in: impl FnMut(&mut PartitionWatermark, i64),
+    ) {
         let others = self.least(Some(input));
         let mut own = self.inputs[input];
         let mut now = self.now();
-        let in_force = event_times
-            .iter()
-            .map(|t| {
-                own.observe(*t, delay);
-                now = now.max(others.map_or(own.at, |o| o.min(own.at)));
-                now
-            })
-            .collect();
+        in_force.extend(times.iter().map(|t| {
+            take_in(&mut own, *t);
+            now = now.max(others.map_or(own.at, |o| o.min(own.at)));
+            now
+        }));
         self.inputs[input] = own;
-        if !event_times.is_empty() {
+        if !times.is_empty() {
             self.at = Some(now).filter(|n| *n != NO_WATERMARK);
         }
-        in_force
     }
 
     /// Looks again at all inputs, after one was raised or fell idle; returns the watermark.

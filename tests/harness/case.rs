@@ -39,11 +39,6 @@ impl Case {
         case
     }
 
-    /// Whether records of different keys have no order among each other; the comment says why.
-    pub fn ordered_by_key(&self) -> bool {
-        self.text.lines().any(|l| l.starts_with("# order: by key"))
-    }
-
     /// Whether the result depends on the number of partitions; the comment says why.
     pub fn fixed_partitions(&self) -> bool {
         self.text.lines().any(|l| l.starts_with("# partitions: fixed"))

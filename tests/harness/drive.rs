@@ -95,9 +95,16 @@ impl Drive {
     /// From the first record to the last, then every window closed.
     pub fn straight(&self, batch: usize, commit_every: usize) -> Outcome {
         let samples = Arc::default();
-        let mut driver = self.driver(DriverOptions { batch, commit_every }, &samples);
-        assert!(driver.run(None).expect("no fault"), "the driver stopped before the end");
-        driver.drain().expect("no fault");
+        let mut driver = self.driver(DriverOptions { batch, commit_every, merge: true }, &samples);
+        assert!(driver.run(None, true).expect("no fault"), "the driver stopped before the end");
+        self.outcome(&driver, &samples)
+    }
+
+    /// The same with the inputs of a task read in turns, as an unbounded run may.
+    pub fn in_turns(&self, batch: usize, commit_every: usize) -> Outcome {
+        let samples = Arc::default();
+        let mut driver = self.driver(DriverOptions { batch, commit_every, merge: false }, &samples);
+        assert!(driver.run(None, true).expect("no fault"), "the driver stopped before the end");
         self.outcome(&driver, &samples)
     }
 
@@ -105,20 +112,19 @@ impl Drive {
     /// after the end, which must add nothing.
     pub fn resumed(&self, seed: u64) -> Outcome {
         let mut random = Pcg64::seed_from_u64(seed);
-        let options = DriverOptions { batch: random.random_range(1..9), commit_every: random.random_range(1..7) };
+        let options =
+            DriverOptions { batch: random.random_range(1..9), commit_every: random.random_range(1..7), merge: true };
         let samples = Arc::default();
         let mut driver = self.driver(options, &samples);
         let mut idle = 0;
-        while !driver.run(Some(random.random_range(1..=12 + idle))).expect("no fault") {
+        while !driver.run(Some(random.random_range(1..=12 + idle)), true).expect("no fault") {
             driver.resume().expect("what was committed can be taken back");
             // A run that is always killed before its first commit would never end.
             idle += 1;
         }
-        driver.drain().expect("no fault");
         let output = self.outcome(&driver, &samples).output;
         driver.resume().expect("what was committed can be taken back");
-        assert!(driver.run(None).expect("no fault"));
-        driver.drain().expect("no fault");
+        assert!(driver.run(None, true).expect("no fault"));
         let outcome = self.outcome(&driver, &samples);
         assert_eq!(outcome.output, output, "seed {seed}: a run after the end adds something");
         outcome

@@ -3,6 +3,7 @@
 //! The models know one record after the other and keep everything; they share no code with the program.
 
 mod folds;
+mod merging;
 mod repartition;
 mod silence;
 mod windows;

@@ -78,7 +78,7 @@ proptest! {
     fn every_window_is_complete(events in events(4, 60, 80), s in settings(), batch in 1_usize..40, commit in 1_usize..5, seed: u64) {
         let (expected, late) = expected(&events, &s);
         let drive = Drive::new(&pipeline(&s), scattered(&events), 4);
-        for outcome in [drive.straight(batch, commit), drive.resumed(seed)] {
+        for outcome in [drive.straight(batch, commit), drive.in_turns(batch, commit), drive.resumed(seed)] {
             prop_assert_eq!(&found(&outcome.output), &expected);
             prop_assert!(in_order(&outcome.output), "{:?}", outcome.output);
             prop_assert_eq!(outcome.ledger["late"], late);

@@ -111,7 +111,6 @@ fn scalar(column: &mut Column, text: &[u8]) -> Result<(), Fault> {
         }
         Values::List { .. } | Values::Struct(_) | Values::Map { .. } => return json::document(text, column),
     }
-    column.valid();
     Ok(())
 }
 

@@ -12,6 +12,8 @@ use std::borrow::Cow;
 #[derive(Debug)]
 pub(in crate::formats) struct Cursor<'a> {
     pub(super) bytes: &'a [u8],
+    /// The text and whatever stands behind it, which may be looked at but means nothing.
+    pub(super) room: &'a [u8],
     pub(super) at: usize,
     /// Whether unknown fields are faults.
     pub(super) strict: bool,
@@ -28,7 +30,8 @@ const ONES: u64 = u64::MAX / 255;
 const HIGHS: u64 = ONES * 0x80;
 
 /// Non-zero, with its lowest bit in the first such byte, where a quote, a backslash or a control byte is.
-fn special(word: u64) -> u64 {
+#[inline]
+pub(super) fn special(word: u64) -> u64 {
     let quote = word ^ (ONES * b'"' as u64);
     let slash = word ^ (ONES * b'\\' as u64);
     ((quote.wrapping_sub(ONES) & !quote)
@@ -39,7 +42,12 @@ fn special(word: u64) -> u64 {
 
 impl<'a> Cursor<'a> {
     pub(in crate::formats) fn new(bytes: &'a [u8], strict: bool) -> Self {
-        Self { bytes, at: 0, strict }
+        Self { bytes, room: bytes, at: 0, strict }
+    }
+
+    /// At the start of the text that the first `len` bytes of `room` are.
+    pub(super) fn within(room: &'a [u8], len: usize, strict: bool) -> Self {
+        Self { bytes: &room[..len], room, at: 0, strict }
     }
 
     /// The byte here; 0 at the end, which no JSON text holds outside of an escape.
@@ -76,11 +84,15 @@ impl<'a> Cursor<'a> {
                 self.at += len;
                 Ok(number)
             }
-            Err(skip) => {
-                self.at += skip;
-                Err(self.unexpected("a digit"))
-            }
+            Err(skip) => Err(self.digit(skip)),
         }
+    }
+
+    /// The fault of a number that lacks a digit so many bytes behind its start.
+    #[cold]
+    pub(super) fn digit(&mut self, skip: usize) -> Fault {
+        self.at += skip;
+        self.unexpected("a digit")
     }
 
     /// The string here, whose opening quote has been seen.
@@ -154,25 +166,36 @@ impl<'a> Cursor<'a> {
 
     /// What stands between a bracket here and its `end`, with a comma between each two.
     pub(super) fn items(&mut self, end: u8, mut item: impl FnMut(&mut Self) -> Result<(), Fault>) -> Result<(), Fault> {
-        self.at += 1;
-        if self.next() == end {
-            self.at += 1;
-            return Ok(());
-        }
-        loop {
+        let mut any = false;
+        while self.item(end, any)? {
+            any = true;
             item(self)?;
+        }
+        Ok(())
+    }
+
+    /// Steps to the next item before `end`, over the bracket or, where there were `any`, over a comma; false, and
+    /// over the end, where there is none.
+    #[inline]
+    pub(super) fn item(&mut self, end: u8, any: bool) -> Result<bool, Fault> {
+        if any {
             match self.next() {
                 b',' => {
                     self.at += 1;
                     self.next();
+                    return Ok(true);
                 }
-                other if other == end => {
-                    self.at += 1;
-                    return Ok(());
-                }
+                other if other == end => {}
                 _ => return Err(self.unexpected(if end == b']' { "`,` or `]`" } else { "`,` or `}`" })),
             }
+        } else {
+            self.at += 1;
+            if self.next() != end {
+                return Ok(true);
+            }
         }
+        self.at += 1;
+        Ok(false)
     }
 
     fn quoted_name(&mut self) -> Result<Text<'a>, Fault> {

@@ -4,6 +4,7 @@
 //! reading, so that a value goes from its text into its column and an unknown field is only stepped over.
 //! The grammar is that of RFC 8259, without any extension.
 
+mod ahead;
 mod cursor;
 mod read;
 mod write;

@@ -5,6 +5,7 @@
 //! fields in one order cost no look-up.
 
 use super::Cursor;
+use super::ahead::ahead;
 use crate::formats::column::{Column, Columns, Values};
 use crate::formats::fault::{Fault, quoted};
 use crate::formats::number::{Misfit, Number};
@@ -43,8 +44,10 @@ impl Decoder for JsonDecoder {
         let (data, ends) = (values.value_data(), values.value_offsets());
         let place = |i: usize| usize::try_from(ends[i]).unwrap_or(0);
         // One check of all bytes at once; a record is then text where it begins and ends between characters.
-        let text = std::str::from_utf8(&data[place(0)..place(values.len())]).ok();
-        let within = |i: usize| text.is_some_and(|t| t.is_char_boundary(place(i) - place(0)));
+        let all = &data[place(0)..place(values.len())];
+        let ascii = all.is_ascii();
+        let text = if ascii { None } else { std::str::from_utf8(all).ok() };
+        let within = |i: usize| ascii || text.is_some_and(|t| t.is_char_boundary(place(i) - place(0)));
         let (mut good, mut bad) = (0, Vec::new());
         self.columns.reserve(values.len());
         for row in 0..values.len() {
@@ -53,7 +56,8 @@ impl Decoder for JsonDecoder {
             } else {
                 let bytes = &data[place(row)..place(row + 1)];
                 let valid = if within(row) && within(row + 1) { Ok(()) } else { utf8(bytes) };
-                valid.and_then(|()| record(bytes, &mut self.columns, good, self.strict))
+                let cursor = Cursor::within(&data[place(row)..], bytes.len(), self.strict);
+                valid.and_then(|()| record(cursor, &mut self.columns, good))
             };
             match read {
                 Ok(()) => good += 1,
@@ -72,8 +76,7 @@ pub(in crate::formats) fn utf8(bytes: &[u8]) -> Result<(), Fault> {
     std::str::from_utf8(bytes).map(|_| ()).map_err(|e| Fault::at(e.valid_up_to(), "not valid UTF-8"))
 }
 
-fn record(bytes: &[u8], columns: &mut Columns, row: usize, strict: bool) -> Result<(), Fault> {
-    let mut cursor = Cursor::new(bytes, strict);
+fn record(mut cursor: Cursor<'_>, columns: &mut Columns, row: usize) -> Result<(), Fault> {
     if cursor.next() != b'{' {
         return Err(cursor.unexpected("an object"));
     }
@@ -96,24 +99,15 @@ pub(in crate::formats) fn document(bytes: &[u8], column: &mut Column) -> Result<
 /// The object at the cursor becomes row `row` of the columns.
 fn object(cursor: &mut Cursor<'_>, columns: &mut Columns, row: usize, depth: usize) -> Result<(), Fault> {
     cursor.deeper(depth)?;
-    let (mut found, mut next) = (0, 0);
-    cursor.items(b'}', |cursor| {
-        let start = cursor.at;
-        let expected = (cursor.peek() == b'"').then(|| columns.starts(next, &cursor.bytes[start + 1..])).flatten();
-        let index = if let Some(len) = expected {
-            cursor.at = start + 1 + len;
-            cursor.colon()?;
-            next
-        } else {
-            let name = cursor.name()?;
-            match columns.find(&name) {
-                Some(index) => index,
-                None if cursor.strict => {
-                    return Err(Fault::at(start, format!("unknown field {}", quoted(&name))));
-                }
-                None => return cursor.skip(depth + 1),
-            }
-        };
+    let (mut found, mut next, mut any) = (0, 0, false);
+    while cursor.item(b'}', any)? {
+        any = true;
+        let read = ahead(cursor, columns, next);
+        if read > 0 {
+            (found, next) = (found + read, next + read);
+            continue;
+        }
+        let Some(index) = field(cursor, columns, next, depth)? else { continue };
         // Fields that only ever moved forward cannot have come before.
         let column = &mut columns.list[index];
         if index < next && column.len() > row {
@@ -123,12 +117,26 @@ fn object(cursor: &mut Cursor<'_>, columns: &mut Columns, row: usize, depth: usi
         value(cursor, column, depth + 1).map_err(|fault| fault.in_field(columns.name(index)))?;
         found += 1;
         next = next.max(index + 1);
-        Ok(())
-    })?;
+    }
     if found < columns.list.len() {
-        columns.list.iter_mut().filter(|c| c.len() == row).for_each(Column::push_null);
+        columns.list.iter_mut().for_each(|c| c.fill(row));
     }
     Ok(())
+}
+
+/// Steps over a field's name, to its value, and says which column is named; over the value too where none is.
+fn field(cursor: &mut Cursor<'_>, columns: &Columns, next: usize, depth: usize) -> Result<Option<usize>, Fault> {
+    let start = cursor.at;
+    if let Some(len) = columns.starts(next, &cursor.room[start..]).filter(|len| start + len <= cursor.bytes.len()) {
+        cursor.at += len;
+        return Ok(Some(next));
+    }
+    let name = cursor.name()?;
+    match columns.find(&name) {
+        Some(index) => Ok(Some(index)),
+        None if cursor.strict => Err(Fault::at(start, format!("unknown field {}", quoted(&name)))),
+        None => cursor.skip(depth + 1).map(|()| None),
+    }
 }
 
 /// The fault of a number that the type cannot hold.
@@ -153,12 +161,16 @@ fn number<'a, T>(
     expected: &str,
     convert: impl FnOnce(Number<'a>) -> Result<T, Misfit>,
 ) -> Result<T, Fault> {
-    if !matches!(cursor.peek(), b'-' | b'0'..=b'9') {
-        return Err(cursor.unexpected(expected));
-    }
     let start = cursor.at;
-    let number = cursor.number()?;
-    convert(number).map_err(|m| misfit(m, start, &cursor.bytes[start..cursor.at], expected))
+    match Number::scan(&cursor.bytes[start..]) {
+        Ok((number, len)) => {
+            cursor.at += len;
+            convert(number).map_err(|m| misfit(m, start, &cursor.bytes[start..cursor.at], expected))
+        }
+        // Not even its first byte is one of a number.
+        Err(0) => Err(cursor.unexpected(expected)),
+        Err(skip) => Err(cursor.digit(skip)),
+    }
 }
 
 /// The string at the cursor.
@@ -194,7 +206,6 @@ fn value(cursor: &mut Cursor<'_>, column: &mut Column, depth: usize) -> Result<(
         return Ok(());
     }
     let at = cursor.at;
-    let rows = column.len();
     match &mut column.values {
         Values::Double(v) => v.push(number(cursor, "a number", |n| n.double())?),
         Values::Float(v) => v.push(number(cursor, "a number", |n| n.float())?),
@@ -266,7 +277,8 @@ fn value(cursor: &mut Cursor<'_>, column: &mut Column, depth: usize) -> Result<(
             if first != b'{' {
                 return Err(cursor.unexpected("an object"));
             }
-            object(cursor, columns, rows, depth)?;
+            let row = columns.list[0].len();
+            object(cursor, columns, row, depth)?;
         }
         Values::Map { ends, keys, values, .. } => {
             if first != b'{' {
@@ -281,7 +293,6 @@ fn value(cursor: &mut Cursor<'_>, column: &mut Column, depth: usize) -> Result<(
             ends.push(values.len());
         }
     }
-    column.valid();
     Ok(())
 }
 

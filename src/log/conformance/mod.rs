@@ -7,6 +7,7 @@ mod groups;
 mod random;
 mod reading;
 mod topics;
+mod trimming;
 
 use crate::log::{Append, FetchLimit, Log, Reader, TopicConfig};
 use crate::record::{Offset, Records, RecordsBuilder, TopicPartition};
@@ -44,7 +45,7 @@ pub struct Case {
 /// Every demand.
 #[must_use]
 pub fn suite() -> Vec<Case> {
-    [topics::CASES, reading::CASES, groups::CASES, random::CASES].concat()
+    [topics::CASES, reading::CASES, trimming::CASES, groups::CASES, random::CASES].concat()
 }
 
 macro_rules! check {

@@ -3,13 +3,14 @@
 //! Separate from Kafka's half because it needs nothing installed; everything above sees only the
 //! [`Log`] trait. It never keeps a transaction open between calls.
 //!
-//! Writes of one handle go through one connection, one at a time; every reader has its own. A commit is
-//! visible to all at once and survives the death of the process; what survives a loss of power is
-//! everything up to some commit of the last moments, whole transactions only, so that offsets, state
-//! and outputs always agree.
+//! Writes of one handle go through one connection, one at a time; every reader has its own, and so has
+//! the thread that copies the write-ahead log back into the file. A commit is visible to all at once and
+//! survives the death of the process; what survives a loss of power is everything up to some commit of
+//! the last moments, whole transactions only, so that offsets, state and outputs always agree.
 
 mod append;
 mod batch;
+mod checkpoint;
 mod commit;
 mod compaction;
 mod errors;
@@ -23,6 +24,7 @@ mod topics;
 
 use crate::log::{Appender, GroupSpec, Log, LogResult, Member, Reader, Start, TopicConfig, TopicInfo};
 use crate::record::{Offset, TopicPartition};
+use checkpoint::Checkpoints;
 use errors::Named;
 use notify::Notify;
 use retention::Retention;
@@ -53,6 +55,7 @@ struct Store {
 struct Writer {
     conn: Connection,
     retention: Retention,
+    checkpoints: Checkpoints,
 }
 
 impl Store {
@@ -75,17 +78,22 @@ impl Store {
         let mut slot = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let writer = match &mut *slot {
             Some(writer) => writer,
-            none => none.insert(Writer { conn: self.connect()?, retention: Retention::default() }),
+            none => {
+                let conn = self.connect()?;
+                let checkpoints = Checkpoints::begin(&conn, &self.file)?;
+                none.insert(Writer { conn, retention: Retention::default(), checkpoints })
+            }
         };
-        let Writer { conn, retention } = writer;
+        let Writer { conn, retention, checkpoints } = writer;
+        checkpoints.fault()?;
         let tx = Transaction::new(conn, TransactionBehavior::Immediate).at(&self.file)?;
         let done = work(&tx, retention).and_then(|done| tx.commit().at(&self.file).map(|()| done));
         if done.is_err() {
             *retention = Retention::default();
         }
         let done = done?;
-        drop(slot);
         self.notify.committed();
+        checkpoints.committed(conn);
         Ok(done)
     }
 }
@@ -168,6 +176,10 @@ impl Log for EmbeddedLog {
 
     fn topics(&self, only: Option<&str>) -> LogResult<Vec<TopicInfo>> {
         topics::list(&self.store.connect()?, &self.store.file, only)
+    }
+
+    fn trim(&self, before: &[(TopicPartition, Offset)]) -> LogResult<()> {
+        retention::trim(&self.store, before)
     }
 
     fn resolve(&self, at: &TopicPartition, start: Start) -> LogResult<Offset> {

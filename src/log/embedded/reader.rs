@@ -218,19 +218,26 @@ pub(super) fn at_time(
     part: &Part,
     time: i64,
 ) -> LogResult<Offset> {
-    let bounds = [row_id(part.id, 0), row_id(part.id, part.end), time];
-    let sql = "SELECT id, data FROM batches WHERE id >= ?1 AND id < ?2 AND max_time >= ?3 ORDER BY id LIMIT 1";
+    // A trim may have put the beginning into a row, and have left rows before it.
+    let bounds = [row_id(part.id, part.earliest), row_id(part.id, part.end), part.earliest, time, row_id(part.id, 0)];
+    let sql = "SELECT id, data FROM batches WHERE id < ?2 AND last >= ?3 AND max_time >= ?4
+        AND id >= (SELECT COALESCE(MAX(id), ?5) FROM batches WHERE id BETWEEN ?5 AND ?1) ORDER BY id";
     let mut query = conn.prepare_cached(sql).at(file)?;
     let mut rows = query.query(bounds).at(file)?;
-    let Some(row) = rows.next().at(file)? else { return Ok(Offset(part.end)) };
-    let base = offset_of(row.get(0).at(file)?);
-    let damaged = |what| topics::damaged(file, at, base, what);
-    let data = row.get_ref(1).at(file)?.as_blob().map_err(|_| damaged("they are not bytes"))?;
-    let mut gather = Gather::default();
-    gather.add(base, data).map_err(damaged)?;
-    let found = gather.finish(Arc::new(at.clone()));
-    let first = found.records.timestamps.iter().position(|t| *t >= time);
-    Ok(Offset(first.map_or(base, |i| found.offsets[i])))
+    let of = Arc::new(at.clone());
+    while let Some(row) = rows.next().at(file)? {
+        let base = offset_of(row.get(0).at(file)?);
+        let damaged = |what| topics::damaged(file, at, base, what);
+        let data = row.get_ref(1).at(file)?.as_blob().map_err(|_| damaged("they are not bytes"))?;
+        let mut gather = Gather::default();
+        gather.add(base, data).map_err(damaged)?;
+        let found = gather.finish(of.clone());
+        let mut records = found.offsets.iter().zip(&found.records.timestamps[..]);
+        if let Some((offset, _)) = records.find(|(offset, t)| **offset >= part.earliest && **t >= time) {
+            return Ok(Offset(*offset));
+        }
+    }
+    Ok(Offset(part.end))
 }
 
 /// How many of the first records are within the limit, at least one.

@@ -23,7 +23,11 @@ pub(super) const APPLICATION_ID: u32 = 0x6661_7374;
 pub(super) const FORMAT: u32 = 1;
 /// How long a writer waits for another process's transaction.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
-const RETRY: Duration = Duration::from_micros(300);
+/// Bytes that the write-ahead log may hold: more only by the transactions that fill it, or while another
+/// process stands still in it.
+pub(super) const WAL_BYTES: i64 = 128 << 20;
+/// How often whoever waits looks whether it is its turn.
+pub(super) const RETRY: Duration = Duration::from_micros(300);
 const HEADER: usize = 100;
 
 const OFFSET_BITS: u32 = 40;
@@ -175,22 +179,28 @@ pub(super) fn connect(file: &Path, access: Access) -> LogResult<Connection> {
         Access::Frozen => Connection::open_with_flags(frozen(file), flags | OpenFlags::SQLITE_OPEN_READ_ONLY),
     };
     let mut conn = conn.at(file)?;
-    let tries = i32::try_from(PATIENCE.as_micros() / RETRY.as_micros()).unwrap_or(i32::MAX);
-    conn.busy_handler(Some(move |n| {
-        std::thread::sleep(RETRY);
-        n < tries
-    }))
-    .at(file)?;
+    wait_for_locks(&mut conn, PATIENCE).at(file)?;
     if access == Access::Write {
         // NORMAL: a commit survives the death of the process at once, and that of the machine after
         // the next checkpoint; it is never torn. FULL costs a disk flush a commit.
-        conn.execute_batch(
-            "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 134217728;",
-        )
+        // `checkpoint` copies the write-ahead log back, not the commit that happens to fill it.
+        conn.execute_batch(&format!(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0;
+             PRAGMA journal_size_limit = {WAL_BYTES};"
+        ))
         .at(file)?;
     }
     conn.execute_batch("PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY;").at(file)?;
     Ok(conn)
+}
+
+/// How long a connection waits for what another one holds.
+pub(super) fn wait_for_locks(conn: &mut Connection, time: Duration) -> rusqlite::Result<()> {
+    let tries = i32::try_from(time.as_micros() / RETRY.as_micros()).unwrap_or(i32::MAX);
+    conn.busy_handler(Some(move |n| {
+        std::thread::sleep(RETRY);
+        n < tries
+    }))
 }
 
 /// The best access that the file system allows.

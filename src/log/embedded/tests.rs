@@ -386,6 +386,53 @@ fn old_batches_go_by_age_and_by_size_but_never_the_last() {
     assert_eq!((info.earliest, info.end, info.bytes), (Offset(3), Offset(5), Some(4)));
 }
 
+#[test]
+fn what_a_trim_leaves_is_out_of_sight_and_goes_later() {
+    let dir = TempDir::new().unwrap();
+    let log = EmbeddedLog::open(dir.path()).unwrap();
+    log.create_topic("t", &TopicConfig { retention: Some(Duration::from_secs(1 << 40)), ..plain(1) }).unwrap();
+    let at = TopicPartition::new("t", 0);
+    for word in ["a", "b", "c", "d"] {
+        append(&log, &[word, word]).unwrap();
+    }
+    let rows = || -> Vec<(i64, i64)> {
+        let conn = log.store.connect().unwrap();
+        let mut query = conn.prepare("SELECT id & 0xffffffffff, bytes FROM batches ORDER BY id").unwrap();
+        query.query_map([], |r| Ok((r.get(0)?, r.get(1)?))).unwrap().collect::<Result<_, _>>().unwrap()
+    };
+    let bytes = || log.topics(Some("t")).unwrap()[0].partitions[0].bytes;
+    // As a trim leaves it whose work was at its bound after one row.
+    log.store
+        .write(|conn, _| {
+            let part = topics::find(conn, &log.store.file, &at)?;
+            conn.execute("UPDATE partitions SET earliest = 5", []).unwrap();
+            super::retention::remove(conn, &log.store.file, part.id, 5, &mut 1)
+        })
+        .unwrap();
+    assert_eq!((rows(), bytes()), (vec![(2, 4), (4, 4), (6, 4)], Some(12)));
+    assert_eq!(values(&log, 5).unwrap(), ["c", "d", "d"]);
+    assert!(matches!(values(&log, 4), Err(LogError::OffsetOutOfRange { earliest: Offset(5), .. })));
+    assert_eq!(log.resolve(&at, Start::Time(0)).unwrap(), Offset(5));
+    retain(&log, 1000);
+    assert_eq!((rows(), bytes()), (vec![(4, 4), (6, 4)], Some(8)));
+    assert_eq!(log.resolve(&at, Start::Earliest).unwrap(), Offset(5));
+    log.trim(&[(at.clone(), Offset(6))]).unwrap();
+    assert_eq!((rows(), bytes()), (vec![(6, 4)], Some(4)));
+    assert_eq!(values(&log, 6).unwrap(), ["d", "d"]);
+}
+
+#[test]
+fn a_trim_that_has_nothing_to_do_writes_nothing() {
+    let dir = filled();
+    let log = EmbeddedLog::open(dir.path()).unwrap();
+    let trim = || log.trim(&[(TopicPartition::new("t", 0), Offset(2))]).unwrap();
+    let wal = || std::fs::metadata(dir.path().join("fastdata.db-wal")).unwrap().len();
+    trim();
+    let before = wal();
+    trim();
+    assert_eq!(wal(), before);
+}
+
 fn compacted(log: &EmbeddedLog) {
     log.create_topic("t", &TopicConfig { compacted: true, ..plain(1) }).unwrap();
 }

@@ -144,6 +144,7 @@ fn step(info: &StepInfo, tasks: &BTreeMap<String, TaskProgress>) -> StepStats {
     for step in tasks.values().flat_map(|t| &t.steps).filter(|s| s.name == info.name) {
         stats.counters += step.counters;
         stats.keys += step.keys;
+        stats.bytes += step.bytes;
         step.models.iter().for_each(|m| models.entry((&m.data_type, m.version)).or_default().push(m));
     }
     stats.models = models.into_values().filter_map(|uses| model(&uses)).collect();

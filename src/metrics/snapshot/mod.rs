@@ -156,6 +156,8 @@ pub struct StepStats {
     pub counters: Counters,
     /// Keys that it holds in state.
     pub keys: u64,
+    /// Bytes of state.
+    pub bytes: u64,
     /// Rows taken in a second; null in a first sample.
     pub rate_in: Option<f64>,
     /// Rows handed on (once, however many steps read them) or written, a second; null in a first sample.

@@ -1,13 +1,12 @@
-//! `merge: [a, b]` makes one stream of several with the same columns, in log order.
+//! `merge: [a, b]` makes one stream of several with the same columns, in the order in which they were read.
 //!
-//! Rows of one round are put in order of offset, then of input, so that the result is the same wherever
-//! batches were cut.
+//! Rows of one round are put in order of their place in it, then of input, so that the result is the same
+//! wherever batches were cut.
 
 use super::{Operator, Round};
 use crate::plan::Port;
 use crate::record::Batch;
 use crate::runtime::{Collector, Fault};
-use arrow_array::UInt32Array;
 
 /// The operator of `merge`.
 #[derive(Debug)]
@@ -20,13 +19,13 @@ impl Operator for Merge {
     }
 }
 
-/// One batch of several, in order of offset, then of batch.
+/// One batch of several, in order of place in the round, then of batch.
 pub(super) fn in_order(batches: Vec<Batch>) -> Option<Batch> {
     if batches.len() < 2 {
         return batches.into_iter().next();
     }
-    let joined = Batch::concat(&batches);
-    let mut rows: Vec<u32> = (0u32..).take(joined.len()).collect();
-    rows.sort_by_key(|r| joined.meta.offsets[*r as usize]);
-    Some(joined.take(&UInt32Array::from(rows)))
+    let all = batches.iter().enumerate().flat_map(|(b, batch)| (0..batch.len()).map(move |row| (b, row)));
+    let mut rows: Vec<(usize, usize)> = all.collect();
+    rows.sort_by_key(|(b, row)| batches[*b].meta.order[*row]);
+    Some(Batch::interleave(&batches.iter().collect::<Vec<_>>(), &rows))
 }

@@ -23,7 +23,7 @@ pub use key_by::KeyBy;
 pub use log::{Log, Samples};
 pub use merge::Merge;
 pub use project::Project;
-pub use repartition::{Repartition, RepartitionCodec, Sent};
+pub use repartition::{Repartition, RepartitionCodec, Sent, Told};
 pub use scan::Scan;
 pub use score::Score;
 pub(crate) use score::bind;
@@ -36,7 +36,7 @@ use super::round::{Round, RoundClock};
 use crate::expr::Expr;
 use crate::metrics::ModelUse;
 use crate::record::Batch;
-use crate::state::Change;
+use crate::state::{Change, Size};
 use arrow_array::ArrayRef;
 
 /// One step of a pipeline at work on one partition.
@@ -44,8 +44,14 @@ pub trait Operator: Send {
     /// Takes one round. Called for every round, also when it brings no rows, as time moves with it.
     fn process(&mut self, round: Round<'_>, out: &mut Collector<'_>) -> Result<(), Fault>;
 
-    /// Hands over what changed in state since the last barrier.
-    fn barrier(&mut self, _clock: &RoundClock, _idle: bool, _out: &mut Collector<'_>) -> Result<Vec<Change>, Fault> {
+    /// Hands over what changed in state since the last barrier. `moved` is there when time has moved since:
+    /// whether all inputs are idle now.
+    fn barrier(
+        &mut self,
+        _clock: &RoundClock,
+        _moved: Option<bool>,
+        _out: &mut Collector<'_>,
+    ) -> Result<Vec<Change>, Fault> {
         Ok(Vec::new())
     }
 
@@ -54,9 +60,9 @@ pub trait Operator: Send {
         Err(Fault::internal("state was found for a step that keeps none"))
     }
 
-    /// How many keys it remembers.
-    fn keys(&self) -> u64 {
-        0
+    /// How much it remembers.
+    fn size(&self) -> Size {
+        Size::default()
     }
 
     /// The models it has used.

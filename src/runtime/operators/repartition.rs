@@ -9,11 +9,12 @@ use super::{Change, Operator, Round, RoundClock, evaluate};
 use crate::expr::Expr;
 use crate::formats::keys;
 use crate::plan::RepartitionPlan;
-use crate::record::{Batch, Meta, Partition, Records, TopicPartition};
+use crate::record::{Batch, Meta, Origins, Partition, Records, TopicPartition};
 use crate::runtime::{Collector, Fault};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type};
 use arrow_array::{Array, ArrayRef, BinaryArray, Int32Array, Int64Array, RecordBatch, RecordBatchOptions, StringArray};
+use arrow_buffer::ScalarBuffer;
 use arrow_row::{RowConverter, SortField};
 use arrow_schema::{DataType, SchemaRef};
 use std::sync::Arc;
@@ -24,7 +25,6 @@ enum Kind {
     Row = 0,
     Watermark = 1,
     Idle = 2,
-    Drain = 3,
 }
 
 /// Columns before those of the pipeline: kind, sender, topic, partition, offset, timestamp, event time, watermark.
@@ -39,27 +39,36 @@ const LEADING: [DataType; 8] = [
     DataType::Int64,
 ];
 
-/// One thing that a sender said.
+/// What was sent, in the order of the topic.
 #[derive(Debug)]
 pub enum Sent {
-    /// Rows of one sender, read from one partition of one topic.
+    /// Rows, each of its own sender and origin.
     Rows {
-        /// The sending task's partition.
-        sender: usize,
+        /// The sending task's partition, row by row.
+        senders: ScalarBuffer<i32>,
+        /// The place of each row among the records.
+        records: std::ops::Range<usize>,
         /// The rows.
         batch: Batch,
     },
-    /// How far the sender has come.
+    /// How far a sender has come.
     Time {
         /// The sending task's partition.
-        sender: usize,
-        /// Its watermark.
-        watermark: i64,
-        /// Whether it has fallen idle.
-        idle: bool,
-        /// Whether nothing more will come.
-        drain: bool,
+        sender: i32,
+        /// The place of the record.
+        record: usize,
+        /// What it says.
+        told: Told,
     },
+}
+
+/// How far a sender has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// Its watermark.
+    pub watermark: i64,
+    /// Whether it has fallen idle.
+    pub idle: bool,
 }
 
 /// Rows to bytes and back.
@@ -82,13 +91,14 @@ impl RepartitionCodec {
 
     fn encode(&self, kind: Kind, sender: i32, meta: &Meta, columns: &[ArrayRef]) -> Result<BinaryArray, Fault> {
         let n = meta.len();
-        let partition = i32::try_from(meta.origin.partition.0).map_err(Fault::internal)?;
-        let number = |b: &arrow_buffer::ScalarBuffer<i64>| Arc::new(Int64Array::new(b.clone(), None)) as ArrayRef;
+        let partition = |row| i32::try_from(meta.origins.row(row).partition.0).map_err(Fault::internal);
+        let partitions = (0..n).map(partition).collect::<Result<Vec<i32>, Fault>>()?;
+        let number = |b: &ScalarBuffer<i64>| Arc::new(Int64Array::new(b.clone(), None)) as ArrayRef;
         let mut all: Vec<ArrayRef> = vec![
             Arc::new(Int32Array::from_value(kind as i32, n)),
             Arc::new(Int32Array::from_value(sender, n)),
-            Arc::new(StringArray::from(vec![&*meta.origin.topic; n])),
-            Arc::new(Int32Array::from_value(partition, n)),
+            Arc::new(StringArray::from_iter_values((0..n).map(|row| &*meta.origins.row(row).topic))),
+            Arc::new(Int32Array::from(partitions)),
             number(&meta.offsets),
             number(&meta.timestamps),
             number(&meta.event_times),
@@ -98,7 +108,15 @@ impl RepartitionCodec {
         self.rows.convert_columns(&all).and_then(arrow_row::Rows::try_into_binary).map_err(Fault::internal)
     }
 
-    /// What was sent, in order, rows of one origin together.
+    /// Who sent a record, without decoding it: the second number of a row stands at a fixed place.
+    #[must_use]
+    pub fn sender(value: &[u8]) -> Option<i32> {
+        let number = value.get(6..10)?.try_into().ok()?;
+        // The row form of a number turns its sign bit over, so that rows sort as bytes.
+        Some(i32::from_be_bytes(number) ^ i32::MIN)
+    }
+
+    /// What was sent, in order.
     ///
     /// # Errors
     /// Where the topic holds something that no repartition of this pipeline wrote.
@@ -111,40 +129,63 @@ impl RepartitionCodec {
         let parser = self.rows.parser();
         let rows = (0..records.len()).map(|i| parser.parse(records.values.value(i)));
         let columns = self.rows.convert_rows(rows).map_err(Fault::internal)?;
-        let int = |i: usize| columns[i].as_primitive::<Int32Type>();
-        let big = |i: usize| columns[i].as_primitive::<Int64Type>();
-        let (kinds, senders, topics, partitions) = (int(0), int(1), columns[2].as_string::<i32>(), int(3));
-        let origin = |i: usize| (kinds.value(i), senders.value(i), topics.value(i), partitions.value(i));
+        let (kinds, senders) = (columns[0].as_primitive::<Int32Type>(), columns[1].as_primitive::<Int32Type>());
+        let is_row = |i: usize| kinds.value(i) == Kind::Row as i32;
         let mut sent = Vec::new();
         let mut start = 0;
         while start < records.len() {
-            let (kind, sender, topic, partition) = origin(start);
-            let run = (start..records.len()).take_while(|i| origin(*i) == (kind, sender, topic, partition)).count();
-            let sender = usize::try_from(sender).map_err(Fault::internal)?;
-            if kind == Kind::Row as i32 {
-                let slice = |i: usize| big(i).slice(start, run).values().clone();
-                let meta = Meta {
-                    origin: Arc::new(TopicPartition::new(topic, u32::try_from(partition).map_err(Fault::internal)?)),
-                    offsets: slice(4),
-                    timestamps: slice(5),
-                    event_times: slice(6),
-                    watermarks: slice(7),
-                    keys: records.keys.slice(start, run),
-                    headers: records.slice(start, run).headers,
+            if !is_row(start) {
+                let kind = kinds.value(start);
+                let told = Told {
+                    watermark: columns[7].as_primitive::<Int64Type>().value(start),
+                    idle: kind == Kind::Idle as i32,
                 };
-                let own = columns[LEADING.len()..].iter().map(|c| c.slice(start, run)).collect();
-                let options = RecordBatchOptions::new().with_row_count(Some(run));
-                let columns = RecordBatch::try_new_with_options(self.schema.clone(), own, &options);
-                sent.push(Sent::Rows { sender, batch: Batch { columns: columns.map_err(Fault::internal)?, meta } });
-            } else {
-                let last = start + run - 1;
-                let (idle, drain) = (kind == Kind::Idle as i32, kind == Kind::Drain as i32);
-                sent.push(Sent::Time { sender, watermark: big(7).value(last), idle, drain });
+                sent.push(Sent::Time { sender: senders.value(start), record: start, told });
+                start += 1;
+                continue;
             }
+            let run = (start..records.len()).take_while(|i| is_row(*i)).count();
+            let part: Vec<ArrayRef> = columns.iter().map(|c| c.slice(start, run)).collect();
+            let number = |i: usize| part[i].as_primitive::<Int64Type>().values().clone();
+            let meta = Meta {
+                origins: origins(part[2].as_string(), part[3].as_primitive())?,
+                order: (0i64..).take(run).collect(),
+                offsets: number(4),
+                timestamps: number(5),
+                event_times: number(6),
+                watermarks: number(7),
+                keys: records.keys.slice(start, run),
+                headers: records.slice(start, run).headers,
+            };
+            let options = RecordBatchOptions::new().with_row_count(Some(run));
+            let own = part[LEADING.len()..].to_vec();
+            let columns = RecordBatch::try_new_with_options(self.schema.clone(), own, &options);
+            let batch = Batch { columns: columns.map_err(Fault::internal)?, meta };
+            let senders = senders.slice(start, run).values().clone();
+            sent.push(Sent::Rows { senders, records: start..start + run, batch });
             start += run;
         }
         Ok(sent)
     }
+}
+
+/// Where rows came from; neighbours most often from the same partition.
+fn origins(topics: &StringArray, partitions: &Int32Array) -> Result<Origins, Fault> {
+    let mut all: Vec<Arc<TopicPartition>> = Vec::new();
+    let mut rows: Vec<u32> = Vec::with_capacity(topics.len());
+    let mut last = 0;
+    for row in 0..topics.len() {
+        let partition = u32::try_from(partitions.value(row)).map_err(Fault::internal)?;
+        let same = |at: &Arc<TopicPartition>| at.partition.0 == partition && *at.topic == *topics.value(row);
+        if !all.get(last).is_some_and(same) {
+            last = all.iter().position(same).unwrap_or_else(|| {
+                all.push(Arc::new(TopicPartition::new(topics.value(row), partition)));
+                all.len() - 1
+            });
+        }
+        rows.push(u32::try_from(last).map_err(Fault::internal)?);
+    }
+    Ok(Origins::several(all, rows))
 }
 
 /// The operator in front of an internal topic.
@@ -153,7 +194,6 @@ pub struct Repartition {
     plan: RepartitionPlan,
     codec: RepartitionCodec,
     task: Partition,
-    told: Option<(i64, bool)>,
 }
 
 impl Repartition {
@@ -163,7 +203,7 @@ impl Repartition {
     /// Where a column's type has no row form.
     pub fn new(plan: RepartitionPlan, task: Partition) -> Result<Self, Fault> {
         let codec = RepartitionCodec::new(plan.schema.clone())?;
-        Ok(Self { plan, codec, task, told: None })
+        Ok(Self { plan, codec, task })
     }
 
     fn sender(&self) -> Result<i32, Fault> {
@@ -189,21 +229,18 @@ impl Operator for Repartition {
         Ok(())
     }
 
-    fn barrier(&mut self, clock: &RoundClock, idle: bool, out: &mut Collector<'_>) -> Result<Vec<Change>, Fault> {
-        if self.told == Some((clock.after, idle)) && !clock.drain {
-            return Ok(Vec::new());
-        }
-        self.told = Some((clock.after, idle));
-        let kind = if clock.drain {
-            Kind::Drain
-        } else if idle {
-            Kind::Idle
-        } else {
-            Kind::Watermark
-        };
+    fn barrier(
+        &mut self,
+        clock: &RoundClock,
+        moved: Option<bool>,
+        out: &mut Collector<'_>,
+    ) -> Result<Vec<Change>, Fault> {
+        let Some(idle) = moved else { return Ok(Vec::new()) };
+        let kind = if idle { Kind::Idle } else { Kind::Watermark };
         let one = |v: i64| vec![v].into();
         let meta = Meta {
-            origin: clock.origin.clone(),
+            origins: Origins::one(clock.origin.clone()),
+            order: one(-1),
             offsets: one(-1),
             timestamps: one(clock.now),
             event_times: one(clock.after),

@@ -9,7 +9,7 @@ use crate::expr::Expr;
 use crate::plan::{Port, ScanPlan};
 use crate::record::{BadRow, Batch};
 use crate::runtime::{Collector, Fault};
-use crate::state::{MemoryStore, Store};
+use crate::state::{MemoryStore, Size, Store};
 use arrow_array::{ArrayRef, UInt32Array};
 use arrow_cast::cast;
 use arrow_row::{OwnedRow, RowConverter, SortField};
@@ -156,7 +156,12 @@ impl Operator for Scan {
         round.single().into_iter().try_for_each(|batch| self.fold(batch, out))
     }
 
-    fn barrier(&mut self, _clock: &RoundClock, _idle: bool, _out: &mut Collector<'_>) -> Result<Vec<Change>, Fault> {
+    fn barrier(
+        &mut self,
+        _clock: &RoundClock,
+        _moved: Option<bool>,
+        _out: &mut Collector<'_>,
+    ) -> Result<Vec<Change>, Fault> {
         Ok(self.store.changes())
     }
 
@@ -165,7 +170,7 @@ impl Operator for Scan {
         Ok(())
     }
 
-    fn keys(&self) -> u64 {
-        self.store.keys() as u64
+    fn size(&self) -> Size {
+        self.store.size()
     }
 }

@@ -10,9 +10,9 @@ use super::project::columns_of;
 use super::{Change, Operator, Round, RoundClock, evaluate};
 use crate::expr::Expr;
 use crate::plan::{Port, WindowPlan};
-use crate::record::{BadRow, Batch, Meta, TopicPartition};
+use crate::record::{BadRow, Batch, Meta, Origins, TopicPartition};
 use crate::runtime::{Collector, Fault};
-use crate::state::{MemoryStore, Store};
+use crate::state::{MemoryStore, Size, Store};
 use arrow_array::{Array, ArrayRef, BooleanArray, TimestampMillisecondArray, UInt32Array};
 use arrow_select::take::take;
 use open::{Layout, Open, end_of, prefix};
@@ -141,9 +141,10 @@ impl Window {
         let selected: Vec<ArrayRef> = selected.collect();
         let keys = if by.is_empty() { arrow_array::BinaryArray::new_null(n) } else { crate::formats::keys(&by) };
         let columns = by.into_iter().chain(selected).chain(bounds).collect();
-        let (offset, watermark) = clock.moved_by(self.closes_at(end));
+        let (order, offset, watermark) = clock.moved_by(self.closes_at(end));
         let meta = Meta {
-            origin: self.origin.clone(),
+            origins: Origins::one(self.origin.clone()),
+            order: vec![order; n].into(),
             offsets: vec![offset; n].into(),
             timestamps: vec![end - 1; n].into(),
             event_times: vec![end - 1; n].into(),
@@ -181,7 +182,12 @@ impl Operator for Window {
         self.close(clock, clock.after, out)
     }
 
-    fn barrier(&mut self, _clock: &RoundClock, _idle: bool, _out: &mut Collector<'_>) -> Result<Vec<Change>, Fault> {
+    fn barrier(
+        &mut self,
+        _clock: &RoundClock,
+        _moved: Option<bool>,
+        _out: &mut Collector<'_>,
+    ) -> Result<Vec<Change>, Fault> {
         for (_, open) in std::mem::take(&mut self.open) {
             open.save(&self.layout, &mut self.store)?;
         }
@@ -197,8 +203,9 @@ impl Operator for Window {
         Ok(())
     }
 
-    fn keys(&self) -> u64 {
+    fn size(&self) -> Size {
         let fresh: usize = self.open.values().map(Open::fresh).sum();
-        (self.store.keys() + fresh) as u64
+        let stored = self.store.size();
+        Size { keys: stored.keys + fresh as u64, ..stored }
     }
 }

@@ -4,17 +4,23 @@
 //! read, runs its operators once a round in the order of the plan, and hands everything over at a barrier.
 //! It never commits and never reads a topic by itself.
 
-use super::collector::{Collector, DeadRow};
-use super::dead::{DeadLetters, Undecoded, place};
+mod merging;
+mod rounds;
+
+pub(in crate::runtime) use merging::Wanted;
+
+use super::collector::Collector;
+use super::dead::{DeadLetters, Undecoded};
 use super::fault::Fault;
-use super::input::{Input, Read};
-use super::operators::Operator;
+use super::input::{Input, Part, Rows};
+use super::operators::{Operator, Told};
+use super::ordered::Ordered;
 use super::outbox::Outbox;
-use super::round::{Round, RoundClock};
+use super::round::RoundClock;
 use crate::log::Append;
-use crate::metrics::{Counters, InputProgress, Latency, StepProgress, TaskProgress};
-use crate::plan::{Feed, Op, SubTopology};
-use crate::record::{Batch, Fetched, Offset, Partition, TopicPartition};
+use crate::metrics::{InputProgress, Latency, StepProgress, TaskProgress};
+use crate::plan::SubTopology;
+use crate::record::{Fetched, Offset, Partition, TopicPartition};
 use crate::spec::ErrorPolicy;
 use crate::state::Change;
 use crate::time::TaskWatermark;
@@ -66,7 +72,14 @@ pub struct Task {
     /// Wall clock of the last record of each input.
     heard: Vec<Option<i64>>,
     origin: Arc<TopicPartition>,
-    drained: Vec<bool>,
+    /// The next offset to read, slot by slot.
+    next: Vec<i64>,
+    /// Inputs that have no partition for this task.
+    absent: Vec<bool>,
+    /// The watermark at the last barrier, and whether all inputs were idle.
+    told: Option<(i64, bool)>,
+    /// What waits for its turn, where inputs are read as one sequence.
+    ordered: Option<Ordered>,
     dirty: bool,
 }
 
@@ -98,7 +111,7 @@ impl Task {
             ..TaskProgress::default()
         };
         let origin = Arc::new(TopicPartition { topic: plan.inputs[0].topic().clone(), partition: id.partition });
-        let (heard, drained) = (vec![None; inputs.len()], vec![false; slots]);
+        let (heard, absent) = (vec![None; inputs.len()], vec![false; inputs.len()]);
         let time = TaskWatermark::new(slots);
         Self {
             id,
@@ -112,7 +125,10 @@ impl Task {
             errors,
             heard,
             origin,
-            drained,
+            next: vec![0; slots],
+            absent,
+            told: None,
+            ordered: None,
             dirty: false,
         }
     }
@@ -149,12 +165,7 @@ impl Task {
     pub(super) fn absent(&mut self, input: usize) {
         let slots = self.inputs[input].slots.clone();
         self.time.inputs[slots].iter_mut().for_each(|w| w.idle = true);
-    }
-
-    /// Whether the senders of all its repartitions have said that nothing more will come.
-    #[must_use]
-    pub fn drained(&self) -> bool {
-        self.drained.iter().all(|d| *d)
+        self.absent[input] = true;
     }
 
     /// Takes back the progress that was committed last.
@@ -170,11 +181,15 @@ impl Task {
             )));
         }
         self.time = progress.watermark.clone();
+        self.told = Some((self.time.now(), self.time.idle()));
         // Counters of another set of steps would not add up with those of this one: they begin anew.
         let same = progress.steps.iter().map(|s| &s.name).eq(self.progress.steps.iter().map(|s| &s.name));
-        for input in &mut self.progress.inputs {
+        for (input, own) in self.progress.inputs.iter_mut().zip(&self.inputs) {
             if let Some(was) = progress.inputs.iter().find(|i| i.name == input.name) {
                 input.clone_from(was);
+                for (sender, slot) in own.slots.clone().enumerate() {
+                    self.next[slot] = was.senders.get(sender).copied().unwrap_or(was.next);
+                }
                 if !same {
                     (input.read, input.dead, input.copied) = (0, 0, 0);
                 }
@@ -202,37 +217,84 @@ impl Task {
     /// # Errors
     /// Faults that are not those of single records.
     pub fn run(&mut self, fetched: &Fetched, now: i64) -> Result<(), Fault> {
-        let Some(input) = self.plan.inputs.iter().position(|i| *i.topic() == fetched.origin.topic) else {
-            return Err(Fault::internal(format!("task {} was given records of {}", self.id, fetched.origin)));
-        };
+        let input = self.input_of(fetched)?;
         self.dirty = true;
         self.heard[input] = Some(now);
-        let mut before = self.time.now();
-        let decoded = self.inputs[input].decode(fetched, &mut self.time, now)?;
-        let progress = &mut self.progress.inputs[input];
-        progress.read += decoded.records;
-        progress.dead += decoded.bad.len() as u64;
-        if let Some(last) = fetched.offsets.last() {
-            progress.next = last + 1;
-        }
-        let source = progress.name.clone();
+        let decoded = self.inputs[input].decode(fetched, now)?;
+        let plan = self.plan.clone();
+        let undecoded = decoded.bad.iter().map(|bad| {
+            let (order, source) = (fetched.offsets[bad.row], plan.inputs[input].name());
+            Undecoded { order, fetched, source, bad }
+        });
         // Only a source has bad rows, and it is read in one piece.
-        let undecoded = Undecoded { source: &source, bad: &decoded.bad };
-        for Read { batch, watermarks, drained } in decoded.reads {
-            if let Some(slot) = drained {
-                self.drained[slot] = true;
+        let undecoded: Vec<_> = undecoded.collect();
+        let progress = &mut self.progress.inputs[input];
+        progress.read += undecoded.len() as u64;
+        progress.dead += undecoded.len() as u64;
+        for part in decoded.parts {
+            match part {
+                Part::Rows(rows) => self.run_rows(input, rows, now, fetched, &undecoded)?,
+                Part::Time { slot, offset, told } if offset >= self.next[slot] => self.hear(slot, told, now)?,
+                Part::Time { .. } => {}
             }
-            let after = watermarks.last().copied().unwrap_or(before);
-            let (origin, offsets) = match &batch {
-                Some(b) => (b.meta.origin.clone(), b.meta.offsets.clone()),
-                None => (fetched.origin.clone(), vec![fetched.offsets.last().copied().unwrap_or(-1)].into()),
-            };
-            self.origin = origin.clone();
-            let clock = RoundClock { origin, offsets, watermarks: watermarks.into(), before, after, now, drain: false };
-            self.round(batch.map(|b| (input, b)), &clock, Some((fetched, undecoded)))?;
-            before = after;
+        }
+        if let Some(last) = fetched.offsets.last() {
+            let slots = self.inputs[input].slots.clone();
+            self.next[slots].iter_mut().for_each(|next| *next = (*next).max(last + 1));
         }
         Ok(())
+    }
+
+    fn input_of(&self, fetched: &Fetched) -> Result<usize, Fault> {
+        let found = self.plan.inputs.iter().position(|i| *i.topic() == fetched.origin.topic);
+        found.ok_or_else(|| Fault::internal(format!("task {} was given records of {}", self.id, fetched.origin)))
+    }
+
+    fn run_rows(
+        &mut self,
+        input: usize,
+        rows: Rows,
+        now: i64,
+        fetched: &Fetched,
+        undecoded: &[Undecoded<'_>],
+    ) -> Result<(), Fault> {
+        // A bounded run may have read some senders further than others.
+        let Rows { mut batch, runs, .. } = rows.unread(&self.next);
+        let before = self.time.now();
+        let (mut watermarks, mut start) = (Vec::with_capacity(batch.len()), 0);
+        for (slot, n) in runs {
+            self.inputs[input].pass(&mut self.time, slot, &batch, start..start + n, &mut watermarks);
+            start += n;
+        }
+        self.progress.inputs[input].read += batch.len() as u64;
+        if !batch.is_empty() {
+            self.origin = batch.meta.origins.row(batch.len() - 1).clone();
+        }
+        let clock = RoundClock {
+            origin: self.origin.clone(),
+            order: batch.meta.order.clone(),
+            offsets: batch.meta.offsets.clone(),
+            watermarks: watermarks.into(),
+            before,
+            after: self.time.now(),
+            now,
+            drain: false,
+        };
+        if self.inputs[input].decides_lateness() {
+            batch.meta.watermarks = clock.watermarks.clone();
+        }
+        let read = if batch.is_empty() { Vec::new() } else { vec![(input, batch)] };
+        self.round(read, &clock, &[fetched], undecoded)
+    }
+
+    /// Takes in what a sender tells of itself.
+    fn hear(&mut self, slot: usize, told: Told, now: i64) -> Result<(), Fault> {
+        self.dirty = true;
+        let before = self.time.now();
+        self.time.inputs[slot].raise(told.watermark);
+        self.time.inputs[slot].idle = told.idle;
+        let after = self.time.settle();
+        self.pass_time(before, after, now, false)
     }
 
     /// Lets the wall clock pass: inputs fall idle, windows with `close_after` close.
@@ -243,7 +305,8 @@ impl Task {
         let before = self.time.now();
         for (input, heard) in self.inputs.iter().zip(&mut self.heard) {
             let since = *heard.get_or_insert(now);
-            if input.idle_after().is_some_and(|after| now.saturating_sub(since) >= after) {
+            // Where inputs wait for one another, silence means nothing.
+            if self.ordered.is_none() && input.idle_after().is_some_and(|after| now.saturating_sub(since) >= after) {
                 self.dirty |= !self.time.inputs[input.slots.start].idle;
                 self.time.inputs[input.slots.start].idle = true;
             }
@@ -262,87 +325,15 @@ impl Task {
         self.pass_time(self.time.now(), self.time.now(), now, true)
     }
 
-    fn clock(&self, before: i64, after: i64, now: i64, drain: bool) -> RoundClock {
-        let origin = self.origin.clone();
-        RoundClock { origin, offsets: vec![].into(), watermarks: vec![].into(), before, after, now, drain }
-    }
-
-    fn pass_time(&mut self, before: i64, after: i64, now: i64, drain: bool) -> Result<(), Fault> {
-        let clock = self.clock(before, after, now, drain);
-        self.round(None, &clock, None)
-    }
-
-    /// One round through all operators.
-    fn round(
-        &mut self,
-        read: Option<(usize, Batch)>,
-        clock: &RoundClock,
-        fetched: Option<(&Fetched, Undecoded<'_>)>,
-    ) -> Result<(), Fault> {
-        let plan = self.plan.clone();
-        let mut made: Vec<Vec<Vec<Batch>>> = Vec::with_capacity(plan.nodes.len());
-        let mut dead: Vec<DeadRow> = Vec::new();
-        if let Some((input, batch)) = &read {
-            let readers = plan.nodes.iter().flat_map(|n| &n.from).filter(|f| **f == Feed::Input(*input)).count();
-            self.progress.inputs[*input].copied += (batch.len() * readers.saturating_sub(1)) as u64;
-        }
-        for (step, node) in plan.nodes.iter().enumerate() {
-            let feed = |f: &Feed| match f {
-                Feed::Input(i) => {
-                    read.iter().filter(|(input, b)| input == i && !b.is_empty()).map(|(_, b)| b.clone()).collect()
-                }
-                Feed::Node(n, port) => made[*n][port.0].clone(),
-            };
-            let inputs: Vec<Vec<Batch>> = node.from.iter().map(feed).collect();
-            let counters = &mut self.progress.steps[step].counters;
-            counters.input += inputs.iter().flatten().map(|b| b.len() as u64).sum::<u64>();
-            let outputs = vec![Vec::new(); node.outputs.len()];
-            let mut out = Collector { outputs, counters, dead: &mut dead, outbox: &mut self.outbox, step };
-            self.operators[step].process(Round { inputs, clock }, &mut out)?;
-            let outputs = out.outputs;
-            count_outputs(node, &outputs, counters);
-            made.push(outputs);
-        }
-        self.bury(dead, fetched)
-    }
-
-    /// Sets aside what could not be handled, in the order of the log, wherever batches were cut.
-    fn bury(&mut self, mut dead: Vec<DeadRow>, fetched: Option<(&Fetched, Undecoded<'_>)>) -> Result<(), Fault> {
-        dead.sort_by_key(|d| d.row.meta.offsets[0]);
-        let name = |step: usize| self.plan.nodes[step].name.clone();
-        match self.errors {
-            ErrorPolicy::Stop => {
-                let undecoded = fetched.and_then(|(f, u)| {
-                    let first = u.bad.first()?;
-                    Some((
-                        f.offsets[first.row],
-                        place(&f.origin, f.offsets[first.row]),
-                        u.source.to_owned(),
-                        &first.error,
-                    ))
-                });
-                let row = dead.first().map(|d| {
-                    let offset = d.row.meta.offsets[0];
-                    (offset, place(&d.row.meta.origin, offset), name(d.step), &d.error)
-                });
-                let first = undecoded.into_iter().chain(row).min_by_key(|(offset, ..)| *offset);
-                first.map_or(Ok(()), |(_, at, step, error)| Err(stop(&at, &step, error)))
-            }
-            ErrorPolicy::Drop => Ok(()),
-            ErrorPolicy::DeadLetter => {
-                self.letters.write(&dead, name, fetched, &mut self.outbox);
-                Ok(())
-            }
-        }
-    }
-
     /// Hands over everything since the last barrier.
     ///
     /// # Errors
     /// Faults that are not those of single records.
     pub fn barrier(&mut self, now: i64, drain: bool) -> Result<TaskCommit, Fault> {
         let clock = self.clock(self.time.now(), self.time.now(), now, drain);
-        let idle = self.time.idle();
+        let told = (self.time.now(), self.time.idle());
+        let moved = (self.told != Some(told)).then_some(told.1);
+        self.told = Some(told);
         let mut dead = Vec::new();
         let mut changes = Vec::new();
         for (step, operator) in self.operators.iter_mut().enumerate() {
@@ -355,12 +346,18 @@ impl Task {
                 outbox: &mut self.outbox,
                 step,
             };
-            let changed = operator.barrier(&clock, idle, &mut out)?;
-            progress.keys = operator.keys();
+            let changed = operator.barrier(&clock, moved, &mut out)?;
+            let size = operator.size();
+            (progress.keys, progress.bytes) = (size.keys, size.bytes);
             progress.models = operator.models();
             if !changed.is_empty() {
                 changes.push((progress.name.clone(), changed));
             }
+        }
+        for (progress, input) in self.progress.inputs.iter_mut().zip(&self.inputs) {
+            let next = &self.next[input.slots.clone()];
+            progress.next = next.iter().copied().min().unwrap_or(0);
+            progress.senders = if next.iter().all(|n| *n == progress.next) { Vec::new() } else { next.to_vec() };
         }
         self.progress.at = now;
         self.progress.watermark = self.time.clone();
@@ -376,25 +373,4 @@ impl Task {
             dirty: std::mem::take(&mut self.dirty),
         })
     }
-}
-
-/// Counts what an operator gave; rows of an output that no step reads are filtered, or late.
-fn count_outputs(node: &crate::plan::NodePlan, outputs: &[Vec<Batch>], counters: &mut Counters) {
-    for (output, batches) in node.outputs.iter().zip(outputs) {
-        let rows = batches.iter().map(|b| b.len() as u64).sum::<u64>();
-        match (output.readers as u64, &node.op) {
-            (0, Op::Window(_)) if output.name.is_some() => counters.late += rows,
-            (0, _) => counters.filtered += rows,
-            (readers, _) => {
-                counters.output += rows * readers;
-                counters.copied += rows * (readers - 1);
-            }
-        }
-    }
-}
-
-fn stop(at: &str, step: &str, error: &str) -> Fault {
-    Fault::Fatal(format!(
-        "record {at} could not be handled by `{step}`: {error}\nhint: `errors: dead_letter` sets such records aside and goes on"
-    ))
 }

@@ -1,0 +1,176 @@
+//! A task that reads several inputs in a bounded run: what is offered of each becomes one sequence.
+//!
+//! Separate from reading in order of arrival, which needs no queue. The rounds that follow are the same.
+
+use super::super::dead::Undecoded;
+use super::super::fault::Fault;
+use super::super::input::Part;
+use super::super::ordered::{Item, Next, Offer, Ordered, Piece, Released};
+use super::super::round::RoundClock;
+use super::Task;
+use crate::record::{Batch, Offset, TopicPartition};
+use std::sync::Arc;
+
+/// Most records of a round.
+const MOST: usize = 4096;
+
+/// One input that a task wants to be fed with.
+#[derive(Clone, Debug)]
+pub(in crate::runtime) struct Wanted {
+    pub(in crate::runtime) slot: usize,
+    pub(in crate::runtime) at: TopicPartition,
+    /// Only the records of this sender.
+    pub(in crate::runtime) sender: Option<i32>,
+    /// The first offset that was not read yet.
+    pub(in crate::runtime) next: Offset,
+}
+
+/// The rows of one input in a round.
+#[derive(Default)]
+struct Gathered<'a> {
+    batches: Vec<&'a Batch>,
+    pieces: Vec<usize>,
+    rows: Vec<(usize, usize)>,
+    order: Vec<i64>,
+    watermarks: Vec<i64>,
+}
+
+impl Task {
+    /// Reads its inputs as one sequence from now on, where it has several; tells what it wants to be offered.
+    pub(in crate::runtime) fn merge_inputs(&mut self) -> Vec<Wanted> {
+        let present = |input: usize| !self.absent[input];
+        let slots = || (0..self.inputs.len()).flat_map(|i| self.inputs[i].slots.clone().map(move |slot| (i, slot)));
+        let wanted: Vec<Wanted> = slots()
+            .filter(|(i, _)| present(*i))
+            .map(|(i, slot)| {
+                let at = TopicPartition { topic: self.plan.inputs[i].topic().clone(), partition: self.id.partition };
+                Wanted { slot, at, sender: self.inputs[i].sender(slot), next: Offset(self.next[slot]) }
+            })
+            .collect();
+        if wanted.len() < 2 {
+            return Vec::new();
+        }
+        self.ordered = Some(Ordered::new(slots().map(|(i, slot)| present(i).then(|| self.next[slot]))));
+        wanted
+    }
+
+    /// Takes what comes of one input, and runs what can go on.
+    ///
+    /// # Errors
+    /// Faults that are not those of single records.
+    pub(in crate::runtime) fn offer(&mut self, offer: Offer, now: i64) -> Result<(), Fault> {
+        let Some(mut ordered) = self.ordered.take() else {
+            return Err(Fault::internal(format!("task {} does not merge its inputs", self.id)));
+        };
+        let Offer { slot, fetched, position, last, permit } = offer;
+        let permit = permit.map(Arc::new);
+        if let Some(fetched) = fetched {
+            let input = self.input_of(&fetched)?;
+            let decoded = self.inputs[input].decode(&fetched, now)?;
+            let mut bad = decoded.bad;
+            for part in decoded.parts {
+                match part {
+                    Part::Rows(rows) => {
+                        let (fetched, permit, bad) = (fetched.clone(), permit.clone(), std::mem::take(&mut bad));
+                        ordered.push(slot, Piece { input, fetched, rows, bad, permit });
+                    }
+                    Part::Time { offset, told, .. } => ordered.tell(slot, offset, told),
+                }
+            }
+        }
+        ordered.reached(slot, position, last);
+        let advanced = self.advance(&mut ordered, now);
+        for slot in 0..self.next.len() {
+            let next = ordered.offset(slot);
+            self.dirty |= self.next[slot] != next;
+            self.next[slot] = next;
+        }
+        self.ordered = Some(ordered);
+        advanced
+    }
+
+    fn advance(&mut self, ordered: &mut Ordered, now: i64) -> Result<(), Fault> {
+        loop {
+            match ordered.next(MOST) {
+                Next::Nothing => return Ok(()),
+                Next::Ended(slot, told) => told.map_or(Ok(()), |told| self.hear(slot, told, now))?,
+                Next::Rows(released) => self.release(&released, now)?,
+            }
+        }
+    }
+
+    /// One round of records in their order.
+    fn release(&mut self, released: &Released, now: i64) -> Result<(), Fault> {
+        self.dirty = true;
+        let (plan, before) = (self.plan.clone(), self.time.now());
+        let mut gathered: Vec<Gathered<'_>> = self.inputs.iter().map(|_| Gathered::default()).collect();
+        let (mut watermarks, mut order, mut offsets) = (Vec::new(), Vec::new(), Vec::new());
+        let mut undecoded = Vec::new();
+        let mut place = 0;
+        for run in &released.runs {
+            let piece = &*released.pieces[run.piece];
+            let progress = &mut self.progress.inputs[piece.input];
+            match run.what {
+                Item::Bad(bad) => {
+                    (progress.read, progress.dead) = (progress.read + 1, progress.dead + 1);
+                    let source = plan.inputs[piece.input].name();
+                    undecoded.push(Undecoded { order: place, fetched: &piece.fetched, source, bad: &piece.bad[bad] });
+                    place += 1;
+                }
+                Item::Rows(start, rows) => {
+                    progress.read += rows as u64;
+                    let (input, batch) = (&self.inputs[piece.input], &piece.rows.batch);
+                    input.pass(&mut self.time, run.slot, batch, start..start + rows, &mut watermarks);
+                    let passed = &watermarks[watermarks.len() - rows..];
+                    offsets.extend_from_slice(&batch.meta.offsets[start..start + rows]);
+                    order.extend((place..).take(rows));
+                    gathered[piece.input].add(run.piece, batch, start..start + rows, place, passed);
+                    place += rows as i64;
+                }
+            }
+        }
+        let reads = gathered.into_iter().enumerate().filter(|(_, g)| !g.rows.is_empty());
+        let reads: Vec<(usize, Batch)> = reads.map(|(i, g)| (i, g.finish(self.inputs[i].decides_lateness()))).collect();
+        if let Some(piece) = released.pieces.last() {
+            self.origin = piece.fetched.origin.clone();
+        }
+        let clock = RoundClock {
+            origin: self.origin.clone(),
+            order: order.into(),
+            offsets: offsets.into(),
+            watermarks: watermarks.into(),
+            before,
+            after: self.time.now(),
+            now,
+            drain: false,
+        };
+        let fetched: Vec<_> = released.pieces.iter().map(|p| &p.fetched).collect();
+        self.round(reads, &clock, &fetched, &undecoded)
+    }
+}
+
+impl<'a> Gathered<'a> {
+    fn add(&mut self, piece: usize, batch: &'a Batch, rows: std::ops::Range<usize>, place: i64, watermarks: &[i64]) {
+        let known = self.pieces.iter().rposition(|p| *p == piece);
+        let local = known.unwrap_or_else(|| {
+            self.pieces.push(piece);
+            self.batches.push(batch);
+            self.batches.len() - 1
+        });
+        self.order.extend((place..).take(rows.len()));
+        self.watermarks.extend_from_slice(watermarks);
+        self.rows.extend(rows.map(|row| (local, row)));
+    }
+
+    fn finish(self, decides_lateness: bool) -> Batch {
+        let (first, n) = (self.rows[0].1, self.rows.len());
+        let neighbours = self.batches.len() == 1 && self.rows[n - 1].1 - first == n - 1;
+        let mut batch =
+            if neighbours { self.batches[0].slice(first, n) } else { Batch::interleave(&self.batches, &self.rows) };
+        batch.meta.order = self.order.into();
+        if decides_lateness {
+            batch.meta.watermarks = self.watermarks.into();
+        }
+        batch
+    }
+}

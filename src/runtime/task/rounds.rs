@@ -1,0 +1,105 @@
+//! One round of a task through all its operators, and what becomes of the rows that they give up on.
+//!
+//! Separate from how rounds come about: read in order of arrival, merged, or made by time alone.
+
+use super::super::collector::{Collector, DeadRow};
+use super::super::dead::{Undecoded, place};
+use super::super::fault::Fault;
+use super::super::round::{Round, RoundClock};
+use super::Task;
+use crate::metrics::Counters;
+use crate::plan::{Feed, NodePlan, Op};
+use crate::record::{Batch, Fetched};
+use crate::spec::ErrorPolicy;
+
+impl Task {
+    pub(super) fn clock(&self, before: i64, after: i64, now: i64, drain: bool) -> RoundClock {
+        let (origin, none) = (self.origin.clone(), || vec![].into());
+        RoundClock { origin, order: none(), offsets: none(), watermarks: none(), before, after, now, drain }
+    }
+
+    pub(super) fn pass_time(&mut self, before: i64, after: i64, now: i64, drain: bool) -> Result<(), Fault> {
+        let clock = self.clock(before, after, now, drain);
+        self.round(Vec::new(), &clock, &[], &[])
+    }
+
+    /// One round through all operators: the rows by their input, what they were read from, and what of it
+    /// could not be decoded.
+    pub(super) fn round(
+        &mut self,
+        read: Vec<(usize, Batch)>,
+        clock: &RoundClock,
+        fetched: &[&Fetched],
+        undecoded: &[Undecoded<'_>],
+    ) -> Result<(), Fault> {
+        let plan = self.plan.clone();
+        let mut made: Vec<Vec<Vec<Batch>>> = Vec::with_capacity(plan.nodes.len());
+        let mut dead: Vec<DeadRow> = Vec::new();
+        for (input, batch) in &read {
+            let readers = plan.nodes.iter().flat_map(|n| &n.from).filter(|f| **f == Feed::Input(*input)).count();
+            self.progress.inputs[*input].copied += (batch.len() * readers.saturating_sub(1)) as u64;
+        }
+        for (step, node) in plan.nodes.iter().enumerate() {
+            let feed = |f: &Feed| match f {
+                Feed::Input(i) => read.iter().filter(|(input, _)| input == i).map(|(_, b)| b.clone()).collect(),
+                Feed::Node(n, port) => made[*n][port.0].clone(),
+            };
+            let inputs: Vec<Vec<Batch>> = node.from.iter().map(feed).collect();
+            let counters = &mut self.progress.steps[step].counters;
+            counters.input += inputs.iter().flatten().map(|b| b.len() as u64).sum::<u64>();
+            let outputs = vec![Vec::new(); node.outputs.len()];
+            let mut out = Collector { outputs, counters, dead: &mut dead, outbox: &mut self.outbox, step };
+            self.operators[step].process(Round { inputs, clock }, &mut out)?;
+            let outputs = out.outputs;
+            count_outputs(node, &outputs, counters);
+            made.push(outputs);
+        }
+        self.bury(dead, fetched, undecoded)
+    }
+
+    /// Sets aside what could not be handled, in the order of the round, wherever batches were cut.
+    fn bury(&mut self, mut dead: Vec<DeadRow>, fetched: &[&Fetched], undecoded: &[Undecoded<'_>]) -> Result<(), Fault> {
+        dead.sort_by_key(|d| d.row.meta.order[0]);
+        let name = |step: usize| self.plan.nodes[step].name.clone();
+        match self.errors {
+            ErrorPolicy::Stop => {
+                let undecoded = undecoded.first().map(|u| {
+                    let at = place(&u.fetched.origin, u.fetched.offsets[u.bad.row]);
+                    (u.order, at, u.source.to_owned(), &u.bad.error)
+                });
+                let row = dead.first().map(|d| {
+                    let meta = &d.row.meta;
+                    (meta.order[0], place(meta.origins.row(0), meta.offsets[0]), name(d.step), &d.error)
+                });
+                let first = undecoded.into_iter().chain(row).min_by_key(|(order, ..)| *order);
+                first.map_or(Ok(()), |(_, at, step, error)| Err(stop(&at, &step, error)))
+            }
+            ErrorPolicy::Drop => Ok(()),
+            ErrorPolicy::DeadLetter => {
+                self.letters.write(&dead, name, fetched, undecoded, &mut self.outbox);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Counts what an operator gave; rows of an output that no step reads are filtered, or late.
+fn count_outputs(node: &NodePlan, outputs: &[Vec<Batch>], counters: &mut Counters) {
+    for (output, batches) in node.outputs.iter().zip(outputs) {
+        let rows = batches.iter().map(|b| b.len() as u64).sum::<u64>();
+        match (output.readers as u64, &node.op) {
+            (0, Op::Window(_)) if output.name.is_some() => counters.late += rows,
+            (0, _) => counters.filtered += rows,
+            (readers, _) => {
+                counters.output += rows * readers;
+                counters.copied += rows * (readers - 1);
+            }
+        }
+    }
+}
+
+fn stop(at: &str, step: &str, error: &str) -> Fault {
+    Fault::Fatal(format!(
+        "record {at} could not be handled by `{step}`: {error}\nhint: `errors: dead_letter` sets such records aside and goes on"
+    ))
+}

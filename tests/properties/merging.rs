@@ -1,0 +1,166 @@
+//! Several inputs of a task as one sequence: of the records that come next the one with the least event
+//! time, then of the earlier source, then of the lower partition.
+//!
+//! The model takes the streams one record at a time and compares their heads.
+
+use super::{Event, config, events};
+use crate::harness::drive::Drive;
+use crate::harness::engine;
+use crate::harness::record::{Record, Topics};
+use proptest::prelude::*;
+use std::collections::{BTreeSet, VecDeque};
+
+const PARTITIONS: u32 = 3;
+
+const MERGED: &str = "name: p
+sources:
+  odd: {topic: odd, schema: {kind: string, ts: bigint, v: bigint, x: double}, timestamp: ts}
+  even: {topic: even, schema: {kind: string, ts: bigint, v: bigint, x: double}, timestamp: ts}
+steps:
+  - merge: [odd, even]
+  - set: {at: \"concat(_topic, '/', _partition, '/', _offset)\"}
+sink: {topic: out}
+";
+
+const REPARTITIONED: &str = "name: p
+source: {topic: odd, schema: {kind: string, ts: bigint, v: bigint, x: double}, timestamp: ts}
+steps:
+  - scan: {by: [kind], init: {n: 0, sum: 0}, next: {n: n + 1, sum: \"(sum * 7 + coalesce(v, 0)) % 1000003\"}}
+sink: {topic: out}
+";
+
+/// A record that waits in a stream; what cannot be decoded waits for no event time.
+#[derive(Clone)]
+struct Waiting {
+    time: Option<i64>,
+    record: Record,
+    at: String,
+}
+
+/// The heads decide, again and again.
+fn merge(mut streams: Vec<VecDeque<Waiting>>) -> Vec<Waiting> {
+    let mut merged = Vec::new();
+    while let Some(least) = (0..streams.len())
+        .filter(|s| !streams[*s].is_empty())
+        .min_by_key(|s| (streams[*s][0].time.unwrap_or(i64::MIN), *s))
+    {
+        merged.extend(streams[least].pop_front());
+    }
+    merged
+}
+
+/// Events to the topics by turns; every seventh record is not JSON. None has a key.
+fn two_topics(events: &[Event]) -> Topics {
+    let mut topics = Topics::new();
+    for (i, e) in events.iter().enumerate() {
+        let mut record = Record::json(None, &e.value(), e.ts);
+        if i % 7 == 3 {
+            record.value = Some(format!("no json {i}").into_bytes());
+        }
+        let topic = if e.v.unwrap_or(0) % 2 == 0 { "even" } else { "odd" };
+        topics.entry((topic.to_owned(), e.partition)).or_default().push(record);
+    }
+    topics
+}
+
+fn stream(topics: &Topics, topic: &str, partition: u32) -> VecDeque<Waiting> {
+    let records = topics.get(&(topic.to_owned(), partition)).cloned().unwrap_or_default();
+    let waiting = |(offset, record): (usize, Record)| {
+        let value: Option<serde_json::Value> = serde_json::from_slice(record.value.as_deref().unwrap()).ok();
+        let time = value.map(|v| v["ts"].as_i64().unwrap());
+        Waiting { time, record, at: format!("{topic}/{partition}/{offset}") }
+    };
+    records.into_iter().enumerate().map(waiting).collect()
+}
+
+fn header(record: &Record, name: &str) -> String {
+    let found = record.headers.iter().find(|(n, _)| n == name).and_then(|(_, v)| v.clone());
+    String::from_utf8(found.unwrap()).unwrap()
+}
+
+fn field(record: &Record, name: &str) -> serde_json::Value {
+    serde_json::from_slice::<serde_json::Value>(record.value.as_deref().unwrap()).unwrap()[name].clone()
+}
+
+/// Where each record of a sink's partition came from; and the same of the dead letters of its task.
+fn places(output: &Topics, partition: u32) -> (Vec<String>, Vec<String>) {
+    let of = |topic: &str| output.get(&(topic.to_owned(), partition)).cloned().unwrap_or_default();
+    let written = of("out").iter().map(|r| field(r, "at").as_str().unwrap().to_owned()).collect();
+    let dead = super::of(output, "p.dead").iter().map(|r| header(r, "fastdata-source")).collect::<Vec<_>>();
+    let own = |at: &String| at.split('/').nth(1) == Some(&partition.to_string());
+    (written, dead.into_iter().filter(own).collect())
+}
+
+fn in_sequence(input: &Topics, output: &Topics) -> Result<(), TestCaseError> {
+    for partition in 0..PARTITIONS {
+        let merged = merge(vec![stream(input, "odd", partition), stream(input, "even", partition)]);
+        let (good, bad): (Vec<Waiting>, Vec<Waiting>) = merged.into_iter().partition(|w| w.time.is_some());
+        let at = |all: Vec<Waiting>| all.into_iter().map(|w| w.at).collect::<Vec<_>>();
+        prop_assert_eq!(places(output, partition), (at(good), at(bad)));
+    }
+    Ok(())
+}
+
+/// The fold of each kind over what its partition reads: the good records of all senders in sequence.
+fn folded(input: &Topics, output: &Topics) -> Result<(), TestCaseError> {
+    for partition in 0..PARTITIONS {
+        let found = output.get(&("out".to_owned(), partition)).cloned().unwrap_or_default();
+        let kinds: BTreeSet<String> = found.iter().map(|r| field(r, "kind").as_str().unwrap().to_owned()).collect();
+        let kind = |w: &Waiting| field(&w.record, "kind").as_str().unwrap().to_owned();
+        let own = |w: &Waiting| w.time.is_some() && kinds.contains(&kind(w));
+        let senders = (0..PARTITIONS).map(|p| stream(input, "odd", p).into_iter().filter(own).collect());
+        let mut sums = std::collections::BTreeMap::new();
+        let mut expected = Vec::new();
+        for w in merge(senders.collect()) {
+            let (n, sum) = sums.entry(kind(&w)).or_insert((0_i64, 0_i64));
+            (*n, *sum) = (*n + 1, (*sum * 7 + field(&w.record, "v").as_i64().unwrap_or(0)) % 1_000_003);
+            expected.push((kind(&w), *n, *sum));
+        }
+        let found = found.iter().map(|r| {
+            let kind = field(r, "kind").as_str().unwrap().to_owned();
+            (kind, field(r, "n").as_i64().unwrap(), field(r, "sum").as_i64().unwrap())
+        });
+        prop_assert_eq!(found.collect::<Vec<_>>(), expected);
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(config(64))]
+
+    #[test]
+    fn sources_are_merged_by_least_event_time(events in events(PARTITIONS, 60, 80), batch in 1_usize..40, commit in 1_usize..5, seed: u64) {
+        let input = two_topics(&events);
+        let drive = Drive::new(MERGED, input.clone(), PARTITIONS);
+        for outcome in [drive.straight(batch, commit), drive.resumed(seed)] {
+            in_sequence(&input, &outcome.output)?;
+        }
+    }
+
+    #[test]
+    fn senders_are_merged_by_least_event_time(events in events(PARTITIONS, 60, 80), batch in 1_usize..40, commit in 1_usize..5, seed: u64) {
+        let mut input = two_topics(&events);
+        input.retain(|(topic, _), _| topic == "odd");
+        let drive = Drive::new(REPARTITIONED, input.clone(), PARTITIONS);
+        for outcome in [drive.straight(batch, commit), drive.resumed(seed)] {
+            folded(&input, &outcome.output)?;
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(config(6))]
+
+    #[test]
+    fn the_runtime_merges_as_the_model_does(events in events(PARTITIONS, 60, 300)) {
+        let input = two_topics(&events);
+        let dir = tempfile::tempdir().unwrap();
+        let output = engine::whole(&Drive::new(MERGED, input.clone(), PARTITIONS), dir.path());
+        in_sequence(&input, &output)?;
+
+        let input: Topics = input.into_iter().filter(|((topic, _), _)| topic == "odd").collect();
+        let dir = tempfile::tempdir().unwrap();
+        let output = engine::whole(&Drive::new(REPARTITIONED, input.clone(), PARTITIONS), dir.path());
+        folded(&input, &output)?;
+    }
+}
