@@ -141,6 +141,7 @@ pub(super) fn execute(args: &Args, context: &Context) -> anyhow::Result<()> {
                 },
                 () = tokio::time::sleep(NOTICE), if !stop.asked() => {
                     if shutdown.requested() {
+                        context.printer().talk(format_args!("stopping once what was read is done; interrupt again to stop at once"));
                         stop.stop();
                     }
                 }

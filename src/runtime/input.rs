@@ -136,9 +136,14 @@ impl Input {
         }
     }
 
-    /// Whether what is late is decided here; repartitioned rows bring what was decided upstream.
-    pub(super) fn decides_lateness(&self) -> bool {
-        matches!(self.kind, Kind::Source { .. })
+    /// The watermark that decides what is late: the task's; of repartitioned rows also the one they bring,
+    /// as what was late upstream is late here. (The task's is ahead of theirs only where their sender was
+    /// idle and time went on without it.)
+    pub(super) fn lateness(&self, rows: &Meta, in_force: &[i64]) -> ScalarBuffer<i64> {
+        match &self.kind {
+            Kind::Source { .. } => in_force.to_vec().into(),
+            Kind::Repartition(_) => rows.watermarks.iter().zip(in_force).map(|(own, task)| *own.max(task)).collect(),
+        }
     }
 }
 

@@ -72,7 +72,8 @@ impl Drive {
         Self { plan, input: self.input.clone(), partitions: self.partitions, models }
     }
 
-    fn driver(&self, options: DriverOptions, samples: &Arc<Mutex<Vec<String>>>) -> Driver {
+    /// A driver that has been fed, before it reads.
+    pub fn driver(&self, options: DriverOptions, samples: &Arc<Mutex<Vec<String>>>) -> Driver {
         let inputs = self.plan.subs.iter().flat_map(|s| &s.inputs);
         let sources = inputs.filter_map(|i| match i {
             InputPlan::Source(s) => Some((s.topic.clone(), self.partitions)),

@@ -166,6 +166,16 @@ impl Started {
         super::wait::until(&format!("the end of `fastdata {line}`"), || self.child.try_wait().unwrap())
     }
 
+    /// The next line of what it says; empty once it says no more.
+    pub fn line(&mut self) -> String {
+        let (mut line, mut byte) = (Vec::new(), [0]);
+        let talk = self.child.stderr.as_mut().unwrap();
+        while talk.read(&mut byte).unwrap() == 1 && byte != *b"\n" {
+            line.push(byte[0]);
+        }
+        String::from_utf8(line).unwrap()
+    }
+
     /// What it said, once it has ended.
     pub fn talk(&mut self) -> String {
         let mut text = String::new();

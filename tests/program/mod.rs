@@ -2,7 +2,9 @@
 //!
 //! Messages are compared as a whole, because a message that is half right misleads.
 
+mod limits;
 mod mistakes;
+mod models;
 mod readme;
 mod round_trip;
 mod shipped;

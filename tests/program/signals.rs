@@ -32,6 +32,24 @@ fn a_signal_ends_a_run_in_good_order() {
     }
 }
 
+/// Another process holds the write lock, so that the run cannot end in good order.
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let f = Fastdata::in_temp();
+    let mut run = running(&f);
+    let held = rusqlite::Connection::open(f.log_dir().join("fastdata.db")).unwrap();
+    held.execute_batch("BEGIN IMMEDIATE").unwrap();
+    run.signal("INT");
+    until("word that the run is about to stop", || {
+        let line = run.line();
+        line.contains("interrupt again").then_some(())
+    });
+    run.signal("INT");
+    assert_eq!(run.wait().code(), Some(130));
+    held.execute_batch("ROLLBACK").unwrap();
+    f.args("run p.yaml --until-end").succeeds();
+}
+
 #[test]
 fn a_second_instance_is_refused_with_the_first_ones_name() {
     let f = Fastdata::in_temp();

@@ -2,6 +2,7 @@
 //!
 //! The models know one record after the other and keep everything; they share no code with the program.
 
+mod clock;
 mod folds;
 mod merging;
 mod repartition;

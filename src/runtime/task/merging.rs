@@ -4,7 +4,7 @@
 
 use super::super::dead::Undecoded;
 use super::super::fault::Fault;
-use super::super::input::Part;
+use super::super::input::{Input, Part};
 use super::super::ordered::{Item, Next, Offer, Ordered, Piece, Released};
 use super::super::round::RoundClock;
 use super::Task;
@@ -130,7 +130,7 @@ impl Task {
             }
         }
         let reads = gathered.into_iter().enumerate().filter(|(_, g)| !g.rows.is_empty());
-        let reads: Vec<(usize, Batch)> = reads.map(|(i, g)| (i, g.finish(self.inputs[i].decides_lateness()))).collect();
+        let reads: Vec<(usize, Batch)> = reads.map(|(i, g)| (i, g.finish(&self.inputs[i]))).collect();
         if let Some(piece) = released.pieces.last() {
             self.origin = piece.fetched.origin.clone();
         }
@@ -162,15 +162,13 @@ impl<'a> Gathered<'a> {
         self.rows.extend(rows.map(|row| (local, row)));
     }
 
-    fn finish(self, decides_lateness: bool) -> Batch {
+    fn finish(self, input: &Input) -> Batch {
         let (first, n) = (self.rows[0].1, self.rows.len());
         let neighbours = self.batches.len() == 1 && self.rows[n - 1].1 - first == n - 1;
         let mut batch =
             if neighbours { self.batches[0].slice(first, n) } else { Batch::interleave(&self.batches, &self.rows) };
         batch.meta.order = self.order.into();
-        if decides_lateness {
-            batch.meta.watermarks = self.watermarks.into();
-        }
+        batch.meta.watermarks = input.lateness(&batch.meta, &self.watermarks);
         batch
     }
 }

@@ -280,9 +280,7 @@ impl Task {
             now,
             drain: false,
         };
-        if self.inputs[input].decides_lateness() {
-            batch.meta.watermarks = clock.watermarks.clone();
-        }
+        batch.meta.watermarks = self.inputs[input].lateness(&batch.meta, &clock.watermarks);
         let read = if batch.is_empty() { Vec::new() } else { vec![(input, batch)] };
         self.round(read, &clock, &[fetched], undecoded)
     }

@@ -1,0 +1,41 @@
+//! Models from a file to a topic and back.
+
+use crate::harness::program::Fastdata;
+use serde_json::Value;
+use std::path::Path;
+
+fn wine(f: &Fastdata) {
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/wine/wine.pb");
+    std::fs::copy(from, f.dir().join("wine.pb")).unwrap();
+}
+
+#[test]
+fn a_version_is_the_offset_of_its_record() {
+    let f = Fastdata::in_temp();
+    wine(&f);
+    f.args("publish-model wine.pb").succeeds().stdout("wine@0\n").stderr(
+        "published TensorFlow frozen graph model (7.1 KiB), served for the data type `wine`: wine: float [n, 11] -> grades: list<float>\n",
+    );
+    f.args("publish-model wine.pb --name second --data-type wine --no-activate").succeeds().stdout("second@1\n");
+    f.args("publish-model wine.pb --name third --data-type wine").succeeds().stdout("third@2\n");
+    let listed = f.args("models list --output json").succeeds();
+    let listed: Vec<Value> = listed.data().lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    let states: Vec<_> =
+        listed.iter().map(|m| (m["model"].as_str().unwrap(), m["version"].as_i64().unwrap(), &m["state"])).collect();
+    assert_eq!(states.iter().map(|s| (s.0, s.1)).collect::<Vec<_>>(), [("wine", 0), ("second", 1), ("third", 2)]);
+    assert_eq!(states[2].2, "serving");
+    assert!(states[..2].iter().all(|s| s.2 != "serving"), "{states:?}");
+}
+
+#[test]
+fn what_is_no_model_is_not_published() {
+    let f = Fastdata::in_temp();
+    f.file("wine.pb", "hello\n");
+    f.args("publish-model wine.pb").fails_with(2).stdout("").stderr(
+        "error: `wine.pb` cannot be published: the content is no model: it is neither text nor a whole protobuf message; expected a TensorFlow frozen graph, an ONNX, PMML or PFA model, a SavedModel, or a ready model descriptor\n",
+    );
+    f.args("publish-model nothing.onnx").fails_with(2).stdout("").stderr(
+        "error: `nothing.onnx` cannot be published: the model at `nothing.onnx` cannot be read: No such file or directory (os error 2)\n",
+    );
+    assert!(!f.log_dir().exists(), "a refused model leaves nothing behind");
+}
