@@ -70,11 +70,12 @@ impl Rows {
 
     /// Without the rows that were read already, slot by slot.
     pub(super) fn unread(self, next: &[i64]) -> Self {
-        let slots: Vec<usize> = self.runs.iter().flat_map(|(s, n)| std::iter::repeat_n(*s, *n)).collect();
-        let fresh: Vec<bool> = slots.iter().zip(self.offsets.iter()).map(|(s, o)| *o >= next[*s]).collect();
-        if !fresh.contains(&false) {
+        let first = self.offsets.first().copied().unwrap_or(i64::MAX);
+        if self.runs.iter().all(|(slot, _)| next[*slot] <= first) {
             return self;
         }
+        let slots: Vec<usize> = self.runs.iter().flat_map(|(s, n)| std::iter::repeat_n(*s, *n)).collect();
+        let fresh: Vec<bool> = slots.iter().zip(self.offsets.iter()).map(|(s, o)| *o >= next[*s]).collect();
         let kept = |i: &usize| fresh[*i];
         let rows: Vec<usize> = (0..slots.len()).filter(kept).collect();
         let offsets = rows.iter().map(|r| self.offsets[*r]).collect();
