@@ -24,7 +24,7 @@ const CLOCK_READERS: [&str; 11] = [
     "src/runtime/trim.rs",
     "src/runtime/worker.rs",
     "src/runtime/running.rs",
-    "src/runtime/operators/score.rs",
+    "src/runtime/operators/score/",
 ];
 
 struct File {

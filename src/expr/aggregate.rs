@@ -49,7 +49,7 @@ impl Aggregates {
         functions: &Functions,
         extra: &[FieldRef],
     ) -> Result<Self, (usize, ExprError)> {
-        let longest = select.iter().map(|(_, sql)| sql.len()).max().unwrap_or(0);
+        let longest = select.iter().map(|(_, sql)| functions.room(sql)).max().unwrap_or(0);
         let compiled = roomy(longest, || Ok::<_, ExprError>(Self::compile_here(select, by, scope, functions, extra)));
         compiled.unwrap_or_else(|e| Err((0, e)))
     }

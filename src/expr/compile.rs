@@ -34,7 +34,7 @@ impl Expr {
     /// # Errors
     /// Where the text is not one expression, a name is unknown, or types do not fit.
     pub fn compile(sql: &str, scope: &Scope, functions: &Functions) -> Result<Self, ExprError> {
-        roomy(sql.len(), || {
+        roomy(functions.room(sql), || {
             let tree = read(sql, scope, functions)?;
             let source = Source { sql, tree: &tree, schema: scope.all(), functions };
             source.lower(source.plan()?, scope.inputs(), true)
@@ -123,7 +123,7 @@ impl Predicate {
 /// # Errors
 /// Like [`Expr::compile`], and where the value cannot be computed or is not of the wanted type.
 pub fn constant(sql: &str, functions: &Functions, want: Option<&DataType>) -> Result<ScalarValue, ExprError> {
-    roomy(sql.len(), || constant_here(sql, functions, want))
+    roomy(functions.room(sql), || constant_here(sql, functions, want))
 }
 
 fn constant_here(sql: &str, functions: &Functions, want: Option<&DataType>) -> Result<ScalarValue, ExprError> {

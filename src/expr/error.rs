@@ -17,11 +17,13 @@ pub struct ExprError {
     pub at: Option<Range<usize>>,
     /// What to do.
     pub hint: Option<String>,
+    /// The name that is no column, where nothing in scope is named like it.
+    pub unknown: Option<String>,
 }
 
 impl ExprError {
     pub(super) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), at: None, hint: None }
+        Self { message: message.into(), at: None, hint: None, unknown: None }
     }
 
     pub(super) fn at(mut self, at: Option<Range<usize>>) -> Self {

@@ -6,6 +6,7 @@
 
 use super::functions::Functions;
 use super::names::{Found, ambiguous, find, unknown};
+use super::stack::roomy;
 use super::walk::{Pass, walk};
 use super::{ExprError, expand, parse};
 use datafusion_sql::sqlparser::ast;
@@ -41,10 +42,13 @@ impl Macro {
                 return Err(ExprError::new(format!("parameter `{param}` of `{name}` stands twice")));
             }
         }
-        let mut tree = parse::parse(body)?;
-        let mut check = Check { name, params: params.iter().map(String::as_str).collect(), body, known };
-        walk(&mut tree, &mut check)?;
-        expand::expand(&mut tree, body, known)?;
+        let tree = roomy(known.room(body), || {
+            let mut tree = parse::parse(body)?;
+            let mut check = Check { name, params: params.iter().map(String::as_str).collect(), body, known };
+            walk(&mut tree, &mut check)?;
+            expand::expand(&mut tree, body, known)?;
+            Ok::<_, ExprError>(tree)
+        })?;
         Ok(Self { params: params.to_vec(), body: tree })
     }
 }

@@ -50,10 +50,11 @@ pub(super) fn find(name: &str, quoted: bool, columns: &[&str]) -> Found {
 }
 
 pub(super) fn unknown(name: &str, columns: &[&str]) -> ExprError {
-    let error = ExprError::new(format!("unknown column `{name}`"));
+    let mut error = ExprError::new(format!("unknown column `{name}`"));
     if let Some(near) = nearest(name, columns.iter().copied()) {
         return error.hint(format!("did you mean `{}`?", quote(near)));
     }
+    error.unknown = Some(name.to_owned());
     let shown: Vec<&str> = columns.iter().copied().filter(|c| !super::scope::is_meta(c)).collect();
     let more = if shown.len() > LISTED { format!(" and {} more", shown.len() - LISTED) } else { String::new() };
     let shown: Vec<_> = shown.iter().take(LISTED).map(|c| quote(c)).collect();

@@ -37,6 +37,24 @@ pub enum BindError {
         /// The model's inputs, for a person.
         inputs: String,
     },
+    /// An output that the step uses and the model does not have.
+    #[error("the step uses an output `{output}`, which the model does not give; it gives `{}`", given.join("`, `"))]
+    NoOutput {
+        /// What the step uses.
+        output: String,
+        /// What there is.
+        given: Vec<String>,
+    },
+    /// An output of a type that does not turn into what the step's SQL takes.
+    #[error("output `{output}` of the model is {gives}, the SQL of the step takes {takes}")]
+    Output {
+        /// The output.
+        output: String,
+        /// Its type.
+        gives: String,
+        /// What the step's SQL was compiled for.
+        takes: String,
+    },
     /// A column of a type that does not turn into the model's by itself.
     #[error("input `{input}` of the model takes {takes}, the step gives {given}; write `CAST(… AS {takes})`")]
     Type {

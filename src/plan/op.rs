@@ -7,7 +7,7 @@ use crate::expr::{Aggregates, Expr, Predicate};
 use crate::formats::Format;
 use crate::spec::{WatermarkOptions, WhenMissing};
 use crate::time::Tumbling;
-use arrow_schema::{FieldRef, SchemaRef};
+use arrow_schema::{Field, FieldRef, SchemaRef};
 use datafusion_common::ScalarValue;
 use std::sync::Arc;
 
@@ -164,8 +164,10 @@ pub struct ScorePlan {
     pub model: ModelChoice,
     /// What the model reads: field name (`None`: by order) and value.
     pub inputs: Vec<(Option<String>, Expr)>,
-    /// Columns that are added, over the uniform outputs of models.
+    /// Columns that are added, over the uniform outputs of models and then those of `own`.
     pub outputs: Vec<(FieldRef, Expr)>,
+    /// Outputs of the model's own that it must have, in this form.
+    pub own: Vec<Field>,
     /// What happens to records while there is no model.
     pub when_missing: WhenMissing,
     /// A null feature becomes NaN.

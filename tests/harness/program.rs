@@ -131,6 +131,11 @@ impl Ended {
         &self.stdout
     }
 
+    /// The talk.
+    pub fn talk(&self) -> &str {
+        &self.stderr
+    }
+
     fn shown(&self) -> String {
         let Self { line, code, stdout, stderr } = self;
         format!("`fastdata {line}`: exit code {code:?}\nstdout:\n{stdout}\nstderr:\n{stderr}")

@@ -27,6 +27,53 @@ fn a_version_is_the_offset_of_its_record() {
     assert!(states[..2].iter().all(|s| s.2 != "serving"), "{states:?}");
 }
 
+/// What SQL takes of a model's own outputs is asked of each version before it serves.
+#[test]
+fn a_model_without_the_outputs_of_the_step_does_not_serve() {
+    let f = Fastdata::in_temp();
+    wine(&f);
+    let pipeline = "name: p
+source: {topic: raw, schema: {id: bigint, alcohol: double}}
+steps:
+  - score:
+      model: wine
+      inputs: [alcohol, alcohol, alcohol, alcohol, alcohol, alcohol, alcohol, alcohol, alcohol, alcohol, alcohol]
+      outputs: {best: 'OUTPUT'}
+      when_missing: null
+sink: out
+";
+    f.args("publish-model wine.pb").succeeds();
+    f.args("seed --topic raw --count 3 --random-seed 1").succeeds();
+    let best = |output: &str, name: &str| {
+        f.file("p.yaml", &pipeline.replace("OUTPUT", output).replace("name: p", &format!("name: {name}")));
+        f.file(
+            "p.yaml",
+            &std::fs::read_to_string(f.dir().join("p.yaml")).unwrap().replace("sink: out", &format!("sink: {name}")),
+        );
+        let run = f.args("run p.yaml --until-end").succeeds();
+        let rows = f.args(&format!("tail --topic {name} --until-end --output raw")).succeeds();
+        let best = rows
+            .data()
+            .lines()
+            .map(|l| serde_json::from_str::<Value>(l).unwrap()["best"].is_number())
+            .collect::<Vec<_>>();
+        (best, run.talk().to_owned())
+    };
+    let (scored, _) = best("argmax(grades)", "a");
+    assert_eq!(scored, [true; 3]);
+    let (scored, talk) = best("marks[1]", "b");
+    assert_eq!(scored, [false; 3]);
+    let reason = "the step uses an output `marks`, which the model does not give; it gives `grades`";
+    assert!(talk.contains(reason), "{talk}");
+    let (scored, talk) = best("grades + 1", "c");
+    assert_eq!(scored, [false; 3]);
+    let reason = "output `grades` of the model is list<float>, the SQL of the step takes double";
+    assert!(talk.contains(reason), "{talk}");
+    // What is named nearly like an output that every model has is a slip of the pen.
+    f.file("p.yaml", &pipeline.replace("OUTPUT", "predicton"));
+    f.args("validate p.yaml").fails_with(2);
+}
+
 #[test]
 fn what_is_no_model_is_not_published() {
     let f = Fastdata::in_temp();

@@ -1,15 +1,17 @@
 //! A score step: whose model, what it reads, which columns it adds.
 //!
-//! Separate because the model is not known yet: outputs are SQL over what every model offers.
+//! Separate because the model is not known yet: outputs are SQL over what every model offers, and over
+//! outputs of the model's own by the type that the SQL needs. Whether a model has them is asked of each
+//! version before it serves.
 
 use super::Resolver;
 use super::project::overlay;
-use crate::expr::Scope;
+use crate::expr::{Expr, ExprError, Scope};
 use crate::models;
 use crate::plan::logical::Output;
 use crate::plan::op::{Item, ModelChoice, ScorePlan};
 use crate::spec::{ModelRef, Score, Sql};
-use arrow_schema::Field;
+use arrow_schema::{DataType, Field, Schema};
 use std::sync::Arc;
 
 pub(super) fn resolve(r: &mut Resolver, score: &Score, input: &Output) -> Option<(ScorePlan, Output)> {
@@ -20,23 +22,51 @@ pub(super) fn resolve(r: &mut Resolver, score: &Score, input: &Output) -> Option
     };
     let inputs: Vec<_> =
         score.inputs.iter().map(|(n, sql)| Some((n.as_ref().map(|n| n.value.clone()), r.expr(sql, &scope)?))).collect();
-    let offered = Scope::without_meta(models::uniform_schema());
     let prediction = || {
         let sql = Sql { text: "prediction".into(), span: crate::diagnostics::Span::default(), exact: false };
         vec![(crate::diagnostics::Spanned::new("prediction".to_owned(), sql.span), sql)]
     };
     let wanted = if score.outputs.is_empty() { prediction() } else { score.outputs.clone() };
+    let mut own = Vec::new();
     let outputs: Vec<_> = wanted
         .iter()
         .map(|(name, sql)| {
-            let expr = r.expr(sql, &offered)?;
+            let expr = output(r, sql, &mut own)?;
             Some((Arc::new(Field::new(name.value.clone(), expr.data_type().clone(), true)), expr))
         })
         .collect();
     let inputs: Vec<_> = inputs.into_iter().collect::<Option<_>>()?;
     let outputs: Vec<_> = outputs.into_iter().collect::<Option<_>>()?;
     let added = outputs.iter().map(|(f, e)| (f.clone(), Item::Expr(e.clone()))).collect();
-    let (projection, output) = overlay(input, added);
+    let (projection, result) = overlay(input, added);
     let (when_missing, nulls_as_nan) = (score.when_missing, score.nulls_as_nan);
-    Some((ScorePlan { model, inputs, outputs, when_missing, nulls_as_nan, projection }, output))
+    Some((ScorePlan { model, inputs, outputs, own, when_missing, nulls_as_nan, projection }, result))
+}
+
+/// SQL over the outputs of a model. A name that not every model offers is an output of the model's own: a
+/// list of numbers, as tensors are; where the SQL does not take a list a number, else a text.
+fn output(r: &mut Resolver, sql: &Sql, own: &mut Vec<Field>) -> Option<Expr> {
+    let mut fault = None;
+    for data_type in [DataType::new_list(DataType::Float64, true), DataType::Float64, DataType::Utf8] {
+        let mut fields = own.clone();
+        loop {
+            let offered = models::uniform_schema().fields().iter().map(|f| f.as_ref().clone()).collect::<Vec<_>>();
+            let scope = Scope::without_meta(Arc::new(Schema::new([offered, fields.clone()].concat())));
+            match Expr::compile(&sql.text, &scope, &r.functions) {
+                Ok(expr) => {
+                    *own = fields;
+                    return Some(expr);
+                }
+                Err(ExprError { unknown: Some(name), .. }) if !fields.iter().any(|f| *f.name() == name) => {
+                    fields.push(Field::new(name, data_type.clone(), true));
+                }
+                Err(e) => {
+                    fault = fault.or(Some(e));
+                    break;
+                }
+            }
+        }
+    }
+    fault.map(|e| r.sql_fault(sql, e));
+    None
 }

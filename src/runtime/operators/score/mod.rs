@@ -3,10 +3,14 @@
 //! The model is looked up once a batch, so that a swap falls between two batches. Scored rows carry the
 //! header `fastdata-model: NAME@VERSION`.
 
+mod fit;
+
+pub(crate) use fit::bind;
+
 use super::project::project;
 use super::{Operator, Round, evaluate};
 use crate::metrics::{Latency, ModelUse};
-use crate::models::{Binding, ServedModel, UNIFORM};
+use crate::models::{ServedModel, UNIFORM};
 use crate::plan::{ModelChoice, Port, ScorePlan};
 use crate::record::{BadRow, Batch, Headers, HeadersBuilder};
 use crate::runtime::models::Models;
@@ -16,6 +20,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, UInt32Array};
 use arrow_cast::cast;
 use arrow_schema::DataType;
+use fit::{Fit, with_own};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
@@ -24,7 +29,7 @@ use std::time::Instant;
 pub struct Score {
     plan: ScorePlan,
     models: Arc<Models>,
-    bound: BTreeMap<(String, i64), (Arc<ServedModel>, Binding, ModelUse)>,
+    bound: BTreeMap<(String, i64), (Arc<ServedModel>, Fit, ModelUse)>,
 }
 
 impl Score {
@@ -82,7 +87,7 @@ impl Score {
     fn score_with(&mut self, model: &Arc<ServedModel>, batch: Batch, out: &mut Collector<'_>) -> Result<Batch, Fault> {
         let id = (model.data_type.clone(), model.version.0);
         if !self.bound.contains_key(&id) {
-            let binding = bind(&self.plan, model).map_err(|e| Fault::Fatal(format!("model {}: {e}", model.label())))?;
+            let fit = bind(&self.plan, model).map_err(|e| Fault::Fatal(format!("model {}: {e}", model.label())))?;
             let used = ModelUse {
                 name: model.name.clone(),
                 data_type: model.data_type.clone(),
@@ -95,15 +100,16 @@ impl Score {
             };
             let others = self.bound.values_mut().filter(|(m, _, _)| m.data_type == model.data_type);
             others.for_each(|(_, _, used)| used.active = false);
-            self.bound.insert(id.clone(), (model.clone(), binding, ModelUse { active: true, ..used }));
+            self.bound.insert(id.clone(), (model.clone(), fit, ModelUse { active: true, ..used }));
         }
         let inputs: Vec<_> = self.plan.inputs.iter().map(|(_, e)| e).collect();
         let (batch, features) = evaluate(&inputs, batch, out);
-        let Some((_, binding, used)) = self.bound.get_mut(&id) else {
+        let Some((_, fit, used)) = self.bound.get_mut(&id) else {
             return Err(Fault::internal("a model was not bound"));
         };
         let started = Instant::now();
-        let scored = binding
+        let scored = fit
+            .inputs
             .apply(&features)
             .and_then(|f| model.scorer.score(&f))
             .map_err(|e| Fault::Fatal(format!("model {}: {e}", model.label())))?;
@@ -116,7 +122,9 @@ impl Score {
         // Plans know the outputs that every model offers; they stand behind the model's own.
         let first = offered.num_columns() - UNIFORM.len();
         let uniform: Vec<usize> = (first..offered.num_columns()).collect();
-        let offered = batch.with_columns(offered.project(&uniform).map_err(Fault::internal)?);
+        let offered =
+            with_own(offered.project(&uniform), &self.plan.own, &fit.own, &scored).map_err(Fault::internal)?;
+        let offered = batch.with_columns(offered);
         let (mut bad, mut outputs) = (scored.bad, Vec::<ArrayRef>::new());
         for (_, expr) in &self.plan.outputs {
             let evaluated = expr.evaluate(&offered);
@@ -133,14 +141,6 @@ impl Score {
         let _good = out.without_bad(batch, &bad);
         Ok(projected.take(&UInt32Array::from(good)))
     }
-}
-
-/// How the inputs of a step become those of a model; also the gate of a new version.
-pub(crate) fn bind(plan: &ScorePlan, model: &ServedModel) -> Result<Binding, crate::models::BindError> {
-    let name = |n: &Option<String>, e: &crate::expr::Expr| n.clone().or_else(|| e.column().map(str::to_owned));
-    let named: Vec<_> = plan.inputs.iter().map(|(n, e)| (name(n, e), e.data_type().clone())).collect();
-    let inputs: Vec<_> = named.iter().map(|(n, t)| (n.as_deref(), t.clone())).collect();
-    Binding::new(model.scorer.signature(), &inputs, plan.nulls_as_nan)
 }
 
 /// The rows' headers with the model's added.
