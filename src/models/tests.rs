@@ -567,32 +567,3 @@ fn a_model_can_be_read_from_where_its_record_says() {
     assert!(prepare(Offset(0), &at(format!("file://{place}")), 0).is_ok());
     assert!(matches!(prepare(Offset(0), &at("/dev/zero".into()), 0), Err(ModelError::Location { .. })));
 }
-
-/// Time on the processor, so that figures hold on a busy machine. Linux only:
-/// `cargo test --lib models::tests::speed -- --ignored --nocapture`.
-fn on_processor() -> f64 {
-    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
-    stat.split(' ').next().unwrap().parse::<f64>().unwrap() / 1e9
-}
-
-#[test]
-#[ignore = "measures"]
-fn speed() {
-    for (format, bytes) in wine_models() {
-        let scorer = load(*format, bytes).unwrap();
-        for rows in [1u16, 16, 256, 1024, 4096] {
-            let columns: Vec<ArrayRef> = (0..11u16)
-                .map(|j| {
-                    let value = |i: u16| Some(f32::from(j) + f32::from(i) * 1e-3);
-                    let column: arrow_array::Float32Array = (0..rows).map(value).collect();
-                    Arc::new(column) as ArrayRef
-                })
-                .collect();
-            let times = (100_000 / u32::from(rows)).max(20);
-            let start = on_processor();
-            (0..times).for_each(|_| drop(std::hint::black_box(scorer.score(&columns).unwrap())));
-            let rate = f64::from(u32::from(rows) * times) / (on_processor() - start) / 1e6;
-            println!("{format}: {rows} rows a batch, {rate:.2}M records/s");
-        }
-    }
-}
