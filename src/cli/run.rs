@@ -77,9 +77,8 @@ impl std::convert::From<From> for runtime::From {
 
 /// Reads and compiles a pipeline file.
 pub(super) fn compile(path: &Path) -> anyhow::Result<(Spec, Physical)> {
-    let spec = spec::read(path, &ProcessEnvironment)?;
-    let physical = plan::compile(&spec, &Functions::new())?;
-    Ok((spec, physical))
+    let reading = spec::examine(path, &ProcessEnvironment)?;
+    Ok(plan::compile_reading(reading, &Functions::new())?)
 }
 
 pub(super) fn execute(args: &Args, context: &Context) -> anyhow::Result<()> {

@@ -17,9 +17,21 @@ pub struct ExprError {
     pub at: Option<Range<usize>>,
     /// What to do.
     pub hint: Option<String>,
-    /// The name that is no column, where nothing in scope is named like it.
+    /// The name that is no column.
     pub unknown: Option<String>,
 }
+
+impl ExprError {
+    /// The name that is no column, where nothing in scope is named like it.
+    #[must_use]
+    pub fn stranger(&self) -> Option<&str> {
+        let like = self.hint.as_deref().is_some_and(|h| h.starts_with(LIKE));
+        self.unknown.as_deref().filter(|_| !like)
+    }
+}
+
+/// How a hint begins that names what was probably meant.
+pub(super) const LIKE: &str = "did you mean";
 
 impl ExprError {
     pub(super) fn new(message: impl Into<String>) -> Self {

@@ -4,6 +4,7 @@
 //! An exact match wins; else case does not matter where only one column fits. It never picks among several.
 
 use super::ExprError;
+use super::error::LIKE;
 use crate::diagnostics::nearest;
 use arrow_schema::Schema;
 
@@ -51,10 +52,10 @@ pub(super) fn find(name: &str, quoted: bool, columns: &[&str]) -> Found {
 
 pub(super) fn unknown(name: &str, columns: &[&str]) -> ExprError {
     let mut error = ExprError::new(format!("unknown column `{name}`"));
-    if let Some(near) = nearest(name, columns.iter().copied()) {
-        return error.hint(format!("did you mean `{}`?", quote(near)));
-    }
     error.unknown = Some(name.to_owned());
+    if let Some(near) = nearest(name, columns.iter().copied()) {
+        return error.hint(format!("{LIKE} `{}`?", quote(near)));
+    }
     let shown: Vec<&str> = columns.iter().copied().filter(|c| !super::scope::is_meta(c)).collect();
     let more = if shown.len() > LISTED { format!(" and {} more", shown.len() - LISTED) } else { String::new() };
     let shown: Vec<_> = shown.iter().take(LISTED).map(|c| quote(c)).collect();

@@ -20,13 +20,31 @@ pub use physical::{Feed, InputPlan, NodePlan, OutputPlan, Physical, RepartitionI
 
 use crate::diagnostics::Report;
 use crate::expr::Functions;
-use crate::spec::Spec;
+use crate::spec::{Reading, Spec, Wrong};
 
 /// Compiles a pipeline file.
 ///
 /// # Errors
 /// All that is wrong with it, located.
 pub fn compile(spec: &Spec, functions: &Functions) -> Result<Physical, Report> {
-    let logical = resolve::resolve(spec, functions)?;
+    let logical = resolve::resolve(spec, &Wrong::default(), functions)?;
     physical::lower(spec, logical)
+}
+
+/// Compiles what was read of a file; mistakes of form and of meaning are reported together.
+///
+/// # Errors
+/// All that is wrong with the file.
+pub fn compile_reading(reading: Reading, functions: &Functions) -> Result<(Spec, Physical), Report> {
+    let Reading { spec, mut report, wrong } = reading;
+    if report.is_empty() {
+        let spec = report.finish(spec)?;
+        let plan = compile(&spec, functions)?;
+        return Ok((spec, plan));
+    }
+    let meaning = spec.map(|spec| resolve::resolve(&spec, &wrong, functions));
+    if let Some(Err(more)) = meaning {
+        more.diagnostics().into_iter().for_each(|d| report.push(d.clone()));
+    }
+    Err(report)
 }

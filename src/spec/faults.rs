@@ -94,8 +94,19 @@ impl Faults {
         Arc::new(SourceText { name: self.source.name.clone(), text })
     }
 
-    pub(super) fn finish<T>(mut self, value: Option<T>) -> Result<T, Report> {
+    /// Whether anything is wrong at a place.
+    pub(super) fn within(&self, place: Span) -> bool {
+        let inside = |s: Span| s.start >= place.start && s.start < place.end;
+        self.report.diagnostics().into_iter().any(|d| d.span.is_some_and(inside))
+    }
+
+    /// The text at a place.
+    pub(super) fn text(&self, place: Span) -> &str {
+        self.source.text.get(place.start..place.end.min(self.source.text.len())).unwrap_or_default()
+    }
+
+    pub(super) fn report(mut self) -> Report {
         self.report.source = self.source();
-        self.report.finish(value)
+        self.report
     }
 }

@@ -5,6 +5,7 @@
 
 use super::ast::{From, Name, Operator, Spec, Step};
 use super::lower::{Draft, DraftStep, Lower};
+use super::{Wrong, WrongStep};
 use crate::diagnostics::{Diagnostic, SourceText, Span};
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -17,8 +18,8 @@ enum Target {
     Step(usize),
 }
 
-/// Resolves and checks a draft; `None` where it has no name. Findings go to the faults of `lower`.
-pub(super) fn validate(draft: Draft, lower: &mut Lower<'_>, source: Arc<SourceText>, base: &Path) -> Option<Spec> {
+/// Resolves and checks a draft; tells what of it could not be read. Findings go to the faults of `lower`.
+pub(super) fn validate(draft: Draft, lower: &mut Lower<'_>, source: Arc<SourceText>, base: &Path) -> (Spec, Wrong) {
     let mut checks = Checks::new(&draft, lower);
     checks.names();
     checks.topics();
@@ -32,11 +33,24 @@ pub(super) fn validate(draft: Draft, lower: &mut Lower<'_>, source: Arc<SourceTe
             checks.unread(&inputs, &outlets);
         }
     }
-    let name = draft.name?;
-    let steps = draft.steps.into_iter().zip(inputs).filter_map(|(step, inputs)| finish(step, inputs)).collect();
+    let regions = regions(&draft, source.text.len());
+    let mut wrong = Wrong { columns: std::mem::take(&mut lower.columns), steps: Vec::new() };
+    let mut steps = Vec::new();
+    for ((step, inputs), region) in draft.steps.into_iter().zip(inputs).zip(regions) {
+        if lower.faults.within(region) {
+            // Whatever it mentions may be a column that it makes.
+            let words = lower.faults.text(region).split(|c: char| !c.is_alphanumeric() && c != '_');
+            wrong.columns.extend(words.filter(|w| !w.is_empty()).map(str::to_owned));
+            let from = inputs.into_iter().map(|(from, _)| from).collect();
+            wrong.steps.push(WrongStep { name: step.name.value, from, passes: PASSING.contains(&step.kind) });
+        } else {
+            steps.extend(finish(step, inputs));
+        }
+    }
+    let name = draft.name.unwrap_or_else(|| Name::new(String::new(), Span::default()));
     let sinks = draft.sinks.into_iter().zip(outlets);
     let sinks = sinks.filter_map(|(s, o)| o.map(|(from, _)| super::ast::Sink { from, ..s.sink })).collect();
-    Some(Spec {
+    let spec = Spec {
         source,
         base: base.to_owned(),
         name,
@@ -49,7 +63,21 @@ pub(super) fn validate(draft: Draft, lower: &mut Lower<'_>, source: Arc<SourceTe
         state: draft.state,
         functions: draft.functions,
         kafka: draft.kafka,
-    })
+    };
+    (spec, wrong)
+}
+
+/// Steps that keep the columns of their input; `step` is one whose operator is unknown.
+const PASSING: [&str; 6] = ["step", "filter", "log", "key_by", "set", "score"];
+
+/// The text of each step: up to the next one.
+fn regions(draft: &Draft, end: usize) -> Vec<Span> {
+    let starts: Vec<usize> = draft.steps.iter().map(|s| s.span.start.min(s.name.span.start)).collect();
+    let ends = starts.iter().skip(1).copied().chain([end]);
+    // Sinks may stand behind the last step; what is wrong there is not wrong with it.
+    let sinks = draft.sinks.iter().map(|s| s.sink.span.start);
+    let cut = |start: usize, end: usize| sinks.clone().filter(|s| *s > start && *s < end).min().unwrap_or(end);
+    starts.iter().zip(ends).map(|(start, end)| Span::new(*start, cut(*start, end))).collect()
 }
 
 type Input = (From, Target);

@@ -100,6 +100,57 @@ hint: did you mean `exactly_once`?
     );
 }
 
+/// A step that cannot be read hides neither what stands behind it nor what is wrong with the SQL elsewhere.
+#[test]
+fn mistakes_of_form_and_of_meaning_are_told_together() {
+    let f = Fastdata::in_temp();
+    f.file(
+        "p.yaml",
+        "name: p
+source: {topic: raw, schema: {n: bigit, b: double}}
+steps:
+  - fliter: b > 1
+  - filter: c > 1
+  - filter: n > 1
+  - scan: {by: [b], inti: {k: 0}, next: {k: k + 1}}
+  - filter: k > 1 AND q > 1
+sink: {topic: out, key: nn}
+",
+    );
+    // `n` and `k` are there but for a mistake that has been told; of `q`, behind the step that cannot be
+    // read, nobody knows.
+    f.args("validate p.yaml").fails_with(2).stdout("").stderr(
+        "error: unknown type `bigit`
+  --> p.yaml:2:34
+  |
+2 | source: {topic: raw, schema: {n: bigit, b: double}}
+  |                                  ^^^^^
+hint: did you mean `bigint`?
+
+error: unknown field `fliter` in a step
+  --> p.yaml:4:5
+  |
+4 |   - fliter: b > 1
+  |     ^^^^^^
+hint: did you mean `filter`?
+
+error: unknown column `c`
+  --> p.yaml:5:13
+  |
+5 |   - filter: c > 1
+  |             ^
+hint: columns in scope: b
+
+error: unknown field `inti` in `scan`
+  --> p.yaml:7:21
+  |
+7 |   - scan: {by: [b], inti: {k: 0}, next: {k: k + 1}}
+  |                     ^^^^
+hint: did you mean `init`?
+",
+    );
+}
+
 #[test]
 fn five_mistakes_in_sql_are_five_messages() {
     let f = Fastdata::in_temp();

@@ -75,8 +75,23 @@ impl Lease {
             )
             .at(file)
         })?;
-        self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.unlock();
         Ok(())
+    }
+
+    /// Closing the file is not enough: a process that is being started by another thread holds a copy of
+    /// it until its own program begins, and with it the lock.
+    fn unlock(&self) {
+        if let Some(lock) = self.lock.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            // The lock falls with the file where this fails.
+            drop(lock.unlock());
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.unlock();
     }
 }
 

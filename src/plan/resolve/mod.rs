@@ -13,19 +13,19 @@ use super::logical::{Logical, LogicalNode, NodeId, NodeRef, Output, Port};
 use super::op::Op;
 use crate::diagnostics::{Diagnostic, Report, Span};
 use crate::expr::{Expr, ExprError, Functions, Predicate, Scope};
-use crate::spec::{From, Name, Operator, Spec, Sql, Step};
+use crate::spec::{From, Name, Operator, Spec, Sql, Step, Wrong, WrongStep};
 use arrow_schema::SchemaRef;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The result of resolving one step: what it does and what it gives, or `None` where it is wrong.
 type Resolved = Option<(Op, Vec<Output>, Option<Vec<String>>)>;
 
-/// Resolves a whole file.
-pub(super) fn resolve(spec: &Spec, functions: &Functions) -> Result<Logical, Report> {
+/// Resolves a whole file, or what could be read of it.
+pub(super) fn resolve(spec: &Spec, wrong: &Wrong, functions: &Functions) -> Result<Logical, Report> {
     let functions = define(functions, spec);
     let (functions, faults) = functions;
     let report = Report::new(spec.source.clone());
-    let mut r = Resolver { functions, report, ends: BTreeMap::new(), unknown: BTreeSet::new() };
+    let mut r = Resolver { functions, report, ends: BTreeMap::new(), unknown: wrong.columns.clone() };
     faults.into_iter().for_each(|d| r.report.push(d));
     let mut logical = Logical { sources: Vec::new(), nodes: Vec::new() };
     for source in &spec.sources {
@@ -35,8 +35,16 @@ pub(super) fn resolve(spec: &Spec, functions: &Functions) -> Result<Logical, Rep
         }
     }
     let mut left: Vec<&Step> = spec.steps.iter().collect();
+    let mut wrong: Vec<&WrongStep> = wrong.steps.iter().filter(|s| s.passes).collect();
     // Steps may refer to later ones; each round takes those whose inputs are known.
-    while let Some(i) = left.iter().position(|s| s.from.iter().all(|f| r.find(f).is_some())) {
+    let ready = |r: &Resolver, from: &[From]| !from.is_empty() && from.iter().all(|f| r.find(f).is_some());
+    loop {
+        if let Some(i) = wrong.iter().position(|s| ready(&r, &s.from)) {
+            let step = wrong.remove(i);
+            r.ends.extend(r.find(&step.from[0]).map(|input| ((step.name.clone(), None), input)));
+            continue;
+        }
+        let Some(i) = left.iter().position(|s| ready(&r, &s.from)) else { break };
         let step = left.remove(i);
         let inputs: Vec<NodeRef> = step.from.iter().filter_map(|f| r.find(f)).collect();
         let resolved = r.step(step, &inputs, &logical);
@@ -93,8 +101,7 @@ impl Resolver {
     }
 
     fn sql_fault(&mut self, sql: &Sql, e: ExprError) {
-        let mut words = sql.text.split(|c: char| !c.is_alphanumeric() && c != '_');
-        if !words.any(|w| self.unknown.contains(w)) {
+        if !e.unknown.as_ref().is_some_and(|name| self.unknown.contains(name)) {
             self.report.push(diagnose(sql, e));
         }
     }
@@ -105,6 +112,10 @@ impl Resolver {
         match &step.operator {
             Operator::Filter(_) | Operator::Log(_) | Operator::KeyBy(_) => {}
             Operator::Set(items) => self.unknown.extend(items.iter().map(|(n, _)| n.value.clone())),
+            Operator::Score(score) => {
+                self.unknown.extend(score.outputs.iter().map(|(n, _)| n.value.clone()));
+                self.unknown.insert("prediction".into());
+            }
             _ => return None,
         }
         Some((Op::Merge, vec![input.clone()], None))

@@ -6,7 +6,7 @@
 
 use super::Resolver;
 use super::project::overlay;
-use crate::expr::{Expr, ExprError, Scope};
+use crate::expr::{Expr, Scope};
 use crate::models;
 use crate::plan::logical::Output;
 use crate::plan::op::{Item, ModelChoice, ScorePlan};
@@ -57,13 +57,13 @@ fn output(r: &mut Resolver, sql: &Sql, own: &mut Vec<Field>) -> Option<Expr> {
                     *own = fields;
                     return Some(expr);
                 }
-                Err(ExprError { unknown: Some(name), .. }) if !fields.iter().any(|f| *f.name() == name) => {
-                    fields.push(Field::new(name, data_type.clone(), true));
-                }
-                Err(e) => {
-                    fault = fault.or(Some(e));
-                    break;
-                }
+                Err(e) => match e.stranger().filter(|name| !fields.iter().any(|f| f.name() == name)) {
+                    Some(name) => fields.push(Field::new(name, data_type.clone(), true)),
+                    None => {
+                        fault = fault.or(Some(e));
+                        break;
+                    }
+                },
             }
         }
     }

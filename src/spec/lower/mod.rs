@@ -20,7 +20,7 @@ use super::kafka::Kafka;
 use super::node::{Entry, Node, Scalar, Value};
 use super::shape::{Field, Object};
 use crate::diagnostics::{Diagnostic, Span, nearest, one_of};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 /// A file as far as it could be read, with its references still as texts.
@@ -59,6 +59,8 @@ pub(super) struct Lower<'a> {
     pub(super) faults: &'a mut Faults,
     /// What messages show of texts with `${…}`, by where they begin.
     masks: HashMap<usize, String>,
+    /// Columns whose type could not be read.
+    pub(super) columns: BTreeSet<String>,
 }
 
 /// The fields of a map that the grammar knows.
@@ -88,7 +90,7 @@ impl<'n> Fields<'n> {
 
 impl<'a> Lower<'a> {
     pub(super) fn new(faults: &'a mut Faults) -> Self {
-        Self { faults, masks: HashMap::new() }
+        Self { faults, masks: HashMap::new(), columns: BTreeSet::new() }
     }
 
     pub(super) fn report(&mut self, at: Span, message: impl Into<String>, hint: impl Into<String>) {

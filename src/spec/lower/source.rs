@@ -129,6 +129,8 @@ impl Lower<'_> {
             if let Some(data_type) = self.data_type(key, value) {
                 fields.push(Field::new(&key.text, data_type, true));
                 names.push(key.span);
+            } else {
+                self.columns.insert(key.text.clone());
             }
             if key.text.is_empty() {
                 self.faults.push(Diagnostic::at(key.span, "expected a column before `:`"));
