@@ -6,6 +6,7 @@
 //! | [`golden`] | every operator and format, on the cases under `tests/cases/` |
 //! | [`properties`] | windows, folds and repartitions against naive models |
 //! | [`program`] | the binary: exit codes, messages, what is shipped with it |
+//! | [`kafka`] | the same over a real Apache Kafka, started by the tests where Java and Maven are there |
 //! | [`kill`] | exactly-once: runs that are killed at any moment |
 //!
 //! What they share is in [`harness`]. No test sleeps to wait for something, and no expected value was
@@ -16,6 +17,7 @@
 mod architecture;
 mod golden;
 mod harness;
+mod kafka;
 mod kill;
 mod program;
 mod properties;

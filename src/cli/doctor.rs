@@ -2,10 +2,13 @@
 //!
 //! It changes nothing: what it writes to find out, it removes.
 
+use super::backplane;
 use super::context::Context;
 use super::exit::Failed;
 use super::global::Global;
 use super::output::size;
+use crate::log::Log as _;
+use crate::log::kafka::KafkaLog;
 use rusqlite::Connection;
 use std::fmt;
 use std::io::IsTerminal as _;
@@ -204,9 +207,17 @@ fn terminal() -> Finding {
 }
 
 fn kafka(global: &Global) -> Option<Finding> {
-    let brokers = global.brokers.as_ref()?;
+    const WHAT: &str = "kafka";
     let advice = "leave out `--brokers` and unset FASTDATA_BROKERS to use the embedded log";
-    Some(Finding::bad(Verdict::Fail, "kafka", format!("`{brokers}`: Kafka is not part of this version"), advice))
+    let settings = match backplane::settings(global, None) {
+        Ok(settings) => settings?,
+        Err(e) => return Some(Finding::bad(Verdict::Fail, WHAT, format!("{e:#}"), advice)),
+    };
+    let found = KafkaLog::connect(&settings).and_then(|log| log.topics(None));
+    Some(match found {
+        Ok(topics) => Finding::ok(WHAT, format!("{} answers, {} topics", settings.brokers, topics.len())),
+        Err(e) => Finding::bad(Verdict::Fail, WHAT, e.to_string(), advice),
+    })
 }
 
 #[cfg(test)]

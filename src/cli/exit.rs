@@ -113,6 +113,7 @@ fn is_wrong_name(error: &LogError) -> bool {
         E::TopicReplaced { .. }
         | E::GroupTaken { .. }
         | E::Fenced { .. }
+        | E::Undone { .. }
         | E::TooLarge { .. }
         | E::Corrupt(_)
         | E::Unusable(_)

@@ -70,6 +70,15 @@ pub enum LogError {
         /// The group.
         group: String,
     },
+    /// The partitions of this member went to others, or it was taken for dead: its transaction is undone,
+    /// and it goes on with what the group gives it next.
+    #[error("the transaction of pipeline `{group}` is undone: {why}; it goes on from what was committed last")]
+    Undone {
+        /// The group.
+        group: String,
+        /// What happened.
+        why: String,
+    },
     /// A record larger than the backplane takes.
     #[error("a record of {bytes} bytes for `{at}` is larger than the limit of {limit}")]
     TooLarge {
@@ -108,6 +117,7 @@ impl LogError {
     pub fn answer(&self) -> Answer {
         match self {
             Self::Busy(_) => Answer::Retry,
+            Self::Undone { .. } => Answer::Abort,
             _ => Answer::Fatal,
         }
     }

@@ -9,6 +9,8 @@
 pub mod conformance;
 pub mod embedded;
 mod error;
+pub mod kafka;
+mod naming;
 mod partitioner;
 
 pub use error::{Answer, LogError, LogResult};
@@ -121,7 +123,8 @@ pub trait Log: Send + Sync + std::fmt::Debug {
 /// Reads records in order, each partition from its own position.
 pub trait Reader: Send {
     /// The next records of one partition; waits at most `wait` for some to come, then returns `None`.
-    /// Partitions take turns, so that none starves. Returns at once when records are there.
+    /// Partitions take turns, so that none starves. Returns at once when records are there, and `None`
+    /// before the time is over where a position has moved past offsets that hold no record.
     fn poll(&mut self, limit: FetchLimit, wait: Duration) -> LogResult<Option<Fetched>>;
 
     /// Where each partition is: the offset of the next record to be returned.
@@ -175,6 +178,10 @@ pub trait Member: Send {
 
     /// Sets where an assigned partition is read next.
     fn seek(&mut self, at: &TopicPartition, to: Offset) -> LogResult<()>;
+
+    /// Where each assigned partition is: the offset of the next record to be returned. It moves past
+    /// offsets that hold no record.
+    fn positions(&self) -> Vec<(TopicPartition, Offset)>;
 
     /// Stops (`true`) or resumes reading some partitions; polling goes on.
     fn pause(&mut self, of: &[TopicPartition], paused: bool) -> LogResult<()>;

@@ -73,8 +73,12 @@ impl Commits {
         }
     }
 
-    /// Commits epoch after epoch until all tasks are gone.
-    pub(super) fn run(mut self, mut reports: mpsc::Receiver<Report>, done: &std::sync::mpsc::SyncSender<Committed>) {
+    /// Commits epoch after epoch until all tasks are gone; gives back what it commits with.
+    pub(super) fn run(
+        mut self,
+        mut reports: mpsc::Receiver<Report>,
+        done: &std::sync::mpsc::SyncSender<Committed>,
+    ) -> Box<dyn Committer> {
         let mut waiting: BTreeMap<Epoch, Vec<(TaskCommit, Vec<Instant>)>> = BTreeMap::new();
         while let Some(report) = reports.blocking_recv() {
             let outcome = match report {
@@ -92,7 +96,7 @@ impl Commits {
             let failed = outcome.is_err();
             // The intake hangs up only once the run is over.
             if done.send(outcome).is_err() || failed {
-                return;
+                return self.committer;
             }
         }
         self.info.stopped_at = Some(self.clock.now());
@@ -101,6 +105,7 @@ impl Commits {
             tracing::warn!("the end of the run could not be recorded: {e}");
         }
         self.trimming.finish();
+        self.committer
     }
 
     fn commit(&mut self, mut ready: Vec<(TaskCommit, Vec<Instant>)>) -> Result<(), Fault> {

@@ -37,7 +37,8 @@ const BRIEF: Duration = Duration::from_micros(500);
 pub(super) struct Route {
     pub(super) sub: u32,
     pub(super) to: Sender<Message>,
-    pub(super) partitions: Vec<TopicPartition>,
+    /// Those of its partitions that are there.
+    pub(super) owned: Vec<TopicPartition>,
     /// The inputs of a task that merges them; they are read by cursors, not by the member.
     pub(super) wanted: Vec<Wanted>,
 }
@@ -55,6 +56,15 @@ pub(super) struct Intake {
     pub(super) flow: Flow,
 }
 
+/// How reading ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// It was told to stop, or has come to the end.
+    Done,
+    /// The group hands out its partitions anew; everything that was read is committed.
+    Revoked,
+}
+
 /// One input of a task that merges several.
 struct Reading {
     route: usize,
@@ -62,9 +72,19 @@ struct Reading {
     cursor: Cursor,
 }
 
+/// How a turn ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    Done,
+    /// The group takes the partitions back; what was read of them can still be committed.
+    Revoked,
+}
+
 /// What is under way.
 #[derive(Default)]
 pub(super) struct Flow {
+    /// The partitions are no longer this member's.
+    revoked: bool,
     by_partition: BTreeMap<TopicPartition, usize>,
     /// Read but not yet taken by a full queue.
     held: BTreeMap<usize, (Fetched, Instant)>,
@@ -87,9 +107,10 @@ impl Intake {
         mut self,
         starts: &[(TopicPartition, Offset)],
         ends: Option<BTreeMap<TopicPartition, Offset>>,
-    ) -> (Result<(), Fault>, Box<dyn Member>) {
+    ) -> (Result<Ending, Fault>, Box<dyn Member>) {
         let outcome = self.read(starts, ends);
-        (outcome, self.member)
+        let ending = if self.flow.revoked { Ending::Revoked } else { Ending::Done };
+        (outcome.map(|()| ending), self.member)
     }
 
     fn read(
@@ -98,7 +119,7 @@ impl Intake {
         ends: Option<BTreeMap<TopicPartition, Offset>>,
     ) -> Result<(), Fault> {
         for (i, route) in self.routes.iter().enumerate() {
-            self.flow.by_partition.extend(route.partitions.iter().map(|p| (p.clone(), i)));
+            self.flow.by_partition.extend(route.owned.iter().map(|p| (p.clone(), i)));
         }
         for (at, offset) in starts {
             let merged = |route: &usize| !self.routes[*route].wanted.is_empty();
@@ -114,9 +135,7 @@ impl Intake {
     }
 
     fn until_stopped(&mut self) -> Result<(), Fault> {
-        while !self.stopping() {
-            self.turn(None)?;
-        }
+        while !self.stopping() && self.turn(None)? != Turn::Revoked {}
         self.settle(None)
     }
 
@@ -125,7 +144,7 @@ impl Intake {
         let subs: BTreeSet<u32> = self.routes.iter().map(|r| r.sub).collect();
         for sub in subs {
             let inputs: Vec<TopicPartition> =
-                self.routes.iter().filter(|r| r.sub == sub).flat_map(|r| r.partitions.clone()).collect();
+                self.routes.iter().filter(|r| r.sub == sub).flat_map(|r| r.owned.clone()).collect();
             for at in &inputs {
                 if !ends.contains_key(at) && self.flow.next.contains_key(at) {
                     ends.insert(at.clone(), self.log.resolve(at, crate::log::Start::Latest)?);
@@ -133,16 +152,18 @@ impl Intake {
             }
             self.flow.cursors = self.cursors(sub, &ends)?;
             let merged: BTreeSet<TopicPartition> = self.flow.cursors.iter().map(|c| c.cursor.at().0.clone()).collect();
-            let reached = |flow: &Flow| {
-                let rest = inputs.iter().filter(|at| !merged.contains(*at));
-                rest.into_iter().all(|at| flow.next.get(at) >= ends.get(at))
-            };
-            let mut quiet = false;
-            while !(self.flow.held.is_empty() && self.flow.cursors.is_empty() && (reached(&self.flow) || quiet)) {
+            let rest: Vec<_> = inputs.iter().filter(|at| !merged.contains(*at)).collect();
+            let reached = |flow: &Flow| rest.iter().all(|at| flow.next.get(*at) >= ends.get(*at));
+            while !(self.flow.held.is_empty() && self.flow.cursors.is_empty() && reached(&self.flow)) {
                 if self.stopping() {
                     return self.settle(None);
                 }
-                quiet = self.turn(Some(&ends))?;
+                if self.turn(Some(&ends))? == Turn::Revoked {
+                    return self.settle(None);
+                }
+                // What is read last may not be the last offset: some hold no record.
+                let positions = self.member.positions();
+                self.flow.next.extend(positions.into_iter().filter(|(at, _)| !merged.contains(at)));
             }
             self.settle(Some(sub))?;
         }
@@ -191,8 +212,8 @@ impl Intake {
         self.stop.load(Ordering::Relaxed)
     }
 
-    /// One poll and what follows from it; tells whether the backplane had nothing.
-    fn turn(&mut self, ends: Option<&BTreeMap<TopicPartition, Offset>>) -> Result<bool, Fault> {
+    /// One poll and what follows from it.
+    fn turn(&mut self, ends: Option<&BTreeMap<TopicPartition, Offset>>) -> Result<Turn, Fault> {
         self.hand_over()?;
         let offered = self.offer()?;
         let wait = if offered {
@@ -210,9 +231,11 @@ impl Intake {
                 false
             }
             GroupEvent::Idle => true,
-            GroupEvent::Assigned(_) | GroupEvent::Revoked(_) => {
-                return Err(Fault::Abort("the group was rebalanced".into()));
+            GroupEvent::Revoked(_) => {
+                self.flow.revoked = true;
+                return Ok(Turn::Revoked);
             }
+            GroupEvent::Assigned(_) => return Err(Fault::internal("partitions were given that nobody had taken")),
         };
         self.hear(Duration::ZERO)?;
         self.tick();
@@ -224,7 +247,7 @@ impl Intake {
         if !self.flow.under_way && (silent || (active && (due || full || dry))) {
             self.barrier(false)?;
         }
-        Ok(quiet)
+        Ok(Turn::Done)
     }
 
     /// Gives records to their task, or holds them and pauses its partitions.
@@ -246,7 +269,7 @@ impl Intake {
         self.flow.held.insert(route, (fetched, Instant::now()));
         self.hand_over()?;
         if self.flow.held.contains_key(&route) {
-            self.member.pause(&self.routes[route].partitions, true)?;
+            self.member.pause(&self.routes[route].owned, true)?;
         }
         Ok(())
     }
@@ -256,7 +279,9 @@ impl Intake {
             match self.routes[route].to.try_send(Message::Data(fetched, at)) {
                 Ok(()) => {
                     self.flow.dirty = true;
-                    self.member.pause(&self.routes[route].partitions, false)?;
+                    if !self.flow.revoked {
+                        self.member.pause(&self.routes[route].owned, false)?;
+                    }
                 }
                 Err(TrySendError::Full(Message::Data(fetched, at))) => {
                     self.flow.held.insert(route, (fetched, at));

@@ -13,28 +13,33 @@
 use super::build::{self, Factory, Surroundings};
 use super::commit::Commits;
 use super::fault::Fault;
-use super::intake::{Flow, Intake, Route};
+use super::intake::{Ending, Flow, Intake, Route};
 use super::models::{MODELS_TOPIC, ModelFeed, Models};
 use super::operators::Samples;
+use super::task::Task;
+use super::topics::Partitions;
 use super::trim::{self, Trimming};
 use super::worker::{Gauges, QUEUE, work};
 use super::{restore, topics};
-use crate::log::{GroupEvent, GroupSpec, Log, Start};
+use crate::log::{Committer, FetchLimit, GroupEvent, GroupSpec, Log, Member, Start};
 use crate::metrics::{EdgeInfo, PipelineInfo, SourceInfo, StepInfo};
 use crate::plan::{Feed, InputPlan, Physical, Port, SubTopology};
 use crate::record::{Offset, TopicPartition};
-use crate::time::Clock;
-use std::collections::BTreeMap;
+use crate::time::{Clock, millis};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::mpsc;
 
-/// Faults in a row without a commit between them after which a run gives up.
-const ATTEMPTS: u32 = 5;
+/// How often it is looked whether to stop while the group hands out no partitions.
+const JOIN: Duration = Duration::from_millis(100);
 
-/// Longest wait for the group to hand out partitions.
-const JOIN: Duration = Duration::from_secs(30);
+/// Wait after the first fault of several in a row; each further one doubles it.
+const BACKOFF: Duration = Duration::from_millis(100);
+
+/// Longest wait between two attempts.
+const SELDOM: Duration = Duration::from_secs(5);
 
 /// Where a run begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -103,13 +108,17 @@ impl Engine {
         let (mut options, stop) = (options.clone(), stop.clone());
         let handle = tokio::runtime::Handle::current();
         let run = move || {
-            let mut failed = 0;
+            let mut wait = BACKOFF;
             loop {
+                let begun = engine.clock.now();
                 match engine.attempt(&options, &stop, &handle) {
-                    Err(Fault::Abort(why)) if failed + 1 < ATTEMPTS && !stop.asked() => {
-                        failed += 1;
+                    Err(Fault::Abort(why)) if !stop.asked() => {
                         tracing::warn!("going back to what was committed: {why}");
                         options.from = From::Committed;
+                        // One that had worked for a while is no sign that the next will fail.
+                        let worked = engine.clock.now() - begun > millis(SELDOM);
+                        wait = if worked { BACKOFF } else { (wait * 2).min(SELDOM) };
+                        pause(wait, &stop);
                     }
                     Err(Fault::Stopped) => return Ok(()),
                     other => return other,
@@ -119,59 +128,85 @@ impl Engine {
         tokio::task::spawn_blocking(run).await.map_err(Fault::internal)?
     }
 
+    /// One membership of the group, from joining to leaving: as many rounds as the group hands out partitions.
     fn attempt(&self, options: &RunOptions, stop: &Stop, handle: &tokio::runtime::Handle) -> Result<(), Fault> {
         let (plan, log) = (&self.plan, self.log.as_ref());
         if options.from != From::Committed {
             topics::forget(plan, log)?;
         }
-        let partitions = topics::prepare(plan, log)?;
+        topics::prepare(plan, log)?;
         let inputs: Vec<Arc<str>> = plan.subs.iter().flat_map(|s| &s.inputs).map(|i| i.topic().clone()).collect();
         let group = GroupSpec { group: plan.name.clone(), topics: inputs, instance: options.instance.clone() };
         let mut member = log.join(&group)?;
-        let assigned = loop {
-            match member.poll(crate::log::FetchLimit::default(), JOIN)? {
-                GroupEvent::Assigned(assigned) => break assigned,
-                GroupEvent::Idle if !stop.asked() => {}
-                _ => return Err(Fault::Stopped),
-            }
-        };
+        let mut committer = member.committer()?;
         let models = Arc::new(Models::new(plan, self.clock.clone(), true));
         let feed = models.needed().then(|| ModelFeed::open(log, MODELS_TOPIC, models.clone())).transpose()?;
-        let around = Surroundings {
-            partitions,
-            models: models.clone(),
-            samples: self.samples.clone(),
-            custom: self.custom.clone(),
-        };
-        let fresh = options.from != From::Committed;
-        let committed: Vec<_> =
-            if fresh { assigned.iter().map(|(at, _)| (at.clone(), None)).collect() } else { assigned };
-        let mut tasks = Vec::new();
-        let mut progress = restore::progress(log, &plan.name)?;
-        for sub in &plan.subs {
-            let shared = Arc::new(sub.clone());
-            for partition in 0..build::width(sub, &around.partitions) {
-                let mut task = build::task(plan, &shared, partition, &around)?;
-                let was = progress.remove(&task.id().to_string());
-                restore::restore(log, plan, &mut task, was, &committed)?;
-                tasks.push(task);
+        std::thread::scope(|threads| {
+            let feed = feed.map(|feed| threads.spawn(move || feed.follow()));
+            let watch = threads.spawn({
+                let (models, stop) = (models.clone(), stop.clone());
+                move || watch(&stop, &models)
+            });
+            let mut round = options.clone();
+            let outcome = loop {
+                let given = match given(member.as_mut(), stop) {
+                    Ok(Some(given)) => given,
+                    Ok(None) => break Ok(()),
+                    Err(fault) => break Err(fault),
+                };
+                let ended;
+                (ended, member, committer) = self.round(&round, stop, handle, member, committer, given, &models);
+                match ended {
+                    Ok(Ending::Revoked) => round.from = From::Committed,
+                    Ok(Ending::Done) => break Ok(()),
+                    Err(fault) => break Err(fault),
+                }
+            };
+            models.stop();
+            let watched = watch.join().is_ok();
+            let fed = feed.map_or(Ok(Ok(())), std::thread::ScopedJoinHandle::join);
+            let left = member.leave();
+            outcome?;
+            left?;
+            match fed {
+                Ok(fed) if watched => fed,
+                _ => Err(Fault::internal("a thread of the run has panicked")),
             }
-        }
-        let starts = self.starts(options.from, &committed)?;
-        let ends = if options.until_end { Some(self.ends(&committed)?) } else { None };
-        let info = self.info(options);
+        })
+    }
 
+    /// What the group has given, until it takes it back or the run ends. Member and committer come back.
+    #[expect(clippy::too_many_arguments, reason = "what a membership owns goes in and comes out again")]
+    fn round(
+        &self,
+        options: &RunOptions,
+        stop: &Stop,
+        handle: &tokio::runtime::Handle,
+        member: Box<dyn Member>,
+        committer: Box<dyn Committer>,
+        given: Given,
+        models: &Arc<Models>,
+    ) -> (Result<Ending, Fault>, Box<dyn Member>, Box<dyn Committer>) {
+        let (plan, log) = (&self.plan, self.log.as_ref());
+        let built = self.tasks(options, given, models);
+        let (tasks, starts, ends) = match built {
+            Ok(built) => built,
+            Err(fault) => return (Err(fault), member, committer),
+        };
         let gauges = Arc::new(Gauges::default());
         let (reports, reported) = mpsc::channel(tasks.len().max(1) * 2);
         let (done, committed) = std::sync::mpsc::sync_channel(2);
         let (trimming, trimmed) = Trimming::new();
-        let commits = Commits::new(plan.clone(), member.committer()?, self.clock.clone(), info, tasks.len(), trimming);
+        let info = self.info(options);
+        let commits = Commits::new(plan.clone(), committer, self.clock.clone(), info, tasks.len(), trimming);
+        let owned: BTreeSet<&TopicPartition> = starts.iter().map(|(at, _)| at).collect();
         let mut routes = Vec::new();
         for mut task in tasks {
             let (to, messages) = mpsc::channel(QUEUE);
             // Only where every input has an end can the least of all be known.
             let wanted = if options.until_end { task.merge_inputs() } else { Vec::new() };
-            routes.push(Route { sub: task.id().sub, to, partitions: task.partitions(), wanted });
+            let owned = task.partitions().into_iter().filter(|at| owned.contains(at)).collect();
+            routes.push(Route { sub: task.id().sub, to, owned, wanted });
             handle.spawn(work(task, messages, reports.clone(), self.clock.clone(), gauges.clone()));
         }
         drop(reports);
@@ -189,25 +224,52 @@ impl Engine {
         std::thread::scope(|threads| {
             let commits = threads.spawn(move || commits.run(reported, &done));
             threads.spawn(move || trim::follow(log, &trimmed));
-            let feed = feed.map(|feed| threads.spawn(move || feed.follow()));
-            let watch = threads.spawn({
-                let models = models.clone();
-                let stop = stop.clone();
-                move || watch(&stop, &models)
-            });
             let (outcome, member) = intake.run(&starts, ends);
-            // The intake has dropped its routes: tasks end, then the committer.
-            models.stop();
-            let joined = commits.join().is_ok() & watch.join().is_ok();
-            let fed = feed.map_or(Ok(Ok(())), std::thread::ScopedJoinHandle::join);
-            let left = member.leave();
-            outcome?;
-            left?;
-            match fed {
-                Ok(fed) if joined => fed,
-                _ => Err(Fault::internal("a thread of the run has panicked")),
+            // The intake has dropped its routes: tasks end, then the committer. One that waits for a model
+            // after a fault would wait for ever.
+            if outcome.is_err() {
+                models.stop();
             }
+            let committer = commits.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            (outcome, member, committer)
         })
+    }
+
+    /// The tasks for what the group has given, as they were committed last; where each partition is read from
+    /// and, in a bounded run, up to where.
+    #[expect(clippy::type_complexity, reason = "named in the sentence above")]
+    fn tasks(
+        &self,
+        options: &RunOptions,
+        given: Given,
+        models: &Arc<Models>,
+    ) -> Result<(Vec<Task>, Vec<(TopicPartition, Offset)>, Option<BTreeMap<TopicPartition, Offset>>), Fault> {
+        let (plan, log) = (&self.plan, self.log.as_ref());
+        let around = Surroundings {
+            partitions: topics::prepare(plan, log)?,
+            models: models.clone(),
+            samples: self.samples.clone(),
+            custom: self.custom.clone(),
+        };
+        let fresh = options.from != From::Committed;
+        let committed: Given = given.into_iter().map(|(at, offset)| (at, offset.filter(|_| !fresh))).collect();
+        let mut tasks = Vec::new();
+        let mut progress = restore::progress(log, &plan.name)?;
+        for sub in &plan.subs {
+            let shared = Arc::new(sub.clone());
+            for partition in 0..build::width(sub, &around.partitions) {
+                let mut task = build::task(plan, &shared, partition, &around)?;
+                if !owns(&task, &around.partitions, &committed)? {
+                    continue;
+                }
+                let was = progress.remove(&task.id().to_string());
+                restore::restore(log, plan, &mut task, was, &committed)?;
+                tasks.push(task);
+            }
+        }
+        let starts = self.starts(options.from, &committed)?;
+        let ends = if options.until_end { Some(self.ends(&committed)?) } else { None };
+        Ok((tasks, starts, ends))
     }
 
     /// Where each partition is read from.
@@ -264,6 +326,48 @@ fn edge(sub: &SubTopology, feed: Feed) -> EdgeInfo {
         Feed::Node(n, Port(p)) => {
             EdgeInfo { step: sub.nodes[n].name.clone(), output: sub.nodes[n].outputs[p].name.clone() }
         }
+    }
+}
+
+/// Partitions with the position that was committed for each.
+type Given = Vec<(TopicPartition, Option<Offset>)>;
+
+/// What the group gives this member; `None` where the run is told to stop first.
+fn given(member: &mut dyn Member, stop: &Stop) -> Result<Option<Given>, Fault> {
+    while !stop.asked() {
+        if let GroupEvent::Assigned(given) = member.poll(FetchLimit::default(), JOIN)? {
+            return Ok(Some(given));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether a task is this member's: all of its partitions that there are, or none.
+fn owns(task: &Task, there: &Partitions, given: &Given) -> Result<bool, Fault> {
+    let there: Vec<TopicPartition> = task
+        .partitions()
+        .into_iter()
+        .filter(|at| there.get(&at.topic).is_none_or(|count| at.partition.0 < *count))
+        .collect();
+    let own = there.iter().filter(|at| given.iter().any(|(g, _)| g == *at)).count();
+    if own == 0 || own == there.len() {
+        return Ok(own > 0);
+    }
+    let list: Vec<String> = there.iter().map(|at| format!("`{at}`")).collect();
+    Err(Fault::Fatal(format!(
+        "task {} reads {}, which the group has given to different instances; give the topics the same number of partitions, or run one instance",
+        task.id(),
+        list.join(" and ")
+    )))
+}
+
+/// Waits, but not longer than until the run is told to stop.
+fn pause(time: Duration, stop: &Stop) {
+    let mut left = time;
+    while !left.is_zero() && !stop.asked() {
+        let nap = left.min(JOIN);
+        std::thread::park_timeout(nap);
+        left -= nap;
     }
 }
 

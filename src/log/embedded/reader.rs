@@ -66,6 +66,12 @@ pub(super) struct Cursors {
 }
 
 impl Cursors {
+    /// Where each partition is.
+    pub(super) fn positions(&self) -> Vec<(TopicPartition, Offset)> {
+        let place = |c: &Cursor| (TopicPartition::clone(&c.at), Offset(c.next.unwrap_or(0)));
+        self.cursors.iter().map(place).collect()
+    }
+
     pub(super) fn new(store: Arc<Store>, cursors: Vec<Cursor>) -> LogResult<Self> {
         let conn = store.connect()?;
         Ok(Self { store, conn, cursors, turn: 0, version: None, commits: 0, idle: Duration::ZERO })
@@ -276,7 +282,6 @@ impl Reader for EmbeddedReader {
     }
 
     fn positions(&self) -> Vec<(TopicPartition, Offset)> {
-        let place = |c: &Cursor| (TopicPartition::clone(&c.at), Offset(c.next.unwrap_or(0)));
-        self.cursors.cursors.iter().map(place).collect()
+        self.cursors.positions()
     }
 }

@@ -5,41 +5,16 @@
 
 use super::errors::{self, Named};
 use super::schema;
-use crate::log::{LogError, LogResult, PartitionInfo, TopicConfig, TopicInfo};
+use crate::log::{LogError, LogResult, PartitionInfo, TopicConfig, TopicInfo, naming};
 use crate::record::{Offset, TopicPartition};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-const MAX_NAME: usize = 249;
-const MAX_PARTITIONS: u32 = 10_000;
-
-/// Whether a topic may have this name: the rule of Kafka, so that pipelines can move there.
-pub(super) fn check_name(name: &str) -> LogResult<()> {
-    let fine = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
-    if name.is_empty() || name.len() > MAX_NAME || name == "." || name == ".." || !name.bytes().all(fine) {
-        return Err(LogError::InvalidTopic(format!(
-            "`{name}` cannot be the name of a topic: use 1 to {MAX_NAME} letters, digits, `.`, `_` and `-`"
-        )));
-    }
-    Ok(())
-}
-
 /// Makes a topic with its partitions.
 pub(super) fn create(conn: &Connection, file: &Path, name: &str, config: &TopicConfig, now: i64) -> LogResult<()> {
-    check_name(name)?;
-    if config.partitions == 0 || config.partitions > MAX_PARTITIONS {
-        return Err(LogError::InvalidTopic(format!(
-            "topic `{name}` cannot have {} partitions: use 1 to {MAX_PARTITIONS}",
-            config.partitions
-        )));
-    }
-    if config.compacted && (config.retention.is_some() || config.retention_bytes.is_some()) {
-        return Err(LogError::InvalidTopic(format!(
-            "topic `{name}` cannot be compacted and have a retention: it keeps the latest record of each key"
-        )));
-    }
+    naming::check(name, config)?;
     let age = config.retention.map(|d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX));
     let bytes = config.retention_bytes.map(|b| i64::try_from(b).unwrap_or(i64::MAX));
     let made = conn

@@ -1,0 +1,140 @@
+//! The committing half of a member: outputs, state, counters and positions in one Kafka transaction.
+//!
+//! Separate because exactly-once is this file. A transaction carries the membership of the seat that its
+//! records were read under; the group refuses it once it has decided again. Nothing is ever sent outside a
+//! transaction, and no transaction without positions as long as there is one to send.
+//!
+//! The transactional id is the pipeline's name with the lowest partition of the seat. Ranges are handed out
+//! without gaps and in one order for all topics, so no two members of one decision have the same lowest
+//! partition; a member of the next decision that has it begins by ending what the one before left open; and
+//! after a restart the ids are the same again. Who has no partition has an id of its own.
+
+use super::control::{Control, raw};
+use super::errors;
+use super::producer::{Failed, Writer};
+use crate::log::{Committer, LogError, LogResult, Transaction};
+use crate::record::{Offset, TopicPartition};
+use rdkafka::consumer::ConsumerGroupMetadata;
+use rdkafka::{Offset as Raw, TopicPartitionList};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// What a member holds between two decisions of its group.
+pub(super) struct Seat {
+    metadata: ConsumerGroupMetadata,
+    /// The identity of the topic of each partition.
+    ids: BTreeMap<TopicPartition, String>,
+    /// Positions as last committed.
+    known: Mutex<BTreeMap<TopicPartition, Offset>>,
+    slot: String,
+}
+
+impl Seat {
+    pub(super) fn new(
+        metadata: ConsumerGroupMetadata,
+        told: &[(TopicPartition, Option<Offset>)],
+        id: impl Fn(&str) -> String,
+    ) -> Self {
+        let ids = told.iter().map(|(at, _)| (at.clone(), id(&at.topic))).collect();
+        let known = told.iter().filter_map(|(at, offset)| Some((at.clone(), (*offset)?))).collect();
+        let lowest = told.iter().map(|(at, _)| at.partition.0).min();
+        let slot = lowest.map_or_else(super::unique, |p| p.to_string());
+        Self { metadata, ids, known: Mutex::new(known), slot }
+    }
+}
+
+/// Where the two halves of a member meet: the one sits down and rises, the other commits while it sits.
+#[derive(Default)]
+pub(super) struct Desk(Mutex<Option<Arc<Seat>>>);
+
+impl Desk {
+    fn seat(&self) -> Option<Arc<Seat>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn seated(&self) -> bool {
+        self.seat().is_some()
+    }
+
+    pub(super) fn sit(&self, seat: Seat) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(seat));
+    }
+
+    pub(super) fn rise(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+/// The owner of the transactions of one member.
+pub(super) struct KafkaCommitter {
+    group: String,
+    control: Arc<Control>,
+    desk: Arc<Desk>,
+    writer: Option<Writer>,
+}
+
+impl KafkaCommitter {
+    pub(super) fn new(group: &str, control: &Arc<Control>, desk: &Arc<Desk>) -> Self {
+        Self { group: group.to_owned(), control: control.clone(), desk: desk.clone(), writer: None }
+    }
+
+    fn undone(&self, why: impl Into<String>) -> LogError {
+        LogError::Undone { group: self.group.clone(), why: why.into() }
+    }
+
+    /// The positions to send, each with the identity of its topic. Where a transaction has none, one that
+    /// is known is sent again: without any, the group would not be asked whether this is still a member.
+    fn positions(&self, seat: &Seat, offsets: &[(TopicPartition, Offset)]) -> LogResult<TopicPartitionList> {
+        let known = seat.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let again: Vec<_> = match offsets.is_empty() {
+            true => known.iter().next().map(|(at, offset)| (at.clone(), *offset)).into_iter().collect(),
+            false => Vec::new(),
+        };
+        let mut list = TopicPartitionList::new();
+        for (at, next) in offsets.iter().chain(&again) {
+            let Some(id) = seat.ids.get(at) else {
+                return Err(self.undone(format!("`{at}` was given to another instance")));
+            };
+            let mut element = list.add_partition(&at.topic, raw(at.partition));
+            element.set_metadata(id);
+            let set = element.set_offset(Raw::Offset(next.0));
+            set.map_err(|e| {
+                errors::fault(self.control.brokers(), &format!("committing {next} for `{at}`"), errors::code(&e))
+            })?;
+        }
+        Ok(list)
+    }
+}
+
+impl Committer for KafkaCommitter {
+    fn commit(&mut self, transaction: &Transaction) -> LogResult<()> {
+        let Some(seat) = self.desk.seat() else {
+            return Err(self.undone("the group has taken back the partitions of this instance"));
+        };
+        let positions = self.positions(&seat, &transaction.offsets)?;
+        let id = format!("{}-{}", self.group, seat.slot);
+        let writer = match &mut self.writer {
+            Some(writer) if writer.id() == id => writer,
+            slot => slot.insert(Writer::new(&self.control, id)),
+        };
+        let written = writer.write(&transaction.appends, Some((&positions, &seat.metadata)));
+        match written {
+            Ok(_) => {
+                let mut known = seat.known.lock().unwrap_or_else(PoisonError::into_inner);
+                known.extend(transaction.offsets.iter().cloned());
+                Ok(())
+            }
+            Err(Failed::Refused(e)) => Err(e),
+            // A producer of the same id or a newer decision of the group: the group will say which.
+            Err(Failed::Superseded(why)) => {
+                self.writer = None;
+                Err(self.undone(why))
+            }
+            // The next producer of this id ends what is open, and the positions then tell which way it went.
+            Err(Failed::Unknown { error, .. }) => {
+                self.writer = None;
+                Err(self.undone(format!("it is not known whether it was committed: {error}")))
+            }
+        }
+    }
+}

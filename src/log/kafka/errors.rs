@@ -1,0 +1,143 @@
+//! From what librdkafka reports to the faults of a backplane.
+//!
+//! Separate because one table decides what is tried again, what undoes a transaction and what ends a run.
+//! It decides by code; librdkafka's words are only quoted.
+
+use crate::log::LogError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+
+/// librdkafka's words for a code.
+pub(super) fn words(code: Code) -> String {
+    let full = code.to_string();
+    match full.split_once(" (") {
+        Some((_, inner)) => inner.trim_end_matches(')').to_owned(),
+        None => full,
+    }
+}
+
+/// The code of an error that has one.
+pub(super) fn code(error: &KafkaError) -> Code {
+    match error {
+        KafkaError::Transaction(e) => e.code(),
+        other => other.rdkafka_error_code().unwrap_or(Code::Unknown),
+    }
+}
+
+/// Whether it may go well when asked again in a moment.
+pub(super) fn passes(code: Code) -> bool {
+    matches!(
+        code,
+        Code::BrokerTransportFailure
+            | Code::AllBrokersDown
+            | Code::OperationTimedOut
+            | Code::TimedOutQueue
+            | Code::MessageTimedOut
+            | Code::WaitingForCoordinator
+            | Code::WaitCache
+            | Code::InProgress
+            | Code::Retry
+            | Code::Outdated
+            | Code::DestroyBroker
+            | Code::BrokerDestroy
+            | Code::Resolve
+            | Code::LeaderNotAvailable
+            | Code::NotLeaderForPartition
+            | Code::RequestTimedOut
+            | Code::BrokerNotAvailable
+            | Code::ReplicaNotAvailable
+            | Code::NetworkException
+            | Code::CoordinatorLoadInProgress
+            | Code::CoordinatorNotAvailable
+            | Code::NotCoordinator
+            | Code::NotController
+            | Code::NotEnoughReplicas
+            | Code::NotEnoughReplicasAfterAppend
+            | Code::ISRInsufficient
+            | Code::ConcurrentTransactions
+            | Code::KafkaStorageError
+            | Code::FencedLeaderEpoch
+            | Code::UnknownLeaderEpoch
+            | Code::UnstableOffsetCommit
+            | Code::OffsetNotAvailable
+            | Code::ThrottlingQuotaExceeded
+    )
+}
+
+/// Whether the code says that a topic or a partition is not there.
+pub(super) fn missing(code: Code) -> bool {
+    matches!(
+        code,
+        Code::UnknownTopicOrPartition
+            | Code::UnknownTopic
+            | Code::UnknownPartition
+            | Code::UnknownTopicId
+            | Code::NoEnt
+    )
+}
+
+/// Whether the code says that another instance, or a later life of this one, goes on in its place.
+pub(super) fn superseded(code: Code) -> bool {
+    matches!(
+        code,
+        Code::Fenced
+            | Code::ProducerFenced
+            | Code::InvalidProducerEpoch
+            | Code::InvalidProducerIdMapping
+            | Code::IllegalGeneration
+            | Code::UnknownMemberId
+            | Code::FencedInstanceId
+            | Code::RebalanceInProgress
+            | Code::AssignmentLost
+            | Code::StaleMemberEpoch
+            | Code::FencedMemberEpoch
+    )
+}
+
+fn forbidden(code: Code) -> Option<&'static str> {
+    match code {
+        Code::TopicAuthorizationFailed => Some("on the topic"),
+        Code::GroupAuthorizationFailed => Some("on the consumer group"),
+        Code::ClusterAuthorizationFailed => Some("on the cluster"),
+        Code::TransactionalIdAuthorizationFailed => Some("on the transactional id"),
+        _ => None,
+    }
+}
+
+/// The fault that a failed request is; `doing` says what was tried, with its names.
+pub(super) fn fault(brokers: &str, doing: &str, code: Code) -> LogError {
+    if let Some(on) = forbidden(code) {
+        let what = words(code);
+        return LogError::Unusable(format!("Kafka does not allow it: {doing}: {what}; give this user the rights {on}"));
+    }
+    let text = format!("{doing} failed on Kafka at {brokers}: {}", words(code));
+    if passes(code) { LogError::Busy(text) } else { LogError::Unusable(text) }
+}
+
+/// How librdkafka says that a connection was there, and was broken off by the other side.
+const HANGS_UP: [&str; 4] = ["security.protocol", "isconnected", "roken pipe", "reset by peer"];
+
+/// Why no broker answers, from the last thing that a client has complained about.
+pub(super) fn unreachable(brokers: &str, heard: Option<&(Code, String)>) -> LogError {
+    let Some((code, reason)) = heard else {
+        return LogError::Unusable(format!(
+            "Kafka at {brokers} does not answer; check `--brokers` and whether a firewall is between"
+        ));
+    };
+    LogError::Unusable(match code {
+        Code::Authentication | Code::SaslAuthenticationFailed => format!(
+            "Kafka at {brokers} refuses the login: {reason}; check mechanism, username and password under `security: {{sasl: …}}`"
+        ),
+        Code::SSL => format!(
+            "no encrypted connection to Kafka at {brokers}: {reason}; check `security: {{tls: {{ca: …}}}}` and that the port is one for TLS"
+        ),
+        _ if HANGS_UP.iter().any(|words| reason.contains(words)) => {
+            format!("Kafka at {brokers} hangs up: {reason}; the port may want TLS or a login: check `security:`")
+        }
+        _ => format!("no broker can be reached at {brokers}: {reason}; check `--brokers` and that Kafka is running"),
+    })
+}
+
+/// Whether a complaint will be the same for ever, so that waiting longer helps nobody.
+pub(super) fn hopeless(code: Code) -> bool {
+    matches!(code, Code::Authentication | Code::SaslAuthenticationFailed | Code::SSL)
+}

@@ -1,0 +1,312 @@
+//! One transactional producer: begin, send, positions, commit, abort.
+//!
+//! Separate because a producer that does not know what became of its transaction is thrown away, and only
+//! here is it known which results are such. A record that is refused fails its transaction; nothing is
+//! ever left half sent.
+
+use super::context::{Deliveries, ProducerSide, ticket};
+use super::control::{Control, raw};
+use super::errors::{self, words};
+use crate::log::{Append, LogError};
+use crate::record::TopicPartition;
+use arrow_array::Array;
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::ConsumerGroupMetadata;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long one request of a transaction may take.
+const REQUEST: Duration = Duration::from_secs(5);
+
+/// How long a step of a transaction is tried again while the cluster is busy. Longer than the life of an
+/// open transaction, so that the coordinator has decided by then.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Between two looks at what has been delivered.
+const TICK: Duration = Duration::from_millis(1);
+
+/// How a transaction ends where it does not succeed.
+pub(super) enum Failed {
+    /// Nothing of it is or will be visible.
+    Refused(LogError),
+    /// Nothing of it will be visible: somebody else goes on in this place.
+    Superseded(String),
+    /// It is not known; the first offsets of what was written can tell.
+    Unknown { error: LogError, firsts: Vec<Option<i64>> },
+}
+
+type Positions<'a> = (&'a TopicPartitionList, &'a ConsumerGroupMetadata);
+
+/// A transactional producer under one id, made when it is first needed.
+pub(super) struct Writer {
+    control: Arc<Control>,
+    id: String,
+    producer: Option<BaseProducer<ProducerSide>>,
+    /// Partitions of the topics written to.
+    counts: HashMap<Arc<str>, u32>,
+}
+
+impl Writer {
+    pub(super) fn new(control: &Arc<Control>, id: String) -> Self {
+        Self { control: control.clone(), id, producer: None, counts: HashMap::new() }
+    }
+
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn fault(&self, doing: &str, code: Code) -> LogError {
+        errors::fault(self.control.brokers(), &format!("{doing} (transactional id `{}`)", self.id), code)
+    }
+
+    /// All or nothing; the first offset of each append.
+    pub(super) fn write(
+        &mut self,
+        appends: &[Append],
+        positions: Option<Positions<'_>>,
+    ) -> Result<Vec<Option<i64>>, Failed> {
+        self.check(appends).map_err(Failed::Refused)?;
+        self.begin()?;
+        let sent = self.send(appends, positions);
+        let Some(producer) = &self.producer else { return Ok(Vec::new()) };
+        let done = match sent {
+            Ok(()) => self.commit(producer),
+            Err(failed) => Err(failed),
+        };
+        match done {
+            Ok(()) => Ok(std::mem::take(&mut producer.context().deliveries().firsts)),
+            Err(failed) => {
+                // Undone now, so that readers need not wait for the coordinator to give it up. Even then the
+                // producer is not used again: what it still has under way must not meet the next transaction.
+                if !matches!(failed, Failed::Unknown { .. }) {
+                    abort(producer);
+                }
+                self.producer = None;
+                // What was not there may be there now, or the other way round.
+                self.counts.clear();
+                Err(failed)
+            }
+        }
+    }
+
+    /// Names what is not there before anything is begun: a producer would only wait for it to appear.
+    fn check(&mut self, appends: &[Append]) -> Result<(), LogError> {
+        for append in appends {
+            let topic = &append.to.topic;
+            let count = match self.counts.get(topic) {
+                Some(count) if append.to.partition.0 < *count => continue,
+                _ => self.control.partitions(topic)?.ok_or_else(|| self.control.unknown(topic))?,
+            };
+            self.counts.insert(topic.clone(), count);
+            if append.to.partition.0 >= count {
+                return Err(LogError::UnknownPartition { at: append.to.clone(), count });
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the producer where there is none. Its first act is to end what was left open under its id.
+    fn open(&mut self) -> Result<(), Failed> {
+        if self.producer.is_none() {
+            let config = self.control.settings.producer(&self.id);
+            let made = config.create_with_context(ProducerSide::default());
+            let producer: BaseProducer<ProducerSide> =
+                made.map_err(|e: KafkaError| Failed::Refused(self.control.settings.refused(&e)))?;
+            self.again("taking over transactions", &producer, |p| p.init_transactions(REQUEST))?;
+            self.producer = Some(producer);
+        }
+        Ok(())
+    }
+
+    /// Ends what was left open under this id, one way or the other.
+    pub(super) fn take_over(&mut self) -> Result<(), LogError> {
+        self.producer = None;
+        self.open().map_err(|failed| match failed {
+            Failed::Refused(e) | Failed::Unknown { error: e, .. } => e,
+            Failed::Superseded(why) => LogError::Busy(why),
+        })
+    }
+
+    fn begin(&mut self) -> Result<(), Failed> {
+        self.open()?;
+        let Some(producer) = &self.producer else { return Ok(()) };
+        {
+            let mut deliveries = producer.context().deliveries();
+            let transaction = deliveries.transaction.wrapping_add(1);
+            *deliveries = Deliveries { transaction, ..Deliveries::default() };
+        }
+        producer.begin_transaction().map_err(|e| {
+            let code = errors::code(&e);
+            self.producer = None;
+            self.failed("beginning a transaction", code)
+        })
+    }
+
+    fn failed(&self, doing: &str, code: Code) -> Failed {
+        if errors::superseded(code) {
+            Failed::Superseded(format!("{doing}: {}", words(code)))
+        } else {
+            Failed::Refused(self.fault(doing, code))
+        }
+    }
+
+    /// Makes a request until it is answered for good.
+    fn again(
+        &self,
+        doing: &str,
+        producer: &BaseProducer<ProducerSide>,
+        request: impl Fn(&BaseProducer<ProducerSide>) -> Result<(), KafkaError>,
+    ) -> Result<(), Failed> {
+        let start = Instant::now();
+        loop {
+            let Err(e) = request(producer) else { return Ok(()) };
+            producer.poll(TICK);
+            if !retriable(&e) || start.elapsed() > PATIENCE {
+                return Err(self.failed(doing, errors::code(&e)));
+            }
+        }
+    }
+
+    fn send(&self, appends: &[Append], positions: Option<Positions<'_>>) -> Result<(), Failed> {
+        let Some(producer) = &self.producer else { return Ok(()) };
+        let transaction = {
+            let mut deliveries = producer.context().deliveries();
+            deliveries.firsts = vec![None; appends.len()];
+            deliveries.transaction
+        };
+        for (number, append) in appends.iter().enumerate() {
+            for row in 0..append.records.len() {
+                self.send_one(producer, ticket(transaction, number), append, row)?;
+            }
+        }
+        let start = Instant::now();
+        while producer.in_flight_count() > 0 {
+            producer.poll(TICK);
+            self.delivered(producer)?;
+            if start.elapsed() > PATIENCE {
+                return Err(Failed::Refused(self.fault("writing records", Code::MessageTimedOut)));
+            }
+        }
+        self.delivered(producer)?;
+        // The client being done is not enough: only records that have arrived may be committed.
+        let arrived = producer.context().deliveries().arrived;
+        let sent: usize = appends.iter().map(|a| a.records.len()).sum();
+        if arrived != sent {
+            let brokers = self.control.brokers();
+            let text = format!(
+                "Kafka at {brokers} has confirmed {arrived} of {sent} records (transactional id `{}`)",
+                self.id
+            );
+            return Err(Failed::Refused(LogError::Busy(text)));
+        }
+        match positions {
+            Some((list, member)) if list.count() > 0 => {
+                self.again("committing positions", producer, |p| p.send_offsets_to_transaction(list, member, REQUEST))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn send_one(
+        &self,
+        producer: &BaseProducer<ProducerSide>,
+        ticket: usize,
+        append: &Append,
+        row: usize,
+    ) -> Result<(), Failed> {
+        let records = &append.records;
+        let mut record = BaseRecord::<[u8], [u8], usize>::with_opaque_to(&append.to.topic, ticket)
+            .partition(raw(append.to.partition))
+            .timestamp(stamp(records.timestamps[row]));
+        record.key = records.keys.is_valid(row).then(|| records.keys.value(row));
+        record.payload = records.values.is_valid(row).then(|| records.values.value(row));
+        let named = records.headers.as_ref().map(|h| h.row(row).collect::<Vec<_>>()).filter(|h| !h.is_empty());
+        record.headers = named.map(|named| {
+            let empty = OwnedHeaders::new_with_capacity(named.len());
+            named.into_iter().fold(empty, |all, (key, value)| all.insert(Header { key, value }))
+        });
+        let start = Instant::now();
+        loop {
+            match producer.send(record) {
+                Ok(()) => return Ok(()),
+                Err((KafkaError::MessageProduction(Code::QueueFull), back)) if start.elapsed() < PATIENCE => {
+                    record = back;
+                    producer.poll(TICK);
+                    self.delivered(producer)?;
+                }
+                Err((KafkaError::MessageProduction(Code::MessageSizeTooLarge), back)) => {
+                    let bytes = back.key.map_or(0, <[u8]>::len) + back.payload.map_or(0, <[u8]>::len);
+                    return Err(Failed::Refused(self.too_large(&append.to, bytes)));
+                }
+                Err((e, _)) => return Err(self.failed("writing records", errors::code(&e))),
+            }
+        }
+    }
+
+    fn too_large(&self, at: &TopicPartition, bytes: usize) -> LogError {
+        LogError::TooLarge { at: at.clone(), bytes, limit: self.control.settings.largest() }
+    }
+
+    /// Whether a record was refused so far.
+    fn delivered(&self, producer: &BaseProducer<ProducerSide>) -> Result<(), Failed> {
+        let refused = producer.context().deliveries().refused.take();
+        let Some((topic, partition, code)) = refused else { return Ok(()) };
+        if errors::superseded(code) {
+            return Err(self.failed("writing records", code));
+        }
+        let at = TopicPartition::new(topic, u32::try_from(partition).unwrap_or(u32::MAX));
+        Err(Failed::Refused(match code {
+            Code::InvalidRecord => LogError::InvalidTopic(format!(
+                "Kafka takes no such record for `{at}`: a compacted topic needs a key in every record"
+            )),
+            Code::InvalidTimestamp => LogError::InvalidTopic(format!(
+                "Kafka takes no record for `{at}` with a time that far from now; see `message.timestamp.after.max.ms` of the topic"
+            )),
+            code if errors::missing(code) => self.control.unknown(&at.topic),
+            code => self.fault(&format!("writing to `{at}`"), code),
+        }))
+    }
+
+    fn commit(&self, producer: &BaseProducer<ProducerSide>) -> Result<(), Failed> {
+        let start = Instant::now();
+        loop {
+            let Err(e) = producer.commit_transaction(REQUEST) else { return Ok(()) };
+            let code = errors::code(&e);
+            if matches!(&e, KafkaError::Transaction(t) if t.txn_requires_abort()) {
+                return Err(self.failed("committing", code));
+            }
+            if !retriable(&e) || start.elapsed() > PATIENCE {
+                let firsts = producer.context().deliveries().firsts.clone();
+                return Err(Failed::Unknown { error: self.fault("committing", code), firsts });
+            }
+            producer.poll(TICK);
+        }
+    }
+}
+
+/// The time of a record as the client takes it: it reads 0 as `now`, so a record of that millisecond has
+/// no time of its own.
+fn stamp(time: i64) -> i64 {
+    if time == 0 { -1 } else { time }
+}
+
+fn retriable(error: &KafkaError) -> bool {
+    match error {
+        KafkaError::Transaction(e) => {
+            !e.is_fatal() && !e.txn_requires_abort() && (e.is_retriable() || errors::passes(e.code()))
+        }
+        other => errors::passes(errors::code(other)),
+    }
+}
+
+/// Undoes what is open. Nothing of it becomes visible where this fails either: without a commit the
+/// coordinator undoes it, and so does the next producer of this id.
+fn abort(producer: &BaseProducer<ProducerSide>) {
+    if let Err(e) = producer.abort_transaction(REQUEST) {
+        tracing::debug!("undoing a transaction: {e}");
+    }
+}

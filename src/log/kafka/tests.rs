@@ -1,0 +1,98 @@
+//! What can be said of the Kafka half without a broker: settings, secrets, and nobody who listens.
+//!
+//! Separate from `tests/kafka`, which needs Java.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use super::{KafkaLog, Sasl, Settings, Tls};
+use crate::log::LogError;
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+fn with(properties: &[(&str, &str)]) -> Settings {
+    let properties = properties.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    Settings { properties, ..Settings::new("127.0.0.1:9") }
+}
+
+fn refused(settings: &Settings) -> String {
+    match KafkaLog::connect(settings) {
+        Err(LogError::Unusable(text)) => text,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_would_break_exactly_once_is_refused_with_its_reason() {
+    for name in [
+        "enable.auto.commit",
+        "enable.auto.offset.store",
+        "isolation.level",
+        "transactional.id",
+        "group.id",
+        "group.instance.id",
+        "enable.idempotence",
+        "acks",
+        "request.required.acks",
+        "auto.offset.reset",
+        "partition.assignment.strategy",
+    ] {
+        let text = refused(&with(&[(name, "x")]));
+        assert!(text.starts_with(&format!("the Kafka property `{name}` cannot be set: ")), "{text}");
+    }
+    let text = refused(&with(&[("bootstrap.servers", "x"), ("client.id", "y")]));
+    assert!(text.contains("--brokers"), "{text}");
+}
+
+#[test]
+fn a_property_that_is_wrong_is_named_with_its_value() {
+    let text = refused(&with(&[("fetch.min.byte", "1")]));
+    assert!(text.contains("fetch.min.byte") && text.contains("No such configuration property"), "{text}");
+    let text = refused(&with(&[("session.timeout.ms", "soon")]));
+    assert!(text.contains("`session.timeout.ms` cannot be `soon`"), "{text}");
+    assert!(refused(&Settings::new(" , ")).contains("--brokers"));
+}
+
+#[test]
+fn a_later_property_wins_under_any_of_its_names() {
+    let settings = with(&[("message.timeout.ms", "1"), ("delivery.timeout.ms", "7000"), ("linger.ms", "3")]);
+    let producer = settings.producer("p");
+    assert_eq!(producer.get("message.timeout.ms"), Some("7000"));
+    assert_eq!(producer.get("delivery.timeout.ms"), None);
+    assert_eq!(producer.get("linger.ms"), Some("3"));
+    assert_eq!(producer.get("transactional.id"), Some("p"));
+    assert_eq!(producer.get("enable.idempotence"), Some("true"));
+    let member = with(&[("session.timeout.ms", "9000")]).member("g");
+    assert_eq!(member.get("session.timeout.ms"), Some("9000"));
+    assert_eq!(member.get("isolation.level"), Some("read_committed"));
+    assert_eq!(member.get("partition.assignment.strategy"), Some("range"));
+    assert_eq!(settings.control().get("isolation.level"), Some("read_uncommitted"));
+}
+
+#[test]
+fn security_becomes_properties_and_no_secret_is_shown() {
+    let settings = Settings {
+        tls: Some(Tls { ca: Some("ca.pem".into()), key_password: Some("hush-1".into()), ..Tls::default() }),
+        sasl: Some(Sasl { mechanism: "SCRAM-SHA-512".into(), username: "u".into(), password: "hush-2".into() }),
+        ..with(&[("ssl.keystore.password", "hush-3"), ("sasl.mechanisms", "PLAIN")])
+    };
+    let config = settings.control();
+    assert_eq!(config.get("security.protocol"), Some("sasl_ssl"));
+    assert_eq!(config.get("ssl.ca.location"), Some("ca.pem"));
+    assert_eq!(config.get("sasl.password"), Some("hush-2"));
+    assert_eq!(config.get("sasl.mechanism"), Some("PLAIN"), "properties win over `security:`");
+    let shown = format!("{settings:?}");
+    assert!(shown.contains("ssl.keystore.password") && !shown.contains("hush"), "{shown}");
+    // A value that librdkafka refuses, in a property that holds a secret.
+    let bad = Settings { sasl: settings.sasl.clone(), ..with(&[("ssl.key.pem", "hush-4")]) };
+    let text = refused(&bad);
+    assert!(!text.contains("hush"), "{text}");
+}
+
+#[test]
+fn nobody_listening_is_said_with_the_address() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let start = Instant::now();
+    let text = refused(&Settings::new(free.to_string()));
+    assert!(start.elapsed() < Duration::from_secs(30), "it took {:?}", start.elapsed());
+    assert!(text.contains(&free.to_string()) && text.contains("refused") && text.contains("--brokers"), "{text}");
+}

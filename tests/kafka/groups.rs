@@ -1,0 +1,152 @@
+//! Several members of one group: partitions move, and nothing is committed twice or by the wrong one.
+//!
+//! Separate from conformance because the embedded log has one member only.
+
+use super::broker::{self, Cluster};
+use crate::harness::wait;
+use fastdata::log::kafka::{KafkaLog, Settings};
+use fastdata::log::{
+    Answer, Append, Committer, FetchLimit, GroupEvent, GroupSpec, Log, LogError, Member, Start, TopicConfig,
+    Transaction,
+};
+use fastdata::record::{Offset, Records, RecordsBuilder, TopicPartition};
+use std::time::Duration;
+
+const BRIEF: Duration = Duration::from_millis(50);
+
+pub fn records(words: &[String]) -> Records {
+    let mut b = RecordsBuilder::default();
+    words.iter().for_each(|w| b.push(Some(b"k"), Some(w.as_bytes()), 1_700_000_000_000));
+    b.finish()
+}
+
+/// All committed values of a partition, in order.
+pub fn values(log: &KafkaLog, at: &TopicPartition) -> Vec<String> {
+    let (from, end) = (log.resolve(at, Start::Earliest).unwrap(), log.resolve(at, Start::Latest).unwrap());
+    let mut reader = log.reader(&[(at.clone(), from)]).unwrap();
+    let mut all = Vec::new();
+    wait::until(&format!("offset {end} of {at}"), || {
+        if let Some(fetched) = reader.poll(FetchLimit::default(), BRIEF).unwrap() {
+            all.extend(fetched.records.values.iter().map(|v| String::from_utf8(v.unwrap().to_vec()).unwrap()));
+        }
+        (reader.positions()[0].1 >= end).then_some(())
+    });
+    all
+}
+
+/// A topic of some partitions, and one for results.
+pub fn topics(cluster: &Cluster, log: &KafkaLog, partitions: u32) -> (String, TopicPartition, GroupSpec) {
+    let (input, output) = (cluster.name("in"), cluster.name("out"));
+    log.create_topic(&input, &TopicConfig { partitions, ..TopicConfig::default() }).unwrap();
+    log.create_topic(&output, &TopicConfig { partitions: 1, ..TopicConfig::default() }).unwrap();
+    let topics = vec![input.as_str().into()];
+    let spec = GroupSpec { group: cluster.name("group"), topics, instance: "test".into() };
+    (input, TopicPartition::new(output, 0), spec)
+}
+
+pub fn assigned(member: &mut dyn Member) -> Vec<(TopicPartition, Option<Offset>)> {
+    wait::until("partitions", || match member.poll(FetchLimit::default(), BRIEF).unwrap() {
+        GroupEvent::Assigned(told) => Some(told),
+        _ => None,
+    })
+}
+
+fn writes(to: &TopicPartition, word: &str, next: &TopicPartition, offset: i64) -> Transaction {
+    let append = Append { to: to.clone(), records: records(&[word.to_owned()]) };
+    Transaction { appends: vec![append], offsets: vec![(next.clone(), Offset(offset))] }
+}
+
+fn undone(committer: &mut dyn Committer, transaction: &Transaction) {
+    match committer.commit(transaction) {
+        Err(e @ LogError::Undone { .. }) => assert_eq!(e.answer(), Answer::Abort),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_was_read_can_be_committed_until_the_group_is_answered_and_not_after() {
+    let Some(cluster) = broker::shared() else { return };
+    let log = cluster.connect();
+    let (input, output, spec) = topics(cluster, &log, 4);
+    let at = |p| TopicPartition::new(input.as_str(), p);
+    let feed: Vec<Append> = (0..4).map(|p| Append { to: at(p), records: records(&["a".into(), "b".into()]) }).collect();
+    log.appender().unwrap().append(&feed).unwrap();
+
+    let mut first = log.join(&spec).unwrap();
+    assert_eq!(assigned(&mut *first).len(), 4);
+    let mut committer = first.committer().unwrap();
+    committer.commit(&writes(&output, "one", &at(3), 1)).unwrap();
+
+    let mut second = cluster.connect().join(&spec).unwrap();
+    let revoked = wait::until("partitions to be taken back", || {
+        match second.poll(FetchLimit::default(), BRIEF).unwrap() {
+            GroupEvent::Idle => {}
+            other => panic!("the second member was given something before the first gave it back: {other:?}"),
+        }
+        match first.poll(FetchLimit::default(), BRIEF).unwrap() {
+            GroupEvent::Revoked(of) => Some(of),
+            _ => None,
+        }
+    });
+    assert_eq!(revoked.len(), 4);
+    committer.commit(&writes(&output, "two", &at(3), 2)).unwrap();
+
+    let mut given = [Vec::new(), Vec::new()];
+    first.poll(FetchLimit::default(), Duration::ZERO).unwrap();
+    undone(&mut *committer, &writes(&output, "three", &at(3), 0));
+    wait::until("both members to have partitions", || {
+        for (member, given) in [&mut first, &mut second].into_iter().zip(&mut given) {
+            if let GroupEvent::Assigned(told) = member.poll(FetchLimit::default(), BRIEF).unwrap() {
+                *given = told;
+            }
+        }
+        given.iter().all(|g| g.len() == 2).then_some(())
+    });
+    let mut all = given.concat();
+    all.sort();
+    assert_eq!(all, [(at(0), None), (at(1), None), (at(2), None), (at(3), Some(Offset(2)))]);
+
+    // Each commits for its own partitions, and for no others.
+    let mut others = second.committer().unwrap();
+    let (own, foreign) = (given[0][0].0.clone(), given[1][0].0.clone());
+    committer.commit(&writes(&output, "four", &own, 1)).unwrap();
+    others.commit(&writes(&output, "five", &foreign, 1)).unwrap();
+    undone(&mut *committer, &writes(&output, "six", &foreign, 2));
+    assert_eq!(values(&log, &output), ["one", "two", "four", "five"]);
+
+    drop(committer);
+    first.leave().unwrap();
+    wait::until("all partitions to come to the one who is left", || {
+        match second.poll(FetchLimit::default(), BRIEF).unwrap() {
+            GroupEvent::Assigned(told) => (told.len() == 4).then_some(()),
+            _ => None,
+        }
+    });
+    second.leave().unwrap();
+}
+
+#[test]
+fn a_member_that_the_group_has_given_up_commits_nothing() {
+    let Some(cluster) = broker::shared() else { return };
+    let patience = [("session.timeout.ms", "6000"), ("max.poll.interval.ms", "6000")];
+    let properties = patience.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
+    let log = KafkaLog::connect(&Settings { properties, ..cluster.settings() }).unwrap();
+    let (input, output, spec) = topics(cluster, &log, 2);
+    let at = TopicPartition::new(input, 0);
+    let mut first = log.join(&spec).unwrap();
+    assigned(&mut *first);
+    let mut committer = first.committer().unwrap();
+    committer.commit(&writes(&output, "one", &at, 0)).unwrap();
+
+    // The first is never polled again: it does not know that it is taken for dead.
+    let mut second = log.join(&spec).unwrap();
+    let told = assigned(&mut *second);
+    assert_eq!(told.len(), 2);
+    undone(&mut *committer, &writes(&output, "two", &at, 0));
+    // Without positions of its own a transaction is checked all the same.
+    let bare = Transaction { appends: writes(&output, "three", &at, 0).appends, offsets: Vec::new() };
+    undone(&mut *committer, &bare);
+    second.committer().unwrap().commit(&writes(&output, "four", &at, 0)).unwrap();
+    undone(&mut *committer, &bare);
+    assert_eq!(values(&log, &output), ["one", "four"]);
+}
