@@ -5,8 +5,10 @@
 //! that is a failure.
 
 mod broker;
+mod checker;
 mod conformance;
 mod faults;
 mod groups;
+mod instances;
 mod jars;
 mod security;
