@@ -10,6 +10,11 @@ use crate::plan::{InputPlan, Op, Physical, SubTopology};
 use crate::spec::ErrorPolicy;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How often, and after which pause, a topic is looked for that must be there.
+const LOOKS: u32 = 200;
+const BETWEEN: Duration = Duration::from_millis(50);
 
 /// The number of partitions of each topic that a pipeline reads or writes.
 pub type Partitions = BTreeMap<Arc<str>, u32>;
@@ -93,9 +98,20 @@ fn ensure(log: &dyn Log, name: &str, config: &TopicConfig) -> Result<u32, Fault>
     }
     match log.create_topic(name, config) {
         Ok(()) => Ok(config.partitions),
-        Err(LogError::TopicExists(_)) => count(log, name),
+        Err(LogError::TopicExists(_)) => made_by_another(log, name),
         Err(e) => Err(e.into()),
     }
+}
+
+/// Another instance has just made it: it may take a while until all see it.
+fn made_by_another(log: &dyn Log, name: &str) -> Result<u32, Fault> {
+    for _ in 0..LOOKS {
+        match count(log, name) {
+            Err(Fault::Backplane(LogError::UnknownTopic { .. })) => std::thread::park_timeout(BETWEEN),
+            counted => return counted,
+        }
+    }
+    count(log, name)
 }
 
 /// Inputs that meet in one task with state must have the same number of partitions.
