@@ -85,6 +85,8 @@ enum Turn {
 pub(super) struct Flow {
     /// The partitions are no longer this member's.
     revoked: bool,
+    /// It reads up to an end.
+    bounded: bool,
     by_partition: BTreeMap<TopicPartition, usize>,
     /// Read but not yet taken by a full queue.
     held: BTreeMap<usize, (Fetched, Instant)>,
@@ -128,6 +130,7 @@ impl Intake {
             }
             self.flow.next.insert(at.clone(), *offset);
         }
+        self.flow.bounded = ends.is_some();
         match ends {
             Some(ends) => self.to_the_end(ends),
             None => self.until_stopped(),
@@ -308,7 +311,25 @@ impl Intake {
         self.flow.under_way = true;
         self.flow.barrier_at = Some(Instant::now());
         let epoch = self.flow.epoch;
-        self.tell_all(|_| true, || Message::Barrier { epoch, drain })
+        let looked = self.looked();
+        for (i, route) in self.routes.iter().enumerate() {
+            let own = |(at, _): &&(TopicPartition, Offset)| self.flow.by_partition.get(at) == Some(&i);
+            let looked = looked.iter().filter(own).cloned().collect();
+            if route.to.blocking_send(Message::Barrier { epoch, drain, looked }).is_err() {
+                return self.why();
+            }
+        }
+        Ok(())
+    }
+
+    /// How far each partition was looked at, where all that was read of it has reached its task. In a bounded
+    /// run what lies behind the end is read and left.
+    fn looked(&self) -> Vec<(TopicPartition, Offset)> {
+        let positions = if self.flow.revoked || self.flow.bounded { Vec::new() } else { self.member.positions() };
+        let taken = |at: &TopicPartition| {
+            self.flow.by_partition.get(at).is_some_and(|route| !self.flow.held.contains_key(route))
+        };
+        positions.into_iter().filter(|(at, _)| taken(at)).collect()
     }
 
     fn tell_all(&self, which: impl Fn(&Route) -> bool, message: impl Fn() -> Message) -> Result<(), Fault> {

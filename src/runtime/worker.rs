@@ -6,7 +6,7 @@
 use super::commit::{Epoch, Report};
 use super::ordered::Offer;
 use super::task::Task;
-use crate::record::Fetched;
+use crate::record::{Fetched, Offset, TopicPartition};
 use crate::time::Clock;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -27,7 +27,12 @@ pub(super) enum Message {
     /// Close every window.
     Drain,
     /// Hand over everything up to here.
-    Barrier { epoch: Epoch, drain: bool },
+    Barrier {
+        epoch: Epoch,
+        drain: bool,
+        /// How far its partitions were looked at: some offsets hold no record.
+        looked: Vec<(TopicPartition, Offset)>,
+    },
 }
 
 /// What tasks tell the intake without a message.
@@ -60,10 +65,12 @@ pub(super) async fn work(
             }
             Message::Tick => task.tick(clock.now()).map(|()| None),
             Message::Drain => task.drain(clock.now()).map(|()| None),
-            Message::Barrier { epoch, drain } => task.barrier(clock.now(), drain).map(|commit| {
-                gauges.waiting.fetch_sub(before, Ordering::Relaxed);
-                Some(Report::Ready { epoch, commit: Box::new(commit), read_at: std::mem::take(&mut read_at) })
-            }),
+            Message::Barrier { epoch, drain, looked } => {
+                task.looked(&looked).barrier(clock.now(), drain).map(|commit| {
+                    gauges.waiting.fetch_sub(before, Ordering::Relaxed);
+                    Some(Report::Ready { epoch, commit: Box::new(commit), read_at: std::mem::take(&mut read_at) })
+                })
+            }
         };
         let report = match done {
             Ok(None) => {

@@ -196,3 +196,24 @@ fn instances_that_are_killed_lose_and_double_nothing() {
     check(&group);
     println!("{kills} kills, {} records, seed {seed}: each counted once, in its order", group.next);
 }
+
+/// Each stop hands the partitions to the other instance and back, with the state that belongs to them.
+#[test]
+fn instances_that_come_and_go_change_nothing() {
+    let Some(cluster) = broker::shared() else { return };
+    let times = std::env::var("FASTDATA_REBALANCES").map_or(4, |v| v.parse().expect("FASTDATA_REBALANCES"));
+    let mut group = Group::new(cluster);
+    for i in 0..times {
+        group.go_on(500);
+        let mut leaving = group.instances.remove(i % 2);
+        leaving.signal("TERM");
+        assert_eq!(leaving.wait().code(), Some(0), "{}", leaving.talk());
+        group.go_on(500);
+        let coming = group.start("");
+        group.instances.insert(i % 2, coming);
+    }
+    group.go_on(500);
+    group.end();
+    check(&group);
+    println!("{times} instances left and came, {} records: each counted once, in its order", group.next);
+}
