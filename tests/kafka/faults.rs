@@ -17,11 +17,11 @@ const BRIEF: Duration = Duration::from_millis(50);
 /// of a transaction for written where it is not, and the next end decides for both.
 const THREE: Plan = Plan { nodes: 3, secure: false, set: &[] };
 
-/// Brokers are killed only where it is asked for: minutes for a cluster of three on two cores.
-fn asked() -> bool {
+/// Whether faults that take minutes are asked for, such as brokers that are killed.
+pub fn asked() -> bool {
     let asked = std::env::var_os("FASTDATA_KAFKA_KILLS").is_some();
     if !asked {
-        eprintln!("skipped: set FASTDATA_KAFKA_KILLS=1 to kill brokers");
+        eprintln!("skipped: set FASTDATA_KAFKA_KILLS=1 for faults that take minutes");
     }
     asked
 }

@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// What a member holds between two decisions of its group.
 pub(super) struct Seat {
-    metadata: ConsumerGroupMetadata,
+    metadata: Arc<ConsumerGroupMetadata>,
     /// The identity of the topic of each partition.
     ids: BTreeMap<TopicPartition, String>,
     /// Positions as last committed.
@@ -39,7 +39,7 @@ impl Seat {
         let known = told.iter().filter_map(|(at, offset)| Some((at.clone(), (*offset)?))).collect();
         let lowest = told.iter().map(|(at, _)| at.partition.0).min();
         let slot = lowest.map_or_else(super::unique, |p| p.to_string());
-        Self { metadata, ids, known: Mutex::new(known), slot }
+        Self { metadata: Arc::new(metadata), ids, known: Mutex::new(known), slot }
     }
 }
 
@@ -117,7 +117,7 @@ impl Committer for KafkaCommitter {
             Some(writer) if writer.id() == id => writer,
             slot => slot.insert(Writer::new(&self.control, id)),
         };
-        let written = writer.write(&transaction.appends, Some((&positions, &seat.metadata)));
+        let written = writer.write(&transaction.appends, Some((positions, seat.metadata.clone())));
         match written {
             Ok(_) => {
                 let mut known = seat.known.lock().unwrap_or_else(PoisonError::into_inner);

@@ -39,13 +39,14 @@ pub(super) enum Failed {
     Unknown { error: LogError, firsts: Vec<Option<i64>> },
 }
 
-type Positions<'a> = (&'a TopicPartitionList, &'a ConsumerGroupMetadata);
+/// Positions, and the membership that they are sent under.
+pub(super) type Positions = (TopicPartitionList, Arc<ConsumerGroupMetadata>);
 
 /// A transactional producer under one id, made when it is first needed.
 pub(super) struct Writer {
     control: Arc<Control>,
     id: String,
-    producer: Option<BaseProducer<ProducerSide>>,
+    producer: Option<Arc<BaseProducer<ProducerSide>>>,
     /// Partitions of the topics written to.
     counts: HashMap<Arc<str>, u32>,
 }
@@ -67,7 +68,7 @@ impl Writer {
     pub(super) fn write(
         &mut self,
         appends: &[Append],
-        positions: Option<Positions<'_>>,
+        positions: Option<Positions>,
     ) -> Result<Vec<Option<i64>>, Failed> {
         self.check(appends).map_err(Failed::Refused)?;
         self.begin()?;
@@ -117,7 +118,7 @@ impl Writer {
             let producer: BaseProducer<ProducerSide> =
                 made.map_err(|e: KafkaError| Failed::Refused(self.control.settings.refused(&e)))?;
             self.again("taking over transactions", &producer, |p| p.init_transactions(REQUEST))?;
-            self.producer = Some(producer);
+            self.producer = Some(Arc::new(producer));
         }
         Ok(())
     }
@@ -171,7 +172,7 @@ impl Writer {
         }
     }
 
-    fn send(&self, appends: &[Append], positions: Option<Positions<'_>>) -> Result<(), Failed> {
+    fn send(&self, appends: &[Append], positions: Option<Positions>) -> Result<(), Failed> {
         let Some(producer) = &self.producer else { return Ok(()) };
         let transaction = {
             let mut deliveries = producer.context().deliveries();
@@ -204,10 +205,39 @@ impl Writer {
             return Err(Failed::Refused(LogError::Busy(text)));
         }
         match positions {
-            Some((list, member)) if list.count() > 0 => {
-                self.again("committing positions", producer, |p| p.send_offsets_to_transaction(list, member, REQUEST))
-            }
+            Some(positions) if positions.0.count() > 0 => self.send_positions(producer, positions),
             _ => Ok(()),
+        }
+    }
+
+    /// On a thread of its own: where the group's coordinator goes away at this moment, librdkafka forgets the
+    /// request together with its time limit (its issues 5456 and 5511), and the call may never come back.
+    /// Then the producer is left to that thread, and the next one of the same id takes its place.
+    fn send_positions(
+        &self,
+        producer: &Arc<BaseProducer<ProducerSide>>,
+        (list, member): Positions,
+    ) -> Result<(), Failed> {
+        const DOING: &str = "committing positions";
+        let (tell, told) = std::sync::mpsc::sync_channel(1);
+        let sending = producer.clone();
+        let spawned = std::thread::Builder::new().name("kafka-positions".into()).spawn(move || {
+            let start = Instant::now();
+            let sent = loop {
+                match sending.send_offsets_to_transaction(&list, &member, REQUEST) {
+                    Err(e) if retriable(&e) && start.elapsed() <= PATIENCE => drop(sending.poll(TICK)),
+                    sent => break sent,
+                }
+            };
+            // Nobody waits any more where it took too long.
+            drop(tell.send(sent));
+        });
+        if let Err(e) = spawned {
+            return Err(Failed::Refused(LogError::Busy(format!("{DOING}: no thread could be started: {e}"))));
+        }
+        match told.recv_timeout(PATIENCE + REQUEST) {
+            Ok(sent) => sent.map_err(|e| self.failed(DOING, errors::code(&e))),
+            Err(_) => Err(Failed::Unknown { error: self.fault(DOING, Code::RequestTimedOut), firsts: Vec::new() }),
         }
     }
 
