@@ -100,11 +100,6 @@ impl Faults {
         self.report.diagnostics().into_iter().any(|d| d.span.is_some_and(inside))
     }
 
-    /// The text at a place.
-    pub(super) fn text(&self, place: Span) -> &str {
-        self.source.text.get(place.start..place.end.min(self.source.text.len())).unwrap_or_default()
-    }
-
     pub(super) fn report(mut self) -> Report {
         self.report.source = self.source();
         self.report

@@ -39,7 +39,7 @@ pub(super) fn validate(draft: Draft, lower: &mut Lower<'_>, source: Arc<SourceTe
     for ((step, inputs), region) in draft.steps.into_iter().zip(inputs).zip(regions) {
         if lower.faults.within(region) {
             // Whatever it mentions may be a column that it makes.
-            let words = lower.faults.text(region).split(|c: char| !c.is_alphanumeric() && c != '_');
+            let words = lower.faults.written(region).split(|c: char| !c.is_alphanumeric() && c != '_');
             wrong.columns.extend(words.filter(|w| !w.is_empty()).map(str::to_owned));
             let from = inputs.into_iter().map(|(from, _)| from).collect();
             wrong.steps.push(WrongStep { name: step.name.value, from, passes: PASSING.contains(&step.kind) });
