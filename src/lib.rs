@@ -11,6 +11,8 @@ pub mod time;
 
 pub mod record;
 
+mod faults;
+
 pub mod metrics;
 
 pub mod expr;

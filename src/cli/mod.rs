@@ -21,6 +21,7 @@ mod output;
 mod printer;
 mod publish_model;
 mod record_view;
+mod restoring;
 mod run;
 mod schema;
 mod score;

@@ -3,6 +3,7 @@
 use super::backplane;
 use super::context::Context;
 use super::exit::WrongInput;
+use super::restoring::Restoring;
 use crate::expr::Functions;
 use crate::plan::{self, Physical};
 use crate::runtime::{self, Engine, Fault, RunOptions, Stop};
@@ -103,8 +104,14 @@ pub(super) fn execute(args: &Args, context: &Context) -> anyhow::Result<()> {
     }
     let runtime = runtime.build()?;
     let stop = Stop::default();
-    let options =
-        RunOptions { until_end: args.until_end, drain: args.drain, from: args.from.into(), instance: instance() };
+    let options = RunOptions {
+        until_end: args.until_end,
+        drain: args.drain,
+        from: args.from.into(),
+        instance: instance(),
+        ..RunOptions::default()
+    };
+    let mut restoring = Restoring::new(context.printer(), options.restoring.clone());
     let outcome: Result<(), Fault> = runtime.block_on(async {
         let mut running = tokio::task::JoinSet::new();
         for (spec, physical) in pipelines {
@@ -121,7 +128,10 @@ pub(super) fn execute(args: &Args, context: &Context) -> anyhow::Result<()> {
                 samples,
                 custom: BTreeMap::new(),
             };
-            let (options, stop) = (options.clone(), stop.clone());
+            let (mut options, stop) = (options.clone(), stop.clone());
+            // The embedded log is as near as any file.
+            let far = backplane::settings(context.global(), Some(&spec)).is_ok_and(|s| s.is_some());
+            options.state_folder = far.then(|| context.global().data_dir.join("state"));
             running.spawn(async move { engine.run(&options, &stop).await });
         }
         let mut outcome = Ok(());
@@ -138,8 +148,9 @@ pub(super) fn execute(args: &Args, context: &Context) -> anyhow::Result<()> {
                         }
                     }
                 },
-                () = tokio::time::sleep(NOTICE), if !stop.asked() => {
-                    if shutdown.requested() {
+                () = tokio::time::sleep(NOTICE) => {
+                    restoring.show();
+                    if shutdown.requested() && !stop.asked() {
                         context.printer().talk(format_args!("stopping once what was read is done; interrupt again to stop at once"));
                         stop.stop();
                     }

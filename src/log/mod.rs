@@ -146,8 +146,20 @@ pub trait Appender: Send {
     fn append(&mut self, appends: &[Append]) -> LogResult<Vec<Offset>>;
 }
 
+/// What a reader of results may see after a fault.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Delivery {
+    /// Each record's effect once.
+    #[default]
+    ExactlyOnce,
+    /// Each record's effect at least once: positions move after all that came of the records is there.
+    AtLeastOnce,
+    /// Each record's effect at most once: positions move first.
+    AtMostOnce,
+}
+
 /// Who joins which group, and for what.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct GroupSpec {
     /// The pipeline's name: consumer group and transactional ids.
     pub group: String,
@@ -155,6 +167,8 @@ pub struct GroupSpec {
     pub topics: Vec<Arc<str>>,
     /// Told to a second instance that finds the group taken, where only one may run.
     pub instance: String,
+    /// What its commits are to keep, at least.
+    pub delivery: Delivery,
 }
 
 /// What a group says to a member.
@@ -205,8 +219,10 @@ pub struct Transaction {
 /// The committing half of a member. Only the current holder of the group's lease can commit: a member
 /// that lost it gets [`LogError::Fenced`] and nothing of its transaction is visible.
 pub trait Committer: Send {
-    /// Makes the whole transaction visible and durable, or fails and leaves no trace.
-    fn commit(&mut self, transaction: &Transaction) -> LogResult<()>;
+    /// Makes the whole transaction visible and durable, or fails and leaves no trace; with less than
+    /// [`Delivery::ExactlyOnce`] a failure may leave a part. Returns the offset of the first record of each
+    /// append, where it has records.
+    fn commit(&mut self, transaction: &Transaction) -> LogResult<Vec<Option<Offset>>>;
 }
 
 /// Finds a topic by name.

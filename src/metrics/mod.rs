@@ -13,8 +13,8 @@ pub use counters::Counters;
 pub use latency::{Latency, Summary};
 pub use ledger::Ledger;
 pub use progress::{
-    EdgeInfo, InputProgress, ModelUse, PIPELINE_KEY, PROGRESS_SUFFIX, PipelineInfo, SourceInfo, StepInfo, StepProgress,
-    TaskProgress, progress_topic,
+    EdgeInfo, InputProgress, ModelUse, PIPELINE_KEY, PROGRESS_SUFFIX, PipelineInfo, Restoring, SourceInfo, StepInfo,
+    StepProgress, TaskProgress, progress_topic,
 };
 pub use snapshot::{
     Bounds, ModelStats, PartitionStats, PipelineState, RepartitionStats, Reports, Snapshot, SourceStats, StepStats,

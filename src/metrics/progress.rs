@@ -43,6 +43,20 @@ pub struct PipelineInfo {
     pub memory: u64,
 }
 
+/// One partition of a changelog that is being read back.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Restoring {
+    /// The step whose state it is.
+    pub step: String,
+    /// The partition.
+    pub partition: u32,
+    /// Offsets that were read.
+    pub done: u64,
+    /// Offsets that are to be read.
+    pub total: u64,
+}
+
 /// A source, as statistics name it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceInfo {

@@ -32,6 +32,8 @@ pub struct Physical {
     pub errors: ErrorPolicy,
     /// Bound on queues, windows and models together.
     pub memory_limit: Option<u64>,
+    /// Further instances that keep a copy of the state of each task.
+    pub standby: u32,
 }
 
 impl Physical {
@@ -184,6 +186,7 @@ pub(super) fn lower(spec: &Spec, mut logical: Logical) -> Result<Physical, Repor
         commit_every: spec.commit_every,
         errors: spec.errors,
         memory_limit: spec.state.memory_limit,
+        standby: spec.state.standby,
     }))
 }
 

@@ -3,13 +3,15 @@
 //! Separate because this thread is the only owner of transactions. Outputs, dead letters, state, counters
 //! and positions become visible together or not at all.
 
+use super::copies::Marks;
 use super::fault::Fault;
 use super::task::{TaskCommit, TaskId};
 use super::trim::Trimming;
+use crate::faults::{self, Mistake};
 use crate::log::{Answer, Append, Committer, Transaction};
 use crate::metrics::{Latency, PIPELINE_KEY, PipelineInfo, progress_topic};
 use crate::plan::Physical;
-use crate::record::{RecordsBuilder, TopicPartition};
+use crate::record::{Offset, RecordsBuilder, TopicPartition};
 use crate::time::Clock;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -37,6 +39,13 @@ pub(super) enum Report {
 /// What the committer says to the intake: an epoch is over.
 pub(super) type Committed = Result<Epoch, Fault>;
 
+/// What is left when all is committed, or a fault has ended it.
+pub(super) struct Closed {
+    pub(super) committer: Box<dyn Committer>,
+    /// How far each changelog is known; none after a fault.
+    pub(super) marks: Option<Marks>,
+}
+
 /// The owner of transactions.
 pub(super) struct Commits {
     pub(super) plan: Arc<Physical>,
@@ -45,6 +54,8 @@ pub(super) struct Commits {
     pub(super) info: PipelineInfo,
     pub(super) tasks: usize,
     trimming: Trimming,
+    /// Up to where each changelog is what its task remembers.
+    marks: Marks,
     /// Steps with state, their keys and bytes, by task.
     state: BTreeMap<TaskId, Vec<(String, u64, u64)>>,
     latency: BTreeMap<TaskId, Latency>,
@@ -58,7 +69,7 @@ impl Commits {
         clock: Arc<dyn Clock>,
         info: PipelineInfo,
         tasks: usize,
-        trimming: Trimming,
+        (trimming, marks): (Trimming, Marks),
     ) -> Self {
         Self {
             plan,
@@ -67,6 +78,7 @@ impl Commits {
             info,
             tasks,
             trimming,
+            marks,
             state: BTreeMap::new(),
             latency: BTreeMap::new(),
             reported: None,
@@ -78,7 +90,7 @@ impl Commits {
         mut self,
         mut reports: mpsc::Receiver<Report>,
         done: &std::sync::mpsc::SyncSender<Committed>,
-    ) -> Box<dyn Committer> {
+    ) -> Closed {
         let mut waiting: BTreeMap<Epoch, Vec<(TaskCommit, Vec<Instant>)>> = BTreeMap::new();
         while let Some(report) = reports.blocking_recv() {
             let outcome = match report {
@@ -96,7 +108,7 @@ impl Commits {
             let failed = outcome.is_err();
             // The intake hangs up only once the run is over.
             if done.send(outcome).is_err() || failed {
-                return self.committer;
+                return Closed { committer: self.committer, marks: None };
             }
         }
         self.info.stopped_at = Some(self.clock.now());
@@ -105,7 +117,7 @@ impl Commits {
             tracing::warn!("the end of the run could not be recorded: {e}");
         }
         self.trimming.finish();
-        self.committer
+        Closed { committer: self.committer, marks: Some(self.marks) }
     }
 
     fn commit(&mut self, mut ready: Vec<(TaskCommit, Vec<Instant>)>) -> Result<(), Fault> {
@@ -141,7 +153,19 @@ impl Commits {
         let to = TopicPartition::new(progress_topic(&self.plan.name), 0);
         transaction.appends.push(Append { to, records: progress.finish() });
         self.within_limit(&ready)?;
-        self.attempt(&transaction)?;
+        if faults::planted(Mistake::StateApart) {
+            let mut late = Transaction { offsets: transaction.offsets.clone(), ..Transaction::default() };
+            let state = |a: &Append| a.to.topic.ends_with(".state");
+            late.appends = transaction.appends.extract_if(.., |a| state(a)).collect();
+            self.attempt(&transaction)?;
+            transaction = late;
+        }
+        let firsts = self.attempt(&transaction)?;
+        for (append, first) in transaction.appends.iter().zip(firsts) {
+            if let (Some(mark), Some(first)) = (self.marks.get_mut(&append.to), first) {
+                mark.next = Offset(first.0 + 1);
+            }
+        }
         self.trimming.committed(&self.plan, &transaction);
         for (commit, read_at) in &ready {
             let latency = self.latency.entry(commit.task).or_default();
@@ -174,11 +198,11 @@ impl Commits {
         )))
     }
 
-    fn attempt(&mut self, transaction: &Transaction) -> Result<(), Fault> {
+    fn attempt(&mut self, transaction: &Transaction) -> Result<Vec<Option<Offset>>, Fault> {
         let mut tried = 1;
         loop {
             match self.committer.commit(transaction) {
-                Ok(()) => return Ok(()),
+                Ok(firsts) => return Ok(firsts),
                 Err(e) if e.answer() == Answer::Retry && tried < ATTEMPTS => {
                     tracing::warn!("commit, attempt {tried}: {e}")
                 }

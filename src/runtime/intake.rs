@@ -6,8 +6,10 @@
 use super::commit::{Committed, Epoch};
 use super::cursors::Cursor;
 use super::fault::Fault;
+use super::models::Models;
 use super::task::Wanted;
-use super::worker::{Gauges, Message};
+use super::worker::{Gauges, Message, room};
+use crate::faults::{self, Place};
 use crate::log::{FetchLimit, GroupEvent, Log, Member, Reader};
 use crate::record::{Fetched, Offset, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
@@ -50,6 +52,7 @@ pub(super) struct Intake {
     pub(super) routes: Vec<Route>,
     pub(super) committed: Receiver<Committed>,
     pub(super) gauges: Arc<Gauges>,
+    pub(super) models: Arc<Models>,
     pub(super) stop: Arc<AtomicBool>,
     pub(super) commit_every: Duration,
     pub(super) drain: bool,
@@ -110,9 +113,15 @@ impl Intake {
         starts: &[(TopicPartition, Offset)],
         ends: Option<BTreeMap<TopicPartition, Offset>>,
     ) -> (Result<Ending, Fault>, Box<dyn Member>) {
-        let outcome = self.read(starts, ends);
-        let ending = if self.flow.revoked { Ending::Revoked } else { Ending::Done };
-        (outcome.map(|()| ending), self.member)
+        let outcome = match self.read(starts, ends) {
+            Ok(()) if self.flow.revoked => Ok(Ending::Revoked),
+            Ok(()) => Ok(Ending::Done),
+            // A task that waited for a model was broken off: what it had begun is begun anew by whoever has
+            // its partition next.
+            Err(Fault::Stopped) if self.flow.revoked && !self.stopping() => Ok(Ending::Revoked),
+            Err(fault) => Err(fault),
+        };
+        (outcome, self.member)
     }
 
     fn read(
@@ -194,6 +203,9 @@ impl Intake {
         let mut offered = false;
         let mut cursors = std::mem::take(&mut self.flow.cursors);
         for Reading { route, reader, cursor } in &mut cursors {
+            if !room(&self.routes[*route].to) {
+                continue;
+            }
             let offer = cursor.offer(|_, from| {
                 let fetched = reader.poll(FetchLimit::default(), Duration::ZERO)?;
                 let position = reader.positions().first().map_or(from, |(_, at)| *at);
@@ -235,7 +247,9 @@ impl Intake {
             }
             GroupEvent::Idle => true,
             GroupEvent::Revoked(_) => {
+                faults::pass(Place::InRevoke);
                 self.flow.revoked = true;
+                self.models.interrupt(true);
                 return Ok(Turn::Revoked);
             }
             GroupEvent::Assigned(_) => return Err(Fault::internal("partitions were given that nobody had taken")),
@@ -258,6 +272,8 @@ impl Intake {
         let at = (*fetched.origin).clone();
         let last = fetched.offsets.last().copied().unwrap_or(-1);
         self.flow.next.insert(at.clone(), Offset(last + 1));
+        faults::pass(Place::AfterPoll);
+        faults::spoil(&mut fetched);
         if let Some(end) = ends.and_then(|e| e.get(&at)) {
             let within = fetched.offsets.partition_point(|o| *o < end.0);
             if within == 0 {
@@ -279,6 +295,10 @@ impl Intake {
 
     fn hand_over(&mut self) -> Result<(), Fault> {
         for (route, (fetched, at)) in std::mem::take(&mut self.flow.held) {
+            if !room(&self.routes[route].to) {
+                self.flow.held.insert(route, (fetched, at));
+                continue;
+            }
             match self.routes[route].to.try_send(Message::Data(fetched, at)) {
                 Ok(()) => {
                     self.flow.dirty = true;
@@ -299,7 +319,7 @@ impl Intake {
         if self.flow.tick_at.is_none_or(|at| at.elapsed() >= TICK) {
             self.flow.tick_at = Some(Instant::now());
             // A task with a full queue has enough to do; it hears of time with the next tick.
-            self.routes.iter().for_each(|r| drop(r.to.try_send(Message::Tick)));
+            self.routes.iter().filter(|r| room(&r.to)).for_each(|r| drop(r.to.try_send(Message::Tick)));
         }
     }
 

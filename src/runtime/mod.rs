@@ -3,9 +3,12 @@
 //! Separate from the plan, which opens nothing, and from the backplanes, which know no pipeline. The same
 //! tasks run under [`Driver`], synchronously and without a backplane.
 
+mod assignment;
 pub mod build;
+mod changelogs;
 mod collector;
 mod commit;
+mod copies;
 mod cursors;
 mod dead;
 mod driver;
@@ -20,11 +23,13 @@ mod outbox;
 pub mod restore;
 mod round;
 mod running;
+mod standby;
 mod task;
 pub mod topics;
 mod trim;
 mod worker;
 
+pub use changelogs::RestoreGauge;
 pub use collector::{Collector, DeadRow};
 pub use driver::{Driver, DriverOptions};
 pub use fault::Fault;

@@ -29,6 +29,8 @@ pub struct Models {
     news: (Mutex<u64>, Condvar),
     may_wait: bool,
     stopped: AtomicBool,
+    /// What waits now goes back to what was committed.
+    interrupted: AtomicBool,
 }
 
 impl Models {
@@ -44,6 +46,7 @@ impl Models {
             news: (Mutex::new(0), Condvar::new()),
             may_wait,
             stopped: AtomicBool::new(false),
+            interrupted: AtomicBool::new(false),
         }
     }
 
@@ -68,7 +71,7 @@ impl Models {
     /// The model that serves a data type, once there is one.
     ///
     /// # Errors
-    /// [`Fault::Stopped`] where the run ends first.
+    /// [`Fault::Stopped`] where the run ends first, or the wait is broken off.
     pub fn wait_for(&self, data_type: &str) -> Result<Arc<ServedModel>, Fault> {
         if let Some(model) = self.current(data_type) {
             return Ok(model);
@@ -83,7 +86,7 @@ impl Models {
             let (lock, changed) = &self.news;
             let mut news = lock.lock().unwrap_or_else(PoisonError::into_inner);
             loop {
-                if self.stopped.load(Ordering::Relaxed) {
+                if self.stopped() || self.interrupted.load(Ordering::Relaxed) {
                     return Err(Fault::Stopped);
                 }
                 if let Some(model) = self.current(data_type) {
@@ -97,6 +100,12 @@ impl Models {
     /// Wakes all that wait; they stop.
     pub fn stop(&self) {
         self.stopped.store(true, Ordering::Relaxed);
+        self.tell();
+    }
+
+    /// Breaks off all waiting, from now on until it is allowed again.
+    pub(super) fn interrupt(&self, interrupted: bool) {
+        self.interrupted.store(interrupted, Ordering::Relaxed);
         self.tell();
     }
 

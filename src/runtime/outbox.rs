@@ -3,6 +3,7 @@
 //! Separate so that the same operators write under the driver and under the runtime. It holds at most one
 //! commit interval; the intake asks for a barrier when it grows large.
 
+use crate::faults::{self, Mistake};
 use crate::log::Append;
 use crate::record::{Partition, Records, TopicPartition};
 use arrow_array::{Array, UInt32Array};
@@ -58,6 +59,7 @@ impl Outbox {
             } else {
                 from.0 % count
             };
+            let partition = if faults::one_in(50, Mistake::WrongTask) { (partition + 1) % count } else { partition };
             rows[partition as usize].push(u32::try_from(row).unwrap_or(u32::MAX));
         }
         for (partition, rows) in (0u32..).zip(rows).filter(|(_, r)| !r.is_empty()) {

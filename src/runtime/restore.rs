@@ -1,10 +1,11 @@
-//! Back to what was committed: progress and state of each task, from their topics.
+//! Back to what was committed: the progress of each task, and whether all that belongs to it is there.
 //!
 //! Separate because after any fault, and at each start, the same thing happens here and nowhere else.
 
 use super::fault::Fault;
 use super::task::Task;
-use crate::log::{FetchLimit, Log, Start};
+use crate::faults::{self, Mistake};
+use crate::log::{Delivery, FetchLimit, Log, Start};
 use crate::metrics::{PIPELINE_KEY, TaskProgress, progress_topic};
 use crate::plan::Physical;
 use crate::record::{Fetched, Offset, TopicPartition};
@@ -61,53 +62,69 @@ pub fn progress(log: &dyn Log, pipeline: &str) -> Result<BTreeMap<String, TaskPr
     Ok(found)
 }
 
-/// Puts a task back to what was committed. `offsets` are those of the group.
+/// Puts a task back to the position and the counters that were committed; its state comes from changelogs.
+/// `offsets` are those of the group.
 ///
 /// # Errors
-/// Where progress and offsets disagree, or state is missing.
-pub fn restore(
-    log: &dyn Log,
+/// Where progress and offsets disagree, unless they are committed apart.
+pub(super) fn position(
     plan: &Physical,
     task: &mut Task,
     progress: Option<TaskProgress>,
     offsets: &[(TopicPartition, Option<Offset>)],
 ) -> Result<(), Fault> {
     let own = task.partitions();
+    let together = plan.delivery == Delivery::ExactlyOnce;
     let committed: Vec<_> = offsets.iter().filter(|(at, _)| own.contains(at)).collect();
-    match &progress {
-        None if committed.iter().any(|(_, o)| o.is_some()) => {
+    let Some(progress) = progress else {
+        if together && committed.iter().any(|(_, o)| o.is_some()) {
             return Err(Fault::Fatal(format!(
                 "the positions of task {} are there but its progress is not: topic `{}` was deleted or cut; start over with `--from earliest`",
                 task.id(),
                 progress_topic(&plan.name)
             )));
         }
-        None => return Ok(()),
-        Some(progress) => {
-            for (at, offset) in committed {
-                let next = progress.inputs.iter().find(|i| *i.topic == *at.topic).map_or(0, |i| i.next);
-                if offset.map_or(0, |o| o.0) != next && !(offset.is_none() && next == 0) {
-                    let position = offset.map_or("none".to_owned(), |o| o.to_string());
-                    return Err(Fault::Fatal(format!(
-                        "the position of `{at}` is {position}, but the state was committed at {next}: they were written apart; start over with `--from earliest`"
-                    )));
-                }
-            }
+        for (at, offset) in committed {
+            task.go_to(at, offset.unwrap_or_default());
         }
+        return Ok(());
+    };
+    let mut elsewhere = Vec::new();
+    for (at, offset) in committed {
+        let next = progress.inputs.iter().find(|i| *i.topic == *at.topic).map_or(0, |i| i.next);
+        if offset.map_or(0, |o| o.0) == next {
+            continue;
+        }
+        if together {
+            let position = offset.map_or("none".to_owned(), |o| o.to_string());
+            return Err(Fault::Fatal(format!(
+                "the position of `{at}` is {position}, but the state was committed at {next}: they were written apart; start over with `--from earliest`"
+            )));
+        }
+        elsewhere.push((at, offset.unwrap_or_default()));
     }
-    if let Some(progress) = progress {
-        task.restore_progress(progress)?;
+    task.restore_progress(progress)?;
+    elsewhere.into_iter().for_each(|(at, offset)| task.go_to(at, offset));
+    Ok(())
+}
+
+/// Whether a task remembers as many keys as were committed.
+///
+/// # Errors
+/// A changelog that was cut.
+pub(super) fn complete(plan: &Physical, task: &Task, progress: &TaskProgress) -> Result<(), Fault> {
+    if faults::planted(Mistake::RestoreShort) || faults::planted(Mistake::RestoreNothing) {
+        return Ok(());
     }
-    let sub = plan.subs.iter().find(|s| s.id.0 == task.id().sub);
-    for node in sub.iter().flat_map(|s| &s.nodes).filter(|n| n.op.stateful()) {
-        let at = TopicPartition { topic: plan.state_topic(&node.name).into(), partition: task.id().partition };
-        read_all(log, &at, |fetched| {
-            let records = &fetched.records;
-            (0..records.len()).filter(|r| records.keys.is_valid(*r)).try_for_each(|r| {
-                let value = records.values.is_valid(r).then(|| records.values.value(r));
-                task.restore_state(&node.name, records.keys.value(r), value)
-            })
-        })?;
+    for (step, found) in task.keys() {
+        let committed = progress.steps.iter().find(|s| s.name == step).map_or(found, |s| s.keys);
+        if found != committed {
+            return Err(Fault::Fatal(format!(
+                "the state of `{step}` in task {} was committed with {committed} keys, and its changelog `{}` holds {found}: it was cut, or something else writes to it; start over with `--from earliest`",
+                task.id(),
+                plan.state_topic(step)
+            )));
+        }
     }
     Ok(())
 }

@@ -10,27 +10,24 @@
 //!    └────────────── epoch committed ◀──────────┘
 //! ```
 
-use super::build::{self, Factory, Surroundings};
-use super::commit::Commits;
+use super::assignment::{Assignment, Given};
+use super::build::Factory;
+use super::changelogs::RestoreGauge;
+use super::copies::Copies;
 use super::fault::Fault;
-use super::intake::{Ending, Flow, Intake, Route};
+use super::intake::Ending;
 use super::models::{MODELS_TOPIC, ModelFeed, Models};
 use super::operators::Samples;
-use super::task::Task;
-use super::topics::Partitions;
-use super::trim::{self, Trimming};
-use super::worker::{Gauges, QUEUE, work};
-use super::{restore, topics};
-use crate::log::{Committer, FetchLimit, GroupEvent, GroupSpec, Log, Member, Start};
+use super::topics;
+use crate::log::{FetchLimit, GroupEvent, GroupSpec, Log, Member};
 use crate::metrics::{EdgeInfo, PipelineInfo, SourceInfo, StepInfo};
 use crate::plan::{Feed, InputPlan, Physical, Port, SubTopology};
-use crate::record::{Offset, TopicPartition};
 use crate::time::{Clock, millis};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::sync::mpsc;
 
 /// How often it is looked whether to stop while the group hands out no partitions.
 const JOIN: Duration = Duration::from_millis(100);
@@ -64,6 +61,11 @@ pub struct RunOptions {
     pub from: From,
     /// Who runs it, for other instances and for statistics.
     pub instance: String,
+    /// Where the state is saved at the end of a run, so that the next one need not read all of it back from
+    /// its changelogs. For backplanes that are far away.
+    pub state_folder: Option<PathBuf>,
+    /// Shows how far the reading of state has come.
+    pub restoring: RestoreGauge,
 }
 
 /// Told to stop once, from any thread: what was read is done and committed, then the run ends.
@@ -74,6 +76,10 @@ impl Stop {
     /// Asks the run to end in good order.
     pub fn stop(&self) {
         self.0.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn flag(&self) -> Arc<AtomicBool> {
+        self.0.clone()
     }
 
     /// Whether it was asked.
@@ -136,11 +142,17 @@ impl Engine {
         }
         topics::prepare(plan, log)?;
         let inputs: Vec<Arc<str>> = plan.subs.iter().flat_map(|s| &s.inputs).map(|i| i.topic().clone()).collect();
-        let group = GroupSpec { group: plan.name.clone(), topics: inputs, instance: options.instance.clone() };
+        let group = GroupSpec {
+            group: plan.name.clone(),
+            topics: inputs,
+            instance: options.instance.clone(),
+            delivery: plan.delivery,
+        };
         let mut member = log.join(&group)?;
         let mut committer = member.committer()?;
         let models = Arc::new(Models::new(plan, self.clock.clone(), true));
         let feed = models.needed().then(|| ModelFeed::open(log, MODELS_TOPIC, models.clone())).transpose()?;
+        let copies = Copies::new(options.state_folder.clone());
         std::thread::scope(|threads| {
             let feed = feed.map(|feed| threads.spawn(move || feed.follow()));
             let watch = threads.spawn({
@@ -155,7 +167,9 @@ impl Engine {
                     Err(fault) => break Err(fault),
                 };
                 let ended;
-                (ended, member, committer) = self.round(&round, stop, handle, member, committer, given, &models);
+                let (engine, models, copies, options) = (self, &models, &copies, &round);
+                let assignment = Assignment { engine, options, stop, handle, models, copies };
+                (ended, member, committer) = assignment.run(member, committer, given);
                 match ended {
                     Ok(Ending::Revoked) => round.from = From::Committed,
                     Ok(Ending::Done) => break Ok(()),
@@ -167,6 +181,7 @@ impl Engine {
             let fed = feed.map_or(Ok(Ok(())), std::thread::ScopedJoinHandle::join);
             let left = member.leave();
             outcome?;
+            copies.save(self.clock.now());
             left?;
             match fed {
                 Ok(fed) if watched => fed,
@@ -175,128 +190,8 @@ impl Engine {
         })
     }
 
-    /// What the group has given, until it takes it back or the run ends. Member and committer come back.
-    #[expect(clippy::too_many_arguments, reason = "what a membership owns goes in and comes out again")]
-    fn round(
-        &self,
-        options: &RunOptions,
-        stop: &Stop,
-        handle: &tokio::runtime::Handle,
-        member: Box<dyn Member>,
-        committer: Box<dyn Committer>,
-        given: Given,
-        models: &Arc<Models>,
-    ) -> (Result<Ending, Fault>, Box<dyn Member>, Box<dyn Committer>) {
-        let (plan, log) = (&self.plan, self.log.as_ref());
-        let built = self.tasks(options, given, models);
-        let (tasks, starts, ends) = match built {
-            Ok(built) => built,
-            Err(fault) => return (Err(fault), member, committer),
-        };
-        let gauges = Arc::new(Gauges::default());
-        let (reports, reported) = mpsc::channel(tasks.len().max(1) * 2);
-        let (done, committed) = std::sync::mpsc::sync_channel(2);
-        let (trimming, trimmed) = Trimming::new();
-        let info = self.info(options);
-        let commits = Commits::new(plan.clone(), committer, self.clock.clone(), info, tasks.len(), trimming);
-        let owned: BTreeSet<&TopicPartition> = starts.iter().map(|(at, _)| at).collect();
-        let mut routes = Vec::new();
-        for mut task in tasks {
-            let (to, messages) = mpsc::channel(QUEUE);
-            // Only where every input has an end can the least of all be known.
-            let wanted = if options.until_end { task.merge_inputs() } else { Vec::new() };
-            let owned = task.partitions().into_iter().filter(|at| owned.contains(at)).collect();
-            routes.push(Route { sub: task.id().sub, to, owned, wanted });
-            handle.spawn(work(task, messages, reports.clone(), self.clock.clone(), gauges.clone()));
-        }
-        drop(reports);
-        let intake = Intake {
-            log: self.log.clone(),
-            member,
-            routes,
-            committed,
-            gauges,
-            stop: stop.0.clone(),
-            commit_every: plan.commit_every,
-            drain: options.drain,
-            flow: Flow::default(),
-        };
-        std::thread::scope(|threads| {
-            let commits = threads.spawn(move || commits.run(reported, &done));
-            threads.spawn(move || trim::follow(log, &trimmed));
-            let (outcome, member) = intake.run(&starts, ends);
-            // The intake has dropped its routes: tasks end, then the committer. One that waits for a model
-            // after a fault would wait for ever.
-            if outcome.is_err() {
-                models.stop();
-            }
-            let committer = commits.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            (outcome, member, committer)
-        })
-    }
-
-    /// The tasks for what the group has given, as they were committed last; where each partition is read from
-    /// and, in a bounded run, up to where.
-    #[expect(clippy::type_complexity, reason = "named in the sentence above")]
-    fn tasks(
-        &self,
-        options: &RunOptions,
-        given: Given,
-        models: &Arc<Models>,
-    ) -> Result<(Vec<Task>, Vec<(TopicPartition, Offset)>, Option<BTreeMap<TopicPartition, Offset>>), Fault> {
-        let (plan, log) = (&self.plan, self.log.as_ref());
-        let around = Surroundings {
-            partitions: topics::prepare(plan, log)?,
-            models: models.clone(),
-            samples: self.samples.clone(),
-            custom: self.custom.clone(),
-        };
-        let fresh = options.from != From::Committed;
-        let committed: Given = given.into_iter().map(|(at, offset)| (at, offset.filter(|_| !fresh))).collect();
-        let mut tasks = Vec::new();
-        let mut progress = restore::progress(log, &plan.name)?;
-        for sub in &plan.subs {
-            let shared = Arc::new(sub.clone());
-            for partition in 0..build::width(sub, &around.partitions) {
-                let mut task = build::task(plan, &shared, partition, &around)?;
-                if !owns(&task, &around.partitions, &committed)? {
-                    continue;
-                }
-                let was = progress.remove(&task.id().to_string());
-                restore::restore(log, plan, &mut task, was, &committed)?;
-                tasks.push(task);
-            }
-        }
-        let starts = self.starts(options.from, &committed)?;
-        let ends = if options.until_end { Some(self.ends(&committed)?) } else { None };
-        Ok((tasks, starts, ends))
-    }
-
-    /// Where each partition is read from.
-    fn starts(
-        &self,
-        from: From,
-        committed: &[(TopicPartition, Option<Offset>)],
-    ) -> Result<Vec<(TopicPartition, Offset)>, Fault> {
-        let start = |(at, offset): &(TopicPartition, Option<Offset>)| {
-            let internal = self.plan.is_repartition(&at.topic);
-            let offset = match (offset, from) {
-                (Some(offset), From::Committed) => *offset,
-                (_, From::Latest) if !internal => self.log.resolve(at, Start::Latest)?,
-                _ => self.log.resolve(at, Start::Earliest)?,
-            };
-            Ok((at.clone(), offset))
-        };
-        committed.iter().map(start).collect()
-    }
-
-    /// Where each source ends now.
-    fn ends(&self, of: &[(TopicPartition, Option<Offset>)]) -> Result<BTreeMap<TopicPartition, Offset>, Fault> {
-        let sources = of.iter().filter(|(at, _)| !self.plan.is_repartition(&at.topic));
-        sources.map(|(at, _)| Ok((at.clone(), self.log.resolve(at, Start::Latest)?))).collect()
-    }
-
-    fn info(&self, options: &RunOptions) -> PipelineInfo {
+    /// What the pipeline says of itself.
+    pub(super) fn info(&self, options: &RunOptions) -> PipelineInfo {
         let mut info = PipelineInfo {
             name: self.plan.name.clone(),
             instance: options.instance.clone(),
@@ -329,9 +224,6 @@ fn edge(sub: &SubTopology, feed: Feed) -> EdgeInfo {
     }
 }
 
-/// Partitions with the position that was committed for each.
-type Given = Vec<(TopicPartition, Option<Offset>)>;
-
 /// What the group gives this member; `None` where the run is told to stop first.
 fn given(member: &mut dyn Member, stop: &Stop) -> Result<Option<Given>, Fault> {
     while !stop.asked() {
@@ -340,25 +232,6 @@ fn given(member: &mut dyn Member, stop: &Stop) -> Result<Option<Given>, Fault> {
         }
     }
     Ok(None)
-}
-
-/// Whether a task is this member's: all of its partitions that there are, or none.
-fn owns(task: &Task, there: &Partitions, given: &Given) -> Result<bool, Fault> {
-    let there: Vec<TopicPartition> = task
-        .partitions()
-        .into_iter()
-        .filter(|at| there.get(&at.topic).is_none_or(|count| at.partition.0 < *count))
-        .collect();
-    let own = there.iter().filter(|at| given.iter().any(|(g, _)| g == *at)).count();
-    if own == 0 || own == there.len() {
-        return Ok(own > 0);
-    }
-    let list: Vec<String> = there.iter().map(|at| format!("`{at}`")).collect();
-    Err(Fault::Fatal(format!(
-        "task {} reads {}, which the group has given to different instances; give the topics the same number of partitions, or run one instance",
-        task.id(),
-        list.join(" and ")
-    )))
 }
 
 /// Waits, but not longer than until the run is told to stop.

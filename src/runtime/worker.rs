@@ -13,8 +13,14 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
 use tokio::sync::mpsc;
 
-/// Batches that may wait in front of a task: enough that it never runs dry while the intake reads on.
+/// Batches that may wait in front of a task: enough that it never runs dry while the intake reads on. One
+/// further place is left for a barrier, which must never wait for a task that waits.
 pub(super) const QUEUE: usize = 4;
+
+/// Whether a task can be given another batch.
+pub(super) fn room(to: &mpsc::Sender<Message>) -> bool {
+    to.capacity() > 1
+}
 
 /// What a task is told.
 pub(super) enum Message {
@@ -44,13 +50,14 @@ pub(super) struct Gauges {
     pub(super) active: AtomicBool,
 }
 
+/// Works until its queue is closed; gives the task back unless it has failed.
 pub(super) async fn work(
     mut task: Task,
     mut messages: mpsc::Receiver<Message>,
     reports: mpsc::Sender<Report>,
     clock: Arc<dyn Clock>,
     gauges: Arc<Gauges>,
-) {
+) -> Option<Task> {
     let mut read_at = Vec::new();
     while let Some(message) = messages.recv().await {
         let before = task.waiting();
@@ -86,8 +93,9 @@ pub(super) async fn work(
         let failed = matches!(report, Report::Failed(_));
         // The committer hangs up only after a fault, which it has reported itself.
         if reports.send(report).await.is_err() || failed {
-            return;
+            return None;
         }
         tokio::task::yield_now().await;
     }
+    Some(task)
 }

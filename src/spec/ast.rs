@@ -5,6 +5,7 @@
 
 use super::kafka::Kafka;
 use crate::diagnostics::{SourceText, Span, Spanned};
+pub use crate::log::Delivery;
 use arrow_schema::SchemaRef;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -336,18 +337,6 @@ pub struct Sink {
     pub span: Span,
 }
 
-/// What a reader may see after a fault.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Delivery {
-    /// Each record's effect once.
-    #[default]
-    ExactlyOnce,
-    /// Each record's effect at least once.
-    AtLeastOnce,
-    /// Each record's effect at most once.
-    AtMostOnce,
-}
-
 /// What happens to records that cannot be handled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ErrorPolicy {
@@ -365,6 +354,8 @@ pub enum ErrorPolicy {
 pub struct StateOptions {
     /// Client queues, windows, tables and models together, in bytes.
     pub memory_limit: Option<u64>,
+    /// Further instances that keep a copy of the state of each task.
+    pub standby: u32,
 }
 
 /// A macro: `name(a, b): SQL`.

@@ -269,6 +269,11 @@ pub(super) static STATE: Object = Object {
     fields: &[
         field("store", Shape::Choice(STORES), "where state lives"),
         field("memory_limit", Shape::Size, "client queues, windows, tables and models together, such as `1GiB`"),
+        field(
+            "standby",
+            Shape::Number,
+            "copies of each task's state that other instances of the group keep; default none",
+        ),
         later("ttl"),
     ],
 };

@@ -2,8 +2,8 @@
 //!
 //! Separate because it is one of several places where state can live. It never evicts.
 
-use super::{Change, Size, Store};
-use std::collections::{BTreeMap, BTreeSet};
+use super::{Change, Rows, Size, Store};
+use std::collections::BTreeSet;
 use std::ops::Bound;
 
 /// What a row takes beside its bytes: two allocations and its place in the tree.
@@ -12,7 +12,7 @@ const ROW: usize = 96;
 /// A store in memory.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
-    rows: BTreeMap<Vec<u8>, Vec<u8>>,
+    rows: Rows,
     changed: BTreeSet<Vec<u8>>,
     /// Of keys and values.
     bytes: usize,
@@ -63,6 +63,12 @@ impl Store for MemoryStore {
 
     fn restore(&mut self, key: &[u8], value: Option<&[u8]>) {
         self.set(key.to_vec(), value.map(<[u8]>::to_vec));
+    }
+
+    fn release(&mut self) -> Rows {
+        self.bytes = 0;
+        self.changed.clear();
+        std::mem::take(&mut self.rows)
     }
 
     fn size(&self) -> Size {

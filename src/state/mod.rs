@@ -8,6 +8,11 @@ mod memory;
 
 pub use memory::MemoryStore;
 
+use std::collections::BTreeMap;
+
+/// All keys with their values.
+pub type Rows = BTreeMap<Vec<u8>, Vec<u8>>;
+
 /// One change of a key since the last barrier; no value is a deletion.
 pub type Change = (Vec<u8>, Option<Vec<u8>>);
 
@@ -36,6 +41,9 @@ pub trait Store: Send {
 
     /// Takes in a committed change without making it a change of its own.
     fn restore(&mut self, key: &[u8], value: Option<&[u8]>);
+
+    /// Gives away all that is held, and holds nothing any more.
+    fn release(&mut self) -> Rows;
 
     /// How much is held.
     fn size(&self) -> Size;

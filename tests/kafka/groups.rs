@@ -40,7 +40,7 @@ pub fn topics(cluster: &Cluster, log: &KafkaLog, partitions: u32) -> (String, To
     log.create_topic(&input, &TopicConfig { partitions, ..TopicConfig::default() }).unwrap();
     log.create_topic(&output, &TopicConfig { partitions: 1, ..TopicConfig::default() }).unwrap();
     let topics = vec![input.as_str().into()];
-    let spec = GroupSpec { group: cluster.name("group"), topics, instance: "test".into() };
+    let spec = GroupSpec { group: cluster.name("group"), topics, instance: "test".into(), ..GroupSpec::default() };
     (input, TopicPartition::new(output, 0), spec)
 }
 

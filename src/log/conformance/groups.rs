@@ -24,7 +24,8 @@ pub(super) const CASES: &[Case] = &[
 
 impl Stage<'_> {
     fn spec(&self, instance: &str) -> GroupSpec {
-        GroupSpec { group: self.group.clone(), topics: vec![self.topic.as_str().into()], instance: instance.to_owned() }
+        let topics = vec![self.topic.as_str().into()];
+        GroupSpec { group: self.group.clone(), topics, instance: instance.to_owned(), ..GroupSpec::default() }
     }
 
     /// A member of another process and what it was told first.

@@ -58,8 +58,12 @@ fn agree(fixture: &dyn Fixture) -> Outcome {
     let input = TopicPartition::new(inputs.as_str(), 0);
     let feed = Append { to: input.clone(), records: super::records(0, &["a=1"; 1000]) };
     s.log.appender()?.append(&[feed])?;
-    let spec =
-        GroupSpec { group: s.group.clone(), topics: vec![inputs.as_str().into()], instance: "random".to_owned() };
+    let spec = GroupSpec {
+        group: s.group.clone(),
+        topics: vec![inputs.as_str().into()],
+        instance: "random".to_owned(),
+        ..GroupSpec::default()
+    };
     let mut member = s.log.join(&spec)?;
     while !matches!(member.poll(FetchLimit::default(), PATIENCE)?, GroupEvent::Assigned(_)) {}
     let mut committer = member.committer()?;

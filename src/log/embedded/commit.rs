@@ -9,7 +9,7 @@ use super::errors::Named;
 use super::lease::Lease;
 use super::topics;
 use crate::log::{Committer, LogError, LogResult, Transaction};
-use crate::record::TopicPartition;
+use crate::record::{Offset, TopicPartition};
 use rusqlite::params;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,11 +24,11 @@ pub(super) struct EmbeddedCommitter {
 }
 
 impl Committer for EmbeddedCommitter {
-    fn commit(&mut self, transaction: &Transaction) -> LogResult<()> {
+    fn commit(&mut self, transaction: &Transaction) -> LogResult<Vec<Option<Offset>>> {
         let file = &self.store.file;
         self.store.write(|conn, retention| {
             self.lease.check(conn)?;
-            append::append(conn, file, &transaction.appends, retention)?;
+            let firsts = append::append(conn, file, &transaction.appends, retention)?;
             let mut put = conn
                 .prepare_cached(
                     "INSERT INTO offsets (pipeline, topic, partition, part, next) VALUES (?1, ?2, ?3, ?4, ?5)
@@ -43,7 +43,8 @@ impl Committer for EmbeddedCommitter {
                 topics::within(at, &part, *next)?;
                 put.execute(params![self.lease.group, &*at.topic, at.partition.0, part.id, next.0]).at(file)?;
             }
-            Ok(())
+            let written = transaction.appends.iter().map(|a| !a.records.is_empty());
+            Ok(firsts.into_iter().zip(written).map(|(first, any)| any.then_some(first)).collect())
         })
     }
 }

@@ -235,7 +235,7 @@ fn a_frozen_log_can_be_read_and_says_why_it_cannot_be_written() {
     let log = EmbeddedLog { store: Arc::new(store) };
     assert_eq!(values(&log, 0).unwrap(), ["a", "b", "c"]);
     assert!(matches!(append(&log, &["d"]), Err(LogError::Unusable(e)) if e.contains("for reading only")));
-    let spec = GroupSpec { group: "g".into(), topics: vec![], instance: String::new() };
+    let spec = GroupSpec { group: "g".into(), topics: vec![], instance: String::new(), ..GroupSpec::default() };
     assert!(matches!(log.join(&spec).map(|_| ()), Err(LogError::Unusable(_))));
 }
 
@@ -277,7 +277,9 @@ fn a_full_disk_undoes_the_transaction_and_loses_nothing() {
 }
 
 fn spec(instance: &str) -> GroupSpec {
-    GroupSpec { group: "a group/ä".into(), topics: vec!["t".into()], instance: instance.into() }
+    GroupSpec {
+        group: "a group/ä".into(), topics: vec!["t".into()], instance: instance.into(), ..GroupSpec::default()
+    }
 }
 
 fn assigned(member: &mut dyn Member) -> Vec<(TopicPartition, Option<Offset>)> {

@@ -4,7 +4,7 @@
 //! is found again by looking at what was written. A call never writes twice.
 
 use super::control::{Control, PATIENCE};
-use super::producer::{Failed, Writer};
+use super::producer::{Failed, Mode, Writer};
 use super::reader::KafkaReader;
 use crate::log::{Append, Appender, FetchLimit, LogError, LogResult, Reader};
 use crate::record::{Offset, TopicPartition};
@@ -22,7 +22,8 @@ pub(super) struct KafkaAppender {
 
 impl KafkaAppender {
     pub(super) fn new(control: &Arc<Control>) -> Self {
-        Self { control: control.clone(), writer: Writer::new(control, format!("fastdata-append-{}", super::unique())) }
+        let mode = Mode::Transactions(format!("fastdata-append-{}", super::unique()));
+        Self { control: control.clone(), writer: Writer::new(control, mode) }
     }
 
     /// Whether an append whose commit was not answered is there. The producer that takes over has ended the

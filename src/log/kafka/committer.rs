@@ -1,23 +1,30 @@
 //! The committing half of a member: outputs, state, counters and positions in one Kafka transaction.
 //!
 //! Separate because exactly-once is this file. A transaction carries the membership of the seat that its
-//! records were read under; the group refuses it once it has decided again. Nothing is ever sent outside a
-//! transaction, and no transaction without positions as long as there is one to send.
+//! records were read under; the group refuses it once it has decided again. No transaction is without
+//! positions as long as there is one to send.
+//!
+//! With less than exactly-once there is no transaction: records first and then positions, or positions
+//! first and then records, which are never sent again.
 //!
 //! The transactional id is the pipeline's name with the lowest partition of the seat. Ranges are handed out
 //! without gaps and in one order for all topics, so no two members of one decision have the same lowest
 //! partition; a member of the next decision that has it begins by ending what the one before left open; and
 //! after a restart the ids are the same again. Who has no partition has an id of its own.
 
-use super::control::{Control, raw};
+use super::context::Context;
+use super::control::{AGAIN, Control, PATIENCE, raw};
 use super::errors;
-use super::producer::{Failed, Writer};
-use crate::log::{Committer, LogError, LogResult, Transaction};
+use super::producer::{Failed, Mode, Writer};
+use crate::faults::{self, Mistake};
+use crate::log::{Committer, Delivery, LogError, LogResult, Transaction};
 use crate::record::{Offset, TopicPartition};
-use rdkafka::consumer::ConsumerGroupMetadata;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerGroupMetadata};
+use rdkafka::error::RDKafkaErrorCode as Code;
 use rdkafka::{Offset as Raw, TopicPartitionList};
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Instant;
 
 /// What a member holds between two decisions of its group.
 pub(super) struct Seat {
@@ -67,17 +74,16 @@ impl Desk {
 
 /// The owner of the transactions of one member.
 pub(super) struct KafkaCommitter {
-    group: String,
-    control: Arc<Control>,
-    desk: Arc<Desk>,
-    writer: Option<Writer>,
+    pub(super) group: String,
+    pub(super) delivery: Delivery,
+    pub(super) control: Arc<Control>,
+    pub(super) desk: Arc<Desk>,
+    /// The member itself, which moves positions where there are no transactions; gone once it has left.
+    pub(super) member: Weak<BaseConsumer<Context>>,
+    pub(super) writer: Option<Writer>,
 }
 
 impl KafkaCommitter {
-    pub(super) fn new(group: &str, control: &Arc<Control>, desk: &Arc<Desk>) -> Self {
-        Self { group: group.to_owned(), control: control.clone(), desk: desk.clone(), writer: None }
-    }
-
     fn undone(&self, why: impl Into<String>) -> LogError {
         LogError::Undone { group: self.group.clone(), why: why.into() }
     }
@@ -104,26 +110,21 @@ impl KafkaCommitter {
         }
         Ok(list)
     }
-}
 
-impl Committer for KafkaCommitter {
-    fn commit(&mut self, transaction: &Transaction) -> LogResult<()> {
-        let Some(seat) = self.desk.seat() else {
-            return Err(self.undone("the group has taken back the partitions of this instance"));
-        };
-        let positions = self.positions(&seat, &transaction.offsets)?;
-        let id = format!("{}-{}", self.group, seat.slot);
+    /// Writes, in a transaction together with positions where there are some.
+    fn write(
+        &mut self,
+        mode: Mode,
+        transaction: &Transaction,
+        positions: Option<(TopicPartitionList, Arc<ConsumerGroupMetadata>)>,
+    ) -> LogResult<Vec<Option<Offset>>> {
         let writer = match &mut self.writer {
-            Some(writer) if writer.id() == id => writer,
-            slot => slot.insert(Writer::new(&self.control, id)),
+            Some(writer) if *writer.mode() == mode => writer,
+            slot => slot.insert(Writer::new(&self.control, mode)),
         };
-        let written = writer.write(&transaction.appends, Some((positions, seat.metadata.clone())));
+        let written = writer.write(&transaction.appends, positions);
         match written {
-            Ok(_) => {
-                let mut known = seat.known.lock().unwrap_or_else(PoisonError::into_inner);
-                known.extend(transaction.offsets.iter().cloned());
-                Ok(())
-            }
+            Ok(firsts) => Ok(firsts.into_iter().map(|first| first.map(Offset)).collect()),
             Err(Failed::Refused(e)) => Err(e),
             // A producer of the same id or a newer decision of the group: the group will say which.
             Err(Failed::Superseded(why)) => {
@@ -136,5 +137,85 @@ impl Committer for KafkaCommitter {
                 Err(self.undone(format!("it is not known whether it was committed: {error}")))
             }
         }
+    }
+
+    /// Moves the positions of the group, outside any transaction. On a thread of its own, as the client
+    /// sets the request no limit.
+    fn move_on(&self, positions: TopicPartitionList) -> LogResult<()> {
+        let Some(member) = self.member.upgrade() else { return Err(self.undone("this instance has left the group")) };
+        if positions.count() == 0 {
+            return Ok(());
+        }
+        let (tell, told) = std::sync::mpsc::sync_channel(1);
+        let moving = move || {
+            let start = Instant::now();
+            let moved = loop {
+                match member.commit(&positions, CommitMode::Sync).map_err(|e| errors::code(&e)) {
+                    Err(code) if errors::passes(code) && start.elapsed() <= PATIENCE => {
+                        std::thread::park_timeout(AGAIN)
+                    }
+                    moved => break moved,
+                }
+            };
+            // Nobody waits any more where it took too long.
+            let _ = tell.send(moved);
+        };
+        const DOING: &str = "committing positions";
+        let spawned = std::thread::Builder::new().name("kafka-positions".into()).spawn(moving);
+        spawned.map_err(|e| LogError::Busy(format!("{DOING}: no thread could be started: {e}")))?;
+        match told.recv_timeout(PATIENCE * 2).unwrap_or(Err(Code::RequestTimedOut)) {
+            Ok(()) => Ok(()),
+            Err(code) if errors::superseded(code) || errors::passes(code) => {
+                Err(self.undone(format!("{DOING}: {}", errors::words(code))))
+            }
+            Err(code) => Err(errors::fault(self.control.brokers(), DOING, code)),
+        }
+    }
+}
+
+impl Committer for KafkaCommitter {
+    fn commit(&mut self, transaction: &Transaction) -> LogResult<Vec<Option<Offset>>> {
+        let Some(seat) = self.desk.seat() else {
+            return Err(self.undone("the group has taken back the partitions of this instance"));
+        };
+        let positions = self.positions(&seat, &transaction.offsets)?;
+        let written = match self.delivery {
+            Delivery::ExactlyOnce if faults::planted(Mistake::OffsetsFirst) => {
+                self.move_on(positions)?;
+                self.write(Mode::Transactions(format!("{}-{}", self.group, seat.slot)), transaction, None)?
+            }
+            Delivery::ExactlyOnce if faults::planted(Mistake::OffsetsAfter) => {
+                let mode = Mode::Transactions(format!("{}-{}", self.group, seat.slot));
+                let written = self.write(mode, transaction, None)?;
+                self.move_on(positions)?;
+                written
+            }
+            Delivery::ExactlyOnce if faults::planted(Mistake::Unfenced) => {
+                let mode = Mode::Transactions(format!("{}-{}", self.group, std::process::id()));
+                let written = self.write(mode, transaction, None)?;
+                drop(self.move_on(positions));
+                written
+            }
+            Delivery::ExactlyOnce => {
+                let id = format!("{}-{}", self.group, seat.slot);
+                self.write(Mode::Transactions(id), transaction, Some((positions, seat.metadata.clone())))?
+            }
+            Delivery::AtLeastOnce => {
+                let written = self.write(Mode::AtLeastOnce, transaction, None)?;
+                self.move_on(positions)?;
+                written
+            }
+            Delivery::AtMostOnce => {
+                self.move_on(positions)?;
+                // Tried again, what has arrived would be there twice.
+                self.write(Mode::AtMostOnce, transaction, None).map_err(|e| match e {
+                    LogError::Busy(why) => self.undone(why),
+                    e => e,
+                })?
+            }
+        };
+        let mut known = seat.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.extend(transaction.offsets.iter().cloned());
+        Ok(written)
     }
 }

@@ -123,7 +123,7 @@ pub(super) struct Signals {
 
 /// The reading half of a consumer.
 pub(super) struct Feed {
-    pub(super) client: BaseConsumer<Context>,
+    pub(super) client: Arc<BaseConsumer<Context>>,
     parts: Vec<Part>,
     /// The partition that the last record was of: the next is mostly of the same.
     last: usize,
@@ -135,7 +135,7 @@ pub(super) struct Feed {
 
 impl Feed {
     pub(super) fn new(client: BaseConsumer<Context>) -> Self {
-        Self { client, parts: Vec::new(), last: 0, turn: 0, stale: false }
+        Self { client: Arc::new(client), parts: Vec::new(), last: 0, turn: 0, stale: false }
     }
 
     /// Sets which partitions there are; nothing is read before [`Self::seek`].

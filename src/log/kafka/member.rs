@@ -10,11 +10,11 @@ use super::control::{Control, client, positions};
 use super::errors;
 use super::feed::Feed;
 use super::reader::Watch;
-use crate::log::{Committer, FetchLimit, GroupEvent, GroupSpec, LogError, LogResult, Member};
+use crate::log::{Committer, Delivery, FetchLimit, GroupEvent, GroupSpec, LogError, LogResult, Member};
 use crate::record::{Offset, TopicPartition};
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{Consumer, ConsumerGroupMetadata};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -24,6 +24,7 @@ const STEP: Duration = Duration::from_secs(1);
 /// A member of a consumer group.
 pub(super) struct KafkaMember {
     group: String,
+    delivery: Delivery,
     control: Arc<Control>,
     feed: Feed,
     watch: Watch,
@@ -46,6 +47,7 @@ impl KafkaMember {
         client.subscribe(&topics).map_err(|e| errors::fault(control.brokers(), &doing, errors::code(&e)))?;
         Ok(Self {
             group: spec.group.clone(),
+            delivery: spec.delivery,
             control: control.clone(),
             feed: Feed::new(client),
             watch,
@@ -58,6 +60,12 @@ impl KafkaMember {
     }
 
     fn fault(&self, error: &KafkaError) -> LogError {
+        if errors::code(error) == Code::FencedInstanceId {
+            return LogError::Unusable(format!(
+                "another instance of pipeline `{}` runs with the same `group.instance.id`, so this one stops; give each instance its own",
+                self.group
+            ));
+        }
         errors::fault(
             self.control.brokers(),
             &format!("reading as a member of group `{}`", self.group),
@@ -220,7 +228,14 @@ impl Member for KafkaMember {
             return Err(LogError::Unusable(format!("pipeline `{}` commits already", self.group)));
         }
         self.committing = true;
-        Ok(Box::new(KafkaCommitter::new(&self.group, &self.control, &self.desk)))
+        Ok(Box::new(KafkaCommitter {
+            group: self.group.clone(),
+            delivery: self.delivery,
+            control: self.control.clone(),
+            desk: self.desk.clone(),
+            member: Arc::downgrade(&self.feed.client),
+            writer: None,
+        }))
     }
 
     fn leave(self: Box<Self>) -> LogResult<()> {

@@ -1,12 +1,14 @@
-//! One transactional producer: begin, send, positions, commit, abort.
+//! One producer: begin, send, positions, commit, abort; without transactions only send, until all has
+//! arrived.
 //!
 //! Separate because a producer that does not know what became of its transaction is thrown away, and only
-//! here is it known which results are such. A record that is refused fails its transaction; nothing is
-//! ever left half sent.
+//! here is it known which results are such. A record that is refused fails its transaction; of a transaction
+//! nothing is ever left half sent.
 
 use super::context::{Deliveries, ProducerSide, ticket};
 use super::control::{Control, raw};
 use super::errors::{self, words};
+use crate::faults::{self, Mistake, Place};
 use crate::log::{Append, LogError};
 use crate::record::TopicPartition;
 use arrow_array::Array;
@@ -29,9 +31,20 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Between two looks at what has been delivered.
 const TICK: Duration = Duration::from_millis(1);
 
+/// How what is written becomes visible.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// All at once, in transactions under this id.
+    Transactions(String),
+    /// As it arrives; each record is sent until it has arrived.
+    AtLeastOnce,
+    /// As it arrives; no record is sent a second time.
+    AtMostOnce,
+}
+
 /// How a transaction ends where it does not succeed.
 pub(super) enum Failed {
-    /// Nothing of it is or will be visible.
+    /// Nothing of it is or will be visible; without transactions, a part of it may be.
     Refused(LogError),
     /// Nothing of it will be visible: somebody else goes on in this place.
     Superseded(String),
@@ -42,29 +55,41 @@ pub(super) enum Failed {
 /// Positions, and the membership that they are sent under.
 pub(super) type Positions = (TopicPartitionList, Arc<ConsumerGroupMetadata>);
 
-/// A transactional producer under one id, made when it is first needed.
+/// A producer, made when it is first needed.
 pub(super) struct Writer {
     control: Arc<Control>,
-    id: String,
+    mode: Mode,
     producer: Option<Arc<BaseProducer<ProducerSide>>>,
     /// Partitions of the topics written to.
     counts: HashMap<Arc<str>, u32>,
 }
 
 impl Writer {
-    pub(super) fn new(control: &Arc<Control>, id: String) -> Self {
-        Self { control: control.clone(), id, producer: None, counts: HashMap::new() }
+    pub(super) fn new(control: &Arc<Control>, mode: Mode) -> Self {
+        Self { control: control.clone(), mode, producer: None, counts: HashMap::new() }
     }
 
-    pub(super) fn id(&self) -> &str {
-        &self.id
+    pub(super) fn mode(&self) -> &Mode {
+        &self.mode
+    }
+
+    fn transacts(&self) -> bool {
+        matches!(self.mode, Mode::Transactions(_))
+    }
+
+    /// Under which id, for messages.
+    fn under(&self) -> String {
+        match &self.mode {
+            Mode::Transactions(id) => format!(" (transactional id `{id}`)"),
+            Mode::AtLeastOnce | Mode::AtMostOnce => String::new(),
+        }
     }
 
     fn fault(&self, doing: &str, code: Code) -> LogError {
-        errors::fault(self.control.brokers(), &format!("{doing} (transactional id `{}`)", self.id), code)
+        errors::fault(self.control.brokers(), &format!("{doing}{}", self.under()), code)
     }
 
-    /// All or nothing; the first offset of each append.
+    /// All or nothing, or without transactions all in the end; the first offset of each append.
     pub(super) fn write(
         &mut self,
         appends: &[Append],
@@ -75,15 +100,15 @@ impl Writer {
         let sent = self.send(appends, positions);
         let Some(producer) = &self.producer else { return Ok(Vec::new()) };
         let done = match sent {
-            Ok(()) => self.commit(producer),
-            Err(failed) => Err(failed),
+            Ok(()) if self.transacts() => self.commit(producer),
+            sent => sent,
         };
         match done {
             Ok(()) => Ok(std::mem::take(&mut producer.context().deliveries().firsts)),
             Err(failed) => {
                 // Undone now, so that readers need not wait for the coordinator to give it up. Even then the
                 // producer is not used again: what it still has under way must not meet the next transaction.
-                if !matches!(failed, Failed::Unknown { .. }) {
+                if self.transacts() && !matches!(failed, Failed::Unknown { .. }) {
                     abort(producer);
                 }
                 self.producer = None;
@@ -113,11 +138,13 @@ impl Writer {
     /// Makes the producer where there is none. Its first act is to end what was left open under its id.
     fn open(&mut self) -> Result<(), Failed> {
         if self.producer.is_none() {
-            let config = self.control.settings.producer(&self.id);
+            let config = self.control.settings.producer(&self.mode);
             let made = config.create_with_context(ProducerSide::default());
             let producer: BaseProducer<ProducerSide> =
                 made.map_err(|e: KafkaError| Failed::Refused(self.control.settings.refused(&e)))?;
-            self.again("taking over transactions", &producer, |p| p.init_transactions(REQUEST))?;
+            if self.transacts() {
+                self.again("taking over transactions", &producer, |p| p.init_transactions(REQUEST))?;
+            }
             self.producer = Some(Arc::new(producer));
         }
         Ok(())
@@ -139,6 +166,9 @@ impl Writer {
             let mut deliveries = producer.context().deliveries();
             let transaction = deliveries.transaction.wrapping_add(1);
             *deliveries = Deliveries { transaction, ..Deliveries::default() };
+        }
+        if !self.transacts() {
+            return Ok(());
         }
         producer.begin_transaction().map_err(|e| {
             let code = errors::code(&e);
@@ -184,6 +214,13 @@ impl Writer {
                 self.send_one(producer, ticket(transaction, number), append, row)?;
             }
         }
+        if faults::one_in(20, Mistake::SendTwice) {
+            for (number, append) in appends.iter().enumerate() {
+                for row in 0..append.records.len() {
+                    self.send_one(producer, ticket(transaction.wrapping_sub(1), number), append, row)?;
+                }
+            }
+        }
         let start = Instant::now();
         while producer.in_flight_count() > 0 {
             producer.poll(TICK);
@@ -198,16 +235,16 @@ impl Writer {
         let sent: usize = appends.iter().map(|a| a.records.len()).sum();
         if arrived != sent {
             let brokers = self.control.brokers();
-            let text = format!(
-                "Kafka at {brokers} has confirmed {arrived} of {sent} records (transactional id `{}`)",
-                self.id
-            );
+            let text = format!("Kafka at {brokers} has confirmed {arrived} of {sent} records{}", self.under());
             return Err(Failed::Refused(LogError::Busy(text)));
         }
+        faults::pass(Place::AfterProduce);
         match positions {
-            Some(positions) if positions.0.count() > 0 => self.send_positions(producer, positions),
-            _ => Ok(()),
+            Some(positions) if positions.0.count() > 0 => self.send_positions(producer, positions)?,
+            _ => {}
         }
+        faults::pass(Place::AfterOffsets);
+        Ok(())
     }
 
     /// On a thread of its own: where the group's coordinator goes away at this moment, librdkafka forgets the
@@ -302,9 +339,17 @@ impl Writer {
     }
 
     fn commit(&self, producer: &BaseProducer<ProducerSide>) -> Result<(), Failed> {
+        if faults::one_in(20, Mistake::IgnoreAbort) {
+            abort(producer);
+            return Ok(());
+        }
+        faults::pass(Place::BeforeCommit);
         let start = Instant::now();
         loop {
-            let Err(e) = producer.commit_transaction(REQUEST) else { return Ok(()) };
+            let Err(e) = producer.commit_transaction(REQUEST) else {
+                faults::pass(Place::AfterCommit);
+                return Ok(());
+            };
             let code = errors::code(&e);
             if matches!(&e, KafkaError::Transaction(t) if t.txn_requires_abort()) {
                 return Err(self.failed("committing", code));

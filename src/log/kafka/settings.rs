@@ -3,6 +3,8 @@
 //! Separate because every client of this module is made from one [`Settings`], so that a rule holds for all
 //! of them or for none. It never shows a secret, and it opens no connection.
 
+use super::producer::Mode;
+use crate::faults::{self, Mistake};
 use crate::log::{LogError, LogResult};
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use std::fmt;
@@ -74,7 +76,6 @@ const FIXED: &[(&str, &str)] = &[
     ("enable.idempotence", "without it a record that is sent again is there twice"),
     ("enable.partition.eof", "the end of a partition is how a restart knows that its state is complete"),
     ("group.id", "the group is named after the pipeline: change its `name:`"),
-    ("group.instance.id", "a second instance with the same id would push the first out of the group"),
     ("group.protocol", "the partitions of all inputs must be handed over together"),
     ("isolation.level", "results of transactions that were undone would be read"),
     ("log.queue", "log lines are read by fastdata"),
@@ -125,14 +126,21 @@ const MEMBER: &[(&str, &str)] = &[
     ("heartbeat.interval.ms", "1000"),
 ];
 
-const PRODUCER: &[(&str, &str)] = &[
-    ("acks", "all"),
-    ("enable.idempotence", "true"),
-    ("linger.ms", "1"),
-    ("message.timeout.ms", "8000"),
-    ("queue.buffering.max.kbytes", "65536"),
-    ("transaction.timeout.ms", TRANSACTION_TIMEOUT_MS),
-];
+const PRODUCER: &[(&str, &str)] =
+    &[("acks", "all"), ("linger.ms", "1"), ("message.timeout.ms", "8000"), ("queue.buffering.max.kbytes", "65536")];
+
+/// A record that is sent again is there once; all that a producer has sent becomes visible together.
+const TRANSACTIONS: &[(&str, &str)] =
+    &[("enable.idempotence", "true"), ("transaction.timeout.ms", TRANSACTION_TIMEOUT_MS)];
+
+/// A record that is sent again is there once, as far as the brokers remember the producer.
+const AT_LEAST_ONCE: &[(&str, &str)] = &[("enable.idempotence", "true")];
+
+/// No record is sent again: it is not known whether the first one has arrived.
+const AT_MOST_ONCE: &[(&str, &str)] = &[("enable.idempotence", "false"), ("message.send.max.retries", "0")];
+
+/// The id under which a member is known again after a restart.
+const STATIC: &str = "group.instance.id";
 
 fn known_name(name: &str) -> &str {
     ALIASES.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, known)| known)
@@ -193,6 +201,8 @@ impl Settings {
             }
         }
         config.set("bootstrap.servers", &self.brokers);
+        // Only a member of a group can have it.
+        config.remove(STATIC);
         // What the identity of a topic is known by: see `context`.
         let debug =
             config.get("debug").filter(|d| !d.is_empty()).map_or("metadata".into(), |d| format!("{d},metadata"));
@@ -251,13 +261,18 @@ impl Settings {
     pub(super) fn reader(&self, group: &str) -> ClientConfig {
         let mut config = self.client(&[CONSUMER]);
         config.set("group.id", group);
+        see_all(&mut config);
         config
     }
 
-    /// A client that is a member of a group.
+    /// A client that is a member of a group. One with an id of its own keeps its partitions over a restart.
     pub(super) fn member(&self, group: &str) -> ClientConfig {
         let mut config = self.client(&[CONSUMER, MEMBER]);
         config.set("group.id", group);
+        if let Some((_, id)) = self.properties.iter().rfind(|(name, _)| name.trim() == STATIC) {
+            config.set(STATIC, id);
+        }
+        see_all(&mut config);
         config
     }
 
@@ -266,11 +281,31 @@ impl Settings {
         self.client(&[]).get("message.max.bytes").and_then(|v| v.parse().ok()).unwrap_or(1_000_000)
     }
 
-    /// A client that writes in transactions.
-    pub(super) fn producer(&self, transactional_id: &str) -> ClientConfig {
-        let mut config = self.client(&[PRODUCER]);
-        config.set("transactional.id", transactional_id);
-        config
+    /// A client that writes.
+    pub(super) fn producer(&self, mode: &Mode) -> ClientConfig {
+        match mode {
+            Mode::Transactions(id) => {
+                let mut config = self.client(&[PRODUCER, TRANSACTIONS]);
+                config.set("transactional.id", id);
+                config
+            }
+            Mode::AtLeastOnce => self.client(&[PRODUCER, AT_LEAST_ONCE]),
+            Mode::AtMostOnce => {
+                let mut config = self.client(&[PRODUCER, AT_MOST_ONCE]);
+                // Whatever a property says.
+                for (name, value) in AT_MOST_ONCE {
+                    config.set(*name, *value);
+                }
+                config
+            }
+        }
+    }
+}
+
+/// What a test may want wrong.
+fn see_all(config: &mut ClientConfig) {
+    if faults::planted(Mistake::ReadUncommitted) {
+        config.set("isolation.level", "read_uncommitted");
     }
 }
 

@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+use super::producer::Mode;
 use super::{KafkaLog, Sasl, Settings, Tls};
 use crate::log::LogError;
 use std::net::TcpListener;
@@ -29,7 +30,6 @@ fn what_would_break_exactly_once_is_refused_with_its_reason() {
         "isolation.level",
         "transactional.id",
         "group.id",
-        "group.instance.id",
         "enable.idempotence",
         "acks",
         "request.required.acks",
@@ -55,7 +55,7 @@ fn a_property_that_is_wrong_is_named_with_its_value() {
 #[test]
 fn a_later_property_wins_under_any_of_its_names() {
     let settings = with(&[("message.timeout.ms", "1"), ("delivery.timeout.ms", "7000"), ("linger.ms", "3")]);
-    let producer = settings.producer("p");
+    let producer = settings.producer(&Mode::Transactions("p".into()));
     assert_eq!(producer.get("message.timeout.ms"), Some("7000"));
     assert_eq!(producer.get("delivery.timeout.ms"), None);
     assert_eq!(producer.get("linger.ms"), Some("3"));

@@ -36,7 +36,7 @@ use super::round::{Round, RoundClock};
 use crate::expr::Expr;
 use crate::metrics::ModelUse;
 use crate::record::Batch;
-use crate::state::{Change, Size};
+use crate::state::{Change, Rows, Size};
 use arrow_array::ArrayRef;
 
 /// One step of a pipeline at work on one partition.
@@ -58,6 +58,12 @@ pub trait Operator: Send {
     /// Takes back what an earlier barrier handed over.
     fn restore(&mut self, _key: &[u8], _value: Option<&[u8]>) -> Result<(), Fault> {
         Err(Fault::internal("state was found for a step that keeps none"))
+    }
+
+    /// Gives away all that it remembers, as it was at the last barrier; it is not used again. None where it
+    /// can only be read back from its changelog.
+    fn release(&mut self) -> Option<Rows> {
+        None
     }
 
     /// How much it remembers.

@@ -9,7 +9,7 @@ use crate::expr::Expr;
 use crate::plan::{Port, ScanPlan};
 use crate::record::{BadRow, Batch};
 use crate::runtime::{Collector, Fault};
-use crate::state::{MemoryStore, Size, Store};
+use crate::state::{MemoryStore, Rows, Size, Store};
 use arrow_array::{ArrayRef, UInt32Array};
 use arrow_cast::cast;
 use arrow_row::{OwnedRow, RowConverter, SortField};
@@ -168,6 +168,10 @@ impl Operator for Scan {
     fn restore(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), Fault> {
         self.store.restore(key, value);
         Ok(())
+    }
+
+    fn release(&mut self) -> Option<Rows> {
+        Some(self.store.release())
     }
 
     fn size(&self) -> Size {

@@ -4,6 +4,7 @@
 //! read, runs its operators once a round in the order of the plan, and hands everything over at a barrier.
 //! It never commits and never reads a topic by itself.
 
+mod kept;
 mod merging;
 mod rounds;
 
@@ -17,6 +18,7 @@ use super::operators::{Operator, Told};
 use super::ordered::Ordered;
 use super::outbox::Outbox;
 use super::round::RoundClock;
+use crate::faults::{self, Place};
 use crate::log::Append;
 use crate::metrics::{InputProgress, Latency, StepProgress, TaskProgress};
 use crate::plan::SubTopology;
@@ -168,50 +170,6 @@ impl Task {
         self.absent[input] = true;
     }
 
-    /// Takes back the progress that was committed last.
-    ///
-    /// # Errors
-    /// Where it is that of another plan.
-    pub fn restore_progress(&mut self, progress: TaskProgress) -> Result<(), Fault> {
-        if progress.watermark.inputs.len() != self.time.inputs.len() {
-            let (was, is) = (progress.watermark.inputs.len(), self.time.inputs.len());
-            return Err(Fault::Fatal(format!(
-                "task {} was committed with {was} input partitions and has {is} now; start over with `--from earliest`",
-                self.id
-            )));
-        }
-        self.time = progress.watermark.clone();
-        self.told = Some((self.time.now(), self.time.idle()));
-        // Counters of another set of steps would not add up with those of this one: they begin anew.
-        let same = progress.steps.iter().map(|s| &s.name).eq(self.progress.steps.iter().map(|s| &s.name));
-        for (input, own) in self.progress.inputs.iter_mut().zip(&self.inputs) {
-            if let Some(was) = progress.inputs.iter().find(|i| i.name == input.name) {
-                input.clone_from(was);
-                for (sender, slot) in own.slots.clone().enumerate() {
-                    self.next[slot] = was.senders.get(sender).copied().unwrap_or(was.next);
-                }
-                if !same {
-                    (input.read, input.dead, input.copied) = (0, 0, 0);
-                }
-            }
-        }
-        if same {
-            for (step, was) in self.progress.steps.iter_mut().zip(progress.steps) {
-                step.counters = was.counters;
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes back one change of a step's state.
-    ///
-    /// # Errors
-    /// Where the step keeps no state of that form.
-    pub fn restore_state(&mut self, step: &str, key: &[u8], value: Option<&[u8]>) -> Result<(), Fault> {
-        let node = self.plan.nodes.iter().position(|n| n.name == step);
-        node.map_or(Ok(()), |n| self.operators[n].restore(key, value))
-    }
-
     /// Runs what was read of one partition.
     ///
     /// # Errors
@@ -282,7 +240,9 @@ impl Task {
         };
         batch.meta.watermarks = self.inputs[input].lateness(&batch.meta, &clock.watermarks);
         let read = if batch.is_empty() { Vec::new() } else { vec![(input, batch)] };
-        self.round(read, &clock, &[fetched], undecoded)
+        self.round(read, &clock, &[fetched], undecoded)?;
+        faults::pass(Place::MidWindow);
+        Ok(())
     }
 
     /// Takes in what a sender tells of itself.

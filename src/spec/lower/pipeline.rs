@@ -16,6 +16,9 @@ use std::time::Duration;
 const COMMIT_EVERY: Duration = Duration::from_millis(100);
 const MOST_SELDOM: Duration = Duration::from_secs(3_600);
 
+/// Most copies of a task's state: more would only be in the way.
+const STANDBY: u64 = 16;
+
 /// Lowers the root of a file.
 pub(in super::super) fn pipeline(lower: &mut Lower<'_>, root: &Node) -> Option<Draft> {
     let f = lower.open(root, &grammar::PIPELINE)?;
@@ -34,7 +37,7 @@ pub(in super::super) fn pipeline(lower: &mut Lower<'_>, root: &Node) -> Option<D
         Some("drop") => ErrorPolicy::Drop,
         _ => ErrorPolicy::DeadLetter,
     };
-    let state = f.get("state").and_then(|n| lower.state(n)).unwrap_or(StateOptions { memory_limit: None });
+    let state = f.get("state").and_then(|n| lower.state(n)).unwrap_or(StateOptions { memory_limit: None, standby: 0 });
     let functions = f.get("functions").map(|n| lower.functions(n)).unwrap_or_default();
     let kafka = f.get("kafka").and_then(|n| lower.kafka(n));
     let sinks_written = f.entry("sink").or(f.entry("sinks")).is_some() || !f.clean;
@@ -57,7 +60,9 @@ impl Lower<'_> {
             // Memory is the only store of this version, so the word needs only to be right.
             self.choice(store, grammar::STORES);
         }
-        Some(StateOptions { memory_limit: f.get("memory_limit").and_then(|n| self.size(n)) })
+        let memory_limit = f.get("memory_limit").and_then(|n| self.size(n));
+        let standby = f.get("standby").and_then(|n| self.number(n, STANDBY)).and_then(|n| u32::try_from(n).ok());
+        Some(StateOptions { memory_limit, standby: standby.unwrap_or(0) })
     }
 
     /// `name(a, b): SQL`. Inside `{…}` YAML cuts the key at its commas; the pieces are put together again.

@@ -12,7 +12,7 @@ use crate::expr::Expr;
 use crate::plan::{Port, WindowPlan};
 use crate::record::{BadRow, Batch, Meta, Origins, TopicPartition};
 use crate::runtime::{Collector, Fault};
-use crate::state::{MemoryStore, Size, Store};
+use crate::state::{MemoryStore, Rows, Size, Store};
 use arrow_array::{Array, ArrayRef, BooleanArray, TimestampMillisecondArray, UInt32Array};
 use arrow_select::take::take;
 use open::{Layout, Open, end_of, prefix};
@@ -201,6 +201,10 @@ impl Operator for Window {
         }
         self.store.restore(key, value);
         Ok(())
+    }
+
+    fn release(&mut self) -> Option<Rows> {
+        Some(self.store.release())
     }
 
     fn size(&self) -> Size {

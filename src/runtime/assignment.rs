@@ -1,0 +1,271 @@
+//! What a group has given to this instance, from the moment it is given until it is taken back or the run
+//! ends: tasks are built and get back what was committed, work, and leave their state behind.
+//!
+//! Separate from the membership, which outlives it. Membership never pauses here: while state is read the
+//! group is heard, and may take everything back.
+
+use super::build::{self, Surroundings};
+use super::changelogs::Changelogs;
+use super::commit::Commits;
+use super::copies::{Copies, Copy, Marks};
+use super::fault::Fault;
+use super::intake::{Ending, Flow, Intake, Route};
+use super::models::Models;
+use super::running::{Engine, From, RunOptions, Stop};
+use super::standby::{self, Own};
+use super::task::Task;
+use super::topics::Partitions;
+use super::trim::{self, Trimming};
+use super::worker::{Gauges, QUEUE, work};
+use super::{restore, topics};
+use crate::log::{Committer, FetchLimit, GroupEvent, Member, Start};
+use crate::metrics::TaskProgress;
+use crate::record::{Offset, TopicPartition};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+/// How long the group is listened to at a time while tasks are being built.
+const LISTEN: Duration = Duration::from_millis(2);
+
+/// Partitions with the position that was committed for each.
+pub(super) type Given = Vec<(TopicPartition, Option<Offset>)>;
+
+/// What an assignment is carried out with.
+pub(super) struct Assignment<'a> {
+    pub(super) engine: &'a Engine,
+    pub(super) options: &'a RunOptions,
+    pub(super) stop: &'a Stop,
+    pub(super) handle: &'a tokio::runtime::Handle,
+    pub(super) models: &'a Arc<Models>,
+    pub(super) copies: &'a Copies,
+}
+
+/// The tasks of an assignment, ready to work.
+struct Ready {
+    tasks: Vec<Task>,
+    /// Where each partition is read from.
+    starts: Vec<(TopicPartition, Offset)>,
+    /// In a bounded run, up to where each source is read.
+    ends: Option<BTreeMap<TopicPartition, Offset>>,
+    /// Up to where changelogs were read.
+    marks: Marks,
+    own: Own,
+}
+
+impl Assignment<'_> {
+    /// Carries it out. Member and committer come back.
+    pub(super) fn run(
+        &self,
+        mut member: Box<dyn Member>,
+        committer: Box<dyn Committer>,
+        given: Given,
+    ) -> (Result<Ending, Fault>, Box<dyn Member>, Box<dyn Committer>) {
+        self.models.interrupt(false);
+        match self.build(member.as_mut(), given) {
+            Ok((Some(ready), None)) => self.work(member, committer, ready),
+            Ok((ready, ending)) => {
+                if let Some(Ready { tasks, marks, .. }) = ready {
+                    self.keep(tasks, &marks);
+                }
+                (Ok(ending.unwrap_or(Ending::Done)), member, committer)
+            }
+            Err(fault) => (Err(fault), member, committer),
+        }
+    }
+
+    /// Builds the tasks while the group is heard; an ending, where it takes them back or the run is to stop.
+    fn build(&self, member: &mut dyn Member, given: Given) -> Result<(Option<Ready>, Option<Ending>), Fault> {
+        let given_up = AtomicBool::new(false);
+        std::thread::scope(|threads| {
+            let building = threads.spawn(|| self.ready(given, &given_up));
+            let mut ending = Ok(None);
+            while !building.is_finished() && matches!(ending, Ok(None)) {
+                ending = match member.poll(FetchLimit::default(), LISTEN) {
+                    Ok(GroupEvent::Revoked(_)) => Ok(Some(Ending::Revoked)),
+                    Ok(GroupEvent::Idle) if self.stop.asked() => Ok(Some(Ending::Done)),
+                    Ok(GroupEvent::Idle) => Ok(None),
+                    Ok(event) => Err(Fault::internal(format!("{event:?} while tasks are being built"))),
+                    Err(e) => Err(e.into()),
+                };
+            }
+            given_up.store(!matches!(ending, Ok(None)), Ordering::Relaxed);
+            let ready = building.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            Ok((Some(ready?), ending?))
+        })
+    }
+
+    fn ready(&self, given: Given, given_up: &AtomicBool) -> Result<Ready, Fault> {
+        let (plan, log) = (&self.engine.plan, self.engine.log.as_ref());
+        let around = Surroundings {
+            partitions: topics::prepare(plan, log)?,
+            models: self.models.clone(),
+            samples: self.engine.samples.clone(),
+            custom: self.engine.custom.clone(),
+        };
+        let fresh = self.options.from != From::Committed;
+        let committed: Given = given.into_iter().map(|(at, offset)| (at, offset.filter(|_| !fresh))).collect();
+        let (mut tasks, mut was, mut own) = (Vec::new(), Vec::new(), Own::new());
+        let mut progress = restore::progress(log, &plan.name)?;
+        for sub in &plan.subs {
+            let shared = Arc::new(sub.clone());
+            let width = build::width(sub, &around.partitions);
+            let (_, mine) = own.entry(sub.id.0).or_insert((width, BTreeSet::new()));
+            for partition in 0..width {
+                let mut task = build::task(plan, &shared, partition, &around)?;
+                if !owns(&task, &around.partitions, &committed)? {
+                    continue;
+                }
+                let progress = progress.remove(&task.id().to_string());
+                restore::position(plan, &mut task, progress.clone(), &committed)?;
+                mine.insert(partition);
+                tasks.push(task);
+                was.push(progress);
+            }
+        }
+        let marks = self.restore(&mut tasks, &was, given_up)?;
+        let starts = self.starts(&committed)?;
+        let ends = if self.options.until_end { Some(self.ends(&committed)?) } else { None };
+        Ok(Ready { tasks, starts, ends, marks, own })
+    }
+
+    fn restore(
+        &self,
+        tasks: &mut [Task],
+        progress: &[Option<TaskProgress>],
+        given_up: &AtomicBool,
+    ) -> Result<Marks, Fault> {
+        let (plan, log) = (&*self.engine.plan, self.engine.log.as_ref());
+        let (gauge, now) = (&self.options.restoring, self.engine.clock.now());
+        let marks = Changelogs { log, plan, copies: self.copies, gauge, given_up, now }.restore(tasks)?;
+        // Where they are committed apart, state may be ahead of the counters.
+        if plan.delivery == crate::log::Delivery::ExactlyOnce && !given_up.load(Ordering::Relaxed) {
+            for (task, progress) in tasks.iter().zip(progress) {
+                progress.as_ref().map_or(Ok(()), |progress| restore::complete(plan, task, progress))?;
+            }
+        }
+        Ok(marks)
+    }
+
+    /// Where each partition is read from.
+    fn starts(&self, committed: &Given) -> Result<Vec<(TopicPartition, Offset)>, Fault> {
+        let (plan, log, from) = (&self.engine.plan, &self.engine.log, self.options.from);
+        let start = |(at, offset): &(TopicPartition, Option<Offset>)| {
+            let internal = plan.is_repartition(&at.topic);
+            let offset = match (offset, from) {
+                (Some(offset), From::Committed) => *offset,
+                (_, From::Latest) if !internal => log.resolve(at, Start::Latest)?,
+                _ => log.resolve(at, Start::Earliest)?,
+            };
+            Ok((at.clone(), offset))
+        };
+        committed.iter().map(start).collect()
+    }
+
+    /// Where each source ends now.
+    fn ends(&self, of: &Given) -> Result<BTreeMap<TopicPartition, Offset>, Fault> {
+        let sources = of.iter().filter(|(at, _)| !self.engine.plan.is_repartition(&at.topic));
+        sources.map(|(at, _)| Ok((at.clone(), self.engine.log.resolve(at, Start::Latest)?))).collect()
+    }
+
+    /// Lets the tasks work.
+    fn work(
+        &self,
+        member: Box<dyn Member>,
+        committer: Box<dyn Committer>,
+        ready: Ready,
+    ) -> (Result<Ending, Fault>, Box<dyn Member>, Box<dyn Committer>) {
+        let Ready { tasks, starts, ends, marks, own } = ready;
+        let Engine { plan, log, clock, .. } = self.engine;
+        let gauges = Arc::new(Gauges::default());
+        let (reports, reported) = mpsc::channel(tasks.len().max(1) * 2);
+        let (done, committed) = std::sync::mpsc::sync_channel(2);
+        let (trimming, trimmed) = Trimming::new();
+        let info = self.engine.info(self.options);
+        let commits = Commits::new(plan.clone(), committer, clock.clone(), info, tasks.len(), (trimming, marks));
+        let owned: BTreeSet<&TopicPartition> = starts.iter().map(|(at, _)| at).collect();
+        let (mut routes, mut working) = (Vec::new(), Vec::new());
+        for mut task in tasks {
+            let (to, messages) = mpsc::channel(QUEUE + 1);
+            // Only where every input has an end can the least of all be known.
+            let wanted = if self.options.until_end { task.merge_inputs() } else { Vec::new() };
+            let owned = task.partitions().into_iter().filter(|at| owned.contains(at)).collect();
+            routes.push(Route { sub: task.id().sub, to, owned, wanted });
+            working.push(self.handle.spawn(work(task, messages, reports.clone(), clock.clone(), gauges.clone())));
+        }
+        drop(reports);
+        let intake = Intake {
+            log: log.clone(),
+            member,
+            routes,
+            committed,
+            gauges,
+            models: self.models.clone(),
+            stop: self.stop.flag(),
+            commit_every: plan.commit_every,
+            drain: self.options.drain,
+            flow: Flow::default(),
+        };
+        let over = AtomicBool::new(false);
+        std::thread::scope(|threads| {
+            let commits = threads.spawn(move || commits.run(reported, &done));
+            threads.spawn(move || trim::follow(log.as_ref(), &trimmed));
+            if plan.standby > 0 {
+                let (over, now) = (&over, clock.now());
+                threads.spawn(move || standby::follow(log.as_ref(), plan, self.copies, &own, now, over));
+            }
+            let (outcome, member) = intake.run(&starts, ends);
+            // The intake has dropped its routes: tasks end, then the committer. One that waits for a model
+            // after a fault would wait for ever.
+            if outcome.is_err() {
+                self.models.interrupt(true);
+            }
+            over.store(true, Ordering::Relaxed);
+            let closed = commits.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            if let (Ok(_), Some(marks)) = (&outcome, closed.marks) {
+                self.keep(self.back(working), &marks);
+            }
+            (outcome, member, closed.committer)
+        })
+    }
+
+    /// The tasks as they have ended.
+    fn back(&self, working: Vec<JoinHandle<Option<Task>>>) -> Vec<Task> {
+        working.into_iter().filter_map(|task| self.handle.block_on(task).ok().flatten()).collect()
+    }
+
+    /// Keeps what tasks remember, for whoever has their partitions next.
+    fn keep(&self, tasks: Vec<Task>, marks: &Marks) {
+        for mut task in tasks {
+            let partition = task.id().partition;
+            for (step, rows) in task.leave_behind() {
+                let at = TopicPartition { topic: self.engine.plan.state_topic(&step).into(), partition };
+                if let Some(mark) = marks.get(&at) {
+                    self.copies.put(at, Copy { mark: mark.clone(), rows });
+                }
+            }
+        }
+    }
+}
+
+/// Whether a task is this member's: all of its partitions that there are, or none.
+fn owns(task: &Task, there: &Partitions, given: &Given) -> Result<bool, Fault> {
+    let there: Vec<TopicPartition> = task
+        .partitions()
+        .into_iter()
+        .filter(|at| there.get(&at.topic).is_none_or(|count| at.partition.0 < *count))
+        .collect();
+    let own = there.iter().filter(|at| given.iter().any(|(g, _)| g == *at)).count();
+    if own == 0 || own == there.len() {
+        return Ok(own > 0);
+    }
+    let list: Vec<String> = there.iter().map(|at| format!("`{at}`")).collect();
+    Err(Fault::Fatal(format!(
+        "task {} reads {}, which the group has given to different instances; give the topics the same number of partitions, or run one instance",
+        task.id(),
+        list.join(" and ")
+    )))
+}

@@ -1,0 +1,183 @@
+//! State out of its changelogs: what tasks remember is read back from the topics that it was committed to.
+//!
+//! Separate from positions and progress, which are small: this may take long, so several threads read, it
+//! can be given up half way, and others can see how far it is. It starts from a copy where there is one.
+
+use super::copies::{Copies, Copy, Mark, Marks};
+use super::fault::Fault;
+use super::task::Task;
+use crate::faults::{self, Mistake, Place};
+use crate::log::{FetchLimit, Log, TopicInfo, topic};
+use crate::metrics::Restoring;
+use crate::plan::Physical;
+use crate::record::{Fetched, Offset, TopicPartition};
+use arrow_array::Array;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// How long to wait for records before it is looked whether to give up.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// How far the reading of state has come, for whoever shows it.
+#[derive(Clone, Debug, Default)]
+pub struct RestoreGauge(Arc<Mutex<Vec<Restoring>>>);
+
+impl RestoreGauge {
+    /// Each changelog that is being read; none where nothing is.
+    #[must_use]
+    pub fn now(&self) -> Vec<Restoring> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set(&self, all: Vec<Restoring>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = all;
+    }
+}
+
+/// Reads state back.
+pub(super) struct Changelogs<'a> {
+    pub(super) log: &'a dyn Log,
+    pub(super) plan: &'a Physical,
+    pub(super) copies: &'a Copies,
+    pub(super) gauge: &'a RestoreGauge,
+    pub(super) given_up: &'a AtomicBool,
+    pub(super) now: i64,
+}
+
+/// One partition of a changelog, and the task that it is of.
+struct Part {
+    at: TopicPartition,
+    step: String,
+    /// Its number among those that are shown.
+    number: usize,
+    task: usize,
+    id: Arc<str>,
+    from: Offset,
+    next: Offset,
+    end: Offset,
+}
+
+impl Part {
+    fn read(&self) -> bool {
+        self.next < self.end
+    }
+}
+
+impl Changelogs<'_> {
+    /// Gives tasks what was committed of their state. Tells up to where each changelog was read, which is
+    /// not to its end where it was given up.
+    pub(super) fn restore(&self, tasks: &mut [Task]) -> Result<Marks, Fault> {
+        let mut parts = self.parts(tasks)?;
+        let shown = |p: &Part| Restoring { step: p.step.clone(), partition: p.at.partition.0, ..Restoring::default() };
+        self.gauge.set(parts.iter().map(shown).collect());
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(tasks.len().max(1));
+        let size = tasks.len().div_ceil(threads).max(1);
+        let outcome = std::thread::scope(|scope| {
+            let mut reading = Vec::new();
+            for (number, tasks) in tasks.chunks_mut(size).enumerate() {
+                let mut own: Vec<Part> = parts.extract_if(.., |p| p.task / size == number).collect();
+                own.iter_mut().for_each(|p| p.task %= size);
+                reading.push(scope.spawn(move || self.fill(tasks, own)));
+            }
+            let mut marks = Marks::new();
+            for read in reading {
+                marks.extend(read.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
+            }
+            Ok(marks)
+        });
+        self.gauge.set(Vec::new());
+        outcome
+    }
+
+    fn parts(&self, tasks: &[Task]) -> Result<Vec<Part>, Fault> {
+        let mut known: BTreeMap<String, TopicInfo> = BTreeMap::new();
+        let mut parts = Vec::new();
+        for (task, id) in tasks.iter().map(Task::id).enumerate() {
+            let sub = self.plan.subs.iter().find(|s| s.id.0 == id.sub);
+            for node in sub.iter().flat_map(|s| &s.nodes).filter(|n| n.op.stateful()) {
+                let name = self.plan.state_topic(&node.name);
+                if !known.contains_key(&name) {
+                    known.insert(name.clone(), topic(self.log, &name)?);
+                }
+                let info = &known[&name];
+                let Some(bounds) = info.partitions.get(id.partition.0 as usize) else {
+                    return Err(Fault::Fatal(format!(
+                        "topic `{name}` has {} partitions, but there is a task {id}: the input has grown; start over with `--from earliest`",
+                        info.partitions.len()
+                    )));
+                };
+                parts.push(Part {
+                    at: TopicPartition { topic: info.name.clone(), partition: id.partition },
+                    step: node.name.clone(),
+                    number: parts.len(),
+                    task,
+                    id: info.id.as_str().into(),
+                    from: bounds.earliest,
+                    next: bounds.earliest,
+                    end: bounds.end,
+                });
+            }
+        }
+        Ok(parts)
+    }
+
+    /// The state of some tasks.
+    fn fill(&self, tasks: &mut [Task], mut parts: Vec<Part>) -> Result<Marks, Fault> {
+        for part in &mut parts {
+            let copy = self.copies.take(&part.at, &part.id, self.now);
+            if let Some(Copy { mark, rows }) = copy.filter(|c| (part.from..=part.end).contains(&c.mark.next)) {
+                for (key, value) in &rows {
+                    tasks[part.task].restore_state(&part.step, key, Some(value))?;
+                }
+                (part.from, part.next) = (mark.next, mark.next);
+            }
+            self.show(part);
+        }
+        let starts: Vec<_> = parts.iter().filter(|p| p.read()).map(|p| (p.at.clone(), p.next)).collect();
+        if !starts.is_empty() {
+            let mut reader = self.log.reader(&starts)?;
+            while parts.iter().any(Part::read) && !self.given_up.load(Ordering::Relaxed) {
+                // Nothing may come where records were compacted away: then only the position moves.
+                if let Some(fetched) = reader.poll(FetchLimit::default(), PATIENCE)? {
+                    faults::pass(Place::DuringRestore);
+                    let part = parts.iter().find(|p| p.at == *fetched.origin);
+                    let part = part.ok_or_else(|| Fault::internal(format!("{} was not asked for", fetched.origin)))?;
+                    take_in(&mut tasks[part.task], &part.step, &fetched)?;
+                }
+                for (at, next) in reader.positions() {
+                    if let Some(part) = parts.iter_mut().find(|p| p.at == at && p.next < next) {
+                        part.next = next;
+                        self.show(part);
+                    }
+                }
+            }
+        }
+        Ok(parts.into_iter().map(|p| (p.at, Mark { id: p.id, next: p.next })).collect())
+    }
+
+    fn show(&self, part: &Part) {
+        let length = |from: Offset, to: Offset| u64::try_from(to.0 - from.0).unwrap_or(0);
+        let mut all = self.gauge.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(shown) = all.get_mut(part.number) {
+            shown.total = length(part.from, part.end);
+            shown.done = length(part.from, part.next).min(shown.total);
+        }
+    }
+}
+
+fn take_in(task: &mut Task, step: &str, fetched: &Fetched) -> Result<(), Fault> {
+    if faults::planted(Mistake::RestoreNothing) {
+        return Ok(());
+    }
+    let records = &fetched.records;
+    for row in (0..records.len()).filter(|r| records.keys.is_valid(*r)) {
+        if faults::one_in(3, Mistake::RestoreShort) {
+            continue;
+        }
+        let value = records.values.is_valid(row).then(|| records.values.value(row));
+        task.restore_state(step, records.keys.value(row), value)?;
+    }
+    Ok(())
+}

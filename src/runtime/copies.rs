@@ -1,0 +1,205 @@
+//! Copies of state apart from the tasks that use it: what a task left behind when its partition went to
+//! another instance, what is kept in case that one fails, and what a file holds from the last run.
+//!
+//! Separate from restoring, which starts from a copy where there is one and reads only what came after. A
+//! copy is never the truth: it holds all that its changelog holds before one offset, and what comes after
+//! may be in it already, which changes nothing when it is read again.
+
+use crate::record::{Offset, TopicPartition};
+use crate::state::Rows;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// How old a file may be. A changelog forgets deletions after a day: an older copy would not hear of them.
+const FRESH: i64 = 12 * 60 * 60 * 1000;
+
+/// First line of a file.
+const MAGIC: &str = "fastdata state 1";
+
+/// Up to where a changelog is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Mark {
+    /// The identity of the topic: another one of the same name is another changelog.
+    pub(super) id: Arc<str>,
+    /// Everything before this offset.
+    pub(super) next: Offset,
+}
+
+/// How far each changelog is known.
+pub(super) type Marks = BTreeMap<TopicPartition, Mark>;
+
+/// What one partition of a changelog comes to.
+#[derive(Debug, PartialEq)]
+pub(super) struct Copy {
+    pub(super) mark: Mark,
+    pub(super) rows: Rows,
+}
+
+/// All copies of one run.
+#[derive(Debug, Default)]
+pub(super) struct Copies {
+    held: Mutex<BTreeMap<TopicPartition, Copy>>,
+    folder: Option<PathBuf>,
+}
+
+impl Copies {
+    /// None yet in memory; files are in a folder, where one is given.
+    pub(super) fn new(folder: Option<PathBuf>) -> Self {
+        Self { held: Mutex::default(), folder }
+    }
+
+    fn held(&self) -> std::sync::MutexGuard<'_, BTreeMap<TopicPartition, Copy>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn put(&self, at: TopicPartition, copy: Copy) {
+        self.held().insert(at, copy);
+    }
+
+    /// The copy of a partition of a topic of this identity, from memory or else from its file.
+    pub(super) fn take(&self, at: &TopicPartition, id: &str, now: i64) -> Option<Copy> {
+        let held = self.held().remove(at);
+        let copy = held.or_else(|| self.folder.as_ref().and_then(|folder| load(&file(folder, at), now)));
+        copy.filter(|copy| *copy.mark.id == *id && !id.is_empty())
+    }
+
+    /// Writes all that is held to files, so that the next run reads only what comes after.
+    pub(super) fn save(&self, now: i64) {
+        let Some(folder) = &self.folder else { return };
+        for (at, copy) in self.held().iter().filter(|(_, copy)| !copy.mark.id.is_empty()) {
+            if let Err(e) = save(folder, &file(folder, at), copy, now) {
+                tracing::warn!("the state of `{at}` could not be saved in {}: {e}", folder.display());
+            }
+        }
+    }
+}
+
+fn file(folder: &Path, at: &TopicPartition) -> PathBuf {
+    folder.join(format!("{}.{}", at.topic, at.partition))
+}
+
+fn save(folder: &Path, path: &Path, copy: &Copy, now: i64) -> io::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    // Readers see the old file or the new one, never a part.
+    let draft =
+        path.with_extension(format!("{}.{}", path.extension().unwrap_or_default().display(), std::process::id()));
+    let mut to = Hashing { to: BufWriter::new(std::fs::File::create(&draft)?), hash: Sha256::new() };
+    let Mark { id, next } = &copy.mark;
+    writeln!(to, "{MAGIC} {id} {next} {now} {}", copy.rows.len())?;
+    for (key, value) in &copy.rows {
+        for bytes in [key, value] {
+            to.write_all(&u32::try_from(bytes.len()).map_err(io::Error::other)?.to_le_bytes())?;
+            to.write_all(bytes)?;
+        }
+    }
+    let digest = to.hash.clone().finalize();
+    to.write_all(&digest)?;
+    let written = to.to.into_inner().map_err(io::IntoInnerError::into_error)?;
+    written.sync_all()?;
+    std::fs::rename(&draft, path)
+}
+
+/// What a file holds; none where it is missing, too old, or not whole.
+fn load(path: &Path, now: i64) -> Option<Copy> {
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return None,
+        Err(e) => {
+            tracing::warn!("{} could not be read: {e}; the state is read from its changelog", path.display());
+            return None;
+        }
+    };
+    let Some((copy, at)) = parse(&bytes) else {
+        tracing::warn!("{} is not whole; the state is read from its changelog", path.display());
+        return None;
+    };
+    (at..=at.saturating_add(FRESH)).contains(&now).then_some(copy)
+}
+
+fn parse(bytes: &[u8]) -> Option<(Copy, i64)> {
+    let (body, digest) = bytes.split_at_checked(bytes.len().checked_sub(32)?)?;
+    if Sha256::digest(body).as_slice() != digest {
+        return None;
+    }
+    let end = body.iter().position(|b| *b == b'\n')?;
+    let head = std::str::from_utf8(&body[..end]).ok()?.strip_prefix(MAGIC)?;
+    let mut words = head.split_ascii_whitespace();
+    let id: Arc<str> = words.next()?.into();
+    let mut number = || words.next()?.parse::<i64>().ok();
+    let (next, at, count) = (Offset(number()?), number()?, number()?);
+    let mut rest = &body[end + 1..];
+    let mut piece = || {
+        let (length, after) = rest.split_first_chunk::<4>()?;
+        let (piece, after) = after.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)?;
+        rest = after;
+        Some(piece.to_vec())
+    };
+    let rows: Option<Rows> = (0..count).map(|_| Some((piece()?, piece()?))).collect();
+    Some((Copy { mark: Mark { id, next }, rows: rows? }, at))
+}
+
+/// Hashes what it writes.
+struct Hashing<W> {
+    to: W,
+    hash: Sha256,
+}
+
+impl<W: Write> Write for Hashing<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let n = self.to.write(bytes)?;
+        self.hash.update(&bytes[..n]);
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn copy(words: &[(&str, &str)]) -> Copy {
+        let rows = words.iter().map(|(k, v)| (k.as_bytes().to_vec(), v.as_bytes().to_vec())).collect();
+        Copy { mark: Mark { id: "one".into(), next: Offset(7) }, rows }
+    }
+
+    #[test]
+    fn a_file_gives_back_what_was_saved_for_the_same_topic_and_not_for_ever() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = TopicPartition::new("p.step.state", 3);
+        let saved = Copies::new(Some(folder.path().join("state")));
+        saved.put(at.clone(), copy(&[("a", "1"), ("", ""), ("b", "22")]));
+        saved.save(1_000);
+        let fresh = || Copies::new(Some(folder.path().join("state")));
+        assert_eq!(fresh().take(&at, "one", 2_000), Some(copy(&[("a", "1"), ("", ""), ("b", "22")])));
+        assert_eq!(fresh().take(&at, "another", 2_000), None);
+        assert_eq!(fresh().take(&at, "one", 1_001 + FRESH), None);
+        assert_eq!(fresh().take(&TopicPartition::new("p.step.state", 4), "one", 2_000), None);
+    }
+
+    #[test]
+    fn a_file_that_is_torn_or_changed_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = TopicPartition::new("s", 0);
+        let copies = Copies::new(Some(folder.path().to_owned()));
+        copies.put(at.clone(), copy(&[("a", "1"), ("b", "2")]));
+        copies.save(1_000);
+        let path = file(folder.path(), &at);
+        let whole = std::fs::read(&path).unwrap();
+        for cut in 0..whole.len() {
+            assert_eq!(parse(&whole[..cut]), None, "cut at {cut}");
+        }
+        for i in 0..whole.len() {
+            let mut changed = whole.clone();
+            changed[i] ^= 1;
+            assert_eq!(parse(&changed), None, "changed at {i}");
+        }
+        assert!(parse(&whole).is_some());
+    }
+}
