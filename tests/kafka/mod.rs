@@ -12,3 +12,4 @@ mod groups;
 mod instances;
 mod jars;
 mod security;
+mod topics;

@@ -59,6 +59,8 @@ use check;
 
 /// How long a case waits for what must come.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// Between two looks at what must come.
+const AGAIN: Duration = Duration::from_millis(5);
 /// How long a case waits for what must not come.
 const SHORT: Duration = Duration::from_millis(100);
 
@@ -134,9 +136,24 @@ impl<'a> Stage<'a> {
         TopicPartition::new(self.topic.as_str(), partition)
     }
 
+    /// Appends, and waits until the end of the partition moves no more, so that cases can compare ends.
     fn append(&self, partition: u32, from: i64, words: &[&str]) -> Result<Offset, Box<dyn Error + Send + Sync>> {
         let append = Append { to: self.at(partition), records: records(from, words) };
-        Ok(self.log.appender()?.append(&[append])?[0])
+        let first = self.log.appender()?.append(&[append])?[0];
+        let written = first.0 + i64::try_from(words.len())?;
+        // Where offsets have gaps, the mark that ends a transaction takes one, and is written a moment after
+        // the commit was answered.
+        let end = if self.fixture.dense() { written } else { written + 1 };
+        let start = Instant::now();
+        loop {
+            let found = self.log.resolve(&self.at(partition), crate::log::Start::Latest)?;
+            if found.0 >= end {
+                return Ok(first);
+            }
+            let over = self.fixture.dense() || start.elapsed() > PATIENCE;
+            check!(!over, "{} records were appended at {first}, but the partition ends at {found}", words.len());
+            std::thread::park_timeout(AGAIN);
+        }
     }
 
     /// All that a partition holds, from an offset on, as another process reads it.

@@ -161,18 +161,28 @@ impl Admin {
     pub(super) fn configs(&self, control: &Control, names: &[String]) -> LogResult<BTreeMap<String, TopicConfig>> {
         let mut found = BTreeMap::new();
         for names in names.chunks(BATCH) {
-            let of: Vec<_> = names.iter().map(|n| ResourceSpecifier::Topic(n)).collect();
-            let answers =
-                self.with(control, "asking how topics are kept", |client| client.describe_configs(&of, &options()))?;
-            for (name, answer) in names.iter().zip(answers) {
-                match answer {
-                    Ok(resource) => drop(found.insert(name.clone(), config(&resource))),
-                    Err(code) if errors::missing(code) => {}
-                    Err(code) => {
-                        let doing = format!("asking how topic `{name}` is kept");
-                        return Err(errors::fault(control.brokers(), &doing, code));
+            let mut left: Vec<&String> = names.iter().collect();
+            let start = Instant::now();
+            while !left.is_empty() {
+                let of: Vec<_> = left.iter().map(|n| ResourceSpecifier::Topic(n)).collect();
+                let ask = |client: &AdminClient<Context>| client.describe_configs(&of, &options());
+                let answers = self.with(control, "asking how topics are kept", ask)?;
+                let mut unknown = Vec::new();
+                for (name, answer) in left.into_iter().zip(answers) {
+                    let doing = || format!("asking how topic `{name}` is kept");
+                    match answer {
+                        Ok(resource) => drop(found.insert(name.clone(), config(&resource))),
+                        // The broker that was asked may not know yet what another has made.
+                        Err(code) if errors::missing(code) || errors::passes(code) => {
+                            if control.partitions(name)?.is_some() {
+                                seen_in_time(control, &doing(), start)?;
+                                unknown.push(name);
+                            }
+                        }
+                        Err(code) => return Err(errors::fault(control.brokers(), &doing(), code)),
                     }
                 }
+                left = unknown;
             }
         }
         Ok(found)

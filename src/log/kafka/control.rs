@@ -13,6 +13,7 @@ use crate::record::{Offset, Partition, TopicPartition};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaResult, RDKafkaErrorCode as Code};
 use rdkafka::{Offset as Raw, TopicPartitionList};
+use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -134,13 +135,20 @@ impl Control {
         }
     }
 
-    /// Names and numbers of partitions of all topics but Kafka's own.
+    /// The names of all topics but Kafka's own. Of several brokers one may not know yet what another has
+    /// made: a topic is there if any of those that were asked knows it.
     pub(super) fn names(&self) -> LogResult<Vec<String>> {
-        let metadata = self.ask("listing topics", || self.client.fetch_metadata(None, REQUEST))?;
-        let mut names: Vec<String> = metadata.topics().iter().map(|t| t.name().to_owned()).collect();
-        names.retain(|n| !OWN.contains(&n.as_str()));
-        names.sort();
-        Ok(names)
+        let mut names = BTreeSet::new();
+        let mut asked = 0;
+        loop {
+            let metadata = self.ask("listing topics", || self.client.fetch_metadata(None, REQUEST))?;
+            names.extend(metadata.topics().iter().map(|t| t.name().to_owned()));
+            asked += 1;
+            if asked > ASKED * metadata.brokers().len().saturating_sub(1) {
+                names.retain(|n| !OWN.contains(&n.as_str()));
+                return Ok(names.into_iter().collect());
+            }
+        }
     }
 
     /// How many partitions a topic has, `None` where there is no such topic. Of several brokers one may not
@@ -172,12 +180,15 @@ impl Control {
         }
     }
 
+    /// How many partitions a topic has, and its identity; `None` where there is no such topic.
+    pub(super) fn known(&self, topic: &str) -> LogResult<Option<(u32, String)>> {
+        let Some(count) = self.partitions(topic)? else { return Ok(None) };
+        Ok(Some((count, self.client.context().heard().ids.get(topic).cloned().unwrap_or_default())))
+    }
+
     /// The identity of a topic, `None` where there is no such topic.
     pub(super) fn identity(&self, topic: &str) -> LogResult<Option<String>> {
-        if self.partitions(topic)?.is_none() {
-            return Ok(None);
-        }
-        Ok(Some(self.client.context().heard().ids.get(topic).cloned().unwrap_or_default()))
+        Ok(self.known(topic)?.map(|(_, id)| id))
     }
 
     /// The identity of a topic as far as one quick question tells: `None` where there is no clear answer,

@@ -59,24 +59,49 @@ impl KafkaLog {
         Ok(Self { control: Arc::new(Control::connect(settings)?), admin: Arc::default() })
     }
 
+    /// What is known of topics. One that is not there, or is removed meanwhile, is left out.
     fn described(&self, names: &[String]) -> LogResult<Vec<TopicInfo>> {
         let mut configs = self.admin.configs(&self.control, names)?;
-        let mut all = Vec::new();
-        let mut counted = Vec::new();
+        let mut found = Vec::new();
         for name in names {
-            // A topic that is removed meanwhile is left out.
-            let Some(id) = self.control.identity(name)? else { continue };
-            let (Some(count), Some(config)) = (self.control.partitions(name)?, configs.remove(name)) else { continue };
-            all.extend((0..count).map(|p| TopicPartition::new(name.as_str(), p)));
-            counted.push((name, id, TopicConfig { partitions: count, ..config }));
+            let Some(config) = configs.remove(name) else { continue };
+            let Some((partitions, id)) = self.control.known(name)? else { continue };
+            let config = TopicConfig { partitions, ..config };
+            found.push(TopicInfo { name: name.as_str().into(), id, config, partitions: Vec::new() });
         }
-        let mut bounds = self.control.bounds(&all)?.into_iter();
-        let info = |(name, id, config): (&String, String, TopicConfig)| {
-            let partitions = bounds.by_ref().take(usize::try_from(config.partitions).unwrap_or(0));
-            let partition = |(low, high)| PartitionInfo { earliest: Offset(low), end: Offset(high), bytes: None };
-            TopicInfo { name: name.as_str().into(), id, partitions: partitions.map(partition).collect(), config }
-        };
-        Ok(counted.into_iter().map(info).collect())
+        loop {
+            let mut all = Vec::new();
+            for topic in &found {
+                all.extend((0..topic.config.partitions).map(|p| TopicPartition::new(topic.name.clone(), p)));
+            }
+            let gone = match self.control.bounds(&all) {
+                Ok(bounds) => {
+                    let mut bounds = bounds.into_iter().map(|(low, high)| PartitionInfo {
+                        earliest: Offset(low),
+                        end: Offset(high),
+                        bytes: None,
+                    });
+                    for topic in &mut found {
+                        let count = usize::try_from(topic.config.partitions).unwrap_or(0);
+                        topic.partitions = bounds.by_ref().take(count).collect();
+                    }
+                    return Ok(found);
+                }
+                Err(LogError::UnknownTopic { topic, .. }) => topic,
+                Err(LogError::UnknownPartition { at, .. }) => at.topic.to_string(),
+                Err(e) => return Err(e),
+            };
+            // Removed while its bounds were asked for, or made anew with fewer partitions.
+            match self.control.known(&gone)? {
+                None => found.retain(|t| *t.name != gone),
+                Some((partitions, id)) => {
+                    found.iter_mut().filter(|t| *t.name == gone).for_each(|t| {
+                        t.config.partitions = partitions;
+                        t.id.clone_from(&id);
+                    });
+                }
+            }
+        }
     }
 }
 
@@ -97,11 +122,7 @@ impl Log for KafkaLog {
         match only {
             Some(name) if self.control.partitions(name)?.is_none() => Ok(Vec::new()),
             Some(name) => self.described(&[name.to_owned()]),
-            None => match self.described(&self.control.names()?) {
-                // One was removed while its bounds were asked for.
-                Err(LogError::UnknownTopic { .. }) => self.described(&self.control.names()?),
-                described => described,
-            },
+            None => self.described(&self.control.names()?),
         }
     }
 
