@@ -5,6 +5,10 @@
 use super::broker;
 use fastdata::log::kafka::KafkaLog;
 use fastdata::log::{Log as _, TopicConfig};
+use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::config::ClientConfig;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// How often the list of topics is taken.
@@ -46,4 +50,26 @@ fn the_list_of_topics_is_whole_while_others_come_and_go() {
             }
         }
     });
+}
+
+#[test]
+fn a_compacted_topic_is_made_so_that_compaction_reaches_it() {
+    let Some(cluster) = broker::shared() else { return };
+    let log = cluster.connect();
+    let (compacted, other) = (cluster.name("compacted"), cluster.name("other"));
+    log.create_topic(&compacted, &TopicConfig { compacted: true, ..plain(1) }).unwrap();
+    log.create_topic(&other, &plain(1)).unwrap();
+    let settings = |topic: &str| {
+        let admin: AdminClient<DefaultClientContext> =
+            ClientConfig::new().set("bootstrap.servers", cluster.listener("PLAINTEXT")).create().unwrap();
+        let of = [ResourceSpecifier::Topic(topic)];
+        let asked = admin.describe_configs(&of, &AdminOptions::new());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let answer = runtime.block_on(asked).unwrap().remove(0).unwrap();
+        answer.entries.into_iter().map(|e| (e.name, e.value.unwrap_or_default())).collect::<BTreeMap<_, _>>()
+    };
+    let found = settings(&compacted);
+    let of = |names: [&str; 3]| names.map(|n| found[n].clone());
+    assert_eq!(of(["cleanup.policy", "segment.bytes", "segment.ms"]), ["compact", "52428800", "3600000"]);
+    assert_eq!(settings(&other)["segment.bytes"], "1073741824", "Kafka's own size");
 }
