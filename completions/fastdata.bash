@@ -1757,7 +1757,7 @@ _fastdata() {
             return 0
             ;;
         fastdata__subcmd__validate)
-            opts="-v -q -h --data-dir --brokers --kafka --kafka-config --log-format --verbose --quiet --color --help"
+            opts="-v -q -h --online --data-dir --brokers --kafka --kafka-config --log-format --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -107,6 +107,7 @@ json\t''"
 complete -c fastdata -n "__fish_fastdata_using_subcommand validate" -l color -d 'When to use colours' -r -f -a "auto\t''
 always\t''
 never\t''"
+complete -c fastdata -n "__fish_fastdata_using_subcommand validate" -l online -d 'Also look at the topics, their partitions, the rights to use them, and the models; changes nothing'
 complete -c fastdata -n "__fish_fastdata_using_subcommand validate" -s v -l verbose -d 'More log lines: -v debug, -vv trace; FASTDATA_LOG takes filters such as `fastdata::log=debug`'
 complete -c fastdata -n "__fish_fastdata_using_subcommand validate" -s q -l quiet -d 'Only results and errors'
 complete -c fastdata -n "__fish_fastdata_using_subcommand validate" -s h -l help -d 'Print help'

@@ -20,6 +20,14 @@ pub(super) fn open(global: &Global, spec: Option<&Spec>) -> anyhow::Result<Arc<d
     }
 }
 
+/// The same, for a look that must not make a log where there is none.
+pub(super) fn open_existing(global: &Global, spec: Option<&Spec>) -> anyhow::Result<Arc<dyn Log>> {
+    match settings(global, spec)? {
+        Some(settings) => Ok(Arc::new(KafkaLog::connect(&settings)?)),
+        None => Ok(Arc::new(EmbeddedLog::open_existing(&global.data_dir)?)),
+    }
+}
+
 /// How to reach Kafka, where it is wanted.
 pub(super) fn settings(global: &Global, spec: Option<&Spec>) -> anyhow::Result<Option<Settings>> {
     let file = spec.and_then(|s| Some((s, s.kafka.as_ref()?)));

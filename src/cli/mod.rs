@@ -17,6 +17,7 @@ mod input;
 mod logs;
 mod man;
 mod models;
+mod online;
 mod output;
 mod printer;
 mod publish_model;

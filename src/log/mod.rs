@@ -85,6 +85,17 @@ impl Default for FetchLimit {
     }
 }
 
+/// Something that a pipeline will do.
+#[derive(Clone, Copy, Debug)]
+pub enum Deed<'a> {
+    /// Make a topic.
+    Make(&'a str, &'a TopicConfig),
+    /// Read the records of a topic.
+    Read(&'a str),
+    /// Ask for the positions of a group.
+    Join(&'a str),
+}
+
 /// A backplane. Cheap to share; every handle it gives out is independent.
 pub trait Log: Send + Sync + std::fmt::Debug {
     /// What to call it in messages: a folder or a list of brokers.
@@ -118,6 +129,9 @@ pub trait Log: Send + Sync + std::fmt::Debug {
 
     /// Joins a group as one member; see [`Member`].
     fn join(&self, group: &GroupSpec) -> LogResult<Box<dyn Member>>;
+
+    /// Whether something could be done, as far as the backplane tells without anything being done.
+    fn check(&self, deed: &Deed<'_>) -> LogResult<()>;
 }
 
 /// Reads records in order, each partition from its own position.

@@ -1,66 +1,233 @@
-//! The topics of a pipeline at start: what must be there, what is made, what fits together.
+//! The topics of a pipeline: what must be there, what is made, what fits together.
 //!
 //! Separate because it is the first thing that can go wrong on a real backplane, and must say so by name.
+//! [`look`] changes nothing; [`prepare`] looks, and then makes what is missing.
 
 use super::build::width;
 use super::fault::Fault;
 use crate::log::{Log, LogError, TopicConfig, topic};
 use crate::metrics::progress_topic;
-use crate::plan::{InputPlan, Op, Physical, SubTopology};
+use crate::plan::{Feed, InputPlan, NodePlan, Op, Physical, SubTopology};
 use crate::spec::ErrorPolicy;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How often, and after which pause, a topic is looked for that must be there.
+/// How often, and after which pause, is looked again while another instance makes the same topics.
 const LOOKS: u32 = 200;
 const BETWEEN: Duration = Duration::from_millis(50);
 
 /// The number of partitions of each topic that a pipeline reads or writes.
 pub type Partitions = BTreeMap<Arc<str>, u32>;
 
+/// What a topic is to a pipeline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// It is read; the pipeline does not make it.
+    Source,
+    /// It carries records to the task of their key.
+    Repartition,
+    /// It takes results.
+    Sink,
+    /// It keeps the state of a step.
+    State,
+    /// It takes what cannot be handled.
+    Dead,
+    /// It keeps positions and counters.
+    Progress,
+}
+
+/// A topic that a pipeline needs.
+#[derive(Clone, Debug)]
+pub struct Need {
+    /// Its name.
+    pub topic: Arc<str>,
+    /// What it is for.
+    pub role: Role,
+    /// The source or the step that it belongs to, else the pipeline.
+    pub of: String,
+    /// How it is made where it is not there.
+    pub config: TopicConfig,
+}
+
+/// Something about a topic with which the pipeline cannot run.
+#[derive(Debug)]
+pub struct Misfit {
+    /// The topic.
+    pub need: Need,
+    /// What is wrong, and what to do.
+    pub fault: Fault,
+}
+
+/// The topics of a pipeline as they are.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Partitions of each topic; of one that is missing, those that it would be made with.
+    pub partitions: Partitions,
+    /// What is needed and there.
+    pub there: Vec<Need>,
+    /// What is needed, not there, and made by the run.
+    pub missing: Vec<Need>,
+    /// What does not fit.
+    pub misfits: Vec<Misfit>,
+}
+
+/// Looks at all topics of a pipeline and changes nothing.
+///
+/// # Errors
+/// Faults of the backplane. What is wrong with a topic is found, and is no error.
+pub fn look(plan: &Physical, log: &dyn Log) -> Result<Found, Fault> {
+    let mut found = Found::default();
+    let plain = |partitions| TopicConfig { partitions, ..TopicConfig::default() };
+    let compacted = |partitions| TopicConfig { partitions, compacted: true, ..TopicConfig::default() };
+    for sub in &plan.subs {
+        for input in &sub.inputs {
+            let (role, of, config) = match input {
+                InputPlan::Source(s) => (Role::Source, s.name.clone(), plain(1)),
+                InputPlan::Repartition(r) => {
+                    let from = plan.subs.iter().find(|s| s.id == r.from);
+                    let wanted = if r.single { 1 } else { from.map_or(1, |s| width(s, &found.partitions)) };
+                    (Role::Repartition, reader_of(sub, input), plain(wanted))
+                }
+            };
+            found.add(log, Need { topic: input.topic().clone(), role, of, config })?;
+        }
+        let unequal = found.unequal(sub);
+        found.misfits.extend(unequal);
+        let width = width(sub, &found.partitions);
+        for node in &sub.nodes {
+            if let Op::Sink(sink) = &node.op {
+                let config = plain(sink.partitions.unwrap_or(width));
+                found.add(log, Need { topic: sink.topic.clone(), role: Role::Sink, of: node.name.clone(), config })?;
+            }
+            if node.op.stateful() {
+                let topic = plan.state_topic(&node.name).as_str().into();
+                found.add(log, Need { topic, role: Role::State, of: node.name.clone(), config: compacted(width) })?;
+            }
+        }
+    }
+    if plan.errors == ErrorPolicy::DeadLetter {
+        let topic = plan.dead_topic().as_str().into();
+        found.add(log, Need { topic, role: Role::Dead, of: plan.name.clone(), config: plain(1) })?;
+    }
+    let topic = progress_topic(&plan.name).as_str().into();
+    found.add(log, Need { topic, role: Role::Progress, of: plan.name.clone(), config: compacted(1) })?;
+    Ok(found)
+}
+
+/// The step that reads an input, for internal ones.
+fn reader_of(sub: &SubTopology, input: &InputPlan) -> String {
+    let reads = |node: &&NodePlan| {
+        node.from.iter().any(|f| matches!(f, Feed::Input(i) if sub.inputs[*i].topic() == input.topic()))
+    };
+    sub.nodes.iter().find(reads).map_or_else(|| input.name().to_owned(), |node| node.name.clone())
+}
+
+impl Found {
+    /// Looks at one topic.
+    fn add(&mut self, log: &dyn Log, need: Need) -> Result<(), Fault> {
+        let mut partitions = need.config.partitions;
+        let fault = match log.topics(Some(&need.topic))?.pop() {
+            Some(info) => {
+                partitions = u32::try_from(info.partitions.len()).unwrap_or(u32::MAX);
+                // How many there must be is known only where each source is.
+                let sure = self.misfits.iter().all(|m| m.need.role != Role::Source);
+                unfit(&need, if sure { partitions } else { need.config.partitions }, info.config.compacted)
+            }
+            None if need.role == Role::Source => match topic(log, &need.topic) {
+                Err(e) => Some(e.into()),
+                // It has just been made.
+                Ok(info) => {
+                    partitions = u32::try_from(info.partitions.len()).unwrap_or(u32::MAX);
+                    None
+                }
+            },
+            None => {
+                self.partitions.insert(need.topic.clone(), partitions);
+                if !self.missing.iter().any(|n| n.topic == need.topic) {
+                    self.missing.push(need);
+                }
+                return Ok(());
+            }
+        };
+        self.partitions.insert(need.topic.clone(), partitions);
+        match fault {
+            Some(fault) => self.misfits.push(Misfit { need, fault }),
+            None => self.there.push(need),
+        }
+        Ok(())
+    }
+
+    /// Inputs that meet in one task with state must have the same number of partitions.
+    fn unequal(&self, sub: &SubTopology) -> Option<Misfit> {
+        let counts: Vec<(&Arc<str>, u32)> =
+            sub.inputs.iter().map(|i| (i.topic(), self.partitions[i.topic()])).collect();
+        // Where one is not there at all, that is what is said.
+        let lost = counts.iter().any(|(t, _)| self.misfits.iter().any(|m| m.need.topic == **t));
+        let differ = !lost && counts.iter().any(|(_, n)| *n != counts[0].1);
+        let step = sub.nodes.iter().find(|n| n.op.stateful()).filter(|_| differ)?;
+        let list: Vec<_> = counts.iter().map(|(t, n)| format!("`{t}` has {n}")).collect();
+        let fault = Fault::Fatal(format!(
+            "the inputs of `{}` do not have the same number of partitions: {}; make them equal, or put a `key_by` before it",
+            step.name,
+            list.join(", ")
+        ));
+        let config = TopicConfig { partitions: counts[0].1, ..TopicConfig::default() };
+        Some(Misfit {
+            need: Need { topic: counts[0].0.clone(), role: Role::State, of: step.name.clone(), config },
+            fault,
+        })
+    }
+}
+
+/// Why a topic that is there cannot be used.
+fn unfit(need: &Need, partitions: u32, compacted: bool) -> Option<Fault> {
+    let Need { topic, role, of, config } = need;
+    let what = match role {
+        Role::State => format!("the state of `{of}`"),
+        Role::Repartition => format!("the records that `{of}` groups"),
+        Role::Progress => format!("the positions and counters of `{of}`"),
+        Role::Source | Role::Sink | Role::Dead => return None,
+    };
+    if config.compacted && !compacted {
+        let why = "it must keep the latest record of each key; delete it, or rename the pipeline";
+        return Some(Fault::Fatal(format!("topic `{topic}` is not compacted: {why}")));
+    }
+    if partitions != config.partitions {
+        let wanted = config.partitions;
+        let grown = if *role == Role::Progress { "" } else { ", as many as what is read has" };
+        return Some(Fault::Fatal(format!(
+            "topic `{topic}`, which holds {what}, has {partitions} partitions where {wanted} are needed{grown}; start over with `--from earliest`, which makes it anew, or go back to the old number"
+        )));
+    }
+    None
+}
+
 /// Finds the sources and makes what is missing of the rest.
 ///
 /// # Errors
 /// A source that is not there, or topics whose partitions do not fit together.
 pub fn prepare(plan: &Physical, log: &dyn Log) -> Result<Partitions, Fault> {
-    let mut known = Partitions::new();
-    for sub in &plan.subs {
-        for input in &sub.inputs {
-            let count = match input {
-                InputPlan::Source(s) => count(log, &s.topic)?,
-                InputPlan::Repartition(r) => {
-                    let from = plan.subs.iter().find(|s| s.id == r.from);
-                    let wanted = if r.single { 1 } else { from.map_or(1, |s| width(s, &known)) };
-                    ensure(log, &r.topic, &TopicConfig { partitions: wanted, ..TopicConfig::default() })?
-                }
-            };
-            known.insert(input.topic().clone(), count);
+    for _ in 0..LOOKS {
+        let found = look(plan, log)?;
+        if let Some(misfit) = found.misfits.into_iter().next() {
+            return Err(misfit.fault);
         }
-        check_partitions(sub, &known)?;
-        for node in &sub.nodes {
-            if let Op::Sink(sink) = &node.op {
-                let partitions = sink.partitions.unwrap_or_else(|| width(sub, &known));
-                let config = TopicConfig { partitions, ..TopicConfig::default() };
-                known.insert(sink.topic.clone(), ensure(log, &sink.topic, &config)?);
-            }
-            if node.op.stateful() {
-                let config = TopicConfig { partitions: width(sub, &known), compacted: true, ..TopicConfig::default() };
-                let name = plan.state_topic(&node.name);
-                known.insert(name.as_str().into(), ensure(log, &name, &config)?);
+        let mut raced = false;
+        for need in &found.missing {
+            match log.create_topic(&need.topic, &need.config) {
+                Ok(()) => {}
+                // Another instance has just made it: it may take a while until all see it.
+                Err(LogError::TopicExists(_)) => raced = true,
+                Err(e) => return Err(e.into()),
             }
         }
+        if !raced {
+            return Ok(found.partitions);
+        }
+        std::thread::park_timeout(BETWEEN);
     }
-    if plan.errors == ErrorPolicy::DeadLetter {
-        let dead = plan.dead_topic();
-        known.insert(
-            dead.as_str().into(),
-            ensure(log, &dead, &TopicConfig { partitions: 1, ..TopicConfig::default() })?,
-        );
-    }
-    let progress = progress_topic(&plan.name);
-    ensure(log, &progress, &TopicConfig { partitions: 1, compacted: true, ..TopicConfig::default() })?;
-    Ok(known)
+    Err(Fault::Abort(format!("the topics that another instance of `{}` makes are not to be seen yet", plan.name)))
 }
 
 /// Forgets what earlier runs have left: state, progress, repartitioned records.
@@ -82,47 +249,4 @@ pub fn forget(plan: &Physical, log: &dyn Log) -> Result<(), Fault> {
         }
     }
     Ok(())
-}
-
-fn count(log: &dyn Log, name: &str) -> Result<u32, Fault> {
-    Ok(u32::try_from(topic(log, name)?.partitions.len()).unwrap_or(u32::MAX))
-}
-
-fn ensure(log: &dyn Log, name: &str, config: &TopicConfig) -> Result<u32, Fault> {
-    if let Some(info) = log.topics(Some(name))?.pop() {
-        if config.compacted && !info.config.compacted {
-            let why = "it must keep the latest record of each key; delete it, or rename the pipeline";
-            return Err(Fault::Fatal(format!("topic `{name}` is not compacted: {why}")));
-        }
-        return Ok(u32::try_from(info.partitions.len()).unwrap_or(u32::MAX));
-    }
-    match log.create_topic(name, config) {
-        Ok(()) => Ok(config.partitions),
-        Err(LogError::TopicExists(_)) => made_by_another(log, name),
-        Err(e) => Err(e.into()),
-    }
-}
-
-/// Another instance has just made it: it may take a while until all see it.
-fn made_by_another(log: &dyn Log, name: &str) -> Result<u32, Fault> {
-    for _ in 0..LOOKS {
-        match count(log, name) {
-            Err(Fault::Backplane(LogError::UnknownTopic { .. })) => std::thread::park_timeout(BETWEEN),
-            counted => return counted,
-        }
-    }
-    count(log, name)
-}
-
-/// Inputs that meet in one task with state must have the same number of partitions.
-fn check_partitions(sub: &SubTopology, known: &Partitions) -> Result<(), Fault> {
-    let counts: Vec<(&str, u32)> = sub.inputs.iter().map(|i| (&**i.topic(), known[i.topic()])).collect();
-    let differ = counts.iter().any(|(_, n)| *n != counts[0].1);
-    let Some(step) = sub.nodes.iter().find(|n| n.op.stateful()).filter(|_| differ) else { return Ok(()) };
-    let list: Vec<_> = counts.iter().map(|(t, n)| format!("`{t}` has {n}")).collect();
-    Err(Fault::Fatal(format!(
-        "the inputs of `{}` do not have the same number of partitions: {}; make them equal, or put a `key_by` before it",
-        step.name,
-        list.join(", ")
-    )))
 }

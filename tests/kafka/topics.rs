@@ -3,6 +3,8 @@
 //! Separate because here a person, or another program, does to the topics what fastdata never does itself.
 
 use super::broker;
+use crate::harness::program::Fastdata;
+use crate::program::online;
 use fastdata::log::kafka::KafkaLog;
 use fastdata::log::{Log as _, TopicConfig};
 use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
@@ -72,4 +74,13 @@ fn a_compacted_topic_is_made_so_that_compaction_reaches_it() {
     let of = |names: [&str; 3]| names.map(|n| found[n].clone());
     assert_eq!(of(["cleanup.policy", "segment.bytes", "segment.ms"]), ["compact", "52428800", "3600000"]);
     assert_eq!(settings(&other)["segment.bytes"], "1073741824", "Kafka's own size");
+}
+
+#[test]
+fn a_pipeline_is_checked_against_the_cluster() {
+    let Some(cluster) = broker::shared() else { return };
+    let (brokers, name) = (cluster.listener("PLAINTEXT"), cluster.name("shop"));
+    let f = Fastdata::in_temp();
+    let flags = format!("--brokers {brokers}");
+    online::looks_and_changes_nothing(&f, &name, &flags, &brokers);
 }

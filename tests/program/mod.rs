@@ -5,6 +5,7 @@
 mod limits;
 mod mistakes;
 mod models;
+pub mod online;
 mod readme;
 mod round_trip;
 mod shipped;

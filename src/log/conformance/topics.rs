@@ -3,7 +3,7 @@
 //! Separate from reading because a topic's settings decide what may be gone.
 
 use super::{Case, Fixture, Outcome, PATIENCE, Stage, check, records, rows, some, texts};
-use crate::log::{self, Append, FetchLimit, LogError, Start, TopicConfig};
+use crate::log::{self, Append, Deed, FetchLimit, LogError, Start, TopicConfig};
 use crate::record::{Offset, TopicPartition};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,6 +12,7 @@ pub(super) const CASES: &[Case] = &[
     Case { name: "a topic is described as it was made", run: described },
     Case { name: "a name that no topic can have is refused", run: names },
     Case { name: "what is not there is named with what is", run: unknown },
+    Case { name: "what could be done is told, and nothing is done", run: asked },
     Case { name: "a deleted topic is gone and can be made anew", run: deleted },
     Case { name: "a compacted topic keeps the latest record of each key", run: compacted },
     Case { name: "a reader that is behind is told of a deletion", run: deletion },
@@ -62,6 +63,25 @@ fn unknown(fixture: &dyn Fixture) -> Outcome {
     check!(matches!(resolved, Err(LogError::UnknownPartition { count: 2, .. })), "partition 2 of two: {resolved:?}");
     let deleted = s.log.delete_topic(&missing);
     check!(matches!(deleted, Err(LogError::UnknownTopic { .. })), "deleted a missing topic: {deleted:?}");
+    Ok(())
+}
+
+fn asked(fixture: &dyn Fixture) -> Outcome {
+    let s = Stage::new(fixture, 2)?;
+    let free = format!("{}-free", fixture.prefix());
+    let config = TopicConfig { partitions: 2, ..TopicConfig::default() };
+    s.log.check(&Deed::Make(&free, &config))?;
+    check!(s.log.topics(Some(&free))?.is_empty(), "asking made `{free}`");
+    let made = s.log.check(&Deed::Make(&s.topic, &config));
+    check!(matches!(made, Err(LogError::TopicExists(_))), "made a second time: {made:?}");
+    let made = s.log.check(&Deed::Make("a b", &config));
+    check!(matches!(made, Err(LogError::InvalidTopic(_))), "made with such a name: {made:?}");
+    s.log.check(&Deed::Read(&s.topic))?;
+    s.append(1, 0, &["a=1"])?;
+    s.log.check(&Deed::Read(&s.topic))?;
+    let read = s.log.check(&Deed::Read(&free));
+    check!(matches!(read, Err(LogError::UnknownTopic { .. })), "read a missing topic: {read:?}");
+    s.log.check(&Deed::Join(&s.group))?;
     Ok(())
 }
 

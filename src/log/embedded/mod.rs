@@ -22,7 +22,9 @@ mod retention;
 mod schema;
 mod topics;
 
-use crate::log::{Appender, GroupSpec, Log, LogResult, Member, Reader, Start, TopicConfig, TopicInfo};
+use crate::log::{
+    Appender, Deed, GroupSpec, Log, LogError, LogResult, Member, Reader, Start, TopicConfig, TopicInfo, naming,
+};
 use crate::record::{Offset, TopicPartition};
 use checkpoint::Checkpoints;
 use errors::Named;
@@ -224,6 +226,19 @@ impl Log for EmbeddedLog {
 
     fn join(&self, group: &GroupSpec) -> LogResult<Box<dyn Member>> {
         Ok(Box::new(member::EmbeddedMember::join(&self.store, group)?))
+    }
+
+    fn check(&self, deed: &Deed<'_>) -> LogResult<()> {
+        match deed {
+            Deed::Make(topic, config) => {
+                naming::check(topic, config)?;
+                self.store.writable()?;
+                let there = self.topics(Some(topic))?;
+                there.first().map_or(Ok(()), |t| Err(LogError::TopicExists(t.name.to_string())))
+            }
+            Deed::Read(topic) => crate::log::topic(self, topic).map(drop),
+            Deed::Join(_) => Ok(()),
+        }
     }
 }
 

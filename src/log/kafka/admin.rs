@@ -79,6 +79,22 @@ impl Admin {
 
     /// Makes a topic, and waits until each of its partitions can be used.
     pub(super) fn create(&self, control: &Control, topic: &str, config: &TopicConfig) -> LogResult<()> {
+        self.request(control, topic, config, &options())?;
+        let doing = format!("making topic `{topic}`");
+        let start = Instant::now();
+        while control.partitions(topic)? != Some(config.partitions) {
+            seen_in_time(control, &doing, start)?;
+        }
+        let all: Vec<_> = (0..config.partitions).map(|p| TopicPartition::new(topic, p)).collect();
+        control.bounds(&all).map(drop)
+    }
+
+    /// Whether a topic could be made; nothing is made.
+    pub(super) fn could_create(&self, control: &Control, topic: &str, config: &TopicConfig) -> LogResult<()> {
+        self.request(control, topic, config, &options().validate_only(true))
+    }
+
+    fn request(&self, control: &Control, topic: &str, config: &TopicConfig, options: &AdminOptions) -> LogResult<()> {
         naming::check(topic, config)?;
         let doing = format!("making topic `{topic}`");
         // Said always, as the default of a cluster would remove what nobody has asked to be removed: records
@@ -92,7 +108,7 @@ impl Admin {
             true => SEGMENT.iter().fold(new.set("cleanup.policy", "compact"), |new, (key, value)| new.set(key, value)),
             false => new.set("cleanup.policy", "delete").set("retention.ms", &retention).set("retention.bytes", &bytes),
         };
-        let results = self.with(control, &doing, |client| client.create_topics([&new], &options()))?;
+        let results = self.with(control, &doing, |client| client.create_topics([&new], options))?;
         if let Some(Err((_, code))) = results.into_iter().next() {
             return Err(match code {
                 Code::TopicAlreadyExists => LogError::TopicExists(topic.to_owned()),
@@ -106,12 +122,7 @@ impl Admin {
                 code => errors::fault(control.brokers(), &doing, code),
             });
         }
-        let start = Instant::now();
-        while control.partitions(topic)? != Some(config.partitions) {
-            seen_in_time(control, &doing, start)?;
-        }
-        let all: Vec<_> = (0..config.partitions).map(|p| TopicPartition::new(topic, p)).collect();
-        control.bounds(&all).map(drop)
+        Ok(())
     }
 
     /// Removes a topic, and waits until it is gone.

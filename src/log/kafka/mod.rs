@@ -22,7 +22,8 @@ mod settings;
 pub use settings::{Sasl, Settings, Tls};
 
 use crate::log::{
-    Appender, GroupSpec, Log, LogError, LogResult, Member, PartitionInfo, Reader, Start, TopicConfig, TopicInfo,
+    Appender, Deed, FetchLimit, GroupSpec, Log, LogError, LogResult, Member, PartitionInfo, Reader, Start, TopicConfig,
+    TopicInfo, topic,
 };
 use crate::record::{Offset, TopicPartition};
 use admin::Admin;
@@ -30,6 +31,10 @@ use control::Control;
 use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a refusal to read may take; a broker holds back its answer for half a second where nothing is.
+const FETCH: Duration = Duration::from_millis(1500);
 
 /// A name that no other client has.
 fn unique() -> String {
@@ -186,6 +191,23 @@ impl Log for KafkaLog {
 
     fn join(&self, group: &GroupSpec) -> LogResult<Box<dyn Member>> {
         Ok(Box::new(member::KafkaMember::join(&self.control, group)?))
+    }
+
+    fn check(&self, deed: &Deed<'_>) -> LogResult<()> {
+        match deed {
+            Deed::Make(topic, config) => self.admin.could_create(&self.control, topic, config),
+            // A right to read is asked for where records are fetched, and nowhere before.
+            Deed::Read(name) => {
+                let from = crate::log::partitions(&topic(self, name)?);
+                let from = from.into_iter().map(|at| Ok((at.clone(), self.resolve(&at, Start::Earliest)?)));
+                let mut reader = self.reader(&from.collect::<LogResult<Vec<_>>>()?)?;
+                reader.poll(FetchLimit { records: 1, bytes: 0 }, FETCH).map(drop)
+            }
+            Deed::Join(group) => {
+                let any = self.control.names()?.into_iter().take(1).map(|name| TopicPartition::new(name, 0));
+                self.control.committed(group, &any.collect::<Vec<_>>()).map(drop)
+            }
+        }
     }
 }
 
