@@ -70,8 +70,17 @@ impl Fastdata {
         Started { child: command.spawn().unwrap(), line: line.into() }
     }
 
+    /// A process that goes on while the test does; what it says goes to a file in the folder.
+    pub fn start_into(&self, line: &str, file: &str) -> Started {
+        let mut command = self.command(line);
+        let said = fs::File::create(self.dir().join(file)).unwrap();
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(said);
+        Started { child: command.spawn().unwrap(), line: line.into() }
+    }
+
+    /// `FASTDATA_BIN` names another binary, such as an optimised one for tests that take long.
     fn command(&self, line: &str) -> Command {
-        let mut command = Command::new(BINARY);
+        let mut command = Command::new(std::env::var_os("FASTDATA_BIN").unwrap_or_else(|| BINARY.into()));
         command.args(line.split_whitespace()).current_dir(self.dir());
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("FASTDATA")) {
             command.env_remove(name);

@@ -218,6 +218,11 @@ impl Cluster {
         self.end(node, "kill");
     }
 
+    /// Ends a node in good order.
+    pub fn stop(&self, node: usize) {
+        self.end(node, "stop");
+    }
+
     /// Starts a node that was ended, on its data.
     pub fn restart(&self, node: usize) {
         self.launch(node);
@@ -264,6 +269,7 @@ fn settings(id: u32, home: &Path, listeners: &str, voters: &str, nodes: usize) -
         ("offsets.topic.num.partitions", "4"),
         ("transaction.state.log.num.partitions", "4"),
         ("group.initial.rebalance.delay.ms", "0"),
+        ("group.min.session.timeout.ms", "500"),
         ("transaction.abort.timed.out.transaction.cleanup.interval.ms", "1000"),
         ("log.cleaner.backoff.ms", "500"),
         ("log.cleaner.min.cleanable.ratio", "0.01"),

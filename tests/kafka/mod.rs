@@ -4,12 +4,23 @@
 //! loopback interface. Where either is missing they say that they are skipped; with `FASTDATA_REQUIRE_KAFKA=1`
 //! that is a failure.
 
+mod bounces;
 mod broker;
+mod catch_up;
 mod checker;
 mod conformance;
+mod delivery;
+mod exact;
 mod faults;
+mod feed;
+mod group;
 mod groups;
-mod instances;
 mod jars;
+mod kills;
+mod memory;
+mod rebalances;
 mod security;
+mod signals;
 mod topics;
+mod watch;
+mod zombies;

@@ -1,0 +1,57 @@
+//! The other two promises of delivery: at least once loses nothing, at most once doubles nothing.
+//!
+//! Separate because what these may do is counted, not refused. The records themselves go on to a sink,
+//! beside a fold of them.
+
+use super::broker::{self, Cluster};
+use super::exact::{self, Tally};
+use super::group::{Group, Plan, random};
+use super::kills;
+use std::sync::Mutex;
+
+/// Kills of the short version.
+const KILLS: i64 = 1;
+
+const STEPS: &str = "steps:
+  - name: passed
+    filter: i >= 0
+  - name: folded
+    from: NAME-in
+    scan: {by: [sensor], init: {n: 0, last: 0}, next: {n: n + 1, last: i}}
+sinks:
+  - {from: passed, topic: NAME-passed}
+  - {from: folded, topic: NAME-folded}
+";
+
+/// What came of the records, and of the fold, after kills.
+fn killed(cluster: &Cluster, stem: &'static str, mode: &str) -> (Tally, Tally) {
+    let (kills, records, way) = kills::asked(KILLS);
+    let (mut random, seed) = random();
+    let text = format!("{}delivery: {mode}\n{STEPS}", exact::SOURCE);
+    let mut group = Group::started(cluster, Plan { text, ..Plan::exact(stem, way.min(50_000)) });
+    kills::kill(&mut group, kills, way, &mut random);
+    let records = group.finish(records);
+    let passed = exact::numbers(cluster, &group.topic("passed"), records);
+    let folded = exact::folds(cluster, &group.topic("folded"), records);
+    println!("{mode}, {kills} kills, seed {seed}: {passed}; {folded}");
+    (passed, folded)
+}
+
+/// One after the other: beside each other they would only wait.
+static ONE: Mutex<()> = Mutex::new(());
+
+#[test]
+fn at_least_once_loses_nothing() {
+    let Some(cluster) = broker::shared() else { return };
+    let _one = ONE.lock();
+    let (passed, folded) = killed(cluster, "least", "at_least_once");
+    assert!(passed.lost() == 0 && folded.lost() == 0, "{}\n{}", passed.evidence(), folded.evidence());
+}
+
+#[test]
+fn at_most_once_doubles_nothing() {
+    let Some(cluster) = broker::shared() else { return };
+    let _one = ONE.lock();
+    let (passed, folded) = killed(cluster, "most", "at_most_once");
+    assert!(passed.doubled == 0 && folded.doubled == 0, "{}\n{}", passed.evidence(), folded.evidence());
+}
