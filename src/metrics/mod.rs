@@ -4,18 +4,23 @@
 //! other processes from the progress topic. Nothing here locks or counts per record.
 
 mod counters;
+mod instance;
 mod latency;
 mod ledger;
 mod progress;
+mod reports;
 mod snapshot;
 
 pub use counters::Counters;
+pub use instance::{InstanceInfo, Restoring, instance_key};
 pub use latency::{Latency, Summary};
 pub use ledger::Ledger;
 pub use progress::{
-    EdgeInfo, InputProgress, ModelUse, PIPELINE_KEY, PROGRESS_SUFFIX, PipelineInfo, Restoring, SourceInfo, StepInfo,
+    EdgeInfo, InputProgress, ModelUse, PIPELINE_KEY, PROGRESS_SUFFIX, PipelineInfo, SourceInfo, StepInfo,
     StepProgress, TaskProgress, progress_topic,
 };
+pub use reports::Reports;
 pub use snapshot::{
-    Bounds, ModelStats, PartitionStats, PipelineState, RepartitionStats, Reports, Snapshot, SourceStats, StepStats,
+    Bounds, InstanceState, InstanceStats, ModelStats, PartitionStats, PipelineState, RepartitionStats, Snapshot,
+    SourceStats, StepStats,
 };

@@ -1,4 +1,5 @@
-//! What a pipeline tells the world with each commit: one record a task on the progress topic.
+//! What a pipeline tells the world with each commit: one record a task on the progress topic, beside one of
+//! itself and those of its instances.
 //!
 //! Separate because the writer (the commit) and the readers (`stats`, restore, another machine) must
 //! agree on it. It is JSON, so that any Kafka tool can read it. Counters are totals since the pipeline's
@@ -8,7 +9,8 @@ use super::{Counters, Latency};
 use crate::time::TaskWatermark;
 use serde::{Deserialize, Serialize};
 
-/// The key of the record that describes the pipeline itself; tasks have the keys `SUB/PARTITION`.
+/// The key of the record that describes the pipeline itself; tasks have the keys `SUB/PARTITION`, instances
+/// those of [`super::instance_key`].
 pub const PIPELINE_KEY: &str = "pipeline";
 
 /// What the name of a pipeline's progress topic ends with.
@@ -29,7 +31,7 @@ pub fn progress_topic(pipeline: &str) -> String {
 pub struct PipelineInfo {
     /// Its name.
     pub name: String,
-    /// Who runs it: process and host.
+    /// Who said so: process and host. Several instances say the same in turn.
     pub instance: String,
     /// Start of this run, epoch milliseconds.
     pub started_at: i64,
@@ -41,20 +43,6 @@ pub struct PipelineInfo {
     pub steps: Vec<StepInfo>,
     /// Resident memory of the process, bytes.
     pub memory: u64,
-}
-
-/// One partition of a changelog that is being read back.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Restoring {
-    /// The step whose state it is.
-    pub step: String,
-    /// The partition.
-    pub partition: u32,
-    /// Offsets that were read.
-    pub done: u64,
-    /// Offsets that are to be read.
-    pub total: u64,
 }
 
 /// A source, as statistics name it.

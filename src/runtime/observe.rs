@@ -5,7 +5,7 @@
 
 use crate::diagnostics::nearest;
 use crate::log::{FetchLimit, Log, LogError, Reader, Start};
-use crate::metrics::{Bounds, PIPELINE_KEY, PROGRESS_SUFFIX, Reports, Snapshot, progress_topic};
+use crate::metrics::{Bounds, PROGRESS_SUFFIX, Reports, Snapshot, progress_topic};
 use crate::record::{Fetched, TopicPartition};
 use crate::time::Clock;
 use arrow_array::Array;
@@ -153,25 +153,13 @@ impl Feed {
     fn take(&mut self, fetched: &Fetched) -> Result<(), ObserveError> {
         let records = &fetched.records;
         for row in (0..records.len()).filter(|r| records.keys.is_valid(*r)) {
-            let key = String::from_utf8_lossy(records.keys.value(row)).into_owned();
-            let foreign = |e: serde_json::Error| ObserveError::Foreign {
+            let value = records.values.is_valid(row).then(|| records.values.value(row));
+            let taken = self.reports.take(records.keys.value(row), value, records.timestamps[row]);
+            taken.map_err(|e| ObserveError::Foreign {
                 topic: self.topic.clone(),
                 offset: fetched.offsets[row],
                 reason: e.to_string(),
-            };
-            let value = records.values.is_valid(row).then(|| records.values.value(row));
-            match (key == PIPELINE_KEY, value) {
-                (true, Some(value)) => {
-                    let info = serde_json::from_slice(value).map_err(foreign)?;
-                    self.reports.info = Some((info, records.timestamps[row]));
-                }
-                (false, Some(value)) => {
-                    let task = serde_json::from_slice(value).map_err(foreign)?;
-                    self.reports.tasks.insert(key, task);
-                }
-                (true, None) => self.reports.info = None,
-                (false, None) => drop(self.reports.tasks.remove(&key)),
-            }
+            })?;
         }
         Ok(())
     }
@@ -188,7 +176,7 @@ mod tests {
     use super::*;
     use crate::log::embedded::EmbeddedLog;
     use crate::log::{Append, TopicConfig};
-    use crate::metrics::{InputProgress, PipelineInfo, SourceInfo, TaskProgress};
+    use crate::metrics::{InputProgress, PIPELINE_KEY, PipelineInfo, SourceInfo, TaskProgress};
     use crate::record::RecordsBuilder;
     use crate::time::VirtualClock;
 

@@ -6,7 +6,7 @@ use super::fault::Fault;
 use super::task::Task;
 use crate::faults::{self, Mistake};
 use crate::log::{Delivery, FetchLimit, Log, Start};
-use crate::metrics::{PIPELINE_KEY, TaskProgress, progress_topic};
+use crate::metrics::{Reports, TaskProgress, progress_topic};
 use crate::plan::Physical;
 use crate::record::{Fetched, Offset, TopicPartition};
 use arrow_array::Array;
@@ -41,21 +41,26 @@ pub fn read_all(
 /// # Errors
 /// Faults of the backplane, or a topic that something else writes.
 pub fn progress(log: &dyn Log, pipeline: &str) -> Result<BTreeMap<String, TaskProgress>, Fault> {
-    let mut found = BTreeMap::new();
+    Ok(reports(log, pipeline)?.tasks)
+}
+
+/// All that a pipeline has reported.
+///
+/// # Errors
+/// Faults of the backplane, or a topic that something else writes.
+pub fn reports(log: &dyn Log, pipeline: &str) -> Result<Reports, Fault> {
+    let mut found = Reports::default();
     let topic = progress_topic(pipeline);
     if log.topics(Some(&topic))?.is_empty() {
         return Ok(found);
     }
     read_all(log, &TopicPartition::new(topic.as_str(), 0), |fetched| {
         let records = &fetched.records;
-        for row in (0..records.len()).filter(|r| records.keys.is_valid(*r) && records.values.is_valid(*r)) {
-            let key = String::from_utf8_lossy(records.keys.value(row)).into_owned();
-            if key != PIPELINE_KEY {
-                let progress = serde_json::from_slice(records.values.value(row));
-                let progress = progress
-                    .map_err(|e| Fault::Fatal(format!("topic `{topic}` holds a record that is no progress: {e}")))?;
-                found.insert(key, progress);
-            }
+        for row in (0..records.len()).filter(|r| records.keys.is_valid(*r)) {
+            let value = records.values.is_valid(row).then(|| records.values.value(row));
+            found
+                .take(records.keys.value(row), value, records.timestamps[row])
+                .map_err(|e| Fault::Fatal(format!("topic `{topic}` holds a record that is no progress: {e}")))?;
         }
         Ok(())
     })?;

@@ -4,6 +4,7 @@ mod collect;
 mod follow;
 mod format;
 mod grid;
+mod instances;
 mod live;
 mod text;
 
@@ -24,15 +25,17 @@ const EVERY: Duration = Duration::from_secs(1);
 ///
 /// Reads what pipelines commit together with their results, so it works while they run and after they
 /// have stopped. Counters are totals since a pipeline's first run. `lag` is what is there and not read
-/// yet; `behind` is how far event time is behind the wall clock. The ledger accounts for every record; a
-/// remainder other than 0 is a fault of the program.
+/// yet; `behind` is how far event time is behind the wall clock. Where several instances run a pipeline
+/// they are listed: one is `silent` that has not reported for ten seconds (killed, or cut off; after an hour
+/// it is left out). The ledger accounts for every record; a remainder other than 0 is a fault of the program.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
 Examples:
   fastdata stats                              all pipelines on this log
   fastdata stats wine-quality --follow        live
   fastdata stats wine-quality --output json   one JSON object
-  fastdata stats --output json | jq '{pipeline, remainder: .ledger.remainder}'")]
+  fastdata stats --output json | jq '{pipeline, remainder: .ledger.remainder}'
+  fastdata stats wine-quality --output json | jq '.instances[] | {name, state, tasks}'")]
 pub(super) struct Args {
     /// The pipeline's name; default: all
     #[arg(value_name = "PIPELINE")]

@@ -4,9 +4,10 @@
 
 use super::format::{count, micros, moment, rate, span, times};
 use super::grid::{Cell, Grid, Line, Tone, figures, words};
+use super::instances;
 use crate::cli::output::size;
 use crate::cli::printer::Printer;
-use crate::metrics::{ModelStats, PipelineState, Snapshot, StepStats};
+use crate::metrics::{InstanceState, ModelStats, PipelineState, Snapshot, StepStats};
 use anstyle::{AnsiColor, Style};
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;
@@ -62,16 +63,24 @@ pub(super) fn heading(s: &Snapshot) -> Line {
         PipelineState::Stopped => (format!("stopped {}", ago(s.stopped_at)), Tone::Faint),
     };
     let mut line = vec![(s.pipeline.clone(), Tone::Strong), ("  ".into(), Tone::Plain), (state, tone)];
-    if let Some(memory) = s.memory_bytes {
+    if let Some(memory) = memory(s) {
         line.push((format!(", {}", size(memory)), Tone::Faint));
     }
-    if let Some(instance) = s.instance.as_ref().filter(|i| !i.is_empty()) {
-        line.push((format!(", {instance}"), Tone::Faint));
+    match (instances::shown(s).len(), &s.instance) {
+        (several @ 2.., _) => line.push((format!(", {several} instances"), Tone::Faint)),
+        (_, Some(instance)) if !instance.is_empty() => line.push((format!(", {instance}"), Tone::Faint)),
+        _ => {}
     }
     line
 }
 
-/// Sources, steps, repartitions, models, latency and the ledger; at most `width` columns where that can be.
+/// Of all instances that are at work, or of the one that ran last.
+fn memory(s: &Snapshot) -> Option<u64> {
+    let at_work = s.instances.iter().filter(|i| i.state == InstanceState::Running);
+    at_work.map(|i| i.memory_bytes).sum::<Option<u64>>().filter(|m| *m > 0).or(s.memory_bytes)
+}
+
+/// Instances, sources, steps, repartitions, models, latency and the ledger; at most `width` columns where that can be.
 /// `full` says all about a model in several lines rather than leave some of it out.
 pub(super) fn body(s: &Snapshot, width: usize, full: bool) -> Vec<Line> {
     let mut lines = Vec::new();
@@ -81,6 +90,7 @@ pub(super) fn body(s: &Snapshot, width: usize, full: bool) -> Vec<Line> {
             lines.extend(part);
         }
     };
+    part(instances::lines(s, width));
     part(sources(s, width));
     part(steps(s, width));
     part(models(s, width, full));

@@ -4,14 +4,15 @@
 
 use super::super::progress::REPARTITION;
 use super::{
-    Bounds, ModelStats, PartitionStats, PipelineState, RepartitionStats, Reports, Snapshot, SourceStats, StepStats,
+    Bounds, InstanceState, InstanceStats, ModelStats, PartitionStats, PipelineState, RepartitionStats, Reports, Snapshot,
+    SourceStats, StepStats,
 };
-use crate::metrics::{InputProgress, Latency, Ledger, ModelUse, PipelineInfo, SourceInfo, StepInfo, TaskProgress};
+use crate::metrics::instance::SILENT;
+use crate::metrics::{
+    InputProgress, InstanceInfo, Latency, Ledger, ModelUse, PipelineInfo, SourceInfo, StepInfo, TaskProgress,
+};
 use crate::time::{NO_WATERMARK, PartitionWatermark};
 use std::collections::BTreeMap;
-
-/// A pipeline that has not reported for this long is quiet, milliseconds.
-const QUIET: i64 = 10_000;
 
 impl Snapshot {
     /// Adds up what tasks have reported. `bounds` are those of the topics that the pipeline reads, looked up
@@ -22,7 +23,12 @@ impl Snapshot {
         let known = info.is_some();
         let info = info.unwrap_or_default();
         let tasks = &reports.tasks;
-        let reported_at = tasks.values().map(|t| t.at).chain(said_at).max();
+        let instances = instances(reports, now);
+        let heard = instances.iter().map(|i| i.reported_at);
+        let reported_at = tasks.values().map(|t| t.at).chain(said_at).chain(heard).max();
+        // One that stops says so of the pipeline too, while others go on.
+        let at_work = instances.iter().any(|i| i.state == InstanceState::Running);
+        let stopped_at = info.stopped_at.filter(|_| !at_work);
         let watermark = watermark(tasks);
         let mut latency = Latency::default();
         tasks.values().for_each(|t| latency.merge(&t.latency));
@@ -31,17 +37,18 @@ impl Snapshot {
         Self {
             pipeline: pipeline.to_owned(),
             at: now,
-            state: match (reported_at, info.stopped_at) {
+            state: match (reported_at, stopped_at) {
                 (None, _) => PipelineState::Starting,
                 (Some(_), Some(_)) => PipelineState::Stopped,
-                (Some(at), None) if now.saturating_sub(at) > QUIET => PipelineState::Quiet,
+                (Some(at), None) if now.saturating_sub(at) > SILENT => PipelineState::Quiet,
                 (Some(_), None) => PipelineState::Running,
             },
             instance: known.then(|| info.instance.clone()),
             started_at: known.then_some(info.started_at),
-            stopped_at: info.stopped_at,
+            stopped_at,
             reported_at,
             memory_bytes: Some(info.memory).filter(|m| *m > 0),
+            instances,
             watermark,
             watermark_behind_ms: watermark.map(|w| now.saturating_sub(w)),
             rate: None,
@@ -57,6 +64,31 @@ impl Snapshot {
     #[must_use]
     pub fn live(&self) -> bool {
         matches!(self.state, PipelineState::Starting | PipelineState::Running)
+    }
+}
+
+fn instances(reports: &Reports, now: i64) -> Vec<InstanceStats> {
+    // Those that stopped are taken back by who starts next; of those that were killed nobody knows better.
+    let known = reports.instances.values().filter(|i| i.stopped_at.is_some() || !i.outdated(now));
+    let mut all: Vec<InstanceStats> = known.map(|i| instance(i, now)).collect();
+    all.sort_by(|a, b| (a.started_at, &a.name).cmp(&(b.started_at, &b.name)));
+    all
+}
+
+fn instance(info: &InstanceInfo, now: i64) -> InstanceStats {
+    InstanceStats {
+        name: info.name.clone(),
+        state: match info.stopped_at {
+            Some(_) => InstanceState::Stopped,
+            None if now.saturating_sub(info.at) > SILENT => InstanceState::Silent,
+            None => InstanceState::Running,
+        },
+        started_at: info.started_at,
+        stopped_at: info.stopped_at,
+        reported_at: info.at,
+        memory_bytes: Some(info.memory).filter(|m| *m > 0),
+        tasks: info.tasks.clone(),
+        restoring: info.restoring.clone(),
     }
 }
 

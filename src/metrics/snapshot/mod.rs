@@ -10,18 +10,8 @@ mod rates;
 #[cfg(test)]
 mod tests;
 
-use super::{Counters, EdgeInfo, Ledger, PipelineInfo, Summary, TaskProgress};
+use super::{Counters, EdgeInfo, Ledger, Reports, Restoring, Summary};
 use serde::{Serialize, Serializer};
-use std::collections::BTreeMap;
-
-/// What a pipeline has reported, as far as it was read.
-#[derive(Clone, Debug, Default)]
-pub struct Reports {
-    /// The pipeline itself, and when it said so.
-    pub info: Option<(PipelineInfo, i64)>,
-    /// Each task, by its key.
-    pub tasks: BTreeMap<String, TaskProgress>,
-}
 
 /// The bounds of a partition that a pipeline reads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,7 +47,7 @@ pub struct Snapshot {
     pub at: i64,
     /// `starting`, `running`, `quiet` (no report for ten seconds) or `stopped`.
     pub state: PipelineState,
-    /// Who runs it, or ran it last.
+    /// Who runs it, or ran it last; of several instances the one that reported last.
     pub instance: Option<String>,
     /// Start of its last run.
     #[serde(serialize_with = "optional_time")]
@@ -70,6 +60,9 @@ pub struct Snapshot {
     pub reported_at: Option<i64>,
     /// Resident memory of its process when it reported last.
     pub memory_bytes: Option<u64>,
+    /// Its instances, oldest first; one that was killed is there for an hour, one that stopped until another
+    /// starts an hour later.
+    pub instances: Vec<InstanceStats>,
     /// The least watermark of its tasks; tasks whose inputs are all idle hold nothing back.
     #[serde(serialize_with = "optional_time")]
     pub watermark: Option<i64>,
@@ -87,6 +80,43 @@ pub struct Snapshot {
     pub repartitions: Vec<RepartitionStats>,
     /// Where all records are.
     pub ledger: Ledger,
+}
+
+/// Whether an instance is at work.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InstanceState {
+    /// It reported within the last ten seconds.
+    #[default]
+    Running,
+    /// It has not said that it stopped, and has not reported for ten seconds.
+    Silent,
+    /// It ended in good order.
+    Stopped,
+}
+
+/// One of the processes that run a pipeline.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct InstanceStats {
+    /// Process and host.
+    pub name: String,
+    /// `running`, `silent` (no report for ten seconds) or `stopped`.
+    pub state: InstanceState,
+    /// When it began.
+    #[serde(serialize_with = "time")]
+    pub started_at: i64,
+    /// When it ended, where that was in good order.
+    #[serde(serialize_with = "optional_time")]
+    pub stopped_at: Option<i64>,
+    /// When it was heard last.
+    #[serde(serialize_with = "time")]
+    pub reported_at: i64,
+    /// Resident memory of its process then.
+    pub memory_bytes: Option<u64>,
+    /// Its tasks then, `SUB/PARTITION`.
+    pub tasks: Vec<String>,
+    /// State that it reads before its tasks can go on.
+    pub restoring: Vec<Restoring>,
 }
 
 /// A source.

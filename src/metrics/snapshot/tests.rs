@@ -2,8 +2,11 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::metrics::{InputProgress, Latency, ModelUse, SourceInfo, StepInfo, StepProgress};
+use crate::metrics::{
+    InputProgress, InstanceInfo, Latency, ModelUse, PipelineInfo, SourceInfo, StepInfo, StepProgress, TaskProgress,
+};
 use crate::time::{PartitionWatermark, TaskWatermark};
+use std::collections::BTreeMap;
 
 const NOW: i64 = 1_700_000_000_000;
 
@@ -62,7 +65,7 @@ fn reports() -> Reports {
     };
     let tasks = [("0/0", reader(0, 60, 1_000, false)), ("0/1", reader(1, 30, 800, true)), ("1/0", counting)];
     let tasks = tasks.into_iter().map(|(k, t)| (k.to_owned(), t)).collect();
-    Reports { info: Some((info, NOW - 40)), tasks }
+    Reports { info: Some((info, NOW - 40)), tasks, ..Reports::default() }
 }
 
 fn bounds(raw: [i64; 2], by: i64) -> BTreeMap<String, Vec<Bounds>> {
@@ -139,6 +142,56 @@ fn a_pipeline_is_starting_running_quiet_or_stopped() {
     assert_eq!(state(&reports, NOW + 20_000), PipelineState::Stopped);
 }
 
+fn instance(reports: &mut Reports, name: &str, at: i64, stopped_at: Option<i64>) {
+    let info = InstanceInfo {
+        name: name.into(),
+        started_at: NOW - 5_000_000,
+        stopped_at,
+        at,
+        tasks: vec!["0/1".into()],
+        restoring: vec![Restoring { step: "w".into(), partition: 2, done: 9, total: 20 }],
+        ..InstanceInfo::default()
+    };
+    reports.instances.insert(name.into(), info);
+}
+
+#[test]
+fn instances_run_are_silent_or_stopped_and_killed_ones_are_forgotten_after_an_hour() {
+    let mut reports = reports();
+    instance(&mut reports, "a", NOW, None);
+    instance(&mut reports, "b", NOW - 10_001, None);
+    instance(&mut reports, "c", NOW - 3_600_001, None);
+    instance(&mut reports, "d", NOW - 3_600_001, Some(NOW - 3_600_001));
+    let s = Snapshot::of("p", &reports, &BTreeMap::new(), NOW);
+    let states: Vec<_> = s.instances.iter().map(|i| (&*i.name, i.state)).collect();
+    assert_eq!(states, [("a", InstanceState::Running), ("b", InstanceState::Silent), ("d", InstanceState::Stopped)]);
+    let json = serde_json::to_value(&s).unwrap();
+    let expected = serde_json::json!({
+        "name": "b",
+        "state": "silent",
+        "started_at": "2023-11-14T20:50:00.000Z",
+        "stopped_at": null,
+        "reported_at": "2023-11-14T22:13:09.999Z",
+        "memory_bytes": null,
+        "tasks": ["0/1"],
+        "restoring": [{"step": "w", "partition": 2, "done": 9, "total": 20}],
+    });
+    assert_eq!(json["instances"][1], expected);
+}
+
+#[test]
+fn a_pipeline_has_stopped_only_when_all_its_instances_have() {
+    let mut reports = reports();
+    reports.info.as_mut().unwrap().0.stopped_at = Some(NOW);
+    instance(&mut reports, "a", NOW, Some(NOW));
+    instance(&mut reports, "b", NOW - 1_000, None);
+    let s = Snapshot::of("p", &reports, &BTreeMap::new(), NOW);
+    assert_eq!((s.state, s.stopped_at), (PipelineState::Running, None));
+    instance(&mut reports, "b", NOW, Some(NOW));
+    let s = Snapshot::of("p", &reports, &BTreeMap::new(), NOW);
+    assert_eq!((s.state, s.stopped_at), (PipelineState::Stopped, Some(NOW)));
+}
+
 #[test]
 fn a_version_used_by_several_tasks_is_one() {
     let mut reports = reports();
@@ -191,6 +244,7 @@ fn the_json_has_the_documented_names() {
             "stopped_at",
             "reported_at",
             "memory_bytes",
+            "instances",
             "watermark",
             "watermark_behind_ms",
             "rate",
