@@ -16,8 +16,8 @@ pub use instance::{InstanceInfo, Restoring, instance_key};
 pub use latency::{Latency, Summary};
 pub use ledger::Ledger;
 pub use progress::{
-    EdgeInfo, InputProgress, ModelUse, PIPELINE_KEY, PROGRESS_SUFFIX, PipelineInfo, SourceInfo, StepInfo,
-    StepProgress, TaskProgress, progress_topic,
+    EdgeInfo, InputProgress, ModelUse, PIPELINE_KEY, PROGRESS_SUFFIX, PipelineInfo, SourceInfo, StepInfo, StepProgress,
+    TaskProgress, progress_topic,
 };
 pub use reports::Reports;
 pub use snapshot::{

@@ -11,6 +11,7 @@ use super::copies::{Copies, Copy, Marks};
 use super::fault::Fault;
 use super::intake::{Ending, Flow, Intake, Route};
 use super::models::Models;
+use super::presence::{self, Presence};
 use super::running::{Engine, From, RunOptions, Stop};
 use super::standby::{self, Own};
 use super::task::Task;
@@ -24,12 +25,15 @@ use crate::record::{Offset, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 /// How long the group is listened to at a time while tasks are being built.
 const LISTEN: Duration = Duration::from_millis(2);
+
+/// How often it is told how far the reading of state has come.
+const TELL: Duration = Duration::from_secs(1);
 
 /// Partitions with the position that was committed for each.
 pub(super) type Given = Vec<(TopicPartition, Option<Offset>)>;
@@ -38,6 +42,8 @@ pub(super) type Given = Vec<(TopicPartition, Option<Offset>)>;
 pub(super) struct Assignment<'a> {
     pub(super) engine: &'a Engine,
     pub(super) options: &'a RunOptions,
+    /// When the run began.
+    pub(super) since: i64,
     pub(super) stop: &'a Stop,
     pub(super) handle: &'a tokio::runtime::Handle,
     pub(super) models: &'a Arc<Models>,
@@ -54,6 +60,8 @@ struct Ready {
     /// Up to where changelogs were read.
     marks: Marks,
     own: Own,
+    /// The keys of instances long gone.
+    outdated: Vec<String>,
 }
 
 impl Assignment<'_> {
@@ -79,9 +87,14 @@ impl Assignment<'_> {
 
     /// Builds the tasks while the group is heard; an ending, where it takes them back or the run is to stop.
     fn build(&self, member: &mut dyn Member, given: Given) -> Result<(Option<Ready>, Option<Ending>), Fault> {
-        let given_up = AtomicBool::new(false);
+        let (given_up, built) = (AtomicBool::new(false), AtomicBool::new(false));
         std::thread::scope(|threads| {
-            let building = threads.spawn(|| self.ready(given, &given_up));
+            let building = threads.spawn(|| {
+                let ready = self.ready(given, &given_up);
+                built.store(true, Ordering::Relaxed);
+                ready
+            });
+            threads.spawn(|| self.tell(&built));
             let mut ending = Ok(None);
             while !building.is_finished() && matches!(ending, Ok(None)) {
                 ending = match member.poll(FetchLimit::default(), LISTEN) {
@@ -98,6 +111,23 @@ impl Assignment<'_> {
         })
     }
 
+    /// Says now and then how far the reading of state has come, for whoever looks from elsewhere.
+    fn tell(&self, built: &AtomicBool) {
+        let mut said = Instant::now();
+        while !built.load(Ordering::Relaxed) {
+            std::thread::park_timeout(LISTEN);
+            let restoring = if said.elapsed() < TELL { Vec::new() } else { self.options.restoring.now() };
+            if restoring.is_empty() {
+                continue;
+            }
+            said = Instant::now();
+            let info = self.engine.info(self.options, self.since);
+            if let Err(e) = presence::restoring(self.engine.log.as_ref(), &info, self.engine.clock.now(), restoring) {
+                tracing::debug!("how far state is read back could not be told: {e}");
+            }
+        }
+    }
+
     fn ready(&self, given: Given, given_up: &AtomicBool) -> Result<Ready, Fault> {
         let (plan, log) = (&self.engine.plan, self.engine.log.as_ref());
         let around = Surroundings {
@@ -109,7 +139,7 @@ impl Assignment<'_> {
         let fresh = self.options.from != From::Committed;
         let committed: Given = given.into_iter().map(|(at, offset)| (at, offset.filter(|_| !fresh))).collect();
         let (mut tasks, mut was, mut own) = (Vec::new(), Vec::new(), Own::new());
-        let mut progress = restore::progress(log, &plan.name)?;
+        let mut reports = restore::reports(log, &plan.name)?;
         for sub in &plan.subs {
             let shared = Arc::new(sub.clone());
             let width = build::width(sub, &around.partitions);
@@ -119,7 +149,7 @@ impl Assignment<'_> {
                 if !owns(&task, &around.partitions, &committed)? {
                     continue;
                 }
-                let progress = progress.remove(&task.id().to_string());
+                let progress = reports.tasks.remove(&task.id().to_string());
                 restore::position(plan, &mut task, progress.clone(), &committed)?;
                 mine.insert(partition);
                 tasks.push(task);
@@ -129,7 +159,8 @@ impl Assignment<'_> {
         let marks = self.restore(&mut tasks, &was, given_up)?;
         let starts = self.starts(&committed)?;
         let ends = if self.options.until_end { Some(self.ends(&committed)?) } else { None };
-        Ok(Ready { tasks, starts, ends, marks, own })
+        let outdated = reports.outdated(self.engine.clock.now());
+        Ok(Ready { tasks, starts, ends, marks, own, outdated })
     }
 
     fn restore(
@@ -178,14 +209,16 @@ impl Assignment<'_> {
         committer: Box<dyn Committer>,
         ready: Ready,
     ) -> (Result<Ending, Fault>, Box<dyn Member>, Box<dyn Committer>) {
-        let Ready { tasks, starts, ends, marks, own } = ready;
+        let Ready { tasks, starts, ends, marks, own, outdated } = ready;
         let Engine { plan, log, clock, .. } = self.engine;
         let gauges = Arc::new(Gauges::default());
         let (reports, reported) = mpsc::channel(tasks.len().max(1) * 2);
         let (done, committed) = std::sync::mpsc::sync_channel(2);
         let (trimming, trimmed) = Trimming::new();
-        let info = self.engine.info(self.options);
-        let commits = Commits::new(plan.clone(), committer, clock.clone(), info, tasks.len(), (trimming, marks));
+        let info = self.engine.info(self.options, self.since);
+        let presence = Presence::new(tasks.iter().map(Task::id), outdated);
+        let (of, now) = (plan.clone(), clock.clone());
+        let commits = Commits::new(of, committer, now, info, presence, gauges.clone(), (trimming, marks));
         let owned: BTreeSet<&TopicPartition> = starts.iter().map(|(at, _)| at).collect();
         let (mut routes, mut working) = (Vec::new(), Vec::new());
         for mut task in tasks {

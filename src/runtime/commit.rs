@@ -5,8 +5,10 @@
 
 use super::copies::Marks;
 use super::fault::Fault;
+use super::presence::Presence;
 use super::task::{TaskCommit, TaskId};
 use super::trim::Trimming;
+use super::worker::Gauges;
 use crate::faults::{self, Mistake};
 use crate::log::{Answer, Append, Committer, Transaction};
 use crate::metrics::{Latency, PIPELINE_KEY, PipelineInfo, progress_topic};
@@ -15,6 +17,7 @@ use crate::record::{Offset, RecordsBuilder, TopicPartition};
 use crate::time::Clock;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
@@ -52,7 +55,8 @@ pub(super) struct Commits {
     pub(super) committer: Box<dyn Committer>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) info: PipelineInfo,
-    pub(super) tasks: usize,
+    presence: Presence,
+    gauges: Arc<Gauges>,
     trimming: Trimming,
     /// Up to where each changelog is what its task remembers.
     marks: Marks,
@@ -68,7 +72,8 @@ impl Commits {
         committer: Box<dyn Committer>,
         clock: Arc<dyn Clock>,
         info: PipelineInfo,
-        tasks: usize,
+        presence: Presence,
+        gauges: Arc<Gauges>,
         (trimming, marks): (Trimming, Marks),
     ) -> Self {
         Self {
@@ -76,7 +81,8 @@ impl Commits {
             committer,
             clock,
             info,
-            tasks,
+            presence,
+            gauges,
             trimming,
             marks,
             state: BTreeMap::new(),
@@ -98,7 +104,7 @@ impl Commits {
                 Report::Ready { epoch, commit, read_at } => {
                     let ready = waiting.entry(epoch).or_default();
                     ready.push((*commit, read_at));
-                    if ready.len() < self.tasks {
+                    if ready.len() < self.presence.tasks() {
                         continue;
                     }
                     let ready = waiting.remove(&epoch).unwrap_or_default();
@@ -111,10 +117,13 @@ impl Commits {
                 return Closed { committer: self.committer, marks: None };
             }
         }
-        self.info.stopped_at = Some(self.clock.now());
-        self.reported = None;
-        if let Err(e) = self.commit(Vec::new()) {
-            tracing::warn!("the end of the run could not be recorded: {e}");
+        // Where the group hands out its partitions anew the run goes on.
+        if !self.gauges.revoked.load(Ordering::Relaxed) {
+            self.info.stopped_at = Some(self.clock.now());
+            self.reported = None;
+            if let Err(e) = self.commit(Vec::new()) {
+                tracing::warn!("the end of the run could not be recorded: {e}");
+            }
         }
         self.trimming.finish();
         Closed { committer: self.committer, marks: Some(self.marks) }
@@ -148,6 +157,7 @@ impl Commits {
             self.info.memory = resident();
             let value = serde_json::to_vec(&self.info).map_err(Fault::internal)?;
             progress.push(Some(PIPELINE_KEY.as_bytes()), Some(&value), now);
+            self.presence.say(&self.info, now, &mut progress)?;
             self.reported = Some(Instant::now());
         }
         let to = TopicPartition::new(progress_topic(&self.plan.name), 0);

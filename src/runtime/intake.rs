@@ -250,6 +250,7 @@ impl Intake {
                 faults::pass(Place::InRevoke);
                 self.flow.revoked = true;
                 self.models.interrupt(true);
+                self.gauges.revoked.store(true, Ordering::Relaxed);
                 return Ok(Turn::Revoked);
             }
             GroupEvent::Assigned(_) => return Err(Fault::internal("partitions were given that nobody had taken")),

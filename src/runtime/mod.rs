@@ -20,6 +20,7 @@ pub mod observe;
 pub mod operators;
 mod ordered;
 mod outbox;
+mod presence;
 pub mod restore;
 mod round;
 mod running;

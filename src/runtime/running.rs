@@ -59,7 +59,7 @@ pub struct RunOptions {
     pub drain: bool,
     /// Where to begin.
     pub from: From,
-    /// Who runs it, for other instances and for statistics.
+    /// Who runs it, for other instances and for statistics: no two instances of a group may have the same.
     pub instance: String,
     /// Where the state is saved at the end of a run, so that the next one need not read all of it back from
     /// its changelogs. For backplanes that are far away.
@@ -114,10 +114,11 @@ impl Engine {
         let (mut options, stop) = (options.clone(), stop.clone());
         let handle = tokio::runtime::Handle::current();
         let run = move || {
+            let since = engine.clock.now();
             let mut wait = BACKOFF;
             loop {
                 let begun = engine.clock.now();
-                match engine.attempt(&options, &stop, &handle) {
+                match engine.attempt(&options, since, &stop, &handle) {
                     Err(Fault::Abort(why)) if !stop.asked() => {
                         tracing::warn!("going back to what was committed: {why}");
                         options.from = From::Committed;
@@ -135,7 +136,13 @@ impl Engine {
     }
 
     /// One membership of the group, from joining to leaving: as many rounds as the group hands out partitions.
-    fn attempt(&self, options: &RunOptions, stop: &Stop, handle: &tokio::runtime::Handle) -> Result<(), Fault> {
+    fn attempt(
+        &self,
+        options: &RunOptions,
+        since: i64,
+        stop: &Stop,
+        handle: &tokio::runtime::Handle,
+    ) -> Result<(), Fault> {
         let (plan, log) = (&self.plan, self.log.as_ref());
         if options.from != From::Committed {
             topics::forget(plan, log)?;
@@ -168,7 +175,7 @@ impl Engine {
                 };
                 let ended;
                 let (engine, models, copies, options) = (self, &models, &copies, &round);
-                let assignment = Assignment { engine, options, stop, handle, models, copies };
+                let assignment = Assignment { engine, options, since, stop, handle, models, copies };
                 (ended, member, committer) = assignment.run(member, committer, given);
                 match ended {
                     Ok(Ending::Revoked) => round.from = From::Committed,
@@ -191,11 +198,11 @@ impl Engine {
     }
 
     /// What the pipeline says of itself.
-    pub(super) fn info(&self, options: &RunOptions) -> PipelineInfo {
+    pub(super) fn info(&self, options: &RunOptions, since: i64) -> PipelineInfo {
         let mut info = PipelineInfo {
             name: self.plan.name.clone(),
             instance: options.instance.clone(),
-            started_at: self.clock.now(),
+            started_at: since,
             ..PipelineInfo::default()
         };
         for sub in &self.plan.subs {

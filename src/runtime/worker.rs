@@ -41,13 +41,15 @@ pub(super) enum Message {
     },
 }
 
-/// What tasks tell the intake without a message.
+/// What tasks, intake and committer tell each other without a message.
 #[derive(Debug, Default)]
 pub(super) struct Gauges {
     /// Bytes that wait for the commit, all tasks together.
     pub(super) waiting: AtomicUsize,
     /// Something happened that should be committed.
     pub(super) active: AtomicBool,
+    /// The group takes the partitions back; the run goes on with others.
+    pub(super) revoked: AtomicBool,
 }
 
 /// Works until its queue is closed; gives the task back unless it has failed.

@@ -4,8 +4,8 @@
 
 use super::super::progress::REPARTITION;
 use super::{
-    Bounds, InstanceState, InstanceStats, ModelStats, PartitionStats, PipelineState, RepartitionStats, Reports, Snapshot,
-    SourceStats, StepStats,
+    Bounds, InstanceState, InstanceStats, ModelStats, PartitionStats, PipelineState, RepartitionStats, Reports,
+    Snapshot, SourceStats, StepStats,
 };
 use crate::metrics::instance::SILENT;
 use crate::metrics::{
