@@ -71,8 +71,9 @@ impl Fastdata {
     }
 
     /// A process that goes on while the test does; what it says goes to a file in the folder.
-    pub fn start_into(&self, line: &str, file: &str) -> Started {
+    pub fn start_into(&self, line: &str, file: &str, env: &[(&str, String)]) -> Started {
         let mut command = self.command(line);
+        command.envs(env.iter().map(|(name, value)| (name, value)));
         let said = fs::File::create(self.dir().join(file)).unwrap();
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(said);
         Started { child: command.spawn().unwrap(), line: line.into() }

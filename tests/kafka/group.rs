@@ -55,6 +55,8 @@ pub struct Plan {
     pub make: Maker,
     /// Records that may wait to be read.
     pub ahead: i64,
+    /// Variables of each instance.
+    pub env: Vec<(&'static str, String)>,
 }
 
 impl Plan {
@@ -62,7 +64,7 @@ impl Plan {
     pub fn exact(stem: &'static str, ahead: i64) -> Self {
         let text = format!("{}{}", exact::SOURCE, exact::STEPS);
         let (with, make) = (QUICK.to_owned(), exact::record as Maker);
-        Self { stem, text, with, instances: 3, partitions: exact::PARTITIONS, make, ahead }
+        Self { stem, text, with, instances: 3, partitions: exact::PARTITIONS, make, ahead, env: Vec::new() }
     }
 }
 
@@ -117,15 +119,21 @@ impl<'a> Group<'a> {
 
     /// Starts a process.
     pub fn start(&mut self, more: &str) -> Instance {
+        self.start_in(more, &[])
+    }
+
+    /// Starts a process with variables of its own.
+    pub fn start_in(&mut self, more: &str, env: &[(&str, String)]) -> Instance {
         self.started += 1;
+        let env: Vec<(&str, String)> = self.plan.env.iter().chain(env).cloned().collect();
         let (name, brokers) = (format!("{}-{}", self.name, self.started), self.cluster.listener("PLAINTEXT"));
         let line = format!("run p.yaml --brokers {brokers} --kafka client.id={name} {} {more}", self.plan.with);
-        let process = self.f.start_into(&line, &format!("{name}.log"));
+        let process = self.f.start_into(&line, &format!("{name}.log"), &env);
         Instance { name, process }
     }
 
     /// What an instance has said.
-    fn said(&self, name: &str) -> String {
+    pub fn said(&self, name: &str) -> String {
         std::fs::read_to_string(self.f.dir().join(format!("{name}.log"))).unwrap_or_default()
     }
 

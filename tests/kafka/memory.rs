@@ -53,6 +53,7 @@ fn peak(what: &str, steps: &str, with: &str, part: impl Fn(i64) -> i64) {
         partitions: PARTITIONS,
         make: record,
         ahead: 0,
+        env: Vec::new(),
     };
     let mut group = Group::new(cluster, plan);
     group.feed.allow(records);

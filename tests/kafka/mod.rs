@@ -11,6 +11,8 @@ mod checker;
 mod conformance;
 mod delivery;
 mod exact;
+#[cfg(feature = "failpoints")]
+mod failpoints;
 mod faults;
 mod feed;
 mod group;
@@ -18,6 +20,8 @@ mod groups;
 mod jars;
 mod kills;
 mod memory;
+#[cfg(feature = "failpoints")]
+mod mistakes;
 mod rebalances;
 mod security;
 mod signals;
