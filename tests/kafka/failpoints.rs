@@ -30,6 +30,8 @@ const ABORTED: i32 = 6;
 
 /// Puts an instance in the place of another that dies where it is told to.
 pub fn die_at(group: &mut Group<'_>, which: usize, place: &str, pass: u32) {
+    // One that has hardly begun does not hear what it is asked.
+    group.complete();
     group.leave(which);
     let mut armed = group.start_in("", &[("FASTDATA_FAIL", format!("{place}:{pass}"))]);
     let mut restless: Option<std::time::Instant> = None;
@@ -44,6 +46,7 @@ pub fn die_at(group: &mut Group<'_>, which: usize, place: &str, pass: u32) {
     });
     assert_eq!(status.signal(), Some(ABORTED), "{place}: {status}\n{}", group.said(&armed.name));
     while group.instances.len() > 1 {
+        group.complete();
         group.leave(1);
     }
     let fresh = group.start("");
