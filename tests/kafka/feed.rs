@@ -7,7 +7,7 @@ use rdkafka::ClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::DeliveryResult;
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
+use rdkafka::producer::{BaseProducer, BaseRecord, ProducerContext};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -17,9 +17,6 @@ use std::time::Duration;
 const BURST: i64 = 500;
 
 const BRIEF: Duration = Duration::from_millis(5);
-
-/// How long what is under way may take to arrive once writing is over.
-const LAST: Duration = Duration::from_secs(60);
 
 /// A record to be written.
 pub struct Record {
@@ -135,8 +132,5 @@ fn write(producer: &BaseProducer<Hears>, shared: &Shared, topic: &str, make: Mak
         }
         producer.poll(if next == until { BRIEF } else { Duration::ZERO });
         next = until.max(next);
-    }
-    if !std::thread::panicking() && producer.flush(LAST).is_err() {
-        *shared.fault.lock().unwrap() = Some("the last records did not arrive".into());
     }
 }

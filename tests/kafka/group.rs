@@ -210,12 +210,13 @@ impl<'a> Group<'a> {
         self.instances[which] = self.start("");
     }
 
-    /// Ends an instance in good order; how long that took.
+    /// Ends an instance in good order, while the others have enough to read; how long that took.
     pub fn leave(&mut self, which: usize) -> Duration {
         let mut leaving = self.instances.remove(which);
         let start = Instant::now();
         leaving.process.signal("TERM");
-        let status = leaving.process.wait();
+        let status =
+            self.until(&format!("the end of {}", leaving.name), |_| leaving.process.child().try_wait().unwrap());
         assert_eq!(status.code(), Some(0), "{} was asked to end\n{}", leaving.name, tail(&self.said(&leaving.name)));
         start.elapsed()
     }

@@ -88,9 +88,10 @@ fn a_filter_reads_a_backlog_within_its_limit() {
     peak("a filter", steps, "", |records| records);
 }
 
-/// Each record is a request of its own, one after the other.
+/// Each record is a request of its own, one after the other; a transaction has the time that it needs.
 #[test]
 fn a_slow_sink_holds_the_source_back() {
-    let with = "--kafka batch.num.messages=1 --kafka max.in.flight=1";
+    let with = "--kafka batch.num.messages=1 --kafka max.in.flight=1 \
+        --kafka transaction.timeout.ms=60000 --kafka message.timeout.ms=60000";
     peak("a slow sink", "sink: NAME-out\n", with, |records| (records / 5).max(500));
 }
