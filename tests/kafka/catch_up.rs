@@ -40,7 +40,10 @@ fn caught_up_by(instances: usize) {
     let took = start.elapsed();
     // All windows but those that the last records and the grace still hold open.
     let closed = usize::try_from((records / WINDOW - 3) * 10).unwrap();
-    group.until("the windows to close", |g| (checker::count(g.cluster, &g.topic("counted")) >= closed).then_some(()));
+    group.until("the windows to close", |g| {
+        let there = |suffix: &str| checker::count(g.cluster, &g.topic(suffix));
+        (there("counted") >= closed || there("late") > 0).then_some(())
+    });
     let records = group.finish(records);
     let late = checker::count(cluster, &group.topic("late"));
     let counts = exact::counts(cluster, &group.topic("counted"), records);
