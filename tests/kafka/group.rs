@@ -221,8 +221,8 @@ impl<'a> Group<'a> {
         start.elapsed()
     }
 
-    /// Writes until there are so many records at least, lets the group take in all of them, ends it in good order and
-    /// closes every window. How many records there were.
+    /// Writes until there are so many records at least, lets the group take in all of them, ends it in good
+    /// order and closes every window. How many records there were.
     pub fn finish(&mut self, records: i64) -> i64 {
         while self.feed.allowed() < records {
             self.go_on(1);
