@@ -114,6 +114,7 @@ impl Engine {
         let (mut options, stop) = (options.clone(), stop.clone());
         let handle = tokio::runtime::Handle::current();
         let run = move || {
+            topics::sources(&engine.plan, engine.log.as_ref())?;
             let since = engine.clock.now();
             let mut wait = BACKOFF;
             loop {
@@ -128,7 +129,7 @@ impl Engine {
                         pause(wait, &stop);
                     }
                     Err(Fault::Stopped) => return Ok(()),
-                    other => return other,
+                    other => return other.map_err(|fault| topics::while_running(&engine.plan, fault)),
                 }
             }
         };

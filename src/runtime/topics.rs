@@ -5,6 +5,7 @@
 
 use super::build::width;
 use super::fault::Fault;
+use super::restore;
 use crate::log::{Log, LogError, TopicConfig, topic};
 use crate::metrics::progress_topic;
 use crate::plan::{Feed, InputPlan, NodePlan, Op, Physical, SubTopology};
@@ -48,6 +49,21 @@ pub struct Need {
     pub of: String,
     /// How it is made where it is not there.
     pub config: TopicConfig,
+}
+
+impl Need {
+    /// What is in it, in words.
+    fn holds(&self) -> String {
+        let of = &self.of;
+        match self.role {
+            Role::State => format!("the state of `{of}`"),
+            Role::Repartition => format!("the records that `{of}` groups"),
+            Role::Progress => format!("the positions and counters of `{of}`"),
+            Role::Source => format!("what `{of}` reads"),
+            Role::Sink => format!("the results of `{of}`"),
+            Role::Dead => format!("what `{of}` cannot handle"),
+        }
+    }
 }
 
 /// Something about a topic with which the pipeline cannot run.
@@ -112,6 +128,7 @@ pub fn look(plan: &Physical, log: &dyn Log) -> Result<Found, Fault> {
     }
     let topic = progress_topic(&plan.name).as_str().into();
     found.add(log, Need { topic, role: Role::Progress, of: plan.name.clone(), config: compacted(1) })?;
+    found.lost(plan, log)?;
     Ok(found)
 }
 
@@ -158,6 +175,34 @@ impl Found {
         Ok(())
     }
 
+    /// What is missing although it was written to: made anew it would be empty, and nobody would know.
+    fn lost(&mut self, plan: &Physical, log: &dyn Log) -> Result<(), Fault> {
+        let kept = |need: &Need| matches!(need.role, Role::State | Role::Repartition);
+        if !self.missing.iter().any(kept) || !self.there.iter().any(|n| n.role == Role::Progress) {
+            return Ok(());
+        }
+        let progress = restore::progress(log, &plan.name)?;
+        let steps = || progress.values().flat_map(|t| &t.steps);
+        let inputs = || progress.values().flat_map(|t| &t.inputs);
+        let written = |need: &Need| match need.role {
+            Role::State => steps().any(|s| s.name == need.of && s.keys > 0),
+            _ => inputs().any(|i| *i.topic == *need.topic && i.next > 0),
+        };
+        let (lost, missing) = std::mem::take(&mut self.missing).into_iter().partition(|n| kept(n) && written(n));
+        self.missing = missing;
+        let lost: Vec<Need> = lost;
+        self.misfits.extend(lost.into_iter().map(|need| {
+            let Need { topic, .. } = &need;
+            let fault = Fault::Fatal(format!(
+                "topic `{topic}`, in which `{}` keeps {}, was deleted; start over with `--from earliest`, which makes it anew",
+                plan.name,
+                need.holds()
+            ));
+            Misfit { need, fault }
+        }));
+        Ok(())
+    }
+
     /// Inputs that meet in one task with state must have the same number of partitions.
     fn unequal(&self, sub: &SubTopology) -> Option<Misfit> {
         let counts: Vec<(&Arc<str>, u32)> =
@@ -182,13 +227,10 @@ impl Found {
 
 /// Why a topic that is there cannot be used.
 fn unfit(need: &Need, partitions: u32, compacted: bool) -> Option<Fault> {
-    let Need { topic, role, of, config } = need;
-    let what = match role {
-        Role::State => format!("the state of `{of}`"),
-        Role::Repartition => format!("the records that `{of}` groups"),
-        Role::Progress => format!("the positions and counters of `{of}`"),
-        Role::Source | Role::Sink | Role::Dead => return None,
-    };
+    let Need { topic, role, config, .. } = need;
+    if matches!(role, Role::Source | Role::Sink | Role::Dead) {
+        return None;
+    }
     if config.compacted && !compacted {
         let why = "it must keep the latest record of each key; delete it, or rename the pipeline";
         return Some(Fault::Fatal(format!("topic `{topic}` is not compacted: {why}")));
@@ -197,10 +239,56 @@ fn unfit(need: &Need, partitions: u32, compacted: bool) -> Option<Fault> {
         let wanted = config.partitions;
         let grown = if *role == Role::Progress { "" } else { ", as many as what is read has" };
         return Some(Fault::Fatal(format!(
-            "topic `{topic}`, which holds {what}, has {partitions} partitions where {wanted} are needed{grown}; start over with `--from earliest`, which makes it anew, or go back to the old number"
+            "topic `{topic}`, which holds {}, has {partitions} partitions where {wanted} are needed{grown}; start over with `--from earliest`, which makes it anew",
+            need.holds()
         )));
     }
     None
+}
+
+/// Whether each source is there.
+///
+/// # Errors
+/// One that is not, or faults of the backplane.
+pub fn sources(plan: &Physical, log: &dyn Log) -> Result<(), Fault> {
+    for input in plan.subs.iter().flat_map(|s| &s.inputs) {
+        if let InputPlan::Source(source) = input {
+            topic(log, &source.topic)?;
+        }
+    }
+    Ok(())
+}
+
+/// What a fault says once every source was found: a topic that is not there has been removed since then, and
+/// nothing that the user wrote is wrong.
+#[must_use]
+pub fn while_running(plan: &Physical, fault: Fault) -> Fault {
+    let name = &plan.name;
+    let (topic, what) = match fault {
+        Fault::Backplane(LogError::UnknownTopic { topic, .. }) => (topic, "was deleted".to_owned()),
+        Fault::Backplane(LogError::UnknownPartition { at, count }) => {
+            (at.topic.to_string(), format!("was deleted and made again with {count} partitions"))
+        }
+        Fault::Backplane(e @ LogError::OffsetOutOfRange { .. }) => return Fault::Fatal(e.to_string()),
+        other => return other,
+    };
+    let inputs = || plan.subs.iter().flat_map(|s| &s.inputs);
+    let nodes = || plan.subs.iter().flat_map(|s| &s.nodes);
+    let kept = plan.is_repartition(&topic)
+        || topic == progress_topic(name)
+        || nodes().any(|n| n.op.stateful() && topic == plan.state_topic(&n.name));
+    let written =
+        topic == plan.dead_topic() || nodes().any(|n| matches!(&n.op, Op::Sink(sink) if *sink.topic == *topic));
+    let (does, advice) = if kept {
+        ("keeps for itself", "start over with `--from earliest`, which makes it anew")
+    } else if inputs().any(|i| **i.topic() == *topic) {
+        ("reads", "make it again and start over with `--from earliest`")
+    } else if written {
+        ("writes", "run it again, which makes the topic anew")
+    } else {
+        ("needs", "make it again")
+    };
+    Fault::Fatal(format!("topic `{topic}`, which `{name}` {does}, {what} while it ran; {advice}"))
 }
 
 /// Finds the sources and makes what is missing of the rest.

@@ -92,7 +92,7 @@ error: topic `{name}.counted.state`, which holds the state of `counted`, has 1 p
   |
 9 |     scan: {{by: [kind], init: {{n: 0}}, next: {{n: n + 1}}}}
   |     ^^^^
-hint: start over with `--from earliest`, which makes it anew, or go back to the old number
+hint: start over with `--from earliest`, which makes it anew
 ",
         carets(name)
     );
