@@ -100,6 +100,11 @@ pub(super) fn position(
         if offset.map_or(0, |o| o.0) == next {
             continue;
         }
+        if together && offset.is_none() {
+            return Err(Fault::Fatal(format!(
+                "the position of `{at}` is gone, and the state was committed at {next}: the topic was deleted and made again, or the positions were removed; start over with `--from earliest`"
+            )));
+        }
         if together {
             let position = offset.map_or("none".to_owned(), |o| o.to_string());
             return Err(Fault::Fatal(format!(
