@@ -2,12 +2,15 @@
 //!
 //! Separate because here a person, or another program, does to the topics what fastdata never does itself.
 
-use super::broker;
-use crate::harness::program::Fastdata;
+use super::broker::{self, Cluster};
+use super::checker;
+use crate::harness::program::{Fastdata, Started};
+use crate::harness::wait;
 use crate::program::online;
 use fastdata::log::kafka::KafkaLog;
-use fastdata::log::{Log as _, TopicConfig};
-use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
+use fastdata::log::{Append, Log as _, Start, TopicConfig};
+use fastdata::record::{Offset, RecordsBuilder, TopicPartition};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use std::collections::BTreeMap;
@@ -83,4 +86,241 @@ fn a_pipeline_is_checked_against_the_cluster() {
     let f = Fastdata::in_temp();
     let flags = format!("--brokers {brokers}");
     online::looks_and_changes_nothing(&f, &name, &flags, &brokers);
+}
+
+/// Whether a pipeline remembers anything between records, and how.
+#[derive(Clone, Copy)]
+enum Keeps {
+    Nothing,
+    State,
+    Repartition,
+}
+
+/// A pipeline with its source, run as a process.
+struct Scene<'a> {
+    cluster: &'a Cluster,
+    log: KafkaLog,
+    name: String,
+    f: Fastdata,
+}
+
+impl<'a> Scene<'a> {
+    fn new(cluster: &'a Cluster, keeps: Keeps, partitions: u32) -> Self {
+        let (log, name, f) = (cluster.connect(), cluster.name("scene"), Fastdata::in_temp());
+        let step = match keeps {
+            Keeps::Nothing => "filter: n >= 0",
+            Keeps::State => "scan: {by: [kind], init: {c: 0}, next: {c: c + 1}}",
+            Keeps::Repartition => "scan: {by: [other], init: {c: 0}, next: {c: c + 1}}",
+        };
+        let schema = "schema: {n: bigint, kind: string, other: string}";
+        f.file(
+            "p.yaml",
+            &format!(
+                "name: {name}\nsource: {{topic: {name}-in, key: kind, {schema}}}\ncommit_every: 20ms\nsteps:\n  - {{name: counted, {step}}}\nsink: {{topic: {name}-out}}\n"
+            ),
+        );
+        let scene = Self { cluster, log, name, f };
+        scene.make(partitions);
+        scene
+    }
+
+    fn topic(&self, end: &str) -> String {
+        format!("{}{end}", self.name)
+    }
+
+    fn at(&self, partition: u32) -> TopicPartition {
+        TopicPartition::new(self.topic("-in"), partition)
+    }
+
+    fn make(&self, partitions: u32) {
+        self.log.create_topic(&self.topic("-in"), &plain(partitions)).unwrap();
+    }
+
+    /// Four records for one partition.
+    fn feed(&self, partition: u32) {
+        let mut b = RecordsBuilder::default();
+        for n in 0..4 {
+            let value = format!("{{\"n\": {n}, \"kind\": \"k{partition}\", \"other\": \"o{n}\"}}");
+            b.push(Some(format!("k{partition}").as_bytes()), Some(value.as_bytes()), n);
+        }
+        self.log.appender().unwrap().append(&[Append { to: self.at(partition), records: b.finish() }]).unwrap();
+    }
+
+    fn grow(&self, partitions: usize) {
+        let admin: AdminClient<DefaultClientContext> =
+            ClientConfig::new().set("bootstrap.servers", self.cluster.listener("PLAINTEXT")).create().unwrap();
+        let topic = self.topic("-in");
+        let more = [NewPartitions::new(&topic, partitions)];
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(admin.create_partitions(&more, &AdminOptions::new())).unwrap().remove(0).unwrap();
+        wait::until("the new partitions", || {
+            (self.log.topics(Some(&topic)).unwrap()[0].partitions.len() == partitions).then_some(())
+        });
+    }
+
+    fn line(&self, more: &str) -> String {
+        let quick = "--kafka topic.metadata.refresh.interval.ms=500 --kafka fetch.wait.max.ms=5";
+        format!("run p.yaml --quiet --brokers {} {quick} {more}", self.cluster.listener("PLAINTEXT"))
+    }
+
+    /// Runs to the end of the input, well.
+    fn ends_well(&self) {
+        self.f.args(&self.line("--until-end")).succeeds();
+    }
+
+    /// Runs to the end of the input, and says what is wrong.
+    fn ends_with(&self, said: &str) {
+        self.f.args(&self.line("--until-end")).fails_with(1).stdout("").stderr(&format!("error: {said}\n"));
+    }
+
+    /// A run under way, after it has given so many results.
+    fn started(&self, results: usize) -> Started {
+        let mut run = self.f.start(&self.line(""));
+        self.given(&mut run, results);
+        run
+    }
+
+    fn given(&self, run: &mut Started, results: usize) {
+        wait::until("results", || {
+            let ended = run.child().try_wait().unwrap();
+            assert!(ended.is_none(), "it has ended: {ended:?}\n{}", run.talk());
+            let there = !self.log.topics(Some(&self.topic("-out"))).unwrap().is_empty();
+            let brokers = self.cluster.listener("PLAINTEXT");
+            (there && checker::read(&brokers, &self.topic("-out")).len() >= results).then_some(())
+        });
+    }
+}
+
+/// What a run that has ended by itself said; its exit code is 1.
+fn last_words(mut run: Started) -> String {
+    let code = run.wait().code();
+    let talk = run.talk();
+    assert_eq!(code, Some(1), "{talk}");
+    talk
+}
+
+#[test]
+fn a_source_that_goes_away_under_a_run_ends_it() {
+    let Some(cluster) = broker::shared() else { return };
+    let scene = Scene::new(cluster, Keeps::Nothing, 1);
+    scene.feed(0);
+    let run = scene.started(4);
+    scene.log.delete_topic(&scene.topic("-in")).unwrap();
+    let (topic, name) = (scene.topic("-in"), &scene.name);
+    assert_eq!(
+        last_words(run),
+        format!(
+            "error: topic `{topic}`, which `{name}` reads, was deleted while it ran; make it again and start over with `--from earliest`\n"
+        )
+    );
+    // Made again, it is another one, although it is longer than the old one was.
+    scene.make(1);
+    (0..3).for_each(|_| scene.feed(0));
+    scene.ends_with(&format!(
+        "the position of `{topic}/0` is gone, and the state was committed at 5: the topic was deleted and made again, or the positions were removed; start over with `--from earliest`"
+    ));
+    scene.f.args(&scene.line("--until-end --from earliest")).succeeds();
+}
+
+#[test]
+fn a_source_that_is_made_anew_under_a_run_ends_it() {
+    let Some(cluster) = broker::shared() else { return };
+    let scene = Scene::new(cluster, Keeps::State, 1);
+    scene.feed(0);
+    let run = scene.started(4);
+    scene.log.delete_topic(&scene.topic("-in")).unwrap();
+    scene.make(1);
+    (0..3).for_each(|_| scene.feed(0));
+    let said = last_words(run);
+    let topic = scene.topic("-in");
+    let either = [
+        format!("error: topic `{topic}` was deleted and made again since it was read last; start over"),
+        format!("error: topic `{topic}`, which `{}` reads, was deleted while it ran; make it again", scene.name),
+        format!("error: the position of `{topic}/0` is gone, and the state was committed at 5: the topic was deleted"),
+    ];
+    assert!(either.iter().any(|e| said.starts_with(e)), "{said}");
+}
+
+#[test]
+fn records_that_were_removed_unread_are_missed_by_name() {
+    let Some(cluster) = broker::shared() else { return };
+    let scene = Scene::new(cluster, Keeps::State, 1);
+    scene.feed(0);
+    let run = scene.started(4);
+    run.signal("STOP");
+    scene.feed(0);
+    let at = scene.at(0);
+    let end = wait::until("the mark of the second transaction", || {
+        let end = scene.log.resolve(&at, Start::Latest).unwrap();
+        (end == Offset(10)).then_some(end)
+    });
+    scene.log.trim(&[(at.clone(), Offset(7))]).unwrap();
+    run.signal("CONT");
+    let missed = format!(
+        "offset 5 of `{at}` cannot be read: the partition holds 7 to {end}; start over with `--from earliest` or `--from latest`"
+    );
+    assert_eq!(last_words(run), format!("error: {missed}\n"));
+    scene.ends_with(&missed);
+    scene.f.args(&scene.line("--until-end --from earliest")).succeeds();
+}
+
+#[test]
+fn what_a_pipeline_keeps_for_itself_is_missed_by_name() {
+    let Some(cluster) = broker::shared() else { return };
+    let scene = Scene::new(cluster, Keeps::State, 1);
+    scene.feed(0);
+    scene.ends_well();
+    let (state, name) = (scene.topic(".counted.state"), &scene.name);
+    scene.log.delete_topic(&state).unwrap();
+    scene.feed(0);
+    scene.ends_with(&format!(
+        "topic `{state}`, in which `{name}` keeps the state of `counted`, was deleted; start over with `--from earliest`, which makes it anew"
+    ));
+    scene.f.args(&scene.line("--until-end --from earliest")).succeeds();
+
+    let run = scene.started(8);
+    scene.log.delete_topic(&state).unwrap();
+    scene.feed(0);
+    let said = last_words(run);
+    let either = [
+        format!("error: topic `{state}`, which `{name}` keeps for itself, was deleted while it ran; start over"),
+        format!("error: topic `{state}`, in which `{name}` keeps the state of `counted`, was deleted; start over"),
+    ];
+    assert!(either.iter().any(|e| said.contains(e)), "{said}");
+}
+
+#[test]
+fn a_source_that_grows_is_read_on_where_nothing_is_kept() {
+    let Some(cluster) = broker::shared() else { return };
+    let scene = Scene::new(cluster, Keeps::Nothing, 1);
+    scene.feed(0);
+    let mut run = scene.started(4);
+    scene.grow(3);
+    scene.feed(2);
+    scene.given(&mut run, 8);
+    run.signal("TERM");
+    assert_eq!(run.wait().code(), Some(0), "{}", run.talk());
+    let all = checker::read(&cluster.listener("PLAINTEXT"), &scene.topic("-out"));
+    assert_eq!(all.len(), 8, "each record once");
+}
+
+#[test]
+fn a_source_that_grows_ends_a_run_whose_keys_would_move() {
+    let Some(cluster) = broker::shared() else { return };
+    for (keeps, topic, what) in [
+        (Keeps::State, ".counted.state", "the state of `counted`"),
+        (Keeps::Repartition, ".counted.by", "the records that `counted` groups"),
+    ] {
+        let scene = Scene::new(cluster, keeps, 2);
+        scene.feed(1);
+        let run = scene.started(4);
+        scene.grow(3);
+        let said = format!(
+            "topic `{}`, which holds {what}, has 2 partitions where 3 are needed, as many as what is read has; start over with `--from earliest`, which makes it anew",
+            scene.topic(topic)
+        );
+        assert_eq!(last_words(run), format!("error: {said}\n"));
+        scene.ends_with(&said);
+        scene.f.args(&scene.line("--until-end --from earliest")).succeeds();
+    }
 }
