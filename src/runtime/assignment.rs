@@ -143,7 +143,7 @@ impl Assignment<'_> {
         for sub in &plan.subs {
             let shared = Arc::new(sub.clone());
             let width = build::width(sub, &around.partitions);
-            let (_, mine) = own.entry(sub.id.0).or_insert((width, BTreeSet::new()));
+            let mine = own.entry(sub.id.0).or_default();
             for partition in 0..width {
                 let mut task = build::task(plan, &shared, partition, &around)?;
                 if !owns(&task, &around.partitions, &committed)? {

@@ -102,6 +102,7 @@ pub(super) struct Flow {
     /// The epoch that is being committed.
     under_way: bool,
     barrier_at: Option<Instant>,
+    begun_at: Option<Instant>,
     tick_at: Option<Instant>,
 }
 
@@ -140,6 +141,7 @@ impl Intake {
             self.flow.next.insert(at.clone(), *offset);
         }
         self.flow.bounded = ends.is_some();
+        self.flow.begun_at = Some(Instant::now());
         match ends {
             Some(ends) => self.to_the_end(ends),
             None => self.until_stopped(),
@@ -261,7 +263,8 @@ impl Intake {
         let due = self.flow.barrier_at.is_none_or(|at| at.elapsed() >= self.commit_every);
         let full = self.gauges.waiting.load(Ordering::Relaxed) > WAITING;
         let dry = quiet && self.flow.dirty && self.flow.held.is_empty() && self.flow.cursors.is_empty();
-        let silent = self.flow.barrier_at.is_some_and(|at| at.elapsed() >= HEARTBEAT);
+        let spoken = self.flow.barrier_at.or(self.flow.begun_at);
+        let silent = spoken.is_some_and(|at| at.elapsed() >= HEARTBEAT);
         if !self.flow.under_way && (silent || (active && (due || full || dry))) {
             self.barrier(false)?;
         }

@@ -3,11 +3,20 @@
 //! Separate from the commit because it is said in a record of its own, beside those of the tasks: a group
 //! has many instances, and each speaks for itself only.
 
+use super::commit::resident;
 use super::fault::Fault;
+use super::assignment::Given;
+use super::running::{JOIN, Stop};
 use super::task::TaskId;
-use crate::log::{Append, Log, LogResult};
+use crate::log::{Append, Committer, FetchLimit, GroupEvent, Log, LogResult, Member, Transaction};
 use crate::metrics::{InstanceInfo, PipelineInfo, Restoring, instance_key, progress_topic};
 use crate::record::{RecordsBuilder, TopicPartition};
+use crate::time::Clock;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// How often an instance without tasks says that it is there, milliseconds.
+const EVERY: i64 = 5_000;
 
 /// Says that an instance reads state back, before it has anything to commit.
 ///
@@ -59,5 +68,75 @@ impl Presence {
         others.for_each(|k| to.push(Some(k.as_bytes()), None, now));
         to.push(Some(key.as_bytes()), Some(&value), now);
         Ok(())
+    }
+}
+
+/// This instance while the group has no partition for it.
+pub(super) struct StandBy {
+    info: PipelineInfo,
+    clock: Arc<dyn Clock>,
+    said_at: Option<i64>,
+}
+
+impl StandBy {
+    /// One that has said nothing yet.
+    pub(super) fn new(info: PipelineInfo, clock: Arc<dyn Clock>) -> Self {
+        Self { info, clock, said_at: None }
+    }
+
+    /// What the group gives this member; `None` where the run is told to stop first. Where there are more
+    /// members than partitions that may be nothing: then it is `idle`, and waits for others to leave.
+    pub(super) fn given(
+        &mut self,
+        member: &mut dyn Member,
+        committer: &mut dyn Committer,
+        stop: &Stop,
+        idle: &AtomicBool,
+    ) -> Result<Option<Given>, Fault> {
+        let mut empty = false;
+        while !stop.asked() {
+            match member.poll(FetchLimit::default(), JOIN)? {
+                GroupEvent::Assigned(given) if !given.is_empty() => return Ok(Some(given)),
+                event => empty |= matches!(event, GroupEvent::Assigned(_)),
+            }
+            if empty {
+                idle.store(true, Ordering::Relaxed);
+                self.say(committer);
+            }
+        }
+        self.stop(committer);
+        Ok(None)
+    }
+
+    /// Says that it is there, now and then.
+    fn say(&mut self, committer: &mut dyn Committer) {
+        let now = self.clock.now();
+        if self.said_at.is_none_or(|at| now.saturating_sub(at) >= EVERY) {
+            self.said_at = Some(now);
+            self.tell(committer, now);
+        }
+    }
+
+    /// Says that it ends, where it has said that it was there.
+    fn stop(&mut self, committer: &mut dyn Committer) {
+        if self.said_at.is_some() {
+            let now = self.clock.now();
+            self.info.stopped_at = Some(now);
+            self.tell(committer, now);
+        }
+    }
+
+    /// Not to be heard is worth no fault: nothing depends on it.
+    fn tell(&mut self, committer: &mut dyn Committer, now: i64) {
+        self.info.memory = resident();
+        let mut records = RecordsBuilder::default();
+        let said = Presence::new(std::iter::empty(), Vec::new()).say(&self.info, now, &mut records).and_then(|()| {
+            let to = TopicPartition::new(progress_topic(&self.info.name), 0);
+            let appends = vec![Append { to, records: records.finish() }];
+            Ok(committer.commit(&Transaction { appends, offsets: Vec::new() })?)
+        });
+        if let Err(e) = said {
+            tracing::debug!("an instance without partitions could not say that it is there: {e}");
+        }
     }
 }

@@ -18,8 +18,9 @@ use super::fault::Fault;
 use super::intake::Ending;
 use super::models::{MODELS_TOPIC, ModelFeed, Models};
 use super::operators::Samples;
-use super::topics;
-use crate::log::{FetchLimit, GroupEvent, GroupSpec, Log, Member};
+use super::presence::StandBy;
+use super::{standby, topics};
+use crate::log::{Committer, GroupSpec, Log, Member};
 use crate::metrics::{EdgeInfo, PipelineInfo, SourceInfo, StepInfo};
 use crate::plan::{Feed, InputPlan, Physical, Port, SubTopology};
 use crate::time::{Clock, millis};
@@ -30,7 +31,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// How often it is looked whether to stop while the group hands out no partitions.
-const JOIN: Duration = Duration::from_millis(100);
+pub(super) const JOIN: Duration = Duration::from_millis(100);
 
 /// Wait after the first fault of several in a row; each further one doubles it.
 const BACKOFF: Duration = Duration::from_millis(100);
@@ -168,8 +169,9 @@ impl Engine {
                 move || watch(&stop, &models)
             });
             let mut round = options.clone();
+            let mut standby = StandBy::new(self.info(options, since), self.clock.clone());
             let outcome = loop {
-                let given = match given(member.as_mut(), stop) {
+                let given = match self.given(&mut standby, member.as_mut(), committer.as_mut(), stop, &copies) {
                     Ok(Some(given)) => given,
                     Ok(None) => break Ok(()),
                     Err(fault) => break Err(fault),
@@ -195,6 +197,31 @@ impl Engine {
                 Ok(fed) if watched => fed,
                 _ => Err(Fault::internal("a thread of the run has panicked")),
             }
+        })
+    }
+
+    /// Waits for partitions; keeps copies of the state of others meanwhile, where that is wanted.
+    fn given(
+        &self,
+        standby: &mut StandBy,
+        member: &mut dyn Member,
+        committer: &mut dyn Committer,
+        stop: &Stop,
+        copies: &Copies,
+    ) -> Result<Option<Given>, Fault> {
+        let (idle, over) = (AtomicBool::new(false), AtomicBool::new(false));
+        std::thread::scope(|threads| {
+            if self.plan.standby > 0 {
+                threads.spawn(|| {
+                    while !idle.load(Ordering::Relaxed) && !over.load(Ordering::Relaxed) {
+                        std::thread::park_timeout(JOIN);
+                    }
+                    standby::follow(self.log.as_ref(), &self.plan, copies, &standby::Own::new(), self.clock.now(), &over);
+                });
+            }
+            let given = standby.given(member, committer, stop, &idle);
+            over.store(true, Ordering::Relaxed);
+            given
         })
     }
 
@@ -232,15 +259,6 @@ fn edge(sub: &SubTopology, feed: Feed) -> EdgeInfo {
     }
 }
 
-/// What the group gives this member; `None` where the run is told to stop first.
-fn given(member: &mut dyn Member, stop: &Stop) -> Result<Option<Given>, Fault> {
-    while !stop.asked() {
-        if let GroupEvent::Assigned(given) = member.poll(FetchLimit::default(), JOIN)? {
-            return Ok(Some(given));
-        }
-    }
-    Ok(None)
-}
 
 /// Waits, but not longer than until the run is told to stop.
 fn pause(time: Duration, stop: &Stop) {

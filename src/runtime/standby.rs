@@ -18,8 +18,8 @@ use std::time::Duration;
 /// How long to wait for changes before it is looked whether to end.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-/// The partitions of each sub-topology's tasks: how many there are, and which are this instance's.
-pub(super) type Own = BTreeMap<u32, (u32, BTreeSet<u32>)>;
+/// The partitions of each sub-topology's tasks that are this instance's.
+pub(super) type Own = BTreeMap<u32, BTreeSet<u32>>;
 
 /// The partitions to stand by for, of `count`, with so many copies wanted of each.
 fn wanted(copies: u32, count: u32, own: &BTreeSet<u32>) -> BTreeSet<u32> {
@@ -39,10 +39,10 @@ pub(super) fn follow(log: &dyn Log, plan: &Physical, copies: &Copies, own: &Own,
 fn keep(log: &dyn Log, plan: &Physical, copies: &Copies, own: &Own, now: i64, over: &AtomicBool) -> Result<(), Fault> {
     let mut held: BTreeMap<TopicPartition, Copy> = BTreeMap::new();
     for sub in &plan.subs {
-        let Some((count, own)) = own.get(&sub.id.0) else { continue };
-        let stand_by = wanted(plan.standby, *count, own);
         for node in sub.nodes.iter().filter(|n| n.op.stateful()) {
             let info = topic(log, &plan.state_topic(&node.name))?;
+            let count = u32::try_from(info.partitions.len()).unwrap_or(u32::MAX);
+            let stand_by = wanted(plan.standby, count, own.get(&sub.id.0).unwrap_or(&BTreeSet::new()));
             for at in partitions(&info).into_iter().filter(|at| stand_by.contains(&at.partition.0)) {
                 let bounds = info.partitions[at.partition.0 as usize];
                 let known = copies.take(&at, &info.id, now);
