@@ -46,6 +46,9 @@ _fastdata() {
             fastdata,publish-model)
                 cmd="fastdata__subcmd__publish__subcmd__model"
                 ;;
+            fastdata,query)
+                cmd="fastdata__subcmd__query"
+                ;;
             fastdata,run)
                 cmd="fastdata__subcmd__run"
                 ;;
@@ -99,6 +102,9 @@ _fastdata() {
                 ;;
             fastdata__subcmd__help,publish-model)
                 cmd="fastdata__subcmd__help__subcmd__publish__subcmd__model"
+                ;;
+            fastdata__subcmd__help,query)
+                cmd="fastdata__subcmd__help__subcmd__query"
                 ;;
             fastdata__subcmd__help,run)
                 cmd="fastdata__subcmd__help__subcmd__run"
@@ -197,7 +203,7 @@ _fastdata() {
 
     case "${cmd}" in
         fastdata)
-            opts="-v -q -h -V --data-dir --brokers --kafka --kafka-config --log-format --verbose --quiet --color --help --version demo init run validate graph stats seed tail topics publish-model models score infer doctor schema completions man help"
+            opts="-v -q -h -V --data-dir --brokers --kafka --kafka-config --log-format --verbose --quiet --color --help --version demo init run validate graph stats query seed tail topics publish-model models score infer doctor schema completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -395,7 +401,7 @@ _fastdata() {
             return 0
             ;;
         fastdata__subcmd__help)
-            opts="demo init run validate graph stats seed tail topics publish-model models score infer doctor schema completions man help"
+            opts="demo init run validate graph stats query seed tail topics publish-model models score infer doctor schema completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -563,6 +569,20 @@ _fastdata() {
             return 0
             ;;
         fastdata__subcmd__help__subcmd__publish__subcmd__model)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        fastdata__subcmd__help__subcmd__query)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1080,6 +1100,72 @@ _fastdata() {
                     return 0
                     ;;
                 --topic)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --data-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --brokers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --kafka)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --kafka-config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        fastdata__subcmd__query)
+            opts="-n -v -q -h --key --window --from --to --output --limit --data-dir --brokers --kafka --kafka-config --log-format --verbose --quiet --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --window)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --to)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -n)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -21,6 +21,7 @@ mod online;
 mod output;
 mod printer;
 mod publish_model;
+mod query;
 mod record_view;
 mod restoring;
 mod run;
@@ -68,6 +69,7 @@ enum Command {
     Validate(validate::Args),
     Graph(graph::Args),
     Stats(stats::Args),
+    Query(query::Args),
     Seed(seed::Args),
     Tail(tail::Args),
     Topics(topics::Args),
@@ -113,6 +115,7 @@ fn execute(command: Command, context: &Context) -> anyhow::Result<()> {
         Command::Validate(args) => validate::execute(&args, context),
         Command::Graph(args) => graph::execute(&args, context),
         Command::Stats(args) => stats::execute(&args, context),
+        Command::Query(args) => query::execute(&args, context),
         Command::Seed(args) => seed::execute(&args, context),
         Command::Tail(args) => tail::execute(&args, context),
         Command::Topics(args) => topics::execute(&args, context),

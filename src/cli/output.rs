@@ -23,13 +23,13 @@ pub(super) enum Align {
 /// Columns under headings, two spaces apart.
 #[derive(Debug)]
 pub(super) struct Table {
-    columns: Vec<(&'static str, Align)>,
+    columns: Vec<(String, Align)>,
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
-    pub(super) fn new(columns: impl Into<Vec<(&'static str, Align)>>) -> Self {
-        Self { columns: columns.into(), rows: Vec::new() }
+    pub(super) fn new<N: Into<String>>(columns: impl IntoIterator<Item = (N, Align)>) -> Self {
+        Self { columns: columns.into_iter().map(|(name, align)| (name.into(), align)).collect(), rows: Vec::new() }
     }
 
     /// Adds a row, one text a column.
@@ -40,7 +40,7 @@ impl Table {
 
 impl std::fmt::Display for Table {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let headings: Vec<String> = self.columns.iter().map(|(name, _)| (*name).to_owned()).collect();
+        let headings: Vec<String> = self.columns.iter().map(|(name, _)| name.clone()).collect();
         let width = |i: usize| {
             let cells = std::iter::once(&headings).chain(&self.rows).filter_map(|r| r.get(i));
             cells.map(|c| c.chars().count()).max().unwrap_or(0)

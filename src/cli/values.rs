@@ -54,6 +54,13 @@ pub(super) fn start(text: &str) -> Result<Start, String> {
     }
 }
 
+/// A moment, or epoch milliseconds.
+pub(super) fn time(text: &str) -> Result<i64, String> {
+    text.parse().ok().or_else(|| moment(text)).ok_or_else(|| {
+        format!("`{text}` is no time: write one such as 2026-01-31T12:00:00Z, or milliseconds since 1970")
+    })
+}
+
 /// Epoch milliseconds of an RFC 3339 time, or of a date or time without a zone, which is read as UTC.
 fn moment(text: &str) -> Option<i64> {
     use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime};

@@ -21,6 +21,7 @@ pub mod operators;
 mod ordered;
 mod outbox;
 mod presence;
+pub mod query;
 pub mod restore;
 mod round;
 mod running;

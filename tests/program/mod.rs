@@ -6,6 +6,7 @@ mod limits;
 mod mistakes;
 mod models;
 pub mod online;
+mod query;
 mod readme;
 mod round_trip;
 mod shipped;

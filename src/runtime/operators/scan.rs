@@ -10,12 +10,13 @@ use crate::plan::{Port, ScanPlan};
 use crate::record::{BadRow, Batch};
 use crate::runtime::{Collector, Fault};
 use crate::state::{MemoryStore, Rows, Size, Store};
-use arrow_array::{ArrayRef, UInt32Array};
+use arrow_array::{ArrayRef, RecordBatch, UInt32Array};
 use arrow_cast::cast;
 use arrow_row::{OwnedRow, RowConverter, SortField};
-use arrow_schema::FieldRef;
+use arrow_schema::{Field, FieldRef, Schema};
 use hashbrown::HashMap;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The operator of `scan`.
 pub struct Scan {
@@ -43,6 +44,44 @@ impl Scan {
         let init: Result<Vec<ArrayRef>, _> = plan.init.iter().map(|v| v.to_array_of_size(1)).collect();
         let init = states.convert_columns(&init.map_err(Fault::internal)?).map_err(Fault::internal)?.row(0).owned();
         Ok(Self { plan, keys, states, init, store: MemoryStore::default() })
+    }
+
+    /// The columns of the key.
+    #[must_use]
+    pub fn by(&self) -> Vec<FieldRef> {
+        let name = |e: &Expr| e.column().unwrap_or("_key").to_owned();
+        self.plan.by.iter().map(|e| Arc::new(Field::new(name(e), e.data_type().clone(), true))).collect()
+    }
+
+    /// A group of one row of key columns, as the keys of state name it.
+    ///
+    /// # Errors
+    /// Where the columns are not those of the key.
+    pub fn group(&self, by: &[ArrayRef]) -> Result<Vec<u8>, Fault> {
+        Ok(self.keys.convert_columns(by).map_err(Fault::internal)?.row(0).data().to_vec())
+    }
+
+    /// What rows of state say: the columns of the key, then those of the state, in their place or behind.
+    ///
+    /// # Errors
+    /// Where a row was written by another step.
+    pub fn results(&self, rows: &[(&[u8], &[u8])]) -> Result<RecordBatch, Fault> {
+        let (keys, states) = (self.keys.parser(), self.states.parser());
+        let states = rows.iter().map(|(_, state)| states.parse(state));
+        let mut columns = self.states.convert_rows(states).map_err(Fault::internal)?;
+        let mut fields = self.plan.state.clone();
+        let by = self.by();
+        let keys = rows.iter().map(|(key, _)| keys.parse(key));
+        let keys = if by.is_empty() { Vec::new() } else { self.keys.convert_rows(keys).map_err(Fault::internal)? };
+        for (i, (field, array)) in by.into_iter().zip(keys).enumerate() {
+            // A state column hides a column of the key that has its name, as in the rows that leave.
+            if !self.plan.state.iter().any(|s| s.name() == field.name()) {
+                let at = i.min(fields.len());
+                fields.insert(at, field);
+                columns.insert(at, array);
+            }
+        }
+        columns_of(&Arc::new(Schema::new(fields)), columns, rows.len())
     }
 
     fn fold(&mut self, batch: Batch, out: &mut Collector<'_>) -> Result<(), Fault> {

@@ -2,9 +2,11 @@
 //!
 //! A row belongs to the window of its event time. It is late if its window's end plus `grace` is not after
 //! the watermark that was in force when the row was read. Windows that close together leave in the order
-//! of their end, then of their key. State is one row a window and key; see `open.rs`.
+//! of their end, then of their key. State is one row a window and key; see `open.rs`, and `view.rs` for how
+//! others read it.
 
 mod open;
+mod view;
 
 use super::project::columns_of;
 use super::{Change, Operator, Round, RoundClock, evaluate};
@@ -13,7 +15,7 @@ use crate::plan::{Port, WindowPlan};
 use crate::record::{BadRow, Batch, Meta, Origins, TopicPartition};
 use crate::runtime::{Collector, Fault};
 use crate::state::{MemoryStore, Rows, Size, Store};
-use arrow_array::{Array, ArrayRef, BooleanArray, TimestampMillisecondArray, UInt32Array};
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, TimestampMillisecondArray, UInt32Array};
 use arrow_select::take::take;
 use open::{Layout, Open, end_of, prefix};
 use std::collections::{BTreeMap, BTreeSet};
@@ -130,17 +132,9 @@ impl Window {
         by: Vec<ArrayRef>,
         values: Vec<ArrayRef>,
     ) -> Result<(Batch, Vec<BadRow>), Fault> {
-        let n = values.first().or(by.first()).map_or(0, |a| a.len());
-        let time = |t: i64| Arc::new(TimestampMillisecondArray::from_value(t, n).with_timezone("UTC")) as ArrayRef;
-        let bounds = [time(end - self.plan.tumbling.size), time(end)];
-        let mut bad = Vec::new();
-        let selected = self.plan.aggregates.finish(&by, &bounds, &values).into_iter().map(|evaluated| {
-            bad.extend(evaluated.bad);
-            evaluated.array
-        });
-        let selected: Vec<ArrayRef> = selected.collect();
-        let keys = if by.is_empty() { arrow_array::BinaryArray::new_null(n) } else { crate::formats::keys(&by) };
-        let columns = by.into_iter().chain(selected).chain(bounds).collect();
+        let keys = |n| if by.is_empty() { arrow_array::BinaryArray::new_null(n) } else { crate::formats::keys(&by) };
+        let (columns, bad) = self.columns(end, &by, &values)?;
+        let n = columns.num_rows();
         let (order, offset, watermark) = clock.moved_by(self.closes_at(end));
         let meta = Meta {
             origins: Origins::one(self.origin.clone()),
@@ -149,10 +143,25 @@ impl Window {
             timestamps: vec![end - 1; n].into(),
             event_times: vec![end - 1; n].into(),
             watermarks: vec![watermark; n].into(),
-            keys,
+            keys: keys(n),
             headers: None,
         };
-        Ok((Batch { columns: columns_of(&self.plan.schema, columns, n)?, meta }, bad))
+        Ok((Batch { columns, meta }, bad))
+    }
+
+    /// The columns that leave for some groups of a window, and the rows of which one could not be computed.
+    fn columns(&self, end: i64, by: &[ArrayRef], values: &[ArrayRef]) -> Result<(RecordBatch, Vec<BadRow>), Fault> {
+        let n = values.first().or(by.first()).map_or(0, |a| a.len());
+        let time = |t: i64| Arc::new(TimestampMillisecondArray::from_value(t, n).with_timezone("UTC")) as ArrayRef;
+        let bounds = [time(end - self.plan.tumbling.size), time(end)];
+        let mut bad = Vec::new();
+        let selected = self.plan.aggregates.finish(by, &bounds, values).into_iter().map(|evaluated| {
+            bad.extend(evaluated.bad);
+            evaluated.array
+        });
+        let selected: Vec<ArrayRef> = selected.collect();
+        let columns = by.iter().cloned().chain(selected).chain(bounds).collect();
+        Ok((columns_of(&self.plan.schema, columns, n)?, bad))
     }
 }
 

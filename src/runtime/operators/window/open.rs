@@ -47,6 +47,11 @@ impl Layout {
         })
     }
 
+    /// A group as the keys of state name it, behind the window's end.
+    pub(super) fn group(&self, by: &[ArrayRef]) -> Result<Vec<u8>, Fault> {
+        Ok(self.keys.convert_columns(by).map_err(Fault::internal)?.row(0).data().to_vec())
+    }
+
     pub(super) fn calls(&self) -> impl Iterator<Item = &AggregateCall> {
         self.calls.iter()
     }
@@ -171,6 +176,23 @@ impl Open {
             store.put(key, Some(row.data().to_vec()));
         }
         Ok(())
+    }
+
+    /// The group columns and the values of the calls of rows of state, in their order: key and value of each.
+    pub(super) fn values(
+        mut self,
+        layout: &Layout,
+        rows: &[(&[u8], &[u8])],
+    ) -> Result<(Vec<ArrayRef>, Vec<ArrayRef>), Fault> {
+        self.keys = rows.iter().map(|(key, _)| key.to_vec()).collect();
+        let stored: Vec<(usize, Vec<u8>)> = rows.iter().map(|(_, state)| state.to_vec()).enumerate().collect();
+        self.merge(layout, &stored)?;
+        let evaluated = self.accumulators.iter_mut().map(|a| a.evaluate(EmitTo::All).map_err(Fault::internal));
+        let values = evaluated.collect::<Result<_, _>>()?;
+        let parser = layout.keys.parser();
+        let keys = rows.iter().map(|(key, _)| parser.parse(&key[8..]));
+        let by = if layout.by == 0 { Vec::new() } else { layout.keys.convert_rows(keys).map_err(Fault::internal)? };
+        Ok((by, values))
     }
 
     /// The results of all groups in order of key, which leave state: group columns and values of the calls.
