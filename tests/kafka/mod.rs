@@ -22,6 +22,7 @@ mod kills;
 mod memory;
 #[cfg(feature = "failpoints")]
 mod mistakes;
+mod query;
 mod rebalances;
 mod security;
 mod signals;
