@@ -23,6 +23,10 @@ use tokio::sync::mpsc::error::TrySendError;
 /// Bytes of outputs that wait before a commit is asked for ahead of its time.
 const WAITING: usize = 16 << 20;
 
+/// Bytes that may be on their way, from what was read to what waits for the commit: beyond it nothing more
+/// is read. What a slow sink cannot take stays where it is.
+const MOST: usize = 2 * WAITING;
+
 /// How often tasks are told that time passes.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -205,7 +209,7 @@ impl Intake {
         let mut offered = false;
         let mut cursors = std::mem::take(&mut self.flow.cursors);
         for Reading { route, reader, cursor } in &mut cursors {
-            if !room(&self.routes[*route].to) {
+            if !self.room(*route) {
                 continue;
             }
             let offer = cursor.offer(|_, from| {
@@ -299,12 +303,14 @@ impl Intake {
 
     fn hand_over(&mut self) -> Result<(), Fault> {
         for (route, (fetched, at)) in std::mem::take(&mut self.flow.held) {
-            if !room(&self.routes[route].to) {
+            if !self.room(route) {
                 self.flow.held.insert(route, (fetched, at));
                 continue;
             }
+            let bytes = fetched.records.bytes();
             match self.routes[route].to.try_send(Message::Data(fetched, at)) {
                 Ok(()) => {
+                    self.gauges.queued.fetch_add(bytes, Ordering::Relaxed);
                     self.flow.dirty = true;
                     if !self.flow.revoked {
                         self.member.pause(&self.routes[route].owned, false)?;
@@ -317,6 +323,12 @@ impl Intake {
             }
         }
         Ok(())
+    }
+
+    /// Whether a task can be given another batch.
+    fn room(&self, route: usize) -> bool {
+        let (queued, waiting) = (&self.gauges.queued, &self.gauges.waiting);
+        room(&self.routes[route].to) && queued.load(Ordering::Relaxed) + waiting.load(Ordering::Relaxed) < MOST
     }
 
     fn tick(&mut self) {

@@ -3,9 +3,9 @@
 //! Separate from the commit because it is said in a record of its own, beside those of the tasks: a group
 //! has many instances, and each speaks for itself only.
 
+use super::assignment::Given;
 use super::commit::resident;
 use super::fault::Fault;
-use super::assignment::Given;
 use super::running::{JOIN, Stop};
 use super::task::TaskId;
 use crate::log::{Append, Committer, FetchLimit, GroupEvent, Log, LogResult, Member, Transaction};

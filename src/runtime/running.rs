@@ -216,7 +216,14 @@ impl Engine {
                     while !idle.load(Ordering::Relaxed) && !over.load(Ordering::Relaxed) {
                         std::thread::park_timeout(JOIN);
                     }
-                    standby::follow(self.log.as_ref(), &self.plan, copies, &standby::Own::new(), self.clock.now(), &over);
+                    standby::follow(
+                        self.log.as_ref(),
+                        &self.plan,
+                        copies,
+                        &standby::Own::new(),
+                        self.clock.now(),
+                        &over,
+                    );
                 });
             }
             let given = standby.given(member, committer, stop, &idle);
@@ -258,7 +265,6 @@ fn edge(sub: &SubTopology, feed: Feed) -> EdgeInfo {
         }
     }
 }
-
 
 /// Waits, but not longer than until the run is told to stop.
 fn pause(time: Duration, stop: &Stop) {

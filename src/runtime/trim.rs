@@ -3,7 +3,7 @@
 //! Separate because it may take its time: a thread of its own, which no commit waits for. What it misses
 //! while it is busy goes with the next round; a fault is worth a warning, never the run.
 
-use crate::log::{Log, Transaction};
+use crate::log::{Answer, Log, Transaction};
 use crate::plan::Physical;
 use crate::record::{Offset, TopicPartition};
 use std::collections::BTreeMap;
@@ -56,8 +56,11 @@ impl Trimming {
 pub(super) fn follow(log: &dyn Log, done: &Receiver<Done>) {
     for done in done {
         let before: Vec<(TopicPartition, Offset)> = done.into_iter().collect();
-        if let Err(e) = log.trim(&before) {
-            tracing::warn!("repartitioned records that are done with could not be removed: {e}");
+        match log.trim(&before) {
+            Ok(()) => {}
+            // A cluster that is busy will be asked again.
+            Err(e) if e.answer() == Answer::Retry => tracing::debug!("repartitioned records stay for now: {e}"),
+            Err(e) => tracing::warn!("repartitioned records that are done with could not be removed: {e}"),
         }
     }
 }

@@ -44,6 +44,8 @@ pub(super) enum Message {
 /// What tasks, intake and committer tell each other without a message.
 #[derive(Debug, Default)]
 pub(super) struct Gauges {
+    /// Bytes that were read and wait for their task, all tasks together.
+    pub(super) queued: AtomicUsize,
     /// Bytes that wait for the commit, all tasks together.
     pub(super) waiting: AtomicUsize,
     /// Something happened that should be committed.
@@ -66,7 +68,9 @@ pub(super) async fn work(
         let done = match message {
             Message::Data(fetched, at) => {
                 read_at.push(at);
-                task.run(&fetched, clock.now()).map(|()| None)
+                let done = task.run(&fetched, clock.now()).map(|()| None);
+                gauges.queued.fetch_sub(fetched.records.bytes(), Ordering::Relaxed);
+                done
             }
             Message::Offer(offer, at) => {
                 read_at.push(at);

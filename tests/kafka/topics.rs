@@ -185,8 +185,7 @@ impl<'a> Scene<'a> {
             let ended = run.child().try_wait().unwrap();
             assert!(ended.is_none(), "it has ended: {ended:?}\n{}", run.talk());
             let there = !self.log.topics(Some(&self.topic("-out"))).unwrap().is_empty();
-            let brokers = self.cluster.listener("PLAINTEXT");
-            (there && checker::read(&brokers, &self.topic("-out")).len() >= results).then_some(())
+            (there && checker::count(self.cluster, &self.topic("-out")) >= results).then_some(())
         });
     }
 }
@@ -300,8 +299,7 @@ fn a_source_that_grows_is_read_on_where_nothing_is_kept() {
     scene.given(&mut run, 8);
     run.signal("TERM");
     assert_eq!(run.wait().code(), Some(0), "{}", run.talk());
-    let all = checker::read(&cluster.listener("PLAINTEXT"), &scene.topic("-out"));
-    assert_eq!(all.len(), 8, "each record once");
+    assert_eq!(checker::count(cluster, &scene.topic("-out")), 8, "each record once");
 }
 
 #[test]

@@ -309,7 +309,18 @@ impl Writer {
                     let bytes = back.key.map_or(0, <[u8]>::len) + back.payload.map_or(0, <[u8]>::len);
                     return Err(Failed::Refused(self.too_large(&append.to, bytes)));
                 }
-                Err((e, _)) => return Err(self.failed("writing records", errors::code(&e))),
+                Err((e, _)) => {
+                    // Why no more is taken is mostly that an earlier record was refused.
+                    self.delivered(producer)?;
+                    return Err(match errors::code(&e) {
+                        Code::State => Failed::Refused(LogError::Busy(format!(
+                            "writing records failed on Kafka at {}: what was sent before did not arrive{}",
+                            self.control.brokers(),
+                            self.under()
+                        ))),
+                        code => self.failed("writing records", code),
+                    });
+                }
             }
         }
     }
