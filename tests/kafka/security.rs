@@ -1,10 +1,13 @@
-//! Encryption and login: what is right works, what is wrong is named, soon.
+//! Encryption, login and rights: what is right works, what is wrong is named, soon.
 //!
 //! Separate because it needs listeners and certificates that no other test has.
 
-use super::broker::{self, Plan, USER};
+use super::broker::{self, Cluster, Plan, USER};
+use crate::harness::program::Fastdata;
 use fastdata::log::kafka::{KafkaLog, Sasl, Settings, Tls};
 use fastdata::log::{Log, LogError, TopicConfig};
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 fn fault(settings: &Settings) -> String {
@@ -53,4 +56,104 @@ fn a_secure_cluster_is_reached_and_each_mistake_is_named() {
     assert!(text.contains("security:"), "{text}");
     let text = fault(&Settings { sasl: sasl("PLAIN", USER.1), ..at("PLAINTEXT") });
     assert!(text.contains("security:"), "{text}");
+}
+
+/// Kinds of resources, as Kafka numbers them.
+const TOPIC: u8 = 2;
+const GROUP: u8 = 3;
+const TRANSACTIONAL_ID: u8 = 5;
+
+/// What can be done with a resource, as Kafka numbers it.
+const ALL: u8 = 2;
+const READ: u8 = 3;
+const WRITE: u8 = 4;
+const CREATE: u8 = 5;
+const DESCRIBE: u8 = 8;
+
+/// Everybody may do everything who is not told otherwise; who has no name may change that.
+const GUARDED: Plan = Plan {
+    nodes: 1,
+    secure: true,
+    set: &[
+        ("authorizer.class.name", "org.apache.kafka.metadata.authorizer.StandardAuthorizer"),
+        ("super.users", "User:ANONYMOUS"),
+    ],
+};
+
+/// Gives the user a right, or takes it away, with a request of Kafka's protocol: CreateAcls, version 1.
+fn rule(cluster: &Cluster, kind: u8, name: &str, operation: u8, allowed: bool) {
+    let text = |s: &str| [&u16::try_from(s.len()).unwrap().to_be_bytes(), s.as_bytes()].concat();
+    let rule = [
+        vec![kind],
+        text(name),
+        // Just this name, or `*` for every one.
+        vec![3],
+        text(&format!("User:{}", USER.0)),
+        text("*"),
+        vec![operation, if allowed { 3 } else { 2 }],
+    ];
+    let head = [&30u16.to_be_bytes()[..], &1u16.to_be_bytes(), &7u32.to_be_bytes(), &text("test")].concat();
+    let body = [head, 1u32.to_be_bytes().to_vec(), rule.concat()].concat();
+    let mut connection = TcpStream::connect(cluster.listener("PLAINTEXT")).unwrap();
+    connection.write_all(&u32::try_from(body.len()).unwrap().to_be_bytes()).unwrap();
+    connection.write_all(&body).unwrap();
+    let mut size = [0; 4];
+    connection.read_exact(&mut size).unwrap();
+    let mut answer = vec![0; usize::try_from(u32::from_be_bytes(size)).unwrap()];
+    connection.read_exact(&mut answer).unwrap();
+    // Number of the request, time held back, one result: its code.
+    assert_eq!(answer[8..14], [0, 0, 0, 1, 0, 0], "{answer:?}");
+}
+
+/// A pipeline whose user lacks one right: what it says, and that it says so soon.
+fn lacking(cluster: &Cluster, kind: u8, of: &str, operation: u8, sink: bool) -> (String, String) {
+    let (name, log, f) = (cluster.name("guarded"), cluster.connect(), Fastdata::in_temp());
+    let config = TopicConfig { partitions: 1, ..TopicConfig::default() };
+    log.create_topic(&format!("{name}-in"), &config).unwrap();
+    if sink {
+        log.create_topic(&format!("{name}-out"), &config).unwrap();
+    }
+    f.file("p.yaml", &format!("name: {name}\nsource: {{topic: {name}-in, schema: {{n: bigint}}}}\nsteps: [{{filter: n > 0}}]\nsink: {{topic: {name}-out}}\n"));
+    f.file("records.jsonl", "{\"n\": 1}\n{\"n\": 2}\n");
+    f.file(
+        "login",
+        &format!(
+            "security.protocol=sasl_plaintext\nsasl.mechanism=PLAIN\nsasl.username={}\nsasl.password={}\n",
+            USER.0, USER.1
+        ),
+    );
+    let at = format!("--kafka-config login --brokers {}", cluster.listener("SASL_PLAINTEXT"));
+    f.args(&format!("seed --topic {name}-in --from records.jsonl {at}")).succeeds();
+    rule(cluster, kind, &format!("{name}{of}"), operation, false);
+    let start = Instant::now();
+    let ended = f.args(&format!("run p.yaml --quiet {at}")).fails_with(1);
+    assert!(start.elapsed() < Duration::from_secs(30), "it took {:?}: {}", start.elapsed(), ended.talk());
+    (name, ended.talk().to_owned())
+}
+
+#[test]
+fn a_right_that_is_missing_is_named() {
+    let Some(cluster) = broker::start(GUARDED) else { return };
+    for kind in [TOPIC, GROUP, TRANSACTIONAL_ID] {
+        rule(&cluster, kind, "*", ALL, true);
+    }
+    let cases: [(u8, &str, u8, bool, &str, &str); 6] = [
+        (TOPIC, "-in", READ, true, "reading `NAME-in`", "`Read` on the topic"),
+        (TOPIC, "-in", DESCRIBE, true, "looking up topic `NAME-in`", "`Describe` on the topic"),
+        (TOPIC, "-out", WRITE, true, "writing to `NAME-out`", "`Write` on the topic"),
+        (TOPIC, "-out", CREATE, false, "making topic `NAME-out`", "`Create` on the topic"),
+        (GROUP, "", READ, true, "group `NAME`", "`Read` on the consumer group"),
+        (TRANSACTIONAL_ID, "-0", WRITE, true, "(transactional id `NAME-0`)", "`Write` on the transactional id"),
+    ];
+    std::thread::scope(|scope| {
+        for (kind, of, operation, sink, doing, right) in cases {
+            let cluster = &cluster;
+            scope.spawn(move || {
+                let (name, said) = lacking(cluster, kind, of, operation, sink);
+                let doing = doing.replace("NAME", &name);
+                let told = said.contains("Kafka does not allow it") && said.contains(&doing);
+                assert!(told && said.contains(&format!("give this user the right {right}")), "{right}: {said}");
+            });
+        }
+    });
 }

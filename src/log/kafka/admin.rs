@@ -119,7 +119,7 @@ impl Admin {
                 | Code::PolicyViolation => {
                     LogError::InvalidTopic(format!("Kafka does not take topic `{topic}`: {}", words(code)))
                 }
-                code => errors::fault(control.brokers(), &doing, code),
+                code => errors::fault_with(control.brokers(), &doing, code, "Create"),
             });
         }
         Ok(())
@@ -135,7 +135,7 @@ impl Admin {
         if let Some(Err((_, code))) = results.into_iter().next() {
             return Err(match code {
                 code if errors::missing(code) => control.unknown(topic),
-                code => errors::fault(control.brokers(), &doing, code),
+                code => errors::fault_with(control.brokers(), &doing, code, "Delete"),
             });
         }
         let start = Instant::now();
@@ -167,7 +167,7 @@ impl Admin {
                 let (at, asked) = (at.clone(), *asked);
                 return Err(LogError::OffsetOutOfRange { at, asked, earliest: Offset(earliest), end: Offset(end) });
             }
-            return Err(errors::fault(control.brokers(), &doing, errors::code(&e)));
+            return Err(errors::fault_with(control.brokers(), &doing, errors::code(&e), "Delete"));
         }
         Ok(())
     }
@@ -194,7 +194,9 @@ impl Admin {
                                 unknown.push(name);
                             }
                         }
-                        Err(code) => return Err(errors::fault(control.brokers(), &doing(), code)),
+                        Err(code) => {
+                            return Err(errors::fault_with(control.brokers(), &doing(), code, "DescribeConfigs"));
+                        }
                     }
                 }
                 left = unknown;

@@ -32,6 +32,8 @@ pub(super) struct Heard {
     pub(super) ids: BTreeMap<String, String>,
     /// Topics whose id has changed under the client.
     pub(super) replaced: Vec<String>,
+    /// The topic that a producer may not write to: only a log line names it.
+    pub(super) denied: Option<String>,
     /// The last error, and what librdkafka says about it.
     pub(super) error: Option<(RDKafkaErrorCode, String)>,
     /// The offset that the end of a partition was last reported at.
@@ -71,6 +73,13 @@ fn changed_id(line: &str) -> Option<(&str, &str, &str)> {
     Some((topic, old.trim(), new.trim()))
 }
 
+/// The topic that could not be made part of a transaction for want of a right.
+fn denied_topic(line: &str) -> Option<&str> {
+    let (_, rest) = line.split_once("Failed to add partition \"")?;
+    let (topic, why) = rest.split_once("\" [")?;
+    why.ends_with("Topic authorization failed").then_some(topic)
+}
+
 /// The offset in the words with which the end of a partition is reported.
 fn end_offset(reason: &str) -> Option<i64> {
     let (_, rest) = reason.split_once("end of partition at offset ")?;
@@ -86,6 +95,9 @@ impl ClientContext for Context {
                 heard.replaced.push(topic.to_owned());
             }
             heard.ids.insert(topic.to_owned(), new.to_owned());
+        }
+        if let Some(topic) = denied_topic(line) {
+            heard.denied = Some(topic.to_owned());
         }
         // Why a connection broke is told in a line only, where it is not about login or encryption.
         let vague = heard.error.as_ref().is_none_or(|(code, _)| *code == RDKafkaErrorCode::AllBrokersDown);
@@ -230,6 +242,17 @@ mod tests {
         context.log(RDKafkaLogLevel::Debug, "METADATA", "Topic a.b-c changed id from q8juK-1TQ4-yvx3aB1cD2e to x");
         assert_eq!(context.heard().replaced, ["a.b-c"]);
         assert_eq!(context.heard().ids["a.b-c"], "x");
+    }
+
+    #[test]
+    fn the_topic_that_may_not_be_written_is_read_from_the_words_of_the_client() {
+        let line = |why: &str| {
+            format!(
+                "[thrd:main]: TxnCoordinator/1: Failed to add partition \"a-out\" [0] to transaction: Broker: {why}"
+            )
+        };
+        assert_eq!(denied_topic(&line("Topic authorization failed")), Some("a-out"));
+        assert_eq!(denied_topic(&line("Operation not attempted")), None);
     }
 
     #[test]

@@ -93,21 +93,34 @@ pub(super) fn superseded(code: Code) -> bool {
     )
 }
 
-fn forbidden(code: Code) -> Option<&'static str> {
+/// The right that is missing, and on what; `right` is that on the topic, where it is one.
+fn missing_right(code: Code, right: &str) -> Option<String> {
     match code {
-        Code::TopicAuthorizationFailed => Some("on the topic"),
-        Code::GroupAuthorizationFailed => Some("on the consumer group"),
-        Code::ClusterAuthorizationFailed => Some("on the cluster"),
-        Code::TransactionalIdAuthorizationFailed => Some("on the transactional id"),
+        Code::TopicAuthorizationFailed => Some(format!("`{right}` on the topic")),
+        Code::GroupAuthorizationFailed => Some("`Read` on the consumer group".into()),
+        Code::ClusterAuthorizationFailed => Some("`IdempotentWrite` and `Create` on the cluster".into()),
+        Code::TransactionalIdAuthorizationFailed => Some("`Write` on the transactional id".into()),
         _ => None,
     }
 }
 
+/// Whether the code says that a right is missing.
+pub(super) fn forbidden(code: Code) -> bool {
+    missing_right(code, "").is_some()
+}
+
 /// The fault that a failed request is; `doing` says what was tried, with its names.
 pub(super) fn fault(brokers: &str, doing: &str, code: Code) -> LogError {
-    if let Some(on) = forbidden(code) {
+    fault_with(brokers, doing, code, "Describe")
+}
+
+/// The same, of a request that needs this right on a topic.
+pub(super) fn fault_with(brokers: &str, doing: &str, code: Code, right: &str) -> LogError {
+    if let Some(missing) = missing_right(code, right) {
         let what = words(code);
-        return LogError::Unusable(format!("Kafka does not allow it: {doing}: {what}; give this user the rights {on}"));
+        return LogError::Unusable(format!(
+            "Kafka does not allow it: {doing}: {what}; give this user the right {missing}"
+        ));
     }
     let text = format!("{doing} failed on Kafka at {brokers}: {}", words(code));
     if passes(code) { LogError::Busy(text) } else { LogError::Unusable(text) }

@@ -93,7 +93,7 @@ impl KafkaMember {
                 if let Some(event) = self.rebalanced()? {
                     return Ok(event);
                 }
-                self.watch.judge(&self.feed, &signals)?;
+                self.watch.judge(&self.feed, &signals, Some(&self.group))?;
                 if signals.moved && !self.feed.any() {
                     return Ok(GroupEvent::Idle);
                 }

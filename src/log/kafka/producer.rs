@@ -235,6 +235,12 @@ impl Writer {
         let sent: usize = appends.iter().map(|a| a.records.len()).sum();
         if arrived != sent {
             let brokers = self.control.brokers();
+            // The records themselves only say that they were thrown away.
+            if let Some(topic) = producer.context().client.heard().denied.take() {
+                let doing = format!("writing to `{topic}`");
+                let fault = errors::fault_with(brokers, &doing, Code::TopicAuthorizationFailed, "Write");
+                return Err(Failed::Refused(fault));
+            }
             let text = format!("Kafka at {brokers} has confirmed {arrived} of {sent} records{}", self.under());
             return Err(Failed::Refused(LogError::Busy(text)));
         }
@@ -345,7 +351,7 @@ impl Writer {
                 "Kafka takes no record for `{at}` with a time that far from now; see `message.timestamp.after.max.ms` of the topic"
             )),
             code if errors::missing(code) => self.control.unknown(&at.topic),
-            code => self.fault(&format!("writing to `{at}`"), code),
+            code => errors::fault_with(self.control.brokers(), &format!("writing to `{at}`"), code, "Write"),
         }))
     }
 

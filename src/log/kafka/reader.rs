@@ -73,7 +73,7 @@ impl Watch {
 
     /// What a client complains about: named where it is about what is read, else left to the client, which
     /// tries again by itself.
-    pub(super) fn judge(&mut self, feed: &Feed, signals: &Signals) -> LogResult<()> {
+    pub(super) fn judge(&mut self, feed: &Feed, signals: &Signals, group: Option<&str>) -> LogResult<()> {
         if let Some(topic) = feed.client.context().heard().replaced.pop() {
             return Err(LogError::TopicReplaced { topic });
         }
@@ -83,8 +83,13 @@ impl Watch {
                     self.look()?;
                     self.in_range(&feed.positions())?;
                 }
-                Code::TopicAuthorizationFailed => {
-                    return Err(errors::fault(self.control.brokers(), "reading", *code));
+                code if errors::forbidden(*code) => {
+                    let topics: Vec<String> = self.ids.keys().map(|t| format!("`{t}`")).collect();
+                    let doing = match group {
+                        Some(group) => format!("reading {} as a member of group `{group}`", topics.join(", ")),
+                        None => format!("reading {}", topics.join(", ")),
+                    };
+                    return Err(errors::fault_with(self.control.brokers(), &doing, *code, "Read"));
                 }
                 code if errors::missing(*code) => self.look()?,
                 code => tracing::debug!("reading from Kafka: {}", errors::words(*code)),
@@ -159,7 +164,7 @@ impl Reader for KafkaReader {
                 // In steps, so that what happens to the topics is heard while nothing comes.
                 let step = if self.feed.any() { Duration::ZERO } else { left.min(LOOK) };
                 let signals = self.feed.draw(step).map_err(|e| self.fault(&e))?;
-                self.watch.judge(&self.feed, &signals)?;
+                self.watch.judge(&self.feed, &signals, None)?;
                 if signals.moved && !self.feed.any() {
                     return Ok(None);
                 }
