@@ -17,6 +17,8 @@ mod faults;
 mod feed;
 mod group;
 mod groups;
+mod instances;
+mod interop;
 mod jars;
 mod kills;
 mod memory;
