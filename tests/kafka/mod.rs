@@ -17,7 +17,6 @@ mod faults;
 mod feed;
 mod group;
 mod groups;
-mod instances;
 mod interop;
 mod jars;
 mod kills;
