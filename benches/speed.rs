@@ -1,17 +1,32 @@
 //! How fast a pipeline runs, as ratios that hold when the machine's speed drifts.
 //!
-//! `cargo bench` prints all of it; `cargo bench -- memory log latency swap start flat` chooses. Parts are
-//! timed in turns with the whole, so that both see the same machine. To measure one core, run it under
+//! `cargo bench` prints all of it; `cargo bench -- memory log latency swap start flat kafka` chooses. Parts
+//! are timed in turns with the whole, so that both see the same machine. To measure one core, run it under
 //! `taskset -c 0`.
 
 mod speed {
     pub(crate) mod flat;
     pub(crate) mod in_memory;
+    pub(crate) mod kafka;
     pub(crate) mod latency;
     pub(crate) mod setup;
     pub(crate) mod start;
     pub(crate) mod swap;
     pub(crate) mod through_log;
+}
+
+/// The broker of the tests.
+#[path = "../tests/kafka"]
+#[allow(clippy::unwrap_used, dead_code, unreachable_pub, reason = "shared with the tests, which use all of it")]
+mod cluster {
+    pub(crate) mod broker;
+    pub(crate) mod jars;
+}
+
+#[path = "../tests/harness"]
+#[allow(unreachable_pub, reason = "shared with the tests")]
+mod harness {
+    pub(crate) mod wait;
 }
 
 use mimalloc::MiMalloc;
@@ -20,14 +35,21 @@ use mimalloc::MiMalloc;
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() {
-    let chosen: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
-    let all: [(&str, fn()); 6] = [
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match args.split_first() {
+        Some((part, rest)) if part == "kafka-copy" => return speed::kafka::copy::run(rest),
+        Some((part, rest)) if part == "kafka-pace" => return speed::kafka::pace::run(rest),
+        _ => {}
+    }
+    let chosen: Vec<String> = args.into_iter().filter(|a| !a.starts_with('-')).collect();
+    let all: [(&str, fn()); 7] = [
         ("memory", speed::in_memory::run),
         ("log", speed::through_log::run),
         ("latency", speed::latency::run),
         ("swap", speed::swap::run),
         ("start", speed::start::run),
         ("flat", speed::flat::run),
+        ("kafka", speed::kafka::run),
     ];
     for (name, run) in all {
         if chosen.is_empty() || chosen.iter().any(|c| c == name) {

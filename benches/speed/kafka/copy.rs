@@ -1,0 +1,80 @@
+//! The measure of all else: every record of a topic to another, with nothing but the client.
+//!
+//! A process of its own, so that its processor time is its own.
+
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::message::Message;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::{Offset, TopicPartitionList};
+use std::time::Duration;
+
+/// How often the reports of deliveries are heard.
+const HEAR: usize = 1000;
+
+/// A consumer of committed records that reads a topic from its beginning.
+pub(crate) fn consumer(brokers: &str, topic: &str) -> BaseConsumer {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", brokers).set("group.id", "bench").set("isolation.level", "read_committed");
+    config.set("enable.auto.commit", "false").set("enable.partition.eof", "true");
+    let consumer: BaseConsumer = config.create().expect("a consumer");
+    let mut list = TopicPartitionList::new();
+    for partition in 0..4 {
+        list.add_partition_offset(topic, partition, Offset::Beginning).expect("a new partition");
+    }
+    consumer.assign(&list).expect("assigned");
+    consumer
+}
+
+/// A producer as safe as one without transactions can be; `now`: it does not wait for more to send.
+pub(crate) fn producer(brokers: &str, now: bool) -> BaseProducer {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", brokers).set("acks", "all").set("enable.idempotence", "true");
+    if now {
+        config.set("linger.ms", "0");
+    }
+    config.create().expect("a producer")
+}
+
+/// Sends a record, and waits where there is no room for it.
+pub(crate) fn send(producer: &BaseProducer, mut record: BaseRecord<'_, [u8], [u8]>) {
+    loop {
+        match producer.send(record) {
+            Ok(()) => return,
+            Err((KafkaError::MessageProduction(Code::QueueFull), back)) => {
+                record = back;
+                producer.poll(Duration::from_millis(1));
+            }
+            Err((e, _)) => panic!("a record is refused: {e}"),
+        }
+    }
+}
+
+/// `BROKERS FROM TO end|follow`
+pub(crate) fn run(args: &[String]) {
+    let [brokers, from, to, until] = args else { panic!("four words, not {args:?}") };
+    let follow = until == "follow";
+    let (consumer, producer) = (consumer(brokers, from), producer(brokers, follow));
+    let (mut ended, mut sent) = (0, 0);
+    while follow || ended < 4 {
+        match consumer.poll(Duration::from_millis(if follow { 5 } else { 100 })) {
+            Some(Ok(message)) => {
+                let mut record = BaseRecord::to(to).partition(message.partition());
+                (record.key, record.payload) = (message.key(), message.payload());
+                record.timestamp = message.timestamp().to_millis();
+                send(&producer, record);
+                sent += 1;
+                if sent % HEAR == 0 {
+                    producer.poll(Duration::ZERO);
+                }
+            }
+            Some(Err(KafkaError::PartitionEOF(_))) => ended += 1,
+            // The client goes on by itself once a broker answers again.
+            Some(Err(KafkaError::MessageConsumption(Code::AllBrokersDown | Code::BrokerTransportFailure))) => {}
+            Some(Err(e)) => panic!("reading: {e}"),
+            None => producer.poll(Duration::ZERO),
+        }
+    }
+    producer.flush(Duration::from_secs(60)).expect("all is delivered");
+}

@@ -1,0 +1,61 @@
+//! From send to receipt at 10,000 records a second: producer, what stands between, and this reader of
+//! committed records are three processes.
+
+use super::{Side, copy, create, number, pace, role};
+use crate::cluster::broker::Cluster;
+use crate::speed::setup::quantile;
+use fastdata::log::kafka::KafkaLog;
+use rdkafka::error::KafkaError;
+use rdkafka::message::Message;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+const PER_SECOND: usize = 10_000;
+const SECONDS: usize = 13;
+
+/// Records of the first seconds, in which processes start and join, are not counted.
+const WARM: usize = 3;
+
+/// Longest wait for a record.
+const LIMIT: Duration = Duration::from_secs(60);
+
+pub(super) fn run(cluster: &Cluster, log: &KafkaLog) {
+    println!("  latency from send to receipt at {PER_SECOND} records/s");
+    for side in super::SIDES {
+        let took = once(cluster, log, side);
+        let [p50, p99] = [0.5, 0.99].map(|q| quantile(&took, q));
+        println!("  {:<14} p50 {p50:.1?}, p99 {p99:.1?}", side.name());
+    }
+}
+
+fn once(cluster: &Cluster, log: &KafkaLog, side: Side) -> Vec<Duration> {
+    let (brokers, from, to) = (cluster.listener("PLAINTEXT"), cluster.name("paced"), cluster.name("bench"));
+    create(log, &from);
+    create(log, &to);
+    let between = side.start(&brokers, &from, &to, false);
+    let all = PER_SECOND * SECONDS;
+    let mut producer = role("kafka-pace", [brokers.as_str(), &from, &all.to_string(), &PER_SECOND.to_string()]);
+    let mut producer = super::Started(producer.stdin(Stdio::null()).spawn().expect("the producer starts"));
+    let consumer = copy::consumer(&brokers, &to);
+    let (mut seen, mut took, mut heard) = (0, Vec::new(), Instant::now());
+    while seen < side.passing(all) {
+        assert!(heard.elapsed() < LIMIT, "{}: {seen} records, then none", side.name());
+        match consumer.poll(Duration::from_millis(100)) {
+            Some(Ok(message)) => {
+                let now = pace::now();
+                heard = Instant::now();
+                seen += 1;
+                let value = message.payload().expect("a value");
+                if number(value, "\"id\":") >= (PER_SECOND * WARM) as u64 {
+                    took.push(Duration::from_micros(now.saturating_sub(number(value, "\"sent\":"))));
+                }
+            }
+            Some(Err(KafkaError::PartitionEOF(_))) | None => {}
+            Some(Err(e)) => panic!("reading: {e}"),
+        }
+    }
+    assert!(producer.0.wait().expect("it ends").success(), "the producer has failed");
+    drop(between);
+    took.sort_unstable();
+    took
+}
