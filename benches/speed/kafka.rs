@@ -9,6 +9,7 @@ pub(crate) mod pace;
 
 use super::setup;
 use crate::cluster::broker::{self, Cluster, Plan};
+use crate::harness::wait;
 use fastdata::log::kafka::KafkaLog;
 use fastdata::log::{Append, FetchLimit, Log, TopicConfig};
 use fastdata::record::{Offset, Records, RecordsBuilder, TopicPartition};
@@ -104,7 +105,7 @@ fn role<'a>(name: &str, args: impl IntoIterator<Item = &'a str>) -> Command {
 
 /// A record of 263 bytes that knows when it was sent, in microseconds.
 fn stamped(record: &[u8], sent: u64) -> Vec<u8> {
-    [format!("{{\"sent\":{sent:016},\"cellar\":\"north 7 east 3\",").as_bytes(), &record[1..]].concat()
+    [format!("{{\"sent\":{sent:016},\"cellar\":\"north 7 east 3 rack 2\",").as_bytes(), &record[1..]].concat()
 }
 
 /// The number after a name in a JSON object.
@@ -143,7 +144,8 @@ fn fill(log: &KafkaLog, topic: &str) -> usize {
             })
             .collect();
         bytes += appends.iter().map(|a| a.records.values.value_data().len()).sum::<usize>();
-        appender.append(&appends).expect("appended");
+        // A broker that has too little of the machine may take too long; what it then refuses is undone.
+        wait::until("the topic to be filled", || appender.append(&appends).ok());
     }
     bytes / RECORDS
 }
