@@ -4,6 +4,7 @@
 //! explicit offsets only; a paused partition keeps what was already fetched, and only where that grows is
 //! the client itself told, as it would throw away what it holds. It never decides who reads what.
 
+use super::bell::Bell;
 use super::context::Context;
 use super::control::raw;
 use super::errors;
@@ -124,6 +125,7 @@ pub(super) struct Signals {
 /// The reading half of a consumer.
 pub(super) struct Feed {
     pub(super) client: Arc<BaseConsumer<Context>>,
+    bell: Bell,
     parts: Vec<Part>,
     /// The partition that the last record was of: the next is mostly of the same.
     last: usize,
@@ -134,8 +136,9 @@ pub(super) struct Feed {
 }
 
 impl Feed {
-    pub(super) fn new(client: BaseConsumer<Context>) -> Self {
-        Self { client: Arc::new(client), parts: Vec::new(), last: 0, turn: 0, stale: false }
+    pub(super) fn new(mut client: BaseConsumer<Context>) -> Self {
+        let bell = Bell::on(&mut client);
+        Self { client: Arc::new(client), bell, parts: Vec::new(), last: 0, turn: 0, stale: false }
     }
 
     /// Sets which partitions there are; nothing is read before [`Self::seek`].
@@ -240,10 +243,10 @@ impl Feed {
         let mut signals = Signals::default();
         let (mut records, mut bytes, mut ended, mut dry) = (0, 0, false, false);
         let before: Vec<i64> = self.parts.iter().map(Part::position).collect();
+        let mut calls = self.client.context().heard().calls;
         let start = Instant::now();
         loop {
-            let left = if records > 0 || ended { Duration::ZERO } else { wait.saturating_sub(start.elapsed()) };
-            let polled = match self.client.poll(left) {
+            let polled = match self.client.poll(Duration::ZERO) {
                 None => None,
                 Some(Ok(message)) => {
                     let (at, size) = place(&self.parts, self.last, &message);
@@ -257,8 +260,17 @@ impl Feed {
             };
             match polled {
                 None => {
-                    dry = true;
-                    break;
+                    match self.unheard(&mut calls) {
+                        Some(true) => break,
+                        Some(false) => continue,
+                        None => {}
+                    }
+                    let left = wait.saturating_sub(start.elapsed());
+                    if records > 0 || ended || left.is_zero() {
+                        dry = true;
+                        break;
+                    }
+                    self.bell.wait(left);
                 }
                 Some(Ok(size)) => {
                     records += 1;
@@ -285,6 +297,15 @@ impl Feed {
             signals.moved = self.parts.iter().map(Part::position).ne(before);
         }
         self.hold().map(|()| signals)
+    }
+
+    /// Whether a poll that gave nothing has taken something else out of the queue, so that more may be in it;
+    /// true where the caller must look at what the group has decided.
+    fn unheard(&self, calls: &mut u64) -> Option<bool> {
+        let heard = self.client.context().heard();
+        let something = std::mem::replace(calls, heard.calls) != heard.calls;
+        let decided = !heard.rebalances.is_empty();
+        (something || decided).then_some(decided)
     }
 
     /// The end of a partition was reached at the offset that was reported. The report does not name the

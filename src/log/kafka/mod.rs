@@ -9,6 +9,7 @@
 
 mod admin;
 mod appender;
+mod bell;
 mod committer;
 mod context;
 mod control;
