@@ -29,7 +29,7 @@ const REQUEST: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Between two looks at what has been delivered.
-const TICK: Duration = Duration::from_millis(1);
+const TICK: Duration = Duration::from_micros(500);
 
 /// How what is written becomes visible.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -195,7 +195,7 @@ impl Writer {
         let start = Instant::now();
         loop {
             let Err(e) = request(producer) else { return Ok(()) };
-            producer.poll(TICK);
+            hear(producer);
             if !retriable(&e) || start.elapsed() > PATIENCE {
                 return Err(self.failed(doing, errors::code(&e)));
             }
@@ -223,7 +223,7 @@ impl Writer {
         }
         let start = Instant::now();
         while producer.in_flight_count() > 0 {
-            producer.poll(TICK);
+            hear(producer);
             self.delivered(producer)?;
             if start.elapsed() > PATIENCE {
                 return Err(Failed::Refused(self.fault("writing records", Code::MessageTimedOut)));
@@ -268,7 +268,7 @@ impl Writer {
             let start = Instant::now();
             let sent = loop {
                 match sending.send_offsets_to_transaction(&list, &member, REQUEST) {
-                    Err(e) if retriable(&e) && start.elapsed() <= PATIENCE => drop(sending.poll(TICK)),
+                    Err(e) if retriable(&e) && start.elapsed() <= PATIENCE => hear(&sending),
                     sent => break sent,
                 }
             };
@@ -308,7 +308,7 @@ impl Writer {
                 Ok(()) => return Ok(()),
                 Err((KafkaError::MessageProduction(Code::QueueFull), back)) if start.elapsed() < PATIENCE => {
                     record = back;
-                    producer.poll(TICK);
+                    hear(producer);
                     self.delivered(producer)?;
                 }
                 Err((KafkaError::MessageProduction(Code::MessageSizeTooLarge), back)) => {
@@ -375,7 +375,7 @@ impl Writer {
                 let firsts = producer.context().deliveries().firsts.clone();
                 return Err(Failed::Unknown { error: self.fault("committing", code), firsts });
             }
-            producer.poll(TICK);
+            hear(producer);
         }
     }
 }
@@ -392,6 +392,16 @@ fn retriable(error: &KafkaError) -> bool {
             !e.is_fatal() && !e.txn_requires_abort() && (e.is_retriable() || errors::passes(e.code()))
         }
         other => errors::passes(errors::code(other)),
+    }
+}
+
+/// Takes what has come back; where that is nothing, waits a little. The client's own wait is in whole
+/// milliseconds: for what is left of one it asks again and again, which costs a processor.
+fn hear(producer: &BaseProducer<ProducerSide>) {
+    let before = producer.in_flight_count();
+    producer.poll(Duration::ZERO);
+    if producer.in_flight_count() == before {
+        std::thread::park_timeout(TICK);
     }
 }
 
