@@ -12,7 +12,7 @@ use super::worker::{Gauges, Message, room};
 use crate::faults::{self, Place};
 use crate::log::{FetchLimit, GroupEvent, Log, Member, Reader};
 use crate::record::{Fetched, Offset, TopicPartition};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -73,15 +73,15 @@ pub(super) enum Ending {
 }
 
 /// One input of a task that merges several.
-struct Reading {
-    route: usize,
-    reader: Box<dyn Reader>,
-    cursor: Cursor,
+pub(super) struct Reading {
+    pub(super) route: usize,
+    pub(super) reader: Box<dyn Reader>,
+    pub(super) cursor: Cursor,
 }
 
 /// How a turn ends.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Turn {
+pub(super) enum Turn {
     Done,
     /// The group takes the partitions back; what was read of them can still be committed.
     Revoked,
@@ -96,12 +96,12 @@ pub(super) struct Flow {
     bounded: bool,
     by_partition: BTreeMap<TopicPartition, usize>,
     /// Read but not yet taken by a full queue.
-    held: BTreeMap<usize, (Fetched, Instant)>,
+    pub(super) held: BTreeMap<usize, (Fetched, Instant)>,
     /// Inputs that are merged, up to their end.
-    cursors: Vec<Reading>,
-    next: BTreeMap<TopicPartition, Offset>,
+    pub(super) cursors: Vec<Reading>,
+    pub(super) next: BTreeMap<TopicPartition, Offset>,
     /// Something was sent since the last barrier.
-    dirty: bool,
+    pub(super) dirty: bool,
     epoch: Epoch,
     /// The epoch that is being committed.
     under_way: bool,
@@ -157,84 +157,12 @@ impl Intake {
         self.settle(None)
     }
 
-    /// Sub-topology after sub-topology: what the one sends on, the next reads to its end.
-    fn to_the_end(&mut self, mut ends: BTreeMap<TopicPartition, Offset>) -> Result<(), Fault> {
-        let subs: BTreeSet<u32> = self.routes.iter().map(|r| r.sub).collect();
-        for sub in subs {
-            let inputs: Vec<TopicPartition> =
-                self.routes.iter().filter(|r| r.sub == sub).flat_map(|r| r.owned.clone()).collect();
-            for at in &inputs {
-                if !ends.contains_key(at) && self.flow.next.contains_key(at) {
-                    ends.insert(at.clone(), self.log.resolve(at, crate::log::Start::Latest)?);
-                }
-            }
-            self.flow.cursors = self.cursors(sub, &ends)?;
-            let merged: BTreeSet<TopicPartition> = self.flow.cursors.iter().map(|c| c.cursor.at().0.clone()).collect();
-            let rest: Vec<_> = inputs.iter().filter(|at| !merged.contains(*at)).collect();
-            let reached = |flow: &Flow| rest.iter().all(|at| flow.next.get(*at) >= ends.get(*at));
-            while !(self.flow.held.is_empty() && self.flow.cursors.is_empty() && reached(&self.flow)) {
-                if self.stopping() {
-                    return self.settle(None);
-                }
-                if self.turn(Some(&ends))? == Turn::Revoked {
-                    return self.settle(None);
-                }
-                // What is read last may not be the last offset: some hold no record.
-                let positions = self.member.positions();
-                self.flow.next.extend(positions.into_iter().filter(|(at, _)| !merged.contains(at)));
-            }
-            self.settle(Some(sub))?;
-        }
-        Ok(())
-    }
-
-    /// A cursor for each input that the tasks of a sub-topology merge.
-    fn cursors(&self, sub: u32, ends: &BTreeMap<TopicPartition, Offset>) -> Result<Vec<Reading>, Fault> {
-        let mut cursors = Vec::new();
-        for (route, r) in self.routes.iter().enumerate().filter(|(_, r)| r.sub == sub) {
-            for wanted in &r.wanted {
-                let mut wanted = wanted.clone();
-                let start = self.flow.next.get(&wanted.at).copied().unwrap_or_default();
-                wanted.next = wanted.next.max(start);
-                let end = ends.get(&wanted.at).copied().unwrap_or_default();
-                let reader = self.log.reader(&[(wanted.at.clone(), wanted.next)])?;
-                cursors.push(Reading { route, reader, cursor: Cursor::new(wanted, end) });
-            }
-        }
-        Ok(cursors)
-    }
-
-    /// Offers what tasks that merge their inputs have room for; tells whether there was anything.
-    fn offer(&mut self) -> Result<bool, Fault> {
-        let mut offered = false;
-        let mut cursors = std::mem::take(&mut self.flow.cursors);
-        for Reading { route, reader, cursor } in &mut cursors {
-            if !self.room(*route) {
-                continue;
-            }
-            let offer = cursor.offer(|_, from| {
-                let fetched = reader.poll(FetchLimit::default(), Duration::ZERO)?;
-                let position = reader.positions().first().map_or(from, |(_, at)| *at);
-                Ok((fetched, position))
-            })?;
-            let Some(offer) = offer else { continue };
-            offered = true;
-            self.flow.dirty = true;
-            if self.routes[*route].to.blocking_send(Message::Offer(offer, Instant::now())).is_err() {
-                self.why()?;
-            }
-        }
-        cursors.retain(|c| !c.cursor.ended());
-        self.flow.cursors = cursors;
-        Ok(offered)
-    }
-
-    fn stopping(&self) -> bool {
+    pub(super) fn stopping(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
     }
 
     /// One poll and what follows from it.
-    fn turn(&mut self, ends: Option<&BTreeMap<TopicPartition, Offset>>) -> Result<Turn, Fault> {
+    pub(super) fn turn(&mut self, ends: Option<&BTreeMap<TopicPartition, Offset>>) -> Result<Turn, Fault> {
         self.hand_over()?;
         let offered = self.offer()?;
         let wait = if offered {
@@ -326,7 +254,7 @@ impl Intake {
     }
 
     /// Whether a task can be given another batch.
-    fn room(&self, route: usize) -> bool {
+    pub(super) fn room(&self, route: usize) -> bool {
         let (queued, waiting) = (&self.gauges.queued, &self.gauges.waiting);
         room(&self.routes[route].to) && queued.load(Ordering::Relaxed) + waiting.load(Ordering::Relaxed) < MOST
     }
@@ -378,7 +306,7 @@ impl Intake {
     }
 
     /// Commits all that is under way; then, where a sub-topology has come to its end, closes it.
-    fn settle(&mut self, ended: Option<u32>) -> Result<(), Fault> {
+    pub(super) fn settle(&mut self, ended: Option<u32>) -> Result<(), Fault> {
         while !self.flow.held.is_empty() {
             self.hand_over()?;
             self.hear(BRIEF)?;
@@ -413,7 +341,7 @@ impl Intake {
     }
 
     /// Why a task is gone: the committer has heard it.
-    fn why(&self) -> Result<(), Fault> {
+    pub(super) fn why(&self) -> Result<(), Fault> {
         loop {
             match self.committed.recv() {
                 Ok(Ok(_)) => {}

@@ -4,6 +4,7 @@
 //! tasks run under [`Driver`], synchronously and without a backplane.
 
 mod assignment;
+mod bounded;
 pub mod build;
 mod changelogs;
 mod collector;

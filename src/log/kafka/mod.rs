@@ -18,6 +18,7 @@ mod feed;
 mod member;
 mod producer;
 mod reader;
+mod sending;
 mod settings;
 
 pub use settings::{Sasl, Settings, Tls};

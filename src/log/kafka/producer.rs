@@ -6,17 +6,15 @@
 //! nothing is ever left half sent.
 
 use super::context::{Deliveries, ProducerSide, ticket};
-use super::control::{Control, raw};
+use super::control::Control;
 use super::errors::{self, words};
+use super::sending::hear;
 use crate::faults::{self, Mistake, Place};
 use crate::log::{Append, LogError};
-use crate::record::TopicPartition;
-use arrow_array::Array;
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
-use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::producer::{BaseProducer, Producer};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,10 +24,7 @@ const REQUEST: Duration = Duration::from_secs(5);
 
 /// How long a step of a transaction is tried again while the cluster is busy. Longer than the life of an
 /// open transaction, so that the coordinator has decided by then.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-/// Between two looks at what has been delivered.
-const TICK: Duration = Duration::from_micros(500);
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How what is written becomes visible.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,7 +52,7 @@ pub(super) type Positions = (TopicPartitionList, Arc<ConsumerGroupMetadata>);
 
 /// A producer, made when it is first needed.
 pub(super) struct Writer {
-    control: Arc<Control>,
+    pub(super) control: Arc<Control>,
     mode: Mode,
     producer: Option<Arc<BaseProducer<ProducerSide>>>,
     /// Partitions of the topics written to.
@@ -78,14 +73,14 @@ impl Writer {
     }
 
     /// Under which id, for messages.
-    fn under(&self) -> String {
+    pub(super) fn under(&self) -> String {
         match &self.mode {
             Mode::Transactions(id) => format!(" (transactional id `{id}`)"),
             Mode::AtLeastOnce | Mode::AtMostOnce => String::new(),
         }
     }
 
-    fn fault(&self, doing: &str, code: Code) -> LogError {
+    pub(super) fn fault(&self, doing: &str, code: Code) -> LogError {
         errors::fault(self.control.brokers(), &format!("{doing}{}", self.under()), code)
     }
 
@@ -177,7 +172,7 @@ impl Writer {
         })
     }
 
-    fn failed(&self, doing: &str, code: Code) -> Failed {
+    pub(super) fn failed(&self, doing: &str, code: Code) -> Failed {
         if errors::superseded(code) {
             Failed::Superseded(format!("{doing}: {}", words(code)))
         } else {
@@ -284,77 +279,6 @@ impl Writer {
         }
     }
 
-    fn send_one(
-        &self,
-        producer: &BaseProducer<ProducerSide>,
-        ticket: usize,
-        append: &Append,
-        row: usize,
-    ) -> Result<(), Failed> {
-        let records = &append.records;
-        let mut record = BaseRecord::<[u8], [u8], usize>::with_opaque_to(&append.to.topic, ticket)
-            .partition(raw(append.to.partition))
-            .timestamp(stamp(records.timestamps[row]));
-        record.key = records.keys.is_valid(row).then(|| records.keys.value(row));
-        record.payload = records.values.is_valid(row).then(|| records.values.value(row));
-        let named = records.headers.as_ref().map(|h| h.row(row).collect::<Vec<_>>()).filter(|h| !h.is_empty());
-        record.headers = named.map(|named| {
-            let empty = OwnedHeaders::new_with_capacity(named.len());
-            named.into_iter().fold(empty, |all, (key, value)| all.insert(Header { key, value }))
-        });
-        let start = Instant::now();
-        loop {
-            match producer.send(record) {
-                Ok(()) => return Ok(()),
-                Err((KafkaError::MessageProduction(Code::QueueFull), back)) if start.elapsed() < PATIENCE => {
-                    record = back;
-                    hear(producer);
-                    self.delivered(producer)?;
-                }
-                Err((KafkaError::MessageProduction(Code::MessageSizeTooLarge), back)) => {
-                    let bytes = back.key.map_or(0, <[u8]>::len) + back.payload.map_or(0, <[u8]>::len);
-                    return Err(Failed::Refused(self.too_large(&append.to, bytes)));
-                }
-                Err((e, _)) => {
-                    // Why no more is taken is mostly that an earlier record was refused.
-                    self.delivered(producer)?;
-                    return Err(match errors::code(&e) {
-                        Code::State => Failed::Refused(LogError::Busy(format!(
-                            "writing records failed on Kafka at {}: what was sent before did not arrive{}",
-                            self.control.brokers(),
-                            self.under()
-                        ))),
-                        code => self.failed("writing records", code),
-                    });
-                }
-            }
-        }
-    }
-
-    fn too_large(&self, at: &TopicPartition, bytes: usize) -> LogError {
-        LogError::TooLarge { at: at.clone(), bytes, limit: self.control.settings.largest() }
-    }
-
-    /// Whether a record was refused so far.
-    fn delivered(&self, producer: &BaseProducer<ProducerSide>) -> Result<(), Failed> {
-        let refused = producer.context().deliveries().refused.take();
-        let Some((topic, partition, code)) = refused else { return Ok(()) };
-        if errors::superseded(code) {
-            return Err(self.failed("writing records", code));
-        }
-        let at = TopicPartition::new(topic, u32::try_from(partition).unwrap_or(u32::MAX));
-        Err(Failed::Refused(match code {
-            Code::InvalidRecord => LogError::InvalidTopic(format!(
-                "Kafka takes no such record for `{at}`: a compacted topic needs a key in every record"
-            )),
-            Code::InvalidTimestamp => LogError::InvalidTopic(format!(
-                "Kafka takes no record for `{at}` with a time that far from now; see `message.timestamp.after.max.ms` of the topic"
-            )),
-            code if errors::missing(code) => self.control.unknown(&at.topic),
-            code => errors::fault_with(self.control.brokers(), &format!("writing to `{at}`"), code, "Write"),
-        }))
-    }
-
     fn commit(&self, producer: &BaseProducer<ProducerSide>) -> Result<(), Failed> {
         if faults::one_in(20, Mistake::IgnoreAbort) {
             abort(producer);
@@ -380,28 +304,12 @@ impl Writer {
     }
 }
 
-/// The time of a record as the client takes it: it reads 0 as `now`, so a record of that millisecond has
-/// no time of its own.
-fn stamp(time: i64) -> i64 {
-    if time == 0 { -1 } else { time }
-}
-
 fn retriable(error: &KafkaError) -> bool {
     match error {
         KafkaError::Transaction(e) => {
             !e.is_fatal() && !e.txn_requires_abort() && (e.is_retriable() || errors::passes(e.code()))
         }
         other => errors::passes(errors::code(other)),
-    }
-}
-
-/// Takes what has come back; where that is nothing, waits a little. The client's own wait is in whole
-/// milliseconds: for what is left of one it asks again and again, which costs a processor.
-fn hear(producer: &BaseProducer<ProducerSide>) {
-    let before = producer.in_flight_count();
-    producer.poll(Duration::ZERO);
-    if producer.in_flight_count() == before {
-        std::thread::park_timeout(TICK);
     }
 }
 
