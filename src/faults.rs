@@ -87,6 +87,10 @@ mod armed {
         MISTAKE.as_ref().is_some_and(|name| *name == format!("{mistake:?}"))
     }
 
+    pub(crate) fn mistaken() -> bool {
+        MISTAKE.is_some()
+    }
+
     pub(crate) fn one_in(count: u64, mistake: Mistake) -> bool {
         planted(mistake) && PASSED.fetch_add(1, Ordering::Relaxed) % count == count - 1
     }
@@ -105,7 +109,7 @@ mod armed {
 }
 
 #[cfg(feature = "failpoints")]
-pub(crate) use armed::{one_in, pass, planted, spoil};
+pub(crate) use armed::{mistaken, one_in, pass, planted, spoil};
 
 /// Dies here where a test wants it.
 #[cfg(not(feature = "failpoints"))]
@@ -121,6 +125,13 @@ pub(crate) const fn spoil(_: &mut crate::record::Fetched) {}
 #[cfg(not(feature = "failpoints"))]
 #[inline(always)]
 pub(crate) const fn planted(_: Mistake) -> bool {
+    false
+}
+
+/// Whether any mistake is switched on: the program's own checks then leave it to be found by others.
+#[cfg(not(feature = "failpoints"))]
+#[inline(always)]
+pub(crate) const fn mistaken() -> bool {
     false
 }
 
