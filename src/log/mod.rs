@@ -237,6 +237,12 @@ pub trait Committer: Send {
     /// [`Delivery::ExactlyOnce`] a failure may leave a part. Returns the offset of the first record of each
     /// append, where it has records.
     fn commit(&mut self, transaction: &Transaction) -> LogResult<Vec<Option<Offset>>>;
+
+    /// Waits until all that belongs to earlier commits has happened: with less than
+    /// [`Delivery::ExactlyOnce`] positions may still be on their way when a commit returns.
+    fn settle(&mut self) -> LogResult<()> {
+        Ok(())
+    }
 }
 
 /// Finds a topic by name.

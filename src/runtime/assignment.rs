@@ -4,6 +4,7 @@
 //! Separate from the membership, which outlives it. Membership never pauses here: while state is read the
 //! group is heard, and may take everything back.
 
+use super::bounded::Stretch;
 use super::build::{self, Surroundings};
 use super::changelogs::Changelogs;
 use super::commit::Commits;
@@ -19,8 +20,9 @@ use super::topics::Partitions;
 use super::trim::{self, Trimming};
 use super::worker::{Gauges, QUEUE, work};
 use super::{restore, topics};
-use crate::log::{Committer, FetchLimit, GroupEvent, Member, Start};
+use crate::log::{Committer, FetchLimit, GroupEvent, Member, Start, partitions, topic};
 use crate::metrics::TaskProgress;
+use crate::plan::{InputPlan, Physical, SubTopology};
 use crate::record::{Offset, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -62,6 +64,7 @@ struct Ready {
     own: Own,
     /// The keys of instances long gone.
     outdated: Vec<String>,
+    course: Vec<Stretch>,
 }
 
 impl Assignment<'_> {
@@ -158,9 +161,10 @@ impl Assignment<'_> {
         }
         let marks = self.restore(&mut tasks, &was, given_up)?;
         let starts = self.starts(&committed)?;
-        let ends = if self.options.until_end { Some(self.ends(&committed)?) } else { None };
+        let ends = if self.options.until_end { Some(self.ends()?) } else { None };
+        let course = course(plan, &around.partitions);
         let outdated = reports.outdated(self.engine.clock.now());
-        Ok(Ready { tasks, starts, ends, marks, own, outdated })
+        Ok(Ready { tasks, starts, ends, marks, own, outdated, course })
     }
 
     fn restore(
@@ -196,10 +200,16 @@ impl Assignment<'_> {
         committed.iter().map(start).collect()
     }
 
-    /// Where each source ends now.
-    fn ends(&self, of: &Given) -> Result<BTreeMap<TopicPartition, Offset>, Fault> {
-        let sources = of.iter().filter(|(at, _)| !self.engine.plan.is_repartition(&at.topic));
-        sources.map(|(at, _)| Ok((at.clone(), self.engine.log.resolve(at, Start::Latest)?))).collect()
+    /// Where each source ends now, all of it: others read parts of it.
+    fn ends(&self) -> Result<BTreeMap<TopicPartition, Offset>, Fault> {
+        let (plan, log) = (&self.engine.plan, self.engine.log.as_ref());
+        let inputs = plan.subs.iter().flat_map(|s| &s.inputs).map(InputPlan::topic);
+        let mut ends = BTreeMap::new();
+        for name in inputs.filter(|name| !plan.is_repartition(name)) {
+            let info = topic(log, name)?;
+            ends.extend(partitions(&info).into_iter().zip(info.partitions.iter().map(|p| p.end)));
+        }
+        Ok(ends)
     }
 
     /// Lets the tasks work.
@@ -209,7 +219,7 @@ impl Assignment<'_> {
         committer: Box<dyn Committer>,
         ready: Ready,
     ) -> (Result<Ending, Fault>, Box<dyn Member>, Box<dyn Committer>) {
-        let Ready { tasks, starts, ends, marks, own, outdated } = ready;
+        let Ready { tasks, starts, ends, marks, own, outdated, course } = ready;
         let Engine { plan, log, clock, .. } = self.engine;
         let gauges = Arc::new(Gauges::default());
         let (reports, reported) = mpsc::channel(tasks.len().max(1) * 2);
@@ -239,6 +249,8 @@ impl Assignment<'_> {
             models: self.models.clone(),
             stop: self.stop.flag(),
             commit_every: plan.commit_every,
+            group: plan.name.clone(),
+            course,
             drain: self.options.drain,
             flow: Flow::default(),
         };
@@ -282,6 +294,24 @@ impl Assignment<'_> {
             }
         }
     }
+}
+
+/// The sub-topologies with all partitions that they read.
+fn course(plan: &Physical, there: &Partitions) -> Vec<Stretch> {
+    let feeds = |sub: &SubTopology| {
+        let from = |i: &InputPlan| matches!(i, InputPlan::Repartition(r) if r.from == sub.id);
+        plan.subs.iter().flat_map(|s| &s.inputs).any(from)
+    };
+    let all = |topic: &Arc<str>| {
+        let count = there.get(topic).copied().unwrap_or(0);
+        (0..count).map(|p| TopicPartition::new(topic.clone(), p)).collect::<Vec<_>>()
+    };
+    let stretch = |sub: &SubTopology| Stretch {
+        sub: sub.id.0,
+        partitions: sub.inputs.iter().flat_map(|i| all(i.topic())).collect(),
+        feeds: feeds(sub),
+    };
+    plan.subs.iter().map(stretch).collect()
 }
 
 /// Whether a task is this member's: all of its partitions that there are, or none.

@@ -12,47 +12,93 @@ use crate::record::{Offset, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+/// How often it is looked how far the other instances are.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// One sub-topology on the way to the end.
+#[derive(Clone, Debug)]
+pub(super) struct Stretch {
+    pub(super) sub: u32,
+    /// All partitions that its tasks read, whoever has them.
+    pub(super) partitions: Vec<TopicPartition>,
+    /// Whether others read what it sends on.
+    pub(super) feeds: bool,
+}
+
 impl Intake {
-    /// Sub-topology after sub-topology: what the one sends on, the next reads to its end.
-    pub(super) fn to_the_end(&mut self, mut ends: BTreeMap<TopicPartition, Offset>) -> Result<(), Fault> {
-        let subs: BTreeSet<u32> = self.routes.iter().map(|r| r.sub).collect();
-        for sub in subs {
-            let inputs: Vec<TopicPartition> =
-                self.routes.iter().filter(|r| r.sub == sub).flat_map(|r| r.owned.clone()).collect();
-            for at in &inputs {
-                if !ends.contains_key(at) && self.flow.next.contains_key(at) {
-                    ends.insert(at.clone(), self.log.resolve(at, Start::Latest)?);
+    /// Sub-topology after sub-topology: what the one sends on, the next reads to its end. What other instances
+    /// send on is waited for.
+    pub(super) fn to_the_end(&mut self, ends: BTreeMap<TopicPartition, Offset>) -> Result<(), Fault> {
+        self.flow.ends = ends;
+        for stretch in self.course.clone() {
+            for at in &stretch.partitions {
+                if !self.flow.ends.contains_key(at) {
+                    self.flow.ends.insert(at.clone(), self.log.resolve(at, Start::Latest)?);
                 }
             }
-            self.flow.cursors = self.cursors(sub, &ends)?;
-            let merged: BTreeSet<TopicPartition> = self.flow.cursors.iter().map(|c| c.cursor.at().0.clone()).collect();
-            let rest: Vec<_> = inputs.iter().filter(|at| !merged.contains(*at)).collect();
-            let reached = |flow: &Flow| rest.iter().all(|at| flow.next.get(*at) >= ends.get(*at));
-            while !(self.flow.held.is_empty() && self.flow.cursors.is_empty() && reached(&self.flow)) {
-                if self.stopping() {
-                    return self.settle(None);
-                }
-                if self.turn(Some(&ends))? == Turn::Revoked {
-                    return self.settle(None);
-                }
-                // What is read last may not be the last offset: some hold no record.
-                let positions = self.member.positions();
-                self.flow.next.extend(positions.into_iter().filter(|(at, _)| !merged.contains(at)));
+            if !self.own_part(stretch.sub)? || (stretch.feeds && !self.others(&stretch)?) {
+                return self.settle(None);
             }
-            self.settle(Some(sub))?;
         }
         Ok(())
     }
 
+    /// Reads this instance's part of a sub-topology to its end; not where it is told to stop before.
+    fn own_part(&mut self, sub: u32) -> Result<bool, Fault> {
+        let inputs: Vec<TopicPartition> =
+            self.routes.iter().filter(|r| r.sub == sub).flat_map(|r| r.owned.clone()).collect();
+        if inputs.is_empty() {
+            return Ok(true);
+        }
+        self.flow.cursors = self.cursors(sub)?;
+        let merged: BTreeSet<TopicPartition> = self.flow.cursors.iter().map(|c| c.cursor.at().0.clone()).collect();
+        let rest: Vec<_> = inputs.iter().filter(|at| !merged.contains(*at)).collect();
+        let reached = |flow: &Flow| rest.iter().all(|at| flow.next.get(*at) >= flow.ends.get(*at));
+        while !(self.flow.held.is_empty() && self.flow.cursors.is_empty() && reached(&self.flow)) {
+            if self.stopping() || self.turn()? == Turn::Revoked {
+                return Ok(false);
+            }
+            // What is read last may not be the last offset: some hold no record.
+            let positions = self.member.positions();
+            self.flow.next.extend(positions.into_iter().filter(|(at, _)| !merged.contains(at)));
+        }
+        self.settle(Some(sub))?;
+        Ok(true)
+    }
+
+    /// Waits until the other instances of the group have come to the end too; not where it is told to stop
+    /// before, or the group hands out its partitions anew.
+    fn others(&mut self, stretch: &Stretch) -> Result<bool, Fault> {
+        let own = |at: &TopicPartition| self.flow.by_partition.contains_key(at);
+        let foreign: Vec<TopicPartition> = stretch.partitions.iter().filter(|at| !own(at)).cloned().collect();
+        let mut looked: Option<Instant> = None;
+        while !foreign.is_empty() {
+            if looked.is_none_or(|at| at.elapsed() >= LOOK) {
+                let committed = self.log.committed(&self.group, &foreign)?;
+                let behind = |(at, next): (&TopicPartition, &Option<Offset>)| {
+                    next.unwrap_or_default() < self.flow.ends.get(at).copied().unwrap_or_default()
+                };
+                if !foreign.iter().zip(&committed).any(behind) {
+                    return Ok(true);
+                }
+                looked = Some(Instant::now());
+            }
+            if self.stopping() || self.turn()? == Turn::Revoked {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// A cursor for each input that the tasks of a sub-topology merge.
-    fn cursors(&self, sub: u32, ends: &BTreeMap<TopicPartition, Offset>) -> Result<Vec<Reading>, Fault> {
+    fn cursors(&self, sub: u32) -> Result<Vec<Reading>, Fault> {
         let mut cursors = Vec::new();
         for (route, r) in self.routes.iter().enumerate().filter(|(_, r)| r.sub == sub) {
             for wanted in &r.wanted {
                 let mut wanted = wanted.clone();
                 let start = self.flow.next.get(&wanted.at).copied().unwrap_or_default();
                 wanted.next = wanted.next.max(start);
-                let end = ends.get(&wanted.at).copied().unwrap_or_default();
+                let end = self.flow.ends.get(&wanted.at).copied().unwrap_or_default();
                 let reader = self.log.reader(&[(wanted.at.clone(), wanted.next)])?;
                 cursors.push(Reading { route, reader, cursor: Cursor::new(wanted, end) });
             }

@@ -13,9 +13,9 @@ use crate::plan::Physical;
 use crate::record::{Fetched, Offset, TopicPartition};
 use arrow_array::Array;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long to wait for records before it is looked whether to give up.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -69,7 +69,8 @@ impl Changelogs<'_> {
     /// Gives tasks what was committed of their state. Tells up to where each changelog was read, which is
     /// not to its end where it was given up.
     pub(super) fn restore(&self, tasks: &mut [Task]) -> Result<Marks, Fault> {
-        let mut parts = self.parts(tasks)?;
+        let (mut parts, start) = (self.parts(tasks)?, Instant::now());
+        let (here, read) = (AtomicU64::new(0), AtomicU64::new(0));
         let shown = |p: &Part| Restoring { step: p.step.clone(), partition: p.at.partition.0, ..Restoring::default() };
         self.gauge.set(parts.iter().map(shown).collect());
         let threads = std::thread::available_parallelism().map_or(1, usize::from).min(tasks.len().max(1));
@@ -79,7 +80,8 @@ impl Changelogs<'_> {
             for (number, tasks) in tasks.chunks_mut(size).enumerate() {
                 let mut own: Vec<Part> = parts.extract_if(.., |p| p.task / size == number).collect();
                 own.iter_mut().for_each(|p| p.task %= size);
-                reading.push(scope.spawn(move || self.fill(tasks, own)));
+                let (here, read) = (&here, &read);
+                reading.push(scope.spawn(move || self.fill(tasks, own, (here, read))));
             }
             let mut marks = Marks::new();
             for read in reading {
@@ -88,6 +90,11 @@ impl Changelogs<'_> {
             Ok(marks)
         });
         self.gauge.set(Vec::new());
+        if outcome.is_ok() && !tasks.is_empty() {
+            let (here, read) = (here.into_inner(), read.into_inner());
+            let took = start.elapsed();
+            tracing::info!("state of {} tasks: {read} changes read in {took:.1?}, {here} keys were here", tasks.len());
+        }
         outcome
     }
 
@@ -124,7 +131,12 @@ impl Changelogs<'_> {
     }
 
     /// The state of some tasks.
-    fn fill(&self, tasks: &mut [Task], mut parts: Vec<Part>) -> Result<Marks, Fault> {
+    fn fill(
+        &self,
+        tasks: &mut [Task],
+        mut parts: Vec<Part>,
+        (here, read): (&AtomicU64, &AtomicU64),
+    ) -> Result<Marks, Fault> {
         for part in &mut parts {
             let copy = self.copies.take(&part.at, &part.id, self.now);
             if let Some(Copy { mark, rows }) = copy.filter(|c| (part.from..=part.end).contains(&c.mark.next)) {
@@ -132,6 +144,7 @@ impl Changelogs<'_> {
                     tasks[part.task].restore_state(&part.step, key, Some(value))?;
                 }
                 (part.from, part.next) = (mark.next, mark.next);
+                here.fetch_add(rows.len() as u64, Ordering::Relaxed);
             }
             self.show(part);
         }
@@ -144,6 +157,7 @@ impl Changelogs<'_> {
                     faults::pass(Place::DuringRestore);
                     let part = parts.iter().find(|p| p.at == *fetched.origin);
                     let part = part.ok_or_else(|| Fault::internal(format!("{} was not asked for", fetched.origin)))?;
+                    read.fetch_add(fetched.offsets.len() as u64, Ordering::Relaxed);
                     take_in(&mut tasks[part.task], &part.step, &fetched)?;
                 }
                 for (at, next) in reader.positions() {

@@ -10,7 +10,7 @@ use super::task::{TaskCommit, TaskId};
 use super::trim::Trimming;
 use super::worker::Gauges;
 use crate::faults::{self, Mistake};
-use crate::log::{Answer, Append, Committer, Transaction};
+use crate::log::{Answer, Append, Committer, Delivery, Transaction};
 use crate::metrics::{Latency, PIPELINE_KEY, PipelineInfo, progress_topic};
 use crate::plan::Physical;
 use crate::record::{Offset, RecordsBuilder, TopicPartition};
@@ -63,6 +63,8 @@ pub(super) struct Commits {
     /// Steps with state, their keys and bytes, by task.
     state: BTreeMap<TaskId, Vec<(String, u64, u64)>>,
     latency: BTreeMap<TaskId, Latency>,
+    /// Of the last commit.
+    positions: Vec<(TopicPartition, Offset)>,
     reported: Option<Instant>,
 }
 
@@ -87,6 +89,7 @@ impl Commits {
             marks,
             state: BTreeMap::new(),
             latency: BTreeMap::new(),
+            positions: Vec::new(),
             reported: None,
         }
     }
@@ -123,6 +126,14 @@ impl Commits {
             self.reported = None;
             if let Err(e) = self.commit(Vec::new()) {
                 tracing::warn!("the end of the run could not be recorded: {e}");
+            }
+        }
+        match self.committer.settle() {
+            Ok(()) => self.trimming.committed(&self.plan, &self.positions),
+            Err(e) => {
+                tracing::warn!(
+                    "the last positions could not be committed, so that some records are handled again: {e}"
+                );
             }
         }
         self.trimming.finish();
@@ -173,10 +184,14 @@ impl Commits {
         let firsts = self.attempt(&transaction)?;
         for (append, first) in transaction.appends.iter().zip(firsts) {
             if let (Some(mark), Some(first)) = (self.marks.get_mut(&append.to), first) {
-                mark.next = Offset(first.0 + 1);
+                // Nobody else writes between them; where somebody did, less is known than could be.
+                mark.next = Offset(first.0 + i64::try_from(append.records.len()).unwrap_or(0));
             }
         }
-        self.trimming.committed(&self.plan, &transaction);
+        // Positions of a commit that keeps less may still be on their way; those of the one before are there.
+        let behind = std::mem::replace(&mut self.positions, transaction.offsets);
+        let exact = self.plan.delivery == Delivery::ExactlyOnce;
+        self.trimming.committed(&self.plan, if exact { &self.positions } else { &behind });
         for (commit, read_at) in &ready {
             let latency = self.latency.entry(commit.task).or_default();
             for at in read_at {

@@ -3,6 +3,7 @@
 //! Separate because a consumer must be polled without a pause: a task whose queue is full gets its
 //! partitions paused, never a slower poll. It decides when to commit; it never commits.
 
+use super::bounded::Stretch;
 use super::commit::{Committed, Epoch};
 use super::cursors::Cursor;
 use super::fault::Fault;
@@ -59,6 +60,10 @@ pub(super) struct Intake {
     pub(super) models: Arc<Models>,
     pub(super) stop: Arc<AtomicBool>,
     pub(super) commit_every: Duration,
+    /// The name of the group.
+    pub(super) group: String,
+    /// The sub-topologies, those that feed others first.
+    pub(super) course: Vec<Stretch>,
     pub(super) drain: bool,
     pub(super) flow: Flow,
 }
@@ -94,7 +99,9 @@ pub(super) struct Flow {
     revoked: bool,
     /// It reads up to an end.
     bounded: bool,
-    by_partition: BTreeMap<TopicPartition, usize>,
+    /// Up to where, in a bounded run.
+    pub(super) ends: BTreeMap<TopicPartition, Offset>,
+    pub(super) by_partition: BTreeMap<TopicPartition, usize>,
     /// Read but not yet taken by a full queue.
     pub(super) held: BTreeMap<usize, (Fetched, Instant)>,
     /// Inputs that are merged, up to their end.
@@ -153,7 +160,7 @@ impl Intake {
     }
 
     fn until_stopped(&mut self) -> Result<(), Fault> {
-        while !self.stopping() && self.turn(None)? != Turn::Revoked {}
+        while !self.stopping() && self.turn()? != Turn::Revoked {}
         self.settle(None)
     }
 
@@ -162,7 +169,7 @@ impl Intake {
     }
 
     /// One poll and what follows from it.
-    pub(super) fn turn(&mut self, ends: Option<&BTreeMap<TopicPartition, Offset>>) -> Result<Turn, Fault> {
+    pub(super) fn turn(&mut self) -> Result<Turn, Fault> {
         self.hand_over()?;
         let offered = self.offer()?;
         let wait = if offered {
@@ -176,7 +183,7 @@ impl Intake {
         };
         let quiet = match self.member.poll(FetchLimit::default(), wait)? {
             GroupEvent::Records(fetched) => {
-                self.take(fetched, ends)?;
+                self.take(fetched)?;
                 false
             }
             GroupEvent::Idle => true,
@@ -198,19 +205,19 @@ impl Intake {
         let spoken = self.flow.barrier_at.or(self.flow.begun_at);
         let silent = spoken.is_some_and(|at| at.elapsed() >= HEARTBEAT);
         if !self.flow.under_way && (silent || (active && (due || full || dry))) {
-            self.barrier(false)?;
+            self.barrier(false, None)?;
         }
         Ok(Turn::Done)
     }
 
     /// Gives records to their task, or holds them and pauses its partitions.
-    fn take(&mut self, mut fetched: Fetched, ends: Option<&BTreeMap<TopicPartition, Offset>>) -> Result<(), Fault> {
+    fn take(&mut self, mut fetched: Fetched) -> Result<(), Fault> {
         let at = (*fetched.origin).clone();
         let last = fetched.offsets.last().copied().unwrap_or(-1);
         self.flow.next.insert(at.clone(), Offset(last + 1));
         faults::pass(Place::AfterPoll);
         faults::spoil(&mut fetched);
-        if let Some(end) = ends.and_then(|e| e.get(&at)) {
+        if let Some(end) = self.flow.ends.get(&at) {
             let within = fetched.offsets.partition_point(|o| *o < end.0);
             if within == 0 {
                 return Ok(());
@@ -268,18 +275,18 @@ impl Intake {
     }
 
     /// Sends a barrier behind everything that was sent.
-    fn barrier(&mut self, drain: bool) -> Result<(), Fault> {
+    fn barrier(&mut self, drain: bool, ended: Option<u32>) -> Result<(), Fault> {
         self.flow.epoch.0 += 1;
         self.flow.dirty = false;
         self.gauges.active.store(false, Ordering::Relaxed);
         self.flow.under_way = true;
         self.flow.barrier_at = Some(Instant::now());
         let epoch = self.flow.epoch;
-        let looked = self.looked();
+        let looked = self.looked(ended);
         for (i, route) in self.routes.iter().enumerate() {
             let own = |(at, _): &&(TopicPartition, Offset)| self.flow.by_partition.get(at) == Some(&i);
             let looked = looked.iter().filter(own).cloned().collect();
-            if route.to.blocking_send(Message::Barrier { epoch, drain, looked }).is_err() {
+            if route.to.blocking_send(Message::Barrier { epoch, drain, looked, ended: ended.is_some() }).is_err() {
                 return self.why();
             }
         }
@@ -287,8 +294,13 @@ impl Intake {
     }
 
     /// How far each partition was looked at, where all that was read of it has reached its task. In a bounded
-    /// run what lies behind the end is read and left.
-    fn looked(&self) -> Vec<(TopicPartition, Offset)> {
+    /// run what lies behind the end is read and left, so that only the end itself can be told, once it is
+    /// reached.
+    fn looked(&self, ended: Option<u32>) -> Vec<(TopicPartition, Offset)> {
+        if ended.is_some() && !self.flow.revoked {
+            let owned = self.routes.iter().filter(|r| Some(r.sub) == ended).flat_map(|r| &r.owned);
+            return owned.filter_map(|at| Some((at.clone(), *self.flow.ends.get(at)?))).collect();
+        }
         let positions = if self.flow.revoked || self.flow.bounded { Vec::new() } else { self.member.positions() };
         let taken = |at: &TopicPartition| {
             self.flow.by_partition.get(at).is_some_and(|route| !self.flow.held.contains_key(route))
@@ -316,7 +328,7 @@ impl Intake {
         if drain {
             self.tell_all(|r| Some(r.sub) == ended, || Message::Drain)?;
         }
-        self.barrier(drain)?;
+        self.barrier(drain, ended)?;
         self.await_commit()
     }
 

@@ -3,7 +3,7 @@
 //! Separate because it may take its time: a thread of its own, which no commit waits for. What it misses
 //! while it is busy goes with the next round; a fault is worth a warning, never the run.
 
-use crate::log::{Answer, Log, Transaction};
+use crate::log::{Answer, Log};
 use crate::plan::Physical;
 use crate::record::{Offset, TopicPartition};
 use std::collections::BTreeMap;
@@ -31,8 +31,8 @@ impl Trimming {
     }
 
     /// Takes note of what was committed.
-    pub(super) fn committed(&mut self, plan: &Physical, transaction: &Transaction) {
-        let internal = transaction.offsets.iter().filter(|(at, _)| plan.is_repartition(&at.topic));
+    pub(super) fn committed(&mut self, plan: &Physical, positions: &[(TopicPartition, Offset)]) {
+        let internal = positions.iter().filter(|(at, _)| plan.is_repartition(&at.topic));
         self.done.extend(internal.cloned());
         if self.done.is_empty() || self.at.is_some_and(|at| at.elapsed() < EVERY) {
             return;

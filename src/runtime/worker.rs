@@ -38,6 +38,8 @@ pub(super) enum Message {
         drain: bool,
         /// How far its partitions were looked at: some offsets hold no record.
         looked: Vec<(TopicPartition, Offset)>,
+        /// There they end.
+        ended: bool,
     },
 }
 
@@ -78,8 +80,8 @@ pub(super) async fn work(
             }
             Message::Tick => task.tick(clock.now()).map(|()| None),
             Message::Drain => task.drain(clock.now()).map(|()| None),
-            Message::Barrier { epoch, drain, looked } => {
-                task.looked(&looked).barrier(clock.now(), drain).map(|commit| {
+            Message::Barrier { epoch, drain, looked, ended } => {
+                task.looked(&looked, ended).barrier(clock.now(), drain).map(|commit| {
                     gauges.waiting.fetch_sub(before, Ordering::Relaxed);
                     Some(Report::Ready { epoch, commit: Box::new(commit), read_at: std::mem::take(&mut read_at) })
                 })

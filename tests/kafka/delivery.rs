@@ -3,14 +3,18 @@
 //! Separate because what these may do is counted, not refused. The records themselves go on to a sink,
 //! beside a fold of them.
 
-use super::broker::{self, Cluster};
+use super::broker::{self, Cluster, Plan as Brokers};
 use super::exact::{self, Tally};
-use super::group::{Group, Plan, random};
+use super::faults::asked;
+use super::group::{Group, Plan, number, random};
 use super::kills;
 use std::sync::Mutex;
 
 /// Kills of the short version.
 const KILLS: i64 = 1;
+
+/// Kills of a broker, where they are asked for.
+const BOUNCES: usize = 2;
 
 const STEPS: &str = "steps:
   - name: passed
@@ -53,5 +57,38 @@ fn at_most_once_doubles_nothing() {
     let Some(cluster) = broker::shared() else { return };
     let _one = ONE.lock();
     let (passed, folded) = killed(cluster, "most", "at_most_once");
+    assert!(passed.doubled == 0 && folded.doubled == 0, "{}\n{}", passed.evidence(), folded.evidence());
+}
+
+/// What came of the records, and of the fold, after brokers died.
+fn bounced(stem: &'static str, mode: &str) -> Option<(Tally, Tally)> {
+    const THREE: Brokers = Brokers { nodes: 3, secure: false, set: &[] };
+    let cluster = asked().then(|| broker::start(THREE)).flatten()?;
+    let times = number("FASTDATA_BOUNCES", BOUNCES);
+    let text = format!("{}delivery: {mode}\n{STEPS}", exact::SOURCE);
+    let mut group = Group::started(&cluster, Plan { text, ..Plan::exact(stem, 20_000) });
+    for node in (0..3).cycle().take(times) {
+        group.go_on(5_000);
+        cluster.kill(node);
+        cluster.restart(node);
+        let all = group.partitions();
+        group.all_go_on(&all);
+    }
+    let records = group.finish(0);
+    let passed = exact::numbers(&cluster, &group.topic("passed"), records);
+    let folded = exact::folds(&cluster, &group.topic("folded"), records);
+    println!("{mode}, {times} kills of a broker: {passed}; {folded}");
+    Some((passed, folded))
+}
+
+#[test]
+fn at_least_once_loses_nothing_when_brokers_die() {
+    let Some((passed, folded)) = bounced("least-bounced", "at_least_once") else { return };
+    assert!(passed.lost() == 0 && folded.lost() == 0, "{}\n{}", passed.evidence(), folded.evidence());
+}
+
+#[test]
+fn at_most_once_doubles_nothing_when_brokers_die() {
+    let Some((passed, folded)) = bounced("most-bounced", "at_most_once") else { return };
     assert!(passed.doubled == 0 && folded.doubled == 0, "{}\n{}", passed.evidence(), folded.evidence());
 }

@@ -5,6 +5,7 @@
 //! that is a failure.
 
 mod bounces;
+mod bounded;
 mod broker;
 mod catch_up;
 mod checker;
@@ -25,6 +26,7 @@ mod memory;
 mod mistakes;
 mod query;
 mod rebalances;
+mod restore;
 mod security;
 mod signals;
 mod topics;

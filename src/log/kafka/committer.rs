@@ -23,6 +23,7 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerGroupMetadat
 use rdkafka::error::RDKafkaErrorCode as Code;
 use rdkafka::{Offset as Raw, TopicPartitionList};
 use std::collections::BTreeMap;
+use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Instant;
 
@@ -72,6 +73,12 @@ impl Desk {
     }
 }
 
+/// What is being done where positions move outside transactions.
+const MOVING: &str = "committing positions";
+
+/// The answer to a request for positions to be moved, once it is there.
+pub(super) type Moving = Receiver<Result<(), Code>>;
+
 /// The owner of the transactions of one member.
 pub(super) struct KafkaCommitter {
     pub(super) group: String,
@@ -81,6 +88,8 @@ pub(super) struct KafkaCommitter {
     /// The member itself, which moves positions where there are no transactions; gone once it has left.
     pub(super) member: Weak<BaseConsumer<Context>>,
     pub(super) writer: Option<Writer>,
+    /// What became of positions that are on their way.
+    pub(super) moving: Option<Moving>,
 }
 
 impl KafkaCommitter {
@@ -139,9 +148,9 @@ impl KafkaCommitter {
         }
     }
 
-    /// Moves the positions of the group, outside any transaction. On a thread of its own, as the client
-    /// sets the request no limit.
-    fn move_on(&self, positions: TopicPartitionList) -> LogResult<()> {
+    /// Begins to move the positions of the group, outside any transaction. On a thread of its own, as the
+    /// client sets the request no limit.
+    fn move_on(&mut self, positions: TopicPartitionList) -> LogResult<()> {
         let Some(member) = self.member.upgrade() else { return Err(self.undone("this instance has left the group")) };
         if positions.count() == 0 {
             return Ok(());
@@ -160,15 +169,21 @@ impl KafkaCommitter {
             // Nobody waits any more where it took too long.
             let _ = tell.send(moved);
         };
-        const DOING: &str = "committing positions";
         let spawned = std::thread::Builder::new().name("kafka-positions".into()).spawn(moving);
-        spawned.map_err(|e| LogError::Busy(format!("{DOING}: no thread could be started: {e}")))?;
+        spawned.map_err(|e| LogError::Busy(format!("{MOVING}: no thread could be started: {e}")))?;
+        self.moving = Some(told);
+        Ok(())
+    }
+
+    /// Waits until positions that were begun to be moved are.
+    fn moved(&mut self) -> LogResult<()> {
+        let Some(told) = self.moving.take() else { return Ok(()) };
         match told.recv_timeout(PATIENCE * 2).unwrap_or(Err(Code::RequestTimedOut)) {
             Ok(()) => Ok(()),
             Err(code) if errors::superseded(code) || errors::passes(code) => {
-                Err(self.undone(format!("{DOING}: {}", errors::words(code))))
+                Err(self.undone(format!("{MOVING}: {}", errors::words(code))))
             }
-            Err(code) => Err(errors::fault(self.control.brokers(), DOING, code)),
+            Err(code) => Err(errors::fault(self.control.brokers(), MOVING, code)),
         }
     }
 }
@@ -182,18 +197,20 @@ impl Committer for KafkaCommitter {
         let written = match self.delivery {
             Delivery::ExactlyOnce if faults::planted(Mistake::OffsetsFirst) => {
                 self.move_on(positions)?;
+                self.moved()?;
                 self.write(Mode::Transactions(format!("{}-{}", self.group, seat.slot)), transaction, None)?
             }
             Delivery::ExactlyOnce if faults::planted(Mistake::OffsetsAfter) => {
                 let mode = Mode::Transactions(format!("{}-{}", self.group, seat.slot));
                 let written = self.write(mode, transaction, None)?;
                 self.move_on(positions)?;
+                self.moved()?;
                 written
             }
             Delivery::ExactlyOnce if faults::planted(Mistake::Unfenced) => {
                 let mode = Mode::Transactions(format!("{}-{}", self.group, std::process::id()));
                 let written = self.write(mode, transaction, None)?;
-                drop(self.move_on(positions));
+                drop(self.move_on(positions).and_then(|()| self.moved()));
                 written
             }
             Delivery::ExactlyOnce => {
@@ -201,12 +218,15 @@ impl Committer for KafkaCommitter {
                 self.write(Mode::Transactions(id), transaction, Some((positions, seat.metadata.clone())))?
             }
             Delivery::AtLeastOnce => {
+                // While the next records are on their way, the positions of these move.
                 let written = self.write(Mode::AtLeastOnce, transaction, None)?;
+                self.moved()?;
                 self.move_on(positions)?;
                 written
             }
             Delivery::AtMostOnce => {
                 self.move_on(positions)?;
+                self.moved()?;
                 // Tried again, what has arrived would be there twice.
                 self.write(Mode::AtMostOnce, transaction, None).map_err(|e| match e {
                     LogError::Busy(why) => self.undone(why),
@@ -217,5 +237,9 @@ impl Committer for KafkaCommitter {
         let mut known = seat.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.extend(transaction.offsets.iter().cloned());
         Ok(written)
+    }
+
+    fn settle(&mut self) -> LogResult<()> {
+        self.moved()
     }
 }

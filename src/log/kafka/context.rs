@@ -108,7 +108,7 @@ impl ClientContext for Context {
         drop(heard);
         match level {
             // A property of producers is of no use to a consumer, and the other way round: no news.
-            _ if facility == "CONFWARN" => tracing::debug!(target: "fastdata::kafka", "{line}"),
+            _ if facility == "CONFWARN" => tracing::trace!(target: "fastdata::kafka", "{line}"),
             RDKafkaLogLevel::Debug => tracing::trace!(target: "fastdata::kafka", "{facility}: {line}"),
             // Errors reach the caller as errors; here they may be of a broker that is back in a moment.
             _ => tracing::debug!(target: "fastdata::kafka", "{facility}: {line}"),

@@ -235,6 +235,7 @@ impl Member for KafkaMember {
             desk: self.desk.clone(),
             member: Arc::downgrade(&self.feed.client),
             writer: None,
+            moving: None,
         }))
     }
 

@@ -283,13 +283,14 @@ impl Task {
         self.pass_time(self.time.now(), self.time.now(), now, true)
     }
 
-    /// Takes note of how far its partitions were looked at, past the last record that it was given.
-    pub(super) fn looked(&mut self, at: &[(TopicPartition, Offset)]) -> &mut Self {
-        for (at, offset) in at.iter().filter(|_| self.ordered.is_none()) {
+    /// Takes note of how far its partitions were looked at, past the last record that it was given; where they
+    /// end there, all of it was worked off.
+    pub(super) fn looked(&mut self, at: &[(TopicPartition, Offset)], ended: bool) -> &mut Self {
+        for (at, offset) in at.iter().filter(|_| ended || self.ordered.is_none()) {
             let input = self.plan.inputs.iter().position(|i| *i.topic() == at.topic);
             for slot in input.into_iter().flat_map(|i| self.inputs[i].slots.clone()) {
                 // Where nothing was read there is no position to speak of.
-                if (1..offset.0).contains(&self.next[slot]) {
+                if self.next[slot] < offset.0 && (ended || self.next[slot] > 0) {
                     self.next[slot] = offset.0;
                     self.dirty = true;
                 }
