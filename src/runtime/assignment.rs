@@ -20,7 +20,7 @@ use super::topics::Partitions;
 use super::trim::{self, Trimming};
 use super::worker::{Gauges, QUEUE, work};
 use super::{restore, topics};
-use crate::log::{Committer, FetchLimit, GroupEvent, Member, Start, partitions, topic};
+use crate::log::{Answer, Committer, FetchLimit, GroupEvent, LogError, Member, Start, partitions, topic};
 use crate::metrics::TaskProgress;
 use crate::plan::{InputPlan, Physical, SubTopology};
 use crate::record::{Offset, TopicPartition};
@@ -263,6 +263,7 @@ impl Assignment<'_> {
                 threads.spawn(move || standby::follow(log.as_ref(), plan, self.copies, &own, now, over));
             }
             let (outcome, member) = intake.run(&starts, ends);
+            let outcome = outcome.map_err(|fault| self.outrun(fault));
             // The intake has dropped its routes: tasks end, then the committer. One that waits for a model
             // after a fault would wait for ever.
             if outcome.is_err() {
@@ -275,6 +276,20 @@ impl Assignment<'_> {
             }
             (outcome, member, closed.committer)
         })
+    }
+
+    /// Whether records are gone because others have long gone on from here: an instance that was asleep finds
+    /// what it wanted to read removed by those who have its partitions now.
+    fn outrun(&self, fault: Fault) -> Fault {
+        let Fault::Backplane(LogError::OffsetOutOfRange { at, asked, .. }) = &fault else { return fault };
+        match self.engine.log.committed(&self.engine.plan.name, std::slice::from_ref(at)).as_deref() {
+            Ok([Some(committed)]) if committed > asked => {
+                Fault::Abort(format!("others have gone on to {committed} in `{at}`, and this instance was at {asked}"))
+            }
+            Ok(_) => fault,
+            Err(e) if e.answer() == Answer::Fatal => fault,
+            Err(e) => Fault::Abort(e.to_string()),
+        }
     }
 
     /// The tasks as they have ended.

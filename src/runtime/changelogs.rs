@@ -53,7 +53,7 @@ struct Part {
     /// Its number among those that are shown.
     number: usize,
     task: usize,
-    id: Arc<str>,
+    mark: Mark,
     from: Offset,
     next: Offset,
     end: Offset,
@@ -120,7 +120,7 @@ impl Changelogs<'_> {
                     step: node.name.clone(),
                     number: parts.len(),
                     task,
-                    id: info.id.as_str().into(),
+                    mark: Mark::new(&info.id, bounds.earliest),
                     from: bounds.earliest,
                     next: bounds.earliest,
                     end: bounds.end,
@@ -138,12 +138,13 @@ impl Changelogs<'_> {
         (here, read): (&AtomicU64, &AtomicU64),
     ) -> Result<Marks, Fault> {
         for part in &mut parts {
-            let copy = self.copies.take(&part.at, &part.id, self.now);
+            let copy = self.copies.take(&part.at, &part.mark.id, self.now);
             if let Some(Copy { mark, rows }) = copy.filter(|c| (part.from..=part.end).contains(&c.mark.next)) {
                 for (key, value) in &rows {
                     tasks[part.task].restore_state(&part.step, key, Some(value))?;
                 }
                 (part.from, part.next) = (mark.next, mark.next);
+                part.mark = mark;
                 here.fetch_add(rows.len() as u64, Ordering::Relaxed);
             }
             self.show(part);
@@ -168,7 +169,7 @@ impl Changelogs<'_> {
                 }
             }
         }
-        Ok(parts.into_iter().map(|p| (p.at, Mark { id: p.id, next: p.next })).collect())
+        Ok(parts.into_iter().map(|p| (p.at, Mark { next: p.next, ..p.mark })).collect())
     }
 
     fn show(&self, part: &Part) {

@@ -16,6 +16,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// How old a file may be. A changelog forgets deletions after a day: an older copy would not hear of them.
 const FRESH: i64 = 12 * 60 * 60 * 1000;
 
+/// Changes that are read sooner than a file is written.
+const FEW: i64 = 1_000;
+
 /// First line of a file.
 const MAGIC: &str = "fastdata state 1";
 
@@ -26,6 +29,21 @@ pub(super) struct Mark {
     pub(super) id: Arc<str>,
     /// Everything before this offset.
     pub(super) next: Offset,
+    /// Up to where the file holds it, and when that was written.
+    pub(super) filed: Option<(Offset, i64)>,
+}
+
+impl Mark {
+    /// A changelog that is known up to an offset.
+    pub(super) fn new(id: &str, next: Offset) -> Self {
+        Self { id: id.into(), next, filed: None }
+    }
+
+    /// Whether its file is nearly as good as a new one: what came since is soon read.
+    fn is_filed(&self, rows: usize, now: i64) -> bool {
+        let few = i64::try_from(rows / 10).unwrap_or(0).max(FEW);
+        self.filed.is_some_and(|(next, at)| self.next.0 - next.0 <= few && now.saturating_sub(at) < FRESH / 2)
+    }
 }
 
 /// How far each changelog is known.
@@ -69,7 +87,9 @@ impl Copies {
     /// Writes all that is held to files, so that the next run reads only what comes after.
     pub(super) fn save(&self, now: i64) {
         let Some(folder) = &self.folder else { return };
-        for (at, copy) in self.held().iter().filter(|(_, copy)| !copy.mark.id.is_empty()) {
+        let held = self.held();
+        let worth = |c: &&Copy| !c.mark.id.is_empty() && !c.mark.is_filed(c.rows.len(), now);
+        for (at, copy) in held.iter().filter(|(_, copy)| worth(copy)) {
             if let Err(e) = save(folder, &file(folder, at), copy, now) {
                 tracing::warn!("the state of `{at}` could not be saved in {}: {e}", folder.display());
             }
@@ -87,7 +107,7 @@ fn save(folder: &Path, path: &Path, copy: &Copy, now: i64) -> io::Result<()> {
     let draft =
         path.with_extension(format!("{}.{}", path.extension().unwrap_or_default().display(), std::process::id()));
     let mut to = Hashing { to: BufWriter::new(std::fs::File::create(&draft)?), hash: Sha256::new() };
-    let Mark { id, next } = &copy.mark;
+    let Mark { id, next, .. } = &copy.mark;
     writeln!(to, "{MAGIC} {id} {next} {now} {}", copy.rows.len())?;
     for (key, value) in &copy.rows {
         for bytes in [key, value] {
@@ -138,7 +158,7 @@ fn parse(bytes: &[u8]) -> Option<(Copy, i64)> {
         Some(piece.to_vec())
     };
     let rows: Option<Rows> = (0..count).map(|_| Some((piece()?, piece()?))).collect();
-    Some((Copy { mark: Mark { id, next }, rows: rows? }, at))
+    Some((Copy { mark: Mark { id, next, filed: Some((next, at)) }, rows: rows? }, at))
 }
 
 /// Hashes what it writes.
@@ -166,7 +186,7 @@ mod tests {
 
     fn copy(words: &[(&str, &str)]) -> Copy {
         let rows = words.iter().map(|(k, v)| (k.as_bytes().to_vec(), v.as_bytes().to_vec())).collect();
-        Copy { mark: Mark { id: "one".into(), next: Offset(7) }, rows }
+        Copy { mark: Mark::new("one", Offset(7)), rows }
     }
 
     #[test]
@@ -177,10 +197,22 @@ mod tests {
         saved.put(at.clone(), copy(&[("a", "1"), ("", ""), ("b", "22")]));
         saved.save(1_000);
         let fresh = || Copies::new(Some(folder.path().join("state")));
-        assert_eq!(fresh().take(&at, "one", 2_000), Some(copy(&[("a", "1"), ("", ""), ("b", "22")])));
+        let back = fresh().take(&at, "one", 2_000).unwrap();
+        assert_eq!((back.mark.next, back.mark.filed), (Offset(7), Some((Offset(7), 1_000))));
+        assert_eq!(back.rows, copy(&[("a", "1"), ("", ""), ("b", "22")]).rows);
         assert_eq!(fresh().take(&at, "another", 2_000), None);
         assert_eq!(fresh().take(&at, "one", 1_001 + FRESH), None);
         assert_eq!(fresh().take(&TopicPartition::new("p.step.state", 4), "one", 2_000), None);
+    }
+
+    #[test]
+    fn a_file_is_written_anew_where_much_has_come_since_or_it_grows_old() {
+        let mark = |next, filed| Mark { next: Offset(next), filed, ..Mark::new("one", Offset(0)) };
+        assert!(!mark(10, None).is_filed(100, 5));
+        assert!(mark(1_010, Some((Offset(10), 5))).is_filed(100, 5));
+        assert!(!mark(1_011, Some((Offset(10), 5))).is_filed(100, 5));
+        assert!(mark(10_010, Some((Offset(10), 5))).is_filed(100_000, 5));
+        assert!(!mark(10, Some((Offset(10), 5))).is_filed(100, 5 + FRESH / 2));
     }
 
     #[test]

@@ -191,8 +191,9 @@ impl Engine {
             let fed = feed.map_or(Ok(Ok(())), std::thread::ScopedJoinHandle::join);
             let left = member.leave();
             outcome?;
-            copies.save(self.clock.now());
             left?;
+            // The others need not wait for it.
+            copies.save(self.clock.now());
             match fed {
                 Ok(fed) if watched => fed,
                 _ => Err(Fault::internal("a thread of the run has panicked")),

@@ -47,10 +47,7 @@ fn keep(log: &dyn Log, plan: &Physical, copies: &Copies, own: &Own, now: i64, ov
                 let bounds = info.partitions[at.partition.0 as usize];
                 let known = copies.take(&at, &info.id, now);
                 let copy = known.filter(|c| (bounds.earliest..=bounds.end).contains(&c.mark.next));
-                let fresh = || Copy {
-                    mark: Mark { id: info.id.as_str().into(), next: bounds.earliest },
-                    rows: BTreeMap::new(),
-                };
+                let fresh = || Copy { mark: Mark::new(&info.id, bounds.earliest), rows: BTreeMap::new() };
                 held.insert(at, copy.unwrap_or_else(fresh));
             }
         }

@@ -38,3 +38,38 @@ fn instances_that_come_and_go_change_nothing() {
         group.exact(records)
     );
 }
+
+/// With an id of its own a member is known again when it comes back in time: nobody's partitions move.
+#[test]
+fn a_member_that_is_known_again_moves_nothing() {
+    let Some(cluster) = broker::shared() else { return };
+    // Told once for each time that partitions are given.
+    const GIVEN: &str = "state of ";
+    let with = "-v --kafka session.timeout.ms=8000".to_owned();
+    let mut group = Group::new(cluster, Plan { instances: 2, with, ..Plan::exact("known", 2_000) });
+    for id in ["one", "two"] {
+        let instance = group.start(&format!("--kafka group.instance.id={id}"));
+        group.instances.push(instance);
+    }
+    group.complete();
+    group.go_on(WAY);
+    let stays = group.instances[0].name.clone();
+    let given = group.said(&stays).matches(GIVEN).count();
+    for _ in 0..2 {
+        group.leave(1);
+        let back = group.start("--kafka group.instance.id=two");
+        group.instances.push(back);
+        let all = group.partitions();
+        group.all_go_on(&all);
+    }
+    assert_eq!(group.said(&stays).matches(GIVEN).count(), given, "partitions of the one that stayed were given anew");
+    // The group would wait for the ones that leave in this way.
+    while !group.instances.is_empty() {
+        group.leave(0);
+    }
+    let (instance, all) = (group.start("--kafka group.instance.id=one"), group.partitions());
+    group.instances.push(instance);
+    group.all_go_on(&all);
+    let records = group.finish(0);
+    println!("known again: {}", group.exact(records));
+}

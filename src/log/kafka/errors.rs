@@ -60,6 +60,11 @@ pub(super) fn passes(code: Code) -> bool {
             | Code::UnstableOffsetCommit
             | Code::OffsetNotAvailable
             | Code::ThrottlingQuotaExceeded
+            // What a broker says that has lost track, and what it no longer says to a producer made anew.
+            | Code::Unknown
+            | Code::OutOfOrderSequenceNumber
+            | Code::UnknownProducerId
+            | Code::InvalidTransactionalState
     )
 }
 

@@ -253,8 +253,9 @@ impl Drop for KafkaMember {
     fn drop(&mut self) {
         self.desk.rise();
         self.feed.client.context().heard().closing = true;
-        let answered = self.feed.client.assign(&TopicPartitionList::new()).and_then(|()| self.feed.client.unassign());
-        if let Err(e) = answered {
+        // Either may be what it waits for.
+        let answers = [self.feed.client.assign(&TopicPartitionList::new()), self.feed.client.unassign()];
+        for e in answers.into_iter().filter_map(Result::err) {
             tracing::debug!("leaving group `{}`: {e}", self.group);
         }
     }

@@ -119,6 +119,9 @@ const CONSUMER: &[(&str, &str)] = &[
     ("queued.min.messages", "10000"),
 ];
 
+/// Who reads to an end hears that it is reached only when a broker has waited in vain for more.
+const READER: &[(&str, &str)] = &[("fetch.wait.max.ms", "50")];
+
 const MEMBER: &[(&str, &str)] = &[
     ("group.protocol", "classic"),
     ("partition.assignment.strategy", "range"),
@@ -259,7 +262,7 @@ impl Settings {
 
     /// A client that reads given partitions, or asks for the positions of a group.
     pub(super) fn reader(&self, group: &str) -> ClientConfig {
-        let mut config = self.client(&[CONSUMER]);
+        let mut config = self.client(&[CONSUMER, READER]);
         config.set("group.id", group);
         see_all(&mut config);
         config
