@@ -97,6 +97,8 @@ pub(super) enum Turn {
 pub(super) struct Flow {
     /// The partitions are no longer this member's.
     revoked: bool,
+    /// All that was read is being worked off.
+    settling: bool,
     /// It reads up to an end.
     bounded: bool,
     /// Up to where, in a bounded run.
@@ -263,7 +265,10 @@ impl Intake {
     /// Whether a task can be given another batch.
     pub(super) fn room(&self, route: usize) -> bool {
         let (queued, waiting) = (&self.gauges.queued, &self.gauges.waiting);
-        room(&self.routes[route].to) && queued.load(Ordering::Relaxed) + waiting.load(Ordering::Relaxed) < MOST
+        // What is held when nothing more is read is the last: it must not wait for a commit that waits for it.
+        let last = self.flow.settling;
+        room(&self.routes[route].to)
+            && (last || queued.load(Ordering::Relaxed) + waiting.load(Ordering::Relaxed) < MOST)
     }
 
     fn tick(&mut self) {
@@ -319,6 +324,7 @@ impl Intake {
 
     /// Commits all that is under way; then, where a sub-topology has come to its end, closes it.
     pub(super) fn settle(&mut self, ended: Option<u32>) -> Result<(), Fault> {
+        self.flow.settling = true;
         while !self.flow.held.is_empty() {
             self.hand_over()?;
             self.hear(BRIEF)?;
@@ -329,7 +335,9 @@ impl Intake {
             self.tell_all(|r| Some(r.sub) == ended, || Message::Drain)?;
         }
         self.barrier(drain, ended)?;
-        self.await_commit()
+        self.await_commit()?;
+        self.flow.settling = false;
+        Ok(())
     }
 
     fn await_commit(&mut self) -> Result<(), Fault> {
