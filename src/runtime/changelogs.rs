@@ -20,6 +20,9 @@ use std::time::{Duration, Instant};
 /// How long to wait for records before it is looked whether to give up.
 const PATIENCE: Duration = Duration::from_millis(100);
 
+/// Longest time that needs no explanation.
+const LONG: Duration = Duration::from_secs(2);
+
 /// How far the reading of state has come, for whoever shows it.
 #[derive(Clone, Debug, Default)]
 pub struct RestoreGauge(Arc<Mutex<Vec<Restoring>>>);
@@ -93,7 +96,10 @@ impl Changelogs<'_> {
         if outcome.is_ok() && !tasks.is_empty() {
             let (here, read) = (here.into_inner(), read.into_inner());
             let took = start.elapsed();
-            tracing::info!("state of {} tasks: {read} changes read in {took:.1?}, {here} keys were here", tasks.len());
+            let said =
+                format!("state of {} tasks: {read} changes read in {took:.1?}, {here} keys were here", tasks.len());
+            // What a person has waited for is worth a word.
+            if took < LONG { tracing::debug!("{said}") } else { tracing::info!("{said}") }
         }
         outcome
     }
