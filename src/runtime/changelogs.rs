@@ -144,6 +144,7 @@ impl Changelogs<'_> {
         (here, read): (&AtomicU64, &AtomicU64),
     ) -> Result<Marks, Fault> {
         for part in &mut parts {
+            faults::pass(Place::DuringRestore);
             let copy = self.copies.take(&part.at, &part.mark.id, self.now);
             if let Some(Copy { mark, rows }) = copy.filter(|c| (part.from..=part.end).contains(&c.mark.next)) {
                 for (key, value) in &rows {
@@ -161,7 +162,6 @@ impl Changelogs<'_> {
             while parts.iter().any(Part::read) && !self.given_up.load(Ordering::Relaxed) {
                 // Nothing may come where records were compacted away: then only the position moves.
                 if let Some(fetched) = reader.poll(FetchLimit::default(), PATIENCE)? {
-                    faults::pass(Place::DuringRestore);
                     let part = parts.iter().find(|p| p.at == *fetched.origin);
                     let part = part.ok_or_else(|| Fault::internal(format!("{} was not asked for", fetched.origin)))?;
                     read.fetch_add(fetched.offsets.len() as u64, Ordering::Relaxed);

@@ -30,5 +30,6 @@ mod restore;
 mod security;
 mod signals;
 mod topics;
+mod waiting;
 mod watch;
 mod zombies;

@@ -291,25 +291,26 @@ impl Control {
                 Some((group.to_owned(), client(&self.settings, &self.settings.reader(group), &Context::default())?));
         }
         let Some((_, client)) = slot.as_ref() else { return Ok(Vec::new()) };
-        let found = positions(client, self.brokers(), group, of);
+        let found = positions(client, self.brokers(), group, of, PATIENCE);
         listen(client);
         found
     }
 }
 
-/// What a group has committed, asked through a client of that group.
+/// What a group has committed, asked through a client of that group, for so long as there is patience.
 pub(super) fn positions(
     client: &BaseConsumer<Context>,
     brokers: &str,
     group: &str,
     of: &[TopicPartition],
+    patience: Duration,
 ) -> LogResult<Vec<Option<Position>>> {
     if of.is_empty() {
         return Ok(Vec::new());
     }
     let start = Instant::now();
     loop {
-        let answer = client.committed_offsets(list(of), REQUEST);
+        let answer = client.committed_offsets(list(of), REQUEST.min(patience));
         let code = match &answer {
             Ok(list) => list.elements().iter().find_map(|e| e.error().err()).map(|e| errors::code(&e)),
             Err(e) => Some(errors::code(e)),
@@ -325,7 +326,7 @@ pub(super) fn positions(
                 };
                 return Ok(of.iter().map(found).collect());
             }
-            (_, Some(code)) if errors::passes(code) && start.elapsed() < PATIENCE => {
+            (_, Some(code)) if errors::passes(code) && start.elapsed() < patience => {
                 std::thread::park_timeout(AGAIN);
             }
             (_, code) => {

@@ -10,7 +10,7 @@ use super::control::{Control, client, positions};
 use super::errors;
 use super::feed::Feed;
 use super::reader::Watch;
-use crate::log::{Committer, Delivery, FetchLimit, GroupEvent, GroupSpec, LogError, LogResult, Member};
+use crate::log::{Answer, Committer, Delivery, FetchLimit, GroupEvent, GroupSpec, LogError, LogResult, Member};
 use crate::record::{Offset, TopicPartition};
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{Consumer, ConsumerGroupMetadata};
@@ -160,7 +160,16 @@ impl KafkaMember {
     fn settle(&mut self) -> LogResult<Option<GroupEvent>> {
         let Some((at, _)) = &self.pending else { return Ok(None) };
         self.watch.look()?;
-        let held = positions(&self.feed.client, self.control.brokers(), &self.group, at)?;
+        let held = match positions(&self.feed.client, self.control.brokers(), &self.group, at, STEP) {
+            Ok(held) => held,
+            // A transaction that was left open holds them back. Meanwhile the group must be heard: others may
+            // be waiting for this member.
+            Err(e) if e.answer() == Answer::Retry => {
+                tracing::debug!("{e}");
+                return Ok(None);
+            }
+            Err(e) => return Err(e),
+        };
         let Some((at, metadata)) = self.pending.take() else { return Ok(None) };
         self.stale.clear();
         let mut told = Vec::new();
