@@ -82,7 +82,11 @@ impl Assignment<'_> {
                 if let Some(Ready { tasks, marks, .. }) = ready {
                     self.keep(tasks, &marks);
                 }
-                (Ok(ending.unwrap_or(Ending::Done)), member, committer)
+                let ending = ending.unwrap_or(Ending::Done);
+                if ending == Ending::Done {
+                    self.engine.say_ended(self.options, self.since);
+                }
+                (Ok(ending), member, committer)
             }
             Err(fault) => (Err(fault), member, committer),
         }
@@ -125,7 +129,7 @@ impl Assignment<'_> {
             }
             said = Instant::now();
             let info = self.engine.info(self.options, self.since);
-            if let Err(e) = presence::restoring(self.engine.log.as_ref(), &info, self.engine.clock.now(), restoring) {
+            if let Err(e) = presence::aside(self.engine.log.as_ref(), &info, self.engine.clock.now(), restoring) {
                 tracing::debug!("how far state is read back could not be told: {e}");
             }
         }

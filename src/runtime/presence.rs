@@ -18,13 +18,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// How often an instance without tasks says that it is there, milliseconds.
 const EVERY: i64 = 5_000;
 
-/// Says that an instance reads state back, before it has anything to commit.
+/// Says that an instance reads state back, before it has anything to commit; or that it has ended, where
+/// there is nothing to commit any more.
 ///
 /// # Errors
 /// Faults of the backplane.
-pub(super) fn restoring(log: &dyn Log, of: &PipelineInfo, now: i64, restoring: Vec<Restoring>) -> LogResult<()> {
-    let (name, started_at) = (of.instance.clone(), of.started_at);
-    let info = InstanceInfo { name, started_at, at: now, restoring, ..InstanceInfo::default() };
+pub(super) fn aside(log: &dyn Log, of: &PipelineInfo, now: i64, restoring: Vec<Restoring>) -> LogResult<()> {
+    let (name, started_at, stopped_at) = (of.instance.clone(), of.started_at, of.stopped_at);
+    let info = InstanceInfo { name, started_at, stopped_at, at: now, restoring, ..InstanceInfo::default() };
     let mut records = RecordsBuilder::default();
     let value = serde_json::to_vec(&info).unwrap_or_default();
     records.push(Some(instance_key(&info.name).as_bytes()), Some(&value), now);
@@ -104,7 +105,6 @@ impl StandBy {
                 self.say(committer);
             }
         }
-        self.stop(committer);
         Ok(None)
     }
 
@@ -113,15 +113,6 @@ impl StandBy {
         let now = self.clock.now();
         if self.said_at.is_none_or(|at| now.saturating_sub(at) >= EVERY) {
             self.said_at = Some(now);
-            self.tell(committer, now);
-        }
-    }
-
-    /// Says that it ends, where it has said that it was there.
-    fn stop(&mut self, committer: &mut dyn Committer) {
-        if self.said_at.is_some() {
-            let now = self.clock.now();
-            self.info.stopped_at = Some(now);
             self.tell(committer, now);
         }
     }

@@ -18,7 +18,7 @@ use super::fault::Fault;
 use super::intake::Ending;
 use super::models::{MODELS_TOPIC, ModelFeed, Models};
 use super::operators::Samples;
-use super::presence::StandBy;
+use super::presence::{self, StandBy};
 use super::{standby, topics};
 use crate::log::{Committer, GroupSpec, Log, Member};
 use crate::metrics::{EdgeInfo, PipelineInfo, SourceInfo, StepInfo};
@@ -173,7 +173,10 @@ impl Engine {
             let outcome = loop {
                 let given = match self.given(&mut standby, member.as_mut(), committer.as_mut(), stop, &copies) {
                     Ok(Some(given)) => given,
-                    Ok(None) => break Ok(()),
+                    Ok(None) => {
+                        self.say_ended(options, since);
+                        break Ok(());
+                    }
                     Err(fault) => break Err(fault),
                 };
                 let ended;
@@ -199,6 +202,15 @@ impl Engine {
                 _ => Err(Fault::internal("a thread of the run has panicked")),
             }
         })
+    }
+
+    /// Says that this instance has ended where it has no partitions with whose records it could say so.
+    pub(super) fn say_ended(&self, options: &RunOptions, since: i64) {
+        let now = self.clock.now();
+        let info = PipelineInfo { stopped_at: Some(now), ..self.info(options, since) };
+        if let Err(e) = presence::aside(self.log.as_ref(), &info, now, Vec::new()) {
+            tracing::warn!("the end of the run could not be recorded: {e}");
+        }
     }
 
     /// Waits for partitions; keeps copies of the state of others meanwhile, where that is wanted.
