@@ -14,8 +14,13 @@ use std::sync::Arc;
 
 /// Opens the backplane that the options, the environment or the file name.
 pub(super) fn open(global: &Global, spec: Option<&Spec>) -> anyhow::Result<Arc<dyn Log>> {
-    match settings(global, spec)? {
-        Some(settings) => Ok(Arc::new(KafkaLog::connect(&settings)?)),
+    open_with(global, settings(global, spec)?.as_ref())
+}
+
+/// Opens Kafka with these settings, or the embedded log without any.
+pub(super) fn open_with(global: &Global, kafka: Option<&Settings>) -> anyhow::Result<Arc<dyn Log>> {
+    match kafka {
+        Some(settings) => Ok(Arc::new(KafkaLog::connect(settings)?)),
         None => Ok(Arc::new(EmbeddedLog::open(&global.data_dir)?)),
     }
 }

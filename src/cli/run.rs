@@ -115,10 +115,13 @@ pub(super) fn execute(args: &Args, context: &Context) -> anyhow::Result<()> {
     let outcome: Result<(), Fault> = runtime.block_on(async {
         let mut running = tokio::task::JoinSet::new();
         for (spec, physical) in pipelines {
-            let log = backplane::open(context.global(), Some(&spec)).map_err(|e| match e.downcast() {
+            let global = context.global();
+            let fault = |e: anyhow::Error| match e.downcast() {
                 Ok(e) => Fault::Backplane(e),
                 Err(e) => Fault::Fatal(format!("{e:#}")),
-            })?;
+            };
+            let kafka = backplane::settings(global, Some(&spec)).map_err(fault)?;
+            let log = backplane::open_with(global, kafka.as_ref()).map_err(fault)?;
             let samples =
                 Arc::new(|step: &str, row: &str| tracing::info!(target: "fastdata::samples", "{step}: {row}"));
             let engine = Engine {
@@ -130,8 +133,7 @@ pub(super) fn execute(args: &Args, context: &Context) -> anyhow::Result<()> {
             };
             let (mut options, stop) = (options.clone(), stop.clone());
             // The embedded log is as near as any file.
-            let far = backplane::settings(context.global(), Some(&spec)).is_ok_and(|s| s.is_some());
-            options.state_folder = far.then(|| context.global().data_dir.join("state"));
+            options.state_folder = kafka.map(|_| global.data_dir.join("state"));
             running.spawn(async move { engine.run(&options, &stop).await });
         }
         let mut outcome = Ok(());

@@ -20,7 +20,7 @@ use super::topics::Partitions;
 use super::trim::{self, Trimming};
 use super::worker::{Gauges, QUEUE, work};
 use super::{restore, topics};
-use crate::log::{Answer, Committer, FetchLimit, GroupEvent, LogError, Member, Start, partitions, topic};
+use crate::log::{Answer, Committer, Delivery, FetchLimit, GroupEvent, LogError, Member, Start, partitions, topic};
 use crate::metrics::TaskProgress;
 use crate::plan::{InputPlan, Physical, SubTopology};
 use crate::record::{Offset, TopicPartition};
@@ -50,6 +50,8 @@ pub(super) struct Assignment<'a> {
     pub(super) handle: &'a tokio::runtime::Handle,
     pub(super) models: &'a Arc<Models>,
     pub(super) copies: &'a Copies,
+    /// The topics, where they were just looked at.
+    pub(super) there: Option<Partitions>,
 }
 
 /// The tasks of an assignment, ready to work.
@@ -77,12 +79,9 @@ impl Assignment<'_> {
     ) -> (Result<Ending, Fault>, Box<dyn Member>, Box<dyn Committer>) {
         self.models.interrupt(false);
         match self.build(member.as_mut(), given) {
-            Ok((Some(ready), None)) => self.work(member, committer, ready),
-            Ok((ready, ending)) => {
-                if let Some(Ready { tasks, marks, .. }) = ready {
-                    self.keep(tasks, &marks);
-                }
-                let ending = ending.unwrap_or(Ending::Done);
+            Ok((ready, None)) => self.work(member, committer, ready),
+            Ok((Ready { tasks, marks, .. }, Some(ending))) => {
+                self.keep(tasks, &marks);
                 if ending == Ending::Done {
                     self.engine.say_ended(self.options, self.since);
                 }
@@ -93,7 +92,7 @@ impl Assignment<'_> {
     }
 
     /// Builds the tasks while the group is heard; an ending, where it takes them back or the run is to stop.
-    fn build(&self, member: &mut dyn Member, given: Given) -> Result<(Option<Ready>, Option<Ending>), Fault> {
+    fn build(&self, member: &mut dyn Member, given: Given) -> Result<(Ready, Option<Ending>), Fault> {
         let (given_up, built) = (AtomicBool::new(false), AtomicBool::new(false));
         std::thread::scope(|threads| {
             let building = threads.spawn(|| {
@@ -114,7 +113,7 @@ impl Assignment<'_> {
             }
             given_up.store(!matches!(ending, Ok(None)), Ordering::Relaxed);
             let ready = building.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            Ok((Some(ready?), ending?))
+            Ok((ready?, ending?))
         })
     }
 
@@ -138,7 +137,7 @@ impl Assignment<'_> {
     fn ready(&self, given: Given, given_up: &AtomicBool) -> Result<Ready, Fault> {
         let (plan, log) = (&self.engine.plan, self.engine.log.as_ref());
         let around = Surroundings {
-            partitions: topics::prepare(plan, log)?,
+            partitions: self.there.clone().map_or_else(|| topics::prepare(plan, log), Ok)?,
             models: self.models.clone(),
             samples: self.engine.samples.clone(),
             custom: self.engine.custom.clone(),
@@ -181,7 +180,7 @@ impl Assignment<'_> {
         let (gauge, now) = (&self.options.restoring, self.engine.clock.now());
         let marks = Changelogs { log, plan, copies: self.copies, gauge, given_up, now }.restore(tasks)?;
         // Where they are committed apart, state may be ahead of the counters.
-        if plan.delivery == crate::log::Delivery::ExactlyOnce && !given_up.load(Ordering::Relaxed) {
+        if plan.delivery == Delivery::ExactlyOnce && !given_up.load(Ordering::Relaxed) {
             for (task, progress) in tasks.iter().zip(progress) {
                 progress.as_ref().map_or(Ok(()), |progress| restore::complete(plan, task, progress))?;
             }
@@ -262,7 +261,9 @@ impl Assignment<'_> {
         std::thread::scope(|threads| {
             let commits = threads.spawn(move || commits.run(reported, &done));
             threads.spawn(move || trim::follow(log.as_ref(), &trimmed));
-            if plan.standby > 0 {
+            if plan.standby == 0 {
+                self.copies.forget();
+            } else {
                 let (over, now) = (&over, clock.now());
                 threads.spawn(move || standby::follow(log.as_ref(), plan, self.copies, &own, now, over));
             }

@@ -84,6 +84,11 @@ impl Copies {
         copy.filter(|copy| *copy.mark.id == *id && !id.is_empty())
     }
 
+    /// Gives up what is held in memory: others have these partitions now.
+    pub(super) fn forget(&self) {
+        self.held().clear();
+    }
+
     /// Writes all that is held to files, so that the next run reads only what comes after.
     pub(super) fn save(&self, now: i64) {
         let Some(folder) = &self.folder else { return };

@@ -19,7 +19,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::Sender;
-use tokio::sync::mpsc::error::TrySendError;
 
 /// Bytes of outputs that wait before a commit is asked for ahead of its time.
 const WAITING: usize = 16 << 20;
@@ -95,8 +94,6 @@ pub(super) enum Turn {
 /// What is under way.
 #[derive(Default)]
 pub(super) struct Flow {
-    /// The partitions are no longer this member's.
-    revoked: bool,
     /// All that was read is being worked off.
     settling: bool,
     /// It reads up to an end.
@@ -128,11 +125,11 @@ impl Intake {
         ends: Option<BTreeMap<TopicPartition, Offset>>,
     ) -> (Result<Ending, Fault>, Box<dyn Member>) {
         let outcome = match self.read(starts, ends) {
-            Ok(()) if self.flow.revoked => Ok(Ending::Revoked),
+            Ok(()) if self.revoked() => Ok(Ending::Revoked),
             Ok(()) => Ok(Ending::Done),
             // A task that waited for a model was broken off: what it had begun is begun anew by whoever has
             // its partition next.
-            Err(Fault::Stopped) if self.flow.revoked && !self.stopping() => Ok(Ending::Revoked),
+            Err(Fault::Stopped) if self.revoked() && !self.stopping() => Ok(Ending::Revoked),
             Err(fault) => Err(fault),
         };
         (outcome, self.member)
@@ -166,6 +163,11 @@ impl Intake {
         self.settle(None)
     }
 
+    /// Whether the partitions are no longer this member's.
+    fn revoked(&self) -> bool {
+        self.gauges.revoked.load(Ordering::Relaxed)
+    }
+
     pub(super) fn stopping(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
     }
@@ -191,7 +193,6 @@ impl Intake {
             GroupEvent::Idle => true,
             GroupEvent::Revoked(_) => {
                 faults::pass(Place::InRevoke);
-                self.flow.revoked = true;
                 self.models.interrupt(true);
                 self.gauges.revoked.store(true, Ordering::Relaxed);
                 return Ok(Turn::Revoked);
@@ -245,18 +246,14 @@ impl Intake {
                 continue;
             }
             let bytes = fetched.records.bytes();
-            match self.routes[route].to.try_send(Message::Data(fetched, at)) {
-                Ok(()) => {
-                    self.gauges.queued.fetch_add(bytes, Ordering::Relaxed);
-                    self.flow.dirty = true;
-                    if !self.flow.revoked {
-                        self.member.pause(&self.routes[route].owned, false)?;
-                    }
-                }
-                Err(TrySendError::Full(Message::Data(fetched, at))) => {
-                    self.flow.held.insert(route, (fetched, at));
-                }
-                Err(_) => return self.why(),
+            // There is room, so it fails only where the task is gone.
+            if self.routes[route].to.try_send(Message::Data(fetched, at)).is_err() {
+                return self.why();
+            }
+            self.gauges.queued.fetch_add(bytes, Ordering::Relaxed);
+            self.flow.dirty = true;
+            if !self.revoked() {
+                self.member.pause(&self.routes[route].owned, false)?;
             }
         }
         Ok(())
@@ -302,11 +299,11 @@ impl Intake {
     /// run what lies behind the end is read and left, so that only the end itself can be told, once it is
     /// reached.
     fn looked(&self, ended: Option<u32>) -> Vec<(TopicPartition, Offset)> {
-        if ended.is_some() && !self.flow.revoked {
+        if ended.is_some() && !self.revoked() {
             let owned = self.routes.iter().filter(|r| Some(r.sub) == ended).flat_map(|r| &r.owned);
             return owned.filter_map(|at| Some((at.clone(), *self.flow.ends.get(at)?))).collect();
         }
-        let positions = if self.flow.revoked || self.flow.bounded { Vec::new() } else { self.member.positions() };
+        let positions = if self.revoked() || self.flow.bounded { Vec::new() } else { self.member.positions() };
         let taken = |at: &TopicPartition| {
             self.flow.by_partition.get(at).is_some_and(|route| !self.flow.held.contains_key(route))
         };

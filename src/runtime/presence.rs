@@ -8,7 +8,7 @@ use super::commit::resident;
 use super::fault::Fault;
 use super::running::{JOIN, Stop};
 use super::task::TaskId;
-use crate::log::{Append, Committer, FetchLimit, GroupEvent, Log, LogResult, Member, Transaction};
+use crate::log::{Append, Committer, FetchLimit, GroupEvent, Log, Member, Transaction};
 use crate::metrics::{InstanceInfo, PipelineInfo, Restoring, instance_key, progress_topic};
 use crate::record::{RecordsBuilder, TopicPartition};
 use crate::time::Clock;
@@ -23,14 +23,27 @@ const EVERY: i64 = 5_000;
 ///
 /// # Errors
 /// Faults of the backplane.
-pub(super) fn aside(log: &dyn Log, of: &PipelineInfo, now: i64, restoring: Vec<Restoring>) -> LogResult<()> {
-    let (name, started_at, stopped_at) = (of.instance.clone(), of.started_at, of.stopped_at);
-    let info = InstanceInfo { name, started_at, stopped_at, at: now, restoring, ..InstanceInfo::default() };
+pub(super) fn aside(log: &dyn Log, of: &PipelineInfo, now: i64, restoring: Vec<Restoring>) -> Result<(), Fault> {
     let mut records = RecordsBuilder::default();
-    let value = serde_json::to_vec(&info).unwrap_or_default();
-    records.push(Some(instance_key(&info.name).as_bytes()), Some(&value), now);
-    let to = TopicPartition::new(progress_topic(&of.name), 0);
-    log.appender()?.append(&[Append { to, records: records.finish() }]).map(drop)
+    push(&InstanceInfo { restoring, ..instance(of, now) }, now, &mut records)?;
+    Ok(log.appender()?.append(&[to_progress(of, records)]).map(drop)?)
+}
+
+/// What there is to say of every instance.
+fn instance(of: &PipelineInfo, now: i64) -> InstanceInfo {
+    let (name, memory) = (of.instance.clone(), of.memory);
+    let (started_at, stopped_at) = (of.started_at, of.stopped_at);
+    InstanceInfo { name, started_at, stopped_at, at: now, memory, ..InstanceInfo::default() }
+}
+
+fn push(info: &InstanceInfo, now: i64, to: &mut RecordsBuilder) -> Result<(), Fault> {
+    let value = serde_json::to_vec(info).map_err(Fault::internal)?;
+    to.push(Some(instance_key(&info.name).as_bytes()), Some(&value), now);
+    Ok(())
+}
+
+fn to_progress(of: &PipelineInfo, mut records: RecordsBuilder) -> Append {
+    Append { to: TopicPartition::new(progress_topic(&of.name), 0), records: records.finish() }
 }
 
 /// This instance, between two decisions of its group.
@@ -53,36 +66,30 @@ impl Presence {
 
     /// Adds what there is to say, next to what the pipeline says of itself.
     pub(super) fn say(&mut self, of: &PipelineInfo, now: i64, to: &mut RecordsBuilder) -> Result<(), Fault> {
-        let info = InstanceInfo {
-            name: of.instance.clone(),
-            started_at: of.started_at,
-            stopped_at: of.stopped_at,
-            at: now,
-            tasks: self.tasks.clone(),
-            memory: of.memory,
-            restoring: Vec::new(),
-        };
-        let value = serde_json::to_vec(&info).map_err(Fault::internal)?;
-        let key = instance_key(&info.name);
         // One of the same name is this one: its last word stands.
+        let key = instance_key(&of.instance);
         let others = std::mem::take(&mut self.outdated).into_iter().filter(|k| *k != key);
         others.for_each(|k| to.push(Some(k.as_bytes()), None, now));
-        to.push(Some(key.as_bytes()), Some(&value), now);
-        Ok(())
+        push(&InstanceInfo { tasks: self.tasks.clone(), ..instance(of, now) }, now, to)
     }
 }
 
 /// This instance while the group has no partition for it.
-pub(super) struct StandBy {
+pub(super) struct Idle {
     info: PipelineInfo,
     clock: Arc<dyn Clock>,
     said_at: Option<i64>,
 }
 
-impl StandBy {
+impl Idle {
     /// One that has said nothing yet.
     pub(super) fn new(info: PipelineInfo, clock: Arc<dyn Clock>) -> Self {
         Self { info, clock, said_at: None }
+    }
+
+    /// Whether it has ever waited without a partition.
+    pub(super) fn waited(&self) -> bool {
+        self.said_at.is_some()
     }
 
     /// What the group gives this member; `None` where the run is told to stop first. Where there are more
@@ -121,9 +128,8 @@ impl StandBy {
     fn tell(&mut self, committer: &mut dyn Committer, now: i64) {
         self.info.memory = resident();
         let mut records = RecordsBuilder::default();
-        let said = Presence::new(std::iter::empty(), Vec::new()).say(&self.info, now, &mut records).and_then(|()| {
-            let to = TopicPartition::new(progress_topic(&self.info.name), 0);
-            let appends = vec![Append { to, records: records.finish() }];
+        let said = push(&instance(&self.info, now), now, &mut records).and_then(|()| {
+            let appends = vec![to_progress(&self.info, records)];
             Ok(committer.commit(&Transaction { appends, offsets: Vec::new() })?)
         });
         if let Err(e) = said {

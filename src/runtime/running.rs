@@ -13,12 +13,13 @@
 use super::assignment::{Assignment, Given};
 use super::build::Factory;
 use super::changelogs::RestoreGauge;
+use super::commit::resident;
 use super::copies::Copies;
 use super::fault::Fault;
 use super::intake::Ending;
 use super::models::{MODELS_TOPIC, ModelFeed, Models};
 use super::operators::Samples;
-use super::presence::{self, StandBy};
+use super::presence::{self, Idle};
 use super::{standby, topics};
 use crate::log::{Committer, GroupSpec, Log, Member};
 use crate::metrics::{EdgeInfo, PipelineInfo, SourceInfo, StepInfo};
@@ -149,7 +150,7 @@ impl Engine {
         if options.from != From::Committed {
             topics::forget(plan, log)?;
         }
-        topics::prepare(plan, log)?;
+        let mut there = Some(topics::prepare(plan, log)?);
         let inputs: Vec<Arc<str>> = plan.subs.iter().flat_map(|s| &s.inputs).map(|i| i.topic().clone()).collect();
         let group = GroupSpec {
             group: plan.name.clone(),
@@ -169,9 +170,9 @@ impl Engine {
                 move || watch(&stop, &models)
             });
             let mut round = options.clone();
-            let mut standby = StandBy::new(self.info(options, since), self.clock.clone());
+            let mut idle = Idle::new(self.info(options, since), self.clock.clone());
             let outcome = loop {
-                let given = match self.given(&mut standby, member.as_mut(), committer.as_mut(), stop, &copies) {
+                let given = match self.given(&mut idle, member.as_mut(), committer.as_mut(), stop, &copies) {
                     Ok(Some(given)) => given,
                     Ok(None) => {
                         self.say_ended(options, since);
@@ -180,8 +181,10 @@ impl Engine {
                     Err(fault) => break Err(fault),
                 };
                 let ended;
+                // What was found a moment ago need not be looked at again; later, topics may have grown.
+                let there = there.take().filter(|_| !idle.waited());
                 let (engine, models, copies, options) = (self, &models, &copies, &round);
-                let assignment = Assignment { engine, options, since, stop, handle, models, copies };
+                let assignment = Assignment { engine, options, since, stop, handle, models, copies, there };
                 (ended, member, committer) = assignment.run(member, committer, given);
                 match ended {
                     Ok(Ending::Revoked) => round.from = From::Committed,
@@ -208,15 +211,21 @@ impl Engine {
     pub(super) fn say_ended(&self, options: &RunOptions, since: i64) {
         let now = self.clock.now();
         let info = PipelineInfo { stopped_at: Some(now), ..self.info(options, since) };
-        if let Err(e) = presence::aside(self.log.as_ref(), &info, now, Vec::new()) {
-            tracing::warn!("the end of the run could not be recorded: {e}");
+        let (tell, told) = std::sync::mpsc::sync_channel(1);
+        let log = self.log.clone();
+        // Nobody waits long for a word that nothing depends on: the backplane may be away.
+        std::thread::spawn(move || drop(tell.send(presence::aside(log.as_ref(), &info, now, Vec::new()))));
+        match told.recv_timeout(SELDOM) {
+            Ok(Ok(())) => {}
+            Ok(Err(e)) => tracing::warn!("the end of the run could not be recorded: {e}"),
+            Err(_) => tracing::warn!("the end of the run could not be recorded in {SELDOM:?}"),
         }
     }
 
     /// Waits for partitions; keeps copies of the state of others meanwhile, where that is wanted.
     fn given(
         &self,
-        standby: &mut StandBy,
+        waits: &mut Idle,
         member: &mut dyn Member,
         committer: &mut dyn Committer,
         stop: &Stop,
@@ -239,7 +248,7 @@ impl Engine {
                     );
                 });
             }
-            let given = standby.given(member, committer, stop, &idle);
+            let given = waits.given(member, committer, stop, &idle);
             over.store(true, Ordering::Relaxed);
             given
         })
@@ -251,6 +260,7 @@ impl Engine {
             name: self.plan.name.clone(),
             instance: options.instance.clone(),
             started_at: since,
+            memory: resident(),
             ..PipelineInfo::default()
         };
         for sub in &self.plan.subs {

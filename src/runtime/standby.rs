@@ -52,6 +52,7 @@ fn keep(log: &dyn Log, plan: &Physical, copies: &Copies, own: &Own, now: i64, ov
             }
         }
     }
+    copies.forget();
     let outcome = read(log, &mut held, over);
     held.into_iter().for_each(|(at, copy)| copies.put(at, copy));
     outcome

@@ -120,16 +120,19 @@ impl Control {
     }
 
     /// Asks until there is an answer that will not change by itself.
-    fn ask<T>(&self, doing: &str, mut request: impl FnMut() -> KafkaResult<T>) -> LogResult<T> {
+    fn ask<T>(&self, doing: &str, request: impl FnMut() -> KafkaResult<T>) -> LogResult<T> {
+        self.answer(request).map_err(|code| errors::fault(self.brokers(), doing, code))
+    }
+
+    /// The same, where the caller decides by the code.
+    fn answer<T>(&self, mut request: impl FnMut() -> KafkaResult<T>) -> Result<T, Code> {
         let start = Instant::now();
         loop {
             let answer = request();
             listen(&self.client);
-            match answer {
+            match answer.map_err(|e| errors::code(&e)) {
                 Ok(answer) => return Ok(answer),
-                Err(e) if !errors::passes(errors::code(&e)) || start.elapsed() > PATIENCE => {
-                    return Err(errors::fault(self.brokers(), doing, errors::code(&e)));
-                }
+                Err(code) if !errors::passes(code) || start.elapsed() > PATIENCE => return Err(code),
                 Err(_) => std::thread::park_timeout(AGAIN),
             }
         }
@@ -248,17 +251,16 @@ impl Control {
         let doing = format!("asking for the bounds of `{}`", of[0]);
         let start = Instant::now();
         loop {
-            let answer = self.ask(&doing, || {
+            let answer = self.answer(|| {
                 let mut list = list(of);
                 list.set_all_offsets(what)?;
                 self.client.offsets_for_times(list, REQUEST)
             });
-            let failed = match &answer {
-                Ok(list) => list.elements().iter().find_map(|e| e.error().err()).map(|e| errors::code(&e)),
-                Err(_) => None,
+            let of_one = |list: &TopicPartitionList| {
+                list.elements().iter().find_map(|e| e.error().err()).map(|e| errors::code(&e))
             };
-            let fault = match (answer, failed) {
-                (Ok(list), None) => {
+            let code = match answer.map(|list| (of_one(&list), list)) {
+                Ok((None, list)) => {
                     let found = |at: &TopicPartition| match list.find_partition(&at.topic, raw(at.partition)) {
                         Some(e) => match e.offset() {
                             Raw::Offset(o) => Some(o),
@@ -268,15 +270,12 @@ impl Control {
                     };
                     return Ok(of.iter().map(found).collect());
                 }
-                (Err(e), _) => e,
-                (Ok(_), Some(code)) => errors::fault(self.brokers(), &doing, code),
+                Ok((Some(code), _)) | Err(code) => code,
             };
             // What is not there is named; what is only unknown to this broker yet is asked for again.
             self.require(of)?;
-            let again = failed.is_some_and(|c| errors::missing(c) || errors::passes(c))
-                || matches!(&fault, LogError::Unusable(text) if text.contains("nknown"));
-            if !again || start.elapsed() > PATIENCE {
-                return Err(fault);
+            if !(errors::missing(code) || errors::passes(code)) || start.elapsed() > PATIENCE {
+                return Err(errors::fault(self.brokers(), &doing, code));
             }
             std::thread::park_timeout(AGAIN);
         }

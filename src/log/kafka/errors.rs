@@ -15,11 +15,11 @@ pub(super) fn words(code: Code) -> String {
     }
 }
 
-/// The code of an error that has one.
+/// The code of an error; one that has none did not come from a broker, and does not pass.
 pub(super) fn code(error: &KafkaError) -> Code {
     match error {
         KafkaError::Transaction(e) => e.code(),
-        other => other.rdkafka_error_code().unwrap_or(Code::Unknown),
+        other => other.rdkafka_error_code().unwrap_or(Code::Fail),
     }
 }
 

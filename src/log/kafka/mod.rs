@@ -1,7 +1,8 @@
 //! Kafka: topics, groups and transactions of a cluster, through librdkafka.
 //!
 //! Separate from the embedded log because only this half needs brokers; everything above sees only the
-//! [`Log`] trait, and no other module names the client. It never writes outside a transaction.
+//! [`Log`] trait, and no other module names the client. It never writes outside a transaction, unless a pipeline
+//! asks for less than exactly-once.
 //!
 //! The end of a partition is its high watermark: what a transaction that is still open has written is
 //! before it. A reader of committed records that is to read up to the end therefore waits until all that was
