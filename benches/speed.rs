@@ -1,8 +1,8 @@
 //! How fast a pipeline runs, as ratios that hold when the machine's speed drifts.
 //!
-//! `cargo bench` prints all of it; `cargo bench -- memory log latency swap start flat kafka` chooses. Parts
-//! are timed in turns with the whole, so that both see the same machine. To measure one core, run it under
-//! `taskset -c 0`.
+//! `cargo bench` prints all of it; `cargo bench -- memory log latency swap start flat kafka kafka-latency`
+//! chooses. Parts are timed in turns with the whole, so that both see the same machine. To measure one core,
+//! run it under `taskset -c 0`.
 
 mod speed {
     pub(crate) mod flat;
@@ -42,7 +42,7 @@ fn main() {
         _ => {}
     }
     let chosen: Vec<String> = args.into_iter().filter(|a| !a.starts_with('-')).collect();
-    let all: [(&str, fn()); 7] = [
+    let all: [(&str, fn()); 8] = [
         ("memory", speed::in_memory::run),
         ("log", speed::through_log::run),
         ("latency", speed::latency::run),
@@ -50,6 +50,7 @@ fn main() {
         ("start", speed::start::run),
         ("flat", speed::flat::run),
         ("kafka", speed::kafka::run),
+        ("kafka-latency", speed::kafka::latency::run),
     ];
     for (name, run) in all {
         if chosen.is_empty() || chosen.iter().any(|c| c == name) {

@@ -4,7 +4,7 @@
 //! or no Maven it is said that this is skipped.
 
 pub(crate) mod copy;
-mod latency;
+pub(crate) mod latency;
 pub(crate) mod pace;
 
 use super::setup;
@@ -186,7 +186,7 @@ fn once(cluster: &Cluster, log: &KafkaLog, side: Side, from: &str) -> (f64, f64)
 }
 
 pub(crate) fn run() {
-    let Some(cluster) = broker::start(Plan::default()) else { return };
+    let Some(cluster) = broker::start(Plan { measured: true, ..broker::ONE }) else { return };
     let log = cluster.connect();
     let from = cluster.name("raw");
     create(&log, &from);
@@ -218,5 +218,4 @@ pub(crate) fn run() {
             RECORDS as f64 / fastest
         );
     }
-    latency::run(&cluster, &log);
 }

@@ -4,7 +4,7 @@
 //! Separate because each case breaks a cluster of its own. One of three is killed; a single one is stopped
 //! in good order, as Kafka itself may tear a transaction where a single node is killed.
 
-use super::broker::{self, Cluster, Plan as Brokers};
+use super::broker::{self, Cluster};
 use super::faults::asked;
 use super::group::{Group, Plan, number, random};
 use rand::RngExt as _;
@@ -46,8 +46,7 @@ fn run(cluster: &Cluster, times: i64, what: &str, mut fault: impl FnMut(&mut Gro
 
 #[test]
 fn a_group_goes_on_when_one_of_three_brokers_is_killed() {
-    const THREE: Brokers = Brokers { nodes: 3, secure: false, set: &[] };
-    let Some(cluster) = asked().then(|| broker::start(THREE)).flatten() else { return };
+    let Some(cluster) = asked().then(|| broker::start(broker::THREE)).flatten() else { return };
     run(&cluster, number("FASTDATA_BOUNCES", TIMES), "kills of a broker", |_, time| {
         let node = usize::try_from(time % 3).unwrap();
         cluster.kill(node);
@@ -57,7 +56,7 @@ fn a_group_goes_on_when_one_of_three_brokers_is_killed() {
 
 #[test]
 fn a_group_goes_on_when_its_only_broker_was_away() {
-    let Some(cluster) = asked().then(|| broker::start(Brokers::default())).flatten() else { return };
+    let Some(cluster) = asked().then(|| broker::start(broker::ONE)).flatten() else { return };
     let away = Duration::from_secs(number("FASTDATA_OUTAGE_SECONDS", AWAY));
     run(&cluster, number("FASTDATA_OUTAGES", 1), "outages of the broker", |group, _| {
         cluster.stop(0);

@@ -21,12 +21,14 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 pub const USER: (&str, &str) = ("alice", "alice-secret");
 
 /// What is to be started.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Plan {
-    /// How many nodes; 0 is 1.
+    /// How many nodes.
     pub nodes: u32,
     /// Further listeners: with a login, with TLS, and with both.
     pub secure: bool,
+    /// To be measured: a JVM as Kafka's own scripts start it, not one that starts fast.
+    pub measured: bool,
     /// Settings of the brokers beside those of every test.
     pub set: &'static [(&'static str, &'static str)],
 }
@@ -41,6 +43,19 @@ wait "$child" 2>/dev/null
 [ -n "$word" ] || rm -rf "$HOME_OF_CLUSTER"
 "#;
 
+/// One node without security.
+pub const ONE: Plan = Plan { nodes: 1, secure: false, measured: false, set: &[] };
+
+/// Three nodes.
+pub const THREE: Plan = Plan { nodes: 3, ..ONE };
+
+/// A JVM that starts fast and needs little.
+const QUICK: &[&str] = &["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
+
+/// A JVM as Kafka's own scripts start it.
+const MEASURED: &[&str] =
+    &["-Xmx1g", "-Xms1g", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-XX:InitiatingHeapOccupancyPercent=35"];
+
 struct Node {
     home: PathBuf,
     ports: BTreeMap<&'static str, u16>,
@@ -50,6 +65,7 @@ struct Node {
 /// A running cluster.
 pub struct Cluster {
     base: PathBuf,
+    jvm: &'static [&'static str],
     classes: String,
     nodes: Vec<Node>,
 }
@@ -57,7 +73,7 @@ pub struct Cluster {
 /// The broker that tests share; `None`: it is said why they are skipped.
 pub fn shared() -> Option<&'static Cluster> {
     static SHARED: OnceLock<Option<Cluster>> = OnceLock::new();
-    SHARED.get_or_init(|| start(Plan::default())).as_ref()
+    SHARED.get_or_init(|| start(ONE)).as_ref()
 }
 
 /// A cluster of its own for one test.
@@ -100,14 +116,14 @@ impl Cluster {
         if plan.secure {
             kinds.extend(["SASL_PLAINTEXT", "SSL", "SASL_SSL"]);
         }
-        let nodes: Vec<Node> = (1..=plan.nodes.max(1))
+        let nodes: Vec<Node> = (1..=plan.nodes)
             .map(|i| Node {
                 home: base.join(format!("node-{i}")),
                 ports: kinds.iter().copied().zip(ports(kinds.len())).collect(),
                 running: Mutex::new(None),
             })
             .collect();
-        let cluster = Self { base, classes, nodes };
+        let cluster = Self { base, jvm: if plan.measured { MEASURED } else { QUICK }, classes, nodes };
         cluster.format(plan);
         (0..cluster.nodes.len()).for_each(|i| cluster.launch(i));
         (0..cluster.nodes.len()).for_each(|i| cluster.ready(i));
@@ -141,7 +157,7 @@ impl Cluster {
 
     fn java(&self, main: &str, home: &Path) -> Command {
         let mut command = Command::new(jars::java());
-        command.args(["-Xmx512m", "-XX:+UseSerialGC", "-XX:-UsePerfData", "-XX:TieredStopAtLevel=1", "-Xshare:auto"]);
+        command.args(self.jvm).args(["-XX:-UsePerfData", "-Xshare:auto"]);
         command.args(["-Djava.awt.headless=true", "-Djava.net.preferIPv4Stack=true"]);
         command.arg(format!("-Dlog4j2.configurationFile={}", home.join("log4j2.properties").display()));
         command.args(["-cp", &self.classes, main]).current_dir(home);

@@ -3,7 +3,7 @@
 //! Separate because what these may do is counted, not refused. The records themselves go on to a sink,
 //! beside a fold of them.
 
-use super::broker::{self, Cluster, Plan as Brokers};
+use super::broker::{self, Cluster};
 use super::exact::{self, Tally};
 use super::faults::asked;
 use super::group::{Group, Plan, number, random};
@@ -62,8 +62,7 @@ fn at_most_once_doubles_nothing() {
 
 /// What came of the records, and of the fold, after brokers died.
 fn bounced(stem: &'static str, mode: &str) -> Option<(Tally, Tally)> {
-    const THREE: Brokers = Brokers { nodes: 3, secure: false, set: &[] };
-    let cluster = asked().then(|| broker::start(THREE)).flatten()?;
+    let cluster = asked().then(|| broker::start(broker::THREE)).flatten()?;
     let times = number("FASTDATA_BOUNCES", BOUNCES);
     let text = format!("{}delivery: {mode}\n{STEPS}", exact::SOURCE);
     let mut group = Group::started(&cluster, Plan { text, ..Plan::exact(stem, 20_000) });

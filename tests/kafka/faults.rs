@@ -2,7 +2,7 @@
 //!
 //! Separate because these tests break what others share, so that most have a broker of their own.
 
-use super::broker::{self, Plan};
+use super::broker;
 use super::groups::{assigned, records, topics, values};
 use crate::harness::wait;
 use fastdata::log::{Answer, Append, FetchLimit, Log, LogError, Start, TopicConfig, Transaction, topic};
@@ -15,7 +15,6 @@ const BRIEF: Duration = Duration::from_millis(50);
 /// A cluster that outlives one node. One that is a single node does not keep what it promises when it is
 /// killed and comes back: for a moment its partitions have no leader, its coordinator then takes the end
 /// of a transaction for written where it is not, and the next end decides for both.
-const THREE: Plan = Plan { nodes: 3, secure: false, set: &[] };
 
 /// Whether faults that take minutes are asked for, such as brokers that are killed.
 pub fn asked() -> bool {
@@ -31,7 +30,7 @@ const COMMITS: i64 = 100;
 
 #[test]
 fn an_append_is_there_once_or_not_at_all_when_the_broker_is_killed() {
-    let Some(cluster) = asked().then(|| broker::start(THREE)).flatten() else { return };
+    let Some(cluster) = asked().then(|| broker::start(broker::THREE)).flatten() else { return };
     let log = cluster.connect();
     log.create_topic("t", &TopicConfig { partitions: 1, ..TopicConfig::default() }).unwrap();
     let at = TopicPartition::new("t", 0);
@@ -73,7 +72,7 @@ fn an_append_is_there_once_or_not_at_all_when_the_broker_is_killed() {
 
 #[test]
 fn results_and_positions_agree_when_the_broker_is_killed() {
-    let Some(cluster) = asked().then(|| broker::start(THREE)).flatten() else { return };
+    let Some(cluster) = asked().then(|| broker::start(broker::THREE)).flatten() else { return };
     let log = cluster.connect();
     let (input, output, spec) = topics(&cluster, &log, 1);
     let at = TopicPartition::new(input, 0);

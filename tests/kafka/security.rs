@@ -22,7 +22,7 @@ fn fault(settings: &Settings) -> String {
 
 #[test]
 fn a_secure_cluster_is_reached_and_each_mistake_is_named() {
-    let Some(cluster) = broker::start(Plan { secure: true, ..Plan::default() }) else { return };
+    let Some(cluster) = broker::start(Plan { secure: true, ..broker::ONE }) else { return };
     let tls = |ca: &str| Some(Tls { ca: Some(cluster.tls(ca)), ..Tls::default() });
     let sasl = |mechanism: &str, password: &str| {
         Some(Sasl { mechanism: mechanism.into(), username: USER.0.into(), password: password.into() })
@@ -72,12 +72,12 @@ const DESCRIBE: u8 = 8;
 
 /// Everybody may do everything who is not told otherwise; who has no name may change that.
 const GUARDED: Plan = Plan {
-    nodes: 1,
     secure: true,
     set: &[
         ("authorizer.class.name", "org.apache.kafka.metadata.authorizer.StandardAuthorizer"),
         ("super.users", "User:ANONYMOUS"),
     ],
+    ..broker::ONE
 };
 
 /// Gives the user a right, or takes it away, with a request of Kafka's protocol: CreateAcls, version 1.

@@ -27,13 +27,11 @@ pub(crate) fn consumer(brokers: &str, topic: &str) -> BaseConsumer {
     consumer
 }
 
-/// A producer as safe as one without transactions can be; `now`: it does not wait for more to send.
-pub(crate) fn producer(brokers: &str, now: bool) -> BaseProducer {
+/// A producer as safe as one without transactions can be, which waits for more to send as long as the client
+/// does by itself.
+pub(crate) fn producer(brokers: &str) -> BaseProducer {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", brokers).set("acks", "all").set("enable.idempotence", "true");
-    if now {
-        config.set("linger.ms", "0");
-    }
     config.create().expect("a producer")
 }
 
@@ -55,7 +53,7 @@ pub(crate) fn send(producer: &BaseProducer, mut record: BaseRecord<'_, [u8], [u8
 pub(crate) fn run(args: &[String]) {
     let [brokers, from, to, until] = args else { panic!("four words, not {args:?}") };
     let follow = until == "follow";
-    let (consumer, producer) = (consumer(brokers, from), producer(brokers, follow));
+    let (consumer, producer) = (consumer(brokers, from), producer(brokers));
     let (mut ended, mut sent) = (0, 0);
     while follow || ended < 4 {
         match consumer.poll(Duration::from_millis(if follow { 5 } else { 100 })) {

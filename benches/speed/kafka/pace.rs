@@ -17,7 +17,7 @@ pub(crate) fn now() -> u64 {
 pub(crate) fn run(args: &[String]) {
     let [brokers, topic, records, per_second] = args else { panic!("four words, not {args:?}") };
     let [records, per_second] = [records, per_second].map(|n| n.parse::<u64>().expect("a number"));
-    let producer = copy::producer(brokers, true);
+    let producer = copy::producer(brokers);
     let made = setup::records(0, usize::try_from(records).expect("not that many"), 0);
     let start = Instant::now();
     for i in 0..records {
