@@ -81,6 +81,11 @@ impl Intake {
                 if !foreign.iter().zip(&committed).any(behind) {
                     return Ok(true);
                 }
+                if looked.is_none() {
+                    let topics: BTreeSet<&str> = foreign.iter().map(|at| &*at.topic).collect();
+                    let topics: Vec<String> = topics.iter().map(|t| format!("`{t}`")).collect();
+                    tracing::info!("waits until other instances have read their part of {}", topics.join(", "));
+                }
                 looked = Some(Instant::now());
             }
             if self.stopping() || self.turn()? == Turn::Revoked {

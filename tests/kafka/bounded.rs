@@ -6,16 +6,32 @@
 use super::broker;
 use super::group::{Group, Plan};
 
-/// Records that are there.
-const RECORDS: i64 = 40_000;
+/// Records that are there: more than one instance reads before the next has joined.
+const RECORDS: i64 = 300_000;
+
+/// What an instance says that has come to the end of its part.
+const WAITS: &str = "have read their part of";
 
 #[test]
 fn instances_that_run_to_the_end_wait_for_each_other() {
     let Some(cluster) = broker::shared() else { return };
-    let mut group = Group::new(cluster, Plan::exact("bounded", 0));
+    let with = "-v --kafka session.timeout.ms=30000".to_owned();
+    let mut group = Group::new(cluster, Plan { instances: 2, with, ..Plan::exact("bounded", 0) });
     group.feed.allow(RECORDS);
     group.until("the records to be written", |g| (g.feed.written() >= RECORDS).then_some(()));
-    let mut running: Vec<_> = (0..3).map(|_| group.start("--until-end")).collect();
+    for _ in 0..2 {
+        let instance = group.start("--until-end");
+        group.instances.push(instance);
+    }
+    group.complete();
+    // One is held up in the midst of it; the other reads its own part, and then waits.
+    let mut running = std::mem::take(&mut group.instances);
+    running[1].process.signal("STOP");
+    let first = running[0].name.clone();
+    group.until("the other one to wait", |g| g.said(&first).contains(WAITS).then_some(()));
+    assert!(group.taken() < RECORDS, "nothing was left to wait for");
+    assert!(running[0].process.child().try_wait().unwrap().is_none(), "it did not wait\n{}", group.said(&first));
+    running[1].process.signal("CONT");
     for instance in &mut running {
         let status = instance.process.wait();
         assert_eq!(status.code(), Some(0), "{}", group.said(&instance.name));
