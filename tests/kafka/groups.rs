@@ -150,3 +150,49 @@ fn a_member_that_the_group_has_given_up_commits_nothing() {
     undone(&mut *committer, &bare);
     assert_eq!(values(&log, &output), ["one", "four"]);
 }
+
+/// The client was told to stop reading what is paused and has piled up; it does not forget that by itself.
+#[test]
+fn a_paused_partition_that_goes_and_comes_back_is_read() {
+    let Some(cluster) = broker::shared() else { return };
+    let log = cluster.connect();
+    let (input, _, spec) = topics(cluster, &log, 2);
+    let at: Vec<TopicPartition> = (0..2).map(|p| TopicPartition::new(input.as_str(), p)).collect();
+    let many: Vec<String> = (0..10_000).map(|i| i.to_string()).collect();
+    let feed: Vec<Append> = at.iter().map(|at| Append { to: at.clone(), records: records(&many) }).collect();
+    log.appender().unwrap().append(&feed).unwrap();
+
+    let mut first = log.join(&spec).unwrap();
+    assert_eq!(assigned(&mut *first).len(), 2);
+    at.iter().for_each(|at| first.seek(at, Offset(0)).unwrap());
+    first.pause(&at, true).unwrap();
+    for _ in 0..20 {
+        assert!(matches!(first.poll(FetchLimit::default(), BRIEF).unwrap(), GroupEvent::Idle), "all is paused");
+    }
+    // Another member takes one of them and leaves again.
+    let mut second = cluster.connect().join(&spec).unwrap();
+    let (mut here, mut there) = (0, 0);
+    let mut step = |member: &mut dyn Member, has: &mut usize| match member.poll(FetchLimit::default(), BRIEF).unwrap() {
+        GroupEvent::Assigned(told) => *has = told.len(),
+        GroupEvent::Revoked(_) => *has = 0,
+        _ => {}
+    };
+    wait::until("a partition each", || {
+        step(&mut *first, &mut here);
+        step(&mut *second, &mut there);
+        ((here, there) == (1, 1)).then_some(())
+    });
+    second.leave().unwrap();
+    wait::until("both partitions", || {
+        step(&mut *first, &mut here);
+        (here == 2).then_some(())
+    });
+    at.iter().for_each(|at| first.seek(at, Offset(0)).unwrap());
+    let mut read = [0, 0];
+    wait::until("all records of both", || {
+        if let GroupEvent::Records(fetched) = first.poll(FetchLimit::default(), BRIEF).unwrap() {
+            read[fetched.origin.partition.0 as usize] += fetched.records.len();
+        }
+        (read == [10_000, 10_000]).then_some(())
+    });
+}

@@ -142,7 +142,8 @@ impl Feed {
     }
 
     /// Sets which partitions there are; nothing is read before [`Self::seek`].
-    pub(super) fn reset(&mut self, of: impl IntoIterator<Item = TopicPartition>) {
+    pub(super) fn reset(&mut self, of: impl IntoIterator<Item = TopicPartition>) -> KafkaResult<()> {
+        self.release()?;
         self.parts = of
             .into_iter()
             .map(|at| Part {
@@ -158,6 +159,18 @@ impl Feed {
             })
             .collect();
         (self.last, self.turn, self.stale) = (0, 0, false);
+        Ok(())
+    }
+
+    /// Takes back what the client was told of pauses. It does not forget a pause with the assignment: a
+    /// partition that comes back would stay silent.
+    fn release(&mut self) -> KafkaResult<()> {
+        let mut list = TopicPartitionList::new();
+        for part in self.parts.iter_mut().filter(|p| p.held) {
+            part.held = false;
+            list.add_partition(&part.at.topic, raw(part.at.partition));
+        }
+        if list.count() > 0 { self.client.resume(&list) } else { Ok(()) }
     }
 
     pub(super) fn partitions(&self) -> impl Iterator<Item = &TopicPartition> {
@@ -196,16 +209,10 @@ impl Feed {
         if !std::mem::take(&mut self.stale) {
             return Ok(());
         }
-        let held: Vec<_> = self.parts.iter().filter(|p| p.held).map(|p| p.at.clone()).collect();
-        if !held.is_empty() {
-            self.client.resume(&super::control::list(held.iter().map(|at| &**at)))?;
-        }
+        self.release()?;
         let mut list = TopicPartitionList::new();
-        for part in &mut self.parts {
-            part.held = false;
-            if part.active {
-                list.add_partition_offset(&part.at.topic, raw(part.at.partition), Raw::Offset(part.next))?;
-            }
+        for part in self.parts.iter().filter(|p| p.active) {
+            list.add_partition_offset(&part.at.topic, raw(part.at.partition), Raw::Offset(part.next))?;
         }
         self.client.assign(&list)
     }

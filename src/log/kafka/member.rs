@@ -124,7 +124,7 @@ impl KafkaMember {
         let had: Vec<TopicPartition> = self.feed.partitions().cloned().collect();
         let told = self.desk.seated();
         self.pending = None;
-        self.feed.reset([]);
+        self.feed.reset([]).map_err(|e| self.fault(&e))?;
         if self.feed.client.assignment_lost() {
             self.desk.rise();
         }
@@ -182,7 +182,7 @@ impl KafkaMember {
             }
             told.push((at.clone(), position.map(|p| p.next)));
         }
-        self.feed.reset(at);
+        self.feed.reset(at).map_err(|e| self.fault(&e))?;
         self.desk.sit(Seat::new(metadata, &told, |topic| self.watch.id(topic).to_owned()));
         Ok(Some(GroupEvent::Assigned(told)))
     }

@@ -123,7 +123,8 @@ impl KafkaReader {
         let watch = Watch::new(control, from.iter().map(|(at, _)| at.topic.clone()))?;
         watch.in_range(from)?;
         let mut feed = Feed::new(client(&control.settings, &control.settings.reader(READERS), &Context::default())?);
-        feed.reset(from.iter().map(|(at, _)| at.clone()));
+        let reset = feed.reset(from.iter().map(|(at, _)| at.clone()));
+        reset.map_err(|e| errors::fault(control.brokers(), "reading", errors::code(&e)))?;
         for (at, offset) in from {
             feed.seek(at, *offset);
         }
