@@ -11,3 +11,4 @@ mod readme;
 mod round_trip;
 mod shipped;
 mod signals;
+mod silence;

@@ -271,7 +271,11 @@ impl Task {
         }
         let after = self.time.settle();
         self.dirty |= after != before;
-        self.pass_time(before, after, now, false)
+        let waiting = self.outbox.bytes();
+        self.pass_time(before, after, now, false)?;
+        // The wall clock alone may close a window.
+        self.dirty |= self.outbox.bytes() != waiting;
+        Ok(())
     }
 
     /// Closes every window.
@@ -338,13 +342,16 @@ impl Task {
         let offsets = self.progress.inputs.iter().zip(&self.plan.inputs).filter(|(p, _)| p.next > 0);
         let offsets = offsets
             .map(|(p, i)| (TopicPartition { topic: i.topic().clone(), partition: self.id.partition }, Offset(p.next)));
+        let appends = self.outbox.take();
+        // Whatever there is to write is committed, whoever has caused it.
+        let dirty = std::mem::take(&mut self.dirty) || !appends.is_empty() || !changes.is_empty();
         Ok(TaskCommit {
             task: self.id,
             offsets: offsets.collect(),
-            appends: self.outbox.take(),
+            appends,
             changes,
             progress: TaskProgress { latency: Latency::default(), ..self.progress.clone() },
-            dirty: std::mem::take(&mut self.dirty),
+            dirty,
         })
     }
 }
