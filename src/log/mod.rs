@@ -226,6 +226,9 @@ pub trait Member: Send {
 pub struct Transaction {
     /// Outputs, dead letters, changelogs, progress: in this order within each partition.
     pub appends: Vec<Append>,
+    /// Where in `appends` a part begins that takes what is before it as there: with less than
+    /// [`Delivery::ExactlyOnce`] it is not begun earlier, so that state never forgets what was not sent.
+    pub parts: Vec<usize>,
     /// The next offset to read of each input partition.
     pub offsets: Vec<(TopicPartition, Offset)>,
 }

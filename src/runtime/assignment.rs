@@ -50,6 +50,8 @@ pub(super) struct Assignment<'a> {
     pub(super) handle: &'a tokio::runtime::Handle,
     pub(super) models: &'a Arc<Models>,
     pub(super) copies: &'a Copies,
+    /// Nothing of this run was committed yet: it begins where it was told to, else where it was.
+    pub(super) fresh: &'a AtomicBool,
     /// The topics, where they were just looked at.
     pub(super) there: Option<Partitions>,
 }
@@ -142,7 +144,8 @@ impl Assignment<'_> {
             samples: self.engine.samples.clone(),
             custom: self.engine.custom.clone(),
         };
-        let fresh = self.options.from != From::Committed;
+        let from = self.from();
+        let fresh = from != From::Committed;
         let committed: Given = given.into_iter().map(|(at, offset)| (at, offset.filter(|_| !fresh))).collect();
         let (mut tasks, mut was, mut own) = (Vec::new(), Vec::new(), Own::new());
         let mut reports = restore::reports(log, &plan.name)?;
@@ -163,7 +166,11 @@ impl Assignment<'_> {
             }
         }
         let marks = self.restore(&mut tasks, &was, given_up)?;
-        let starts = self.starts(&committed)?;
+        let starts = self.starts(&committed, from)?;
+        for task in tasks.iter_mut().filter(|_| fresh) {
+            let own = task.partitions();
+            starts.iter().filter(|(at, _)| own.contains(at)).for_each(|(at, start)| task.begin_at(at, *start));
+        }
         let ends = if self.options.until_end { Some(self.ends()?) } else { None };
         let course = course(plan, &around.partitions);
         let outdated = reports.outdated(self.engine.clock.now());
@@ -188,9 +195,14 @@ impl Assignment<'_> {
         Ok(marks)
     }
 
+    /// Where to begin.
+    fn from(&self) -> From {
+        if self.fresh.load(Ordering::Relaxed) { self.options.from } else { From::Committed }
+    }
+
     /// Where each partition is read from.
-    fn starts(&self, committed: &Given) -> Result<Vec<(TopicPartition, Offset)>, Fault> {
-        let (plan, log, from) = (&self.engine.plan, &self.engine.log, self.options.from);
+    fn starts(&self, committed: &Given, from: From) -> Result<Vec<(TopicPartition, Offset)>, Fault> {
+        let (plan, log) = (&self.engine.plan, &self.engine.log);
         let start = |(at, offset): &(TopicPartition, Option<Offset>)| {
             let internal = plan.is_repartition(&at.topic);
             let offset = match (offset, from) {
@@ -276,6 +288,7 @@ impl Assignment<'_> {
             }
             over.store(true, Ordering::Relaxed);
             let closed = commits.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            self.fresh.fetch_and(!closed.committed, Ordering::Relaxed);
             if let (Ok(_), Some(marks)) = (&outcome, closed.marks) {
                 self.keep(self.back(working), &marks);
             }

@@ -47,6 +47,8 @@ pub(super) struct Closed {
     pub(super) committer: Box<dyn Committer>,
     /// How far each changelog is known; none after a fault.
     pub(super) marks: Option<Marks>,
+    /// Whether anything of a task was committed.
+    pub(super) committed: bool,
 }
 
 /// The owner of transactions.
@@ -66,6 +68,7 @@ pub(super) struct Commits {
     /// Of the last commit.
     positions: Vec<(TopicPartition, Offset)>,
     reported: Option<Instant>,
+    committed: bool,
 }
 
 impl Commits {
@@ -91,6 +94,7 @@ impl Commits {
             latency: BTreeMap::new(),
             positions: Vec::new(),
             reported: None,
+            committed: false,
         }
     }
 
@@ -117,7 +121,7 @@ impl Commits {
             let failed = outcome.is_err();
             // The intake hangs up only once the run is over.
             if done.send(outcome).is_err() || failed {
-                return Closed { committer: self.committer, marks: None };
+                return Closed { committed: self.committed, committer: self.committer, marks: None };
             }
         }
         // Where the group hands out its partitions anew the run goes on.
@@ -137,7 +141,7 @@ impl Commits {
             }
         }
         self.trimming.finish();
-        Closed { committer: self.committer, marks: Some(self.marks) }
+        Closed { committed: self.committed, committer: self.committer, marks: Some(self.marks) }
     }
 
     fn commit(&mut self, mut ready: Vec<(TaskCommit, Vec<Instant>)>) -> Result<(), Fault> {
@@ -147,7 +151,7 @@ impl Commits {
             return Ok(());
         }
         ready.sort_by_key(|(commit, _)| commit.task);
-        let mut transaction = Transaction::default();
+        let (mut transaction, mut state) = (Transaction::default(), Vec::new());
         let mut progress = RecordsBuilder::default();
         let now = self.clock.now();
         for (commit, _) in &mut ready {
@@ -158,7 +162,7 @@ impl Commits {
                 changes.iter().for_each(|(key, value)| records.push(Some(key), value.as_deref(), now));
                 let to =
                     TopicPartition { topic: self.plan.state_topic(&step).into(), partition: commit.task.partition };
-                transaction.appends.push(Append { to, records: records.finish() });
+                state.push(Append { to, records: records.finish() });
             }
             commit.progress.latency = self.latency.get(&commit.task).cloned().unwrap_or_default();
             let value = serde_json::to_vec(&commit.progress).map_err(Fault::internal)?;
@@ -171,6 +175,11 @@ impl Commits {
             self.presence.say(&self.info, now, &mut progress)?;
             self.reported = Some(Instant::now());
         }
+        if !state.is_empty() {
+            let results = transaction.appends.len();
+            transaction.parts = vec![results, results + state.len()];
+            transaction.appends.append(&mut state);
+        }
         let to = TopicPartition::new(progress_topic(&self.plan.name), 0);
         transaction.appends.push(Append { to, records: progress.finish() });
         self.within_limit(&ready)?;
@@ -182,6 +191,7 @@ impl Commits {
             transaction = late;
         }
         let firsts = self.attempt(&transaction)?;
+        self.committed |= !ready.is_empty();
         for (append, first) in transaction.appends.iter().zip(firsts) {
             if let (Some(mark), Some(first)) = (self.marks.get_mut(&append.to), first) {
                 // Nobody else writes between them; where somebody did, less is known than could be.

@@ -130,7 +130,7 @@ impl Idle {
         let mut records = RecordsBuilder::default();
         let said = push(&instance(&self.info, now), now, &mut records).and_then(|()| {
             let appends = vec![to_progress(&self.info, records)];
-            Ok(committer.commit(&Transaction { appends, offsets: Vec::new() })?)
+            Ok(committer.commit(&Transaction { parts: Vec::new(), appends, offsets: Vec::new() })?)
         });
         if let Err(e) = said {
             tracing::debug!("an instance without partitions could not say that it is there: {e}");

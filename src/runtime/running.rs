@@ -113,18 +113,18 @@ impl Engine {
     /// The fault that ended the run.
     pub async fn run(&self, options: &RunOptions, stop: &Stop) -> Result<(), Fault> {
         let engine = self.clone();
-        let (mut options, stop) = (options.clone(), stop.clone());
+        let (options, stop) = (options.clone(), stop.clone());
         let handle = tokio::runtime::Handle::current();
         let run = move || {
             topics::sources(&engine.plan, engine.log.as_ref())?;
             let since = engine.clock.now();
             let mut wait = BACKOFF;
+            let fresh = AtomicBool::new(true);
             loop {
                 let begun = engine.clock.now();
-                match engine.attempt(&options, since, &stop, &handle) {
+                match engine.attempt(&options, &fresh, since, &stop, &handle) {
                     Err(Fault::Abort(why)) if !stop.asked() => {
                         tracing::warn!("going back to what was committed: {why}");
-                        options.from = From::Committed;
                         // One that had worked for a while is no sign that the next will fail.
                         let worked = engine.clock.now() - begun > millis(SELDOM);
                         wait = if worked { BACKOFF } else { (wait * 2).min(SELDOM) };
@@ -142,12 +142,13 @@ impl Engine {
     fn attempt(
         &self,
         options: &RunOptions,
+        fresh: &AtomicBool,
         since: i64,
         stop: &Stop,
         handle: &tokio::runtime::Handle,
     ) -> Result<(), Fault> {
         let (plan, log) = (&self.plan, self.log.as_ref());
-        if options.from != From::Committed {
+        if options.from != From::Committed && fresh.load(Ordering::Relaxed) {
             topics::forget(plan, log)?;
         }
         let mut there = Some(topics::prepare(plan, log)?);
@@ -169,7 +170,6 @@ impl Engine {
                 let (models, stop) = (models.clone(), stop.clone());
                 move || watch(&stop, &models)
             });
-            let mut round = options.clone();
             let mut idle = Idle::new(self.info(options, since), self.clock.clone());
             let outcome = loop {
                 let given = match self.given(&mut idle, member.as_mut(), committer.as_mut(), stop, &copies) {
@@ -183,11 +183,11 @@ impl Engine {
                 let ended;
                 // What was found a moment ago need not be looked at again; later, topics may have grown.
                 let there = there.take().filter(|_| !idle.waited());
-                let (engine, models, copies, options) = (self, &models, &copies, &round);
-                let assignment = Assignment { engine, options, since, stop, handle, models, copies, there };
+                let (engine, models, copies) = (self, &models, &copies);
+                let assignment = Assignment { engine, options, fresh, since, stop, handle, models, copies, there };
                 (ended, member, committer) = assignment.run(member, committer, given);
                 match ended {
-                    Ok(Ending::Revoked) => round.from = From::Committed,
+                    Ok(Ending::Revoked) => {}
                     Ok(Ending::Done) => break Ok(()),
                     Err(fault) => break Err(fault),
                 }

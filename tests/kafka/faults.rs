@@ -98,7 +98,7 @@ fn results_and_positions_agree_when_the_broker_is_killed() {
         while next < COMMITS {
             let append = Append { to: output.clone(), records: records(&[next.to_string()]) };
             let offsets = vec![(at.clone(), Offset(next + 1))];
-            match committer.commit(&Transaction { appends: vec![append], offsets }) {
+            match committer.commit(&Transaction { parts: Vec::new(), appends: vec![append], offsets }) {
                 Ok(_) => next += 1,
                 Err(e) => {
                     // What a run does: it goes on from what the group has, whatever became of the last one.

@@ -6,7 +6,7 @@ use super::broker::{self, Cluster};
 use crate::harness::wait;
 use fastdata::log::kafka::{KafkaLog, Settings};
 use fastdata::log::{
-    Answer, Append, Committer, FetchLimit, GroupEvent, GroupSpec, Log, LogError, Member, Start, TopicConfig,
+    Answer, Append, Committer, Delivery, FetchLimit, GroupEvent, GroupSpec, Log, LogError, Member, Start, TopicConfig,
     Transaction,
 };
 use fastdata::record::{Offset, Records, RecordsBuilder, TopicPartition};
@@ -53,7 +53,7 @@ pub fn assigned(member: &mut dyn Member) -> Vec<(TopicPartition, Option<Offset>)
 
 fn writes(to: &TopicPartition, word: &str, next: &TopicPartition, offset: i64) -> Transaction {
     let append = Append { to: to.clone(), records: records(&[word.to_owned()]) };
-    Transaction { appends: vec![append], offsets: vec![(next.clone(), Offset(offset))] }
+    Transaction { parts: Vec::new(), appends: vec![append], offsets: vec![(next.clone(), Offset(offset))] }
 }
 
 fn undone(committer: &mut dyn Committer, transaction: &Transaction) {
@@ -144,7 +144,8 @@ fn a_member_that_the_group_has_given_up_commits_nothing() {
     assert_eq!(told.len(), 2);
     undone(&mut *committer, &writes(&output, "two", &at, 0));
     // Without positions of its own a transaction is checked all the same.
-    let bare = Transaction { appends: writes(&output, "three", &at, 0).appends, offsets: Vec::new() };
+    let bare =
+        Transaction { parts: Vec::new(), appends: writes(&output, "three", &at, 0).appends, offsets: Vec::new() };
     undone(&mut *committer, &bare);
     second.committer().unwrap().commit(&writes(&output, "four", &at, 0)).unwrap();
     undone(&mut *committer, &bare);
@@ -172,7 +173,7 @@ fn a_paused_partition_that_goes_and_comes_back_is_read() {
     // Another member takes one of them and leaves again.
     let mut second = cluster.connect().join(&spec).unwrap();
     let (mut here, mut there) = (0, 0);
-    let mut step = |member: &mut dyn Member, has: &mut usize| match member.poll(FetchLimit::default(), BRIEF).unwrap() {
+    let step = |member: &mut dyn Member, has: &mut usize| match member.poll(FetchLimit::default(), BRIEF).unwrap() {
         GroupEvent::Assigned(told) => *has = told.len(),
         GroupEvent::Revoked(_) => *has = 0,
         _ => {}
@@ -195,4 +196,38 @@ fn a_paused_partition_that_goes_and_comes_back_is_read() {
         }
         (read == [10_000, 10_000]).then_some(())
     });
+}
+
+/// Without transactions, what takes something else as there is not written where that was refused.
+#[test]
+fn a_part_that_follows_another_is_not_written_before_it() {
+    let Some(cluster) = broker::shared() else { return };
+    // Larger than brokers take: the client sends it, and is refused.
+    const LARGE: usize = 3 << 20;
+    let mut settings = cluster.settings();
+    settings.properties.push(("message.max.bytes".into(), (LARGE * 2).to_string()));
+    let log = KafkaLog::connect(&settings).unwrap();
+    let (input, output, spec) = topics(cluster, &log, 1);
+    let (state, next) = (cluster.name("state"), TopicPartition::new(input.as_str(), 0));
+    log.create_topic(&state, &TopicConfig { partitions: 1, ..TopicConfig::default() }).unwrap();
+    let state = TopicPartition::new(state, 0);
+    let spec = GroupSpec { delivery: Delivery::AtLeastOnce, ..spec };
+    let mut member = log.join(&spec).unwrap();
+    assigned(&mut *member);
+    let mut committer = member.committer().unwrap();
+    let transaction = |result: String| Transaction {
+        appends: vec![
+            Append { to: output.clone(), records: records(&[result]) },
+            Append { to: state.clone(), records: records(&["gone".into()]) },
+        ],
+        parts: vec![1],
+        offsets: vec![(next.clone(), Offset(1))],
+    };
+    let refused = committer.commit(&transaction("x".repeat(LARGE)));
+    assert!(refused.is_err(), "{refused:?}");
+    assert!(values(&log, &state).is_empty(), "state has forgotten a result that is not there");
+    committer.commit(&transaction("small".into())).unwrap();
+    committer.settle().unwrap();
+    assert_eq!((values(&log, &output), values(&log, &state)), (vec!["small".to_owned()], vec!["gone".to_owned()]));
+    assert_eq!(log.committed(&spec.group, &[next]).unwrap(), [Some(Offset(1))]);
 }

@@ -2,6 +2,7 @@
 //!
 //! Messages are compared as a whole, because a message that is half right misleads.
 
+mod from;
 mod limits;
 mod mistakes;
 mod models;

@@ -295,6 +295,7 @@ const CHILD: &str = "FASTDATA_TEST_HOLDS_A_LEASE_IN";
 #[test]
 fn the_lease_of_a_killed_process_is_free_at_once_and_its_commit_is_there() {
     let transaction = || Transaction {
+        parts: Vec::new(),
         appends: vec![Append { to: TopicPartition::new("t", 0), records: some(&["out"]) }],
         offsets: vec![(TopicPartition::new("t", 0), Offset(2))],
     };
@@ -458,7 +459,7 @@ fn deletions_are_forgotten_only_when_every_pipeline_has_read_them() {
     let mut committer = member.committer().unwrap();
     let mut commit = |next| {
         let offsets = vec![(TopicPartition::new("t", 0), Offset(next))];
-        committer.commit(&Transaction { appends: vec![], offsets }).unwrap();
+        committer.commit(&Transaction { parts: Vec::new(), appends: vec![], offsets }).unwrap();
     };
     let mut after = |next, now| {
         commit(next);

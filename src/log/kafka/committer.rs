@@ -17,7 +17,7 @@ use super::control::{AGAIN, Control, PATIENCE, raw};
 use super::errors;
 use super::producer::{Failed, Mode, Writer};
 use crate::faults::{self, Mistake};
-use crate::log::{Committer, Delivery, LogError, LogResult, Transaction};
+use crate::log::{Append, Committer, Delivery, LogError, LogResult, Transaction};
 use crate::record::{Offset, TopicPartition};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerGroupMetadata};
 use rdkafka::error::RDKafkaErrorCode as Code;
@@ -25,7 +25,7 @@ use rdkafka::{Offset as Raw, TopicPartitionList};
 use std::collections::BTreeMap;
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What a member holds between two decisions of its group.
 pub(super) struct Seat {
@@ -41,10 +41,11 @@ impl Seat {
     pub(super) fn new(
         metadata: ConsumerGroupMetadata,
         told: &[(TopicPartition, Option<Offset>)],
+        known: &[&(TopicPartition, Option<Offset>)],
         id: impl Fn(&str) -> String,
     ) -> Self {
         let ids = told.iter().map(|(at, _)| (at.clone(), id(&at.topic))).collect();
-        let known = told.iter().filter_map(|(at, offset)| Some((at.clone(), (*offset)?))).collect();
+        let known = known.iter().filter_map(|(at, offset)| Some((at.clone(), (*offset)?))).collect();
         let lowest = told.iter().map(|(at, _)| at.partition.0).min();
         let slot = lowest.map_or_else(super::unique, |p| p.to_string());
         Self { metadata: Arc::new(metadata), ids, known: Mutex::new(known), slot }
@@ -73,6 +74,10 @@ impl Desk {
     }
 }
 
+/// How long a member without transactions takes for granted that it is one: less than a group takes to give up
+/// one that is silent.
+const TRUST: Duration = Duration::from_secs(1);
+
 /// What is being done where positions move outside transactions.
 const MOVING: &str = "committing positions";
 
@@ -90,6 +95,8 @@ pub(super) struct KafkaCommitter {
     pub(super) writer: Option<Writer>,
     /// What became of positions that are on their way.
     pub(super) moving: Option<Moving>,
+    /// When positions were last moved, outside transactions.
+    pub(super) heard: Option<Instant>,
 }
 
 impl KafkaCommitter {
@@ -124,14 +131,14 @@ impl KafkaCommitter {
     fn write(
         &mut self,
         mode: Mode,
-        transaction: &Transaction,
+        appends: &[Append],
         positions: Option<(TopicPartitionList, Arc<ConsumerGroupMetadata>)>,
     ) -> LogResult<Vec<Option<Offset>>> {
         let writer = match &mut self.writer {
             Some(writer) if *writer.mode() == mode => writer,
             slot => slot.insert(Writer::new(&self.control, mode)),
         };
-        let written = writer.write(&transaction.appends, positions);
+        let written = writer.write(appends, positions);
         match written {
             Ok(firsts) => Ok(firsts.into_iter().map(|first| first.map(Offset)).collect()),
             Err(Failed::Refused(e)) => Err(e),
@@ -146,6 +153,31 @@ impl KafkaCommitter {
                 Err(self.undone(format!("it is not known whether it was committed: {error}")))
             }
         }
+    }
+
+    /// Writes part after part, each once all before it has arrived: state that forgets a result is not there
+    /// before the result is.
+    fn write_in_turn(&mut self, transaction: &Transaction) -> LogResult<Vec<Option<Offset>>> {
+        let (mut firsts, mut start) = (Vec::with_capacity(transaction.appends.len()), 0);
+        for end in transaction.parts.iter().copied().chain([transaction.appends.len()]) {
+            if let Some(part) = transaction.appends.get(start..end).filter(|part| !part.is_empty()) {
+                firsts.extend(self.write(Mode::AtLeastOnce, part, None)?);
+            }
+            start = end;
+        }
+        Ok(firsts)
+    }
+
+    /// Makes sure that this is still a member, where that has not been heard for a while: one that was asleep
+    /// would write state over that of whoever has its partitions now.
+    fn still_a_member(&mut self, seat: &Seat) -> LogResult<()> {
+        if self.heard.is_some_and(|at| at.elapsed() < TRUST) {
+            return Ok(());
+        }
+        self.moved()?;
+        let positions = self.positions(seat, &[])?;
+        self.move_on(positions)?;
+        self.moved()
     }
 
     /// Begins to move the positions of the group, outside any transaction. On a thread of its own, as the
@@ -179,7 +211,10 @@ impl KafkaCommitter {
     fn moved(&mut self) -> LogResult<()> {
         let Some(told) = self.moving.take() else { return Ok(()) };
         match told.recv_timeout(PATIENCE * 2).unwrap_or(Err(Code::RequestTimedOut)) {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                self.heard = Some(Instant::now());
+                Ok(())
+            }
             Err(code) if errors::superseded(code) || errors::passes(code) => {
                 Err(self.undone(format!("{MOVING}: {}", errors::words(code))))
             }
@@ -198,28 +233,29 @@ impl Committer for KafkaCommitter {
             Delivery::ExactlyOnce if faults::planted(Mistake::OffsetsFirst) => {
                 self.move_on(positions)?;
                 self.moved()?;
-                self.write(Mode::Transactions(format!("{}-{}", self.group, seat.slot)), transaction, None)?
+                self.write(Mode::Transactions(format!("{}-{}", self.group, seat.slot)), &transaction.appends, None)?
             }
             Delivery::ExactlyOnce if faults::planted(Mistake::OffsetsAfter) => {
                 let mode = Mode::Transactions(format!("{}-{}", self.group, seat.slot));
-                let written = self.write(mode, transaction, None)?;
+                let written = self.write(mode, &transaction.appends, None)?;
                 self.move_on(positions)?;
                 self.moved()?;
                 written
             }
             Delivery::ExactlyOnce if faults::planted(Mistake::Unfenced) => {
                 let mode = Mode::Transactions(format!("{}-{}", self.group, std::process::id()));
-                let written = self.write(mode, transaction, None)?;
+                let written = self.write(mode, &transaction.appends, None)?;
                 drop(self.move_on(positions).and_then(|()| self.moved()));
                 written
             }
             Delivery::ExactlyOnce => {
                 let id = format!("{}-{}", self.group, seat.slot);
-                self.write(Mode::Transactions(id), transaction, Some((positions, seat.metadata.clone())))?
+                self.write(Mode::Transactions(id), &transaction.appends, Some((positions, seat.metadata.clone())))?
             }
             Delivery::AtLeastOnce => {
                 // While the next records are on their way, the positions of these move.
-                let written = self.write(Mode::AtLeastOnce, transaction, None)?;
+                self.still_a_member(&seat)?;
+                let written = self.write_in_turn(transaction)?;
                 self.moved()?;
                 self.move_on(positions)?;
                 written
@@ -228,7 +264,7 @@ impl Committer for KafkaCommitter {
                 self.move_on(positions)?;
                 self.moved()?;
                 // Tried again, what has arrived would be there twice.
-                self.write(Mode::AtMostOnce, transaction, None).map_err(|e| match e {
+                self.write(Mode::AtMostOnce, &transaction.appends, None).map_err(|e| match e {
                     LogError::Busy(why) => self.undone(why),
                     e => e,
                 })?

@@ -183,7 +183,9 @@ impl KafkaMember {
             told.push((at.clone(), position.map(|p| p.next)));
         }
         self.feed.reset(at).map_err(|e| self.fault(&e))?;
-        self.desk.sit(Seat::new(metadata, &told, |topic| self.watch.id(topic).to_owned()));
+        // A position in a topic that is no more must not be sent as one in the topic that has its name now.
+        let known: Vec<_> = told.iter().filter(|(at, _)| self.stale.iter().all(|(stale, _)| stale != at)).collect();
+        self.desk.sit(Seat::new(metadata, &told, &known, |topic| self.watch.id(topic).to_owned()));
         Ok(Some(GroupEvent::Assigned(told)))
     }
 
@@ -245,6 +247,7 @@ impl Member for KafkaMember {
             member: Arc::downgrade(&self.feed.client),
             writer: None,
             moving: None,
+            heard: None,
         }))
     }
 

@@ -64,6 +64,12 @@ impl Task {
         self.plan.nodes.iter().zip(&self.operators).map(|(node, operator)| (node.name.as_str(), operator.size().keys))
     }
 
+    /// Begins one of its inputs where the run was told to, which is committed even if nothing ever comes.
+    pub(in crate::runtime) fn begin_at(&mut self, at: &TopicPartition, offset: Offset) {
+        self.go_to(at, offset);
+        (self.chosen, self.dirty) = (true, true);
+    }
+
     /// Goes to another position in one of its inputs than its progress says.
     pub(in crate::runtime) fn go_to(&mut self, at: &TopicPartition, offset: Offset) {
         let input = self.plan.inputs.iter().position(|i| *i.topic() == at.topic);

@@ -82,6 +82,8 @@ pub struct Task {
     told: Option<(i64, bool)>,
     /// What waits for its turn, where inputs are read as one sequence.
     ordered: Option<Ordered>,
+    /// Where it begins was chosen, not found.
+    chosen: bool,
     dirty: bool,
 }
 
@@ -131,6 +133,7 @@ impl Task {
             absent,
             told: None,
             ordered: None,
+            chosen: false,
             dirty: false,
         }
     }
@@ -339,7 +342,8 @@ impl Task {
         }
         self.progress.at = now;
         self.progress.watermark = self.time.clone();
-        let offsets = self.progress.inputs.iter().zip(&self.plan.inputs).filter(|(p, _)| p.next > 0);
+        // Where nothing was read there is no position to speak of, unless it was chosen.
+        let offsets = self.progress.inputs.iter().zip(&self.plan.inputs).filter(|(p, _)| self.chosen || p.next > 0);
         let offsets = offsets
             .map(|(p, i)| (TopicPartition { topic: i.topic().clone(), partition: self.id.partition }, Offset(p.next)));
         let appends = self.outbox.take();
