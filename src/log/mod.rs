@@ -94,6 +94,8 @@ pub enum Deed<'a> {
     Read(&'a str),
     /// Ask for the positions of a group.
     Join(&'a str),
+    /// Throw away what a group has kept: nobody may be at work in it.
+    Reset(&'a str),
 }
 
 /// A backplane. Cheap to share; every handle it gives out is independent.

@@ -119,10 +119,10 @@ impl Engine {
             topics::sources(&engine.plan, engine.log.as_ref())?;
             let since = engine.clock.now();
             let mut wait = BACKOFF;
-            let fresh = AtomicBool::new(true);
+            let (fresh, mut forgotten) = (AtomicBool::new(true), options.from == From::Committed);
             loop {
                 let begun = engine.clock.now();
-                match engine.attempt(&options, &fresh, since, &stop, &handle) {
+                match engine.attempt(&options, &fresh, &mut forgotten, since, &stop, &handle) {
                     Err(Fault::Abort(why)) if !stop.asked() => {
                         tracing::warn!("going back to what was committed: {why}");
                         // One that had worked for a while is no sign that the next will fail.
@@ -143,13 +143,15 @@ impl Engine {
         &self,
         options: &RunOptions,
         fresh: &AtomicBool,
+        forgotten: &mut bool,
         since: i64,
         stop: &Stop,
         handle: &tokio::runtime::Handle,
     ) -> Result<(), Fault> {
         let (plan, log) = (&self.plan, self.log.as_ref());
-        if options.from != From::Committed && fresh.load(Ordering::Relaxed) {
+        if !*forgotten {
             topics::forget(plan, log)?;
+            *forgotten = true;
         }
         let mut there = Some(topics::prepare(plan, log)?);
         let inputs: Vec<Arc<str>> = plan.subs.iter().flat_map(|s| &s.inputs).map(|i| i.topic().clone()).collect();

@@ -35,6 +35,24 @@ fn begins(f: &Fastdata, log: &EmbeddedLog, from: &str, at: i64) {
 }
 
 #[test]
+fn nobody_begins_anew_beside_a_run() {
+    let f = Fastdata::in_temp();
+    let fold = "scan: {by: [n], init: {c: 0}, next: {c: c + 1}}";
+    f.file("p.yaml", &PIPELINE.replace("filter: n > 0", fold));
+    let log = EmbeddedLog::open(&f.log_dir()).unwrap();
+    log.create_topic("raw", &TopicConfig { partitions: 2, ..TopicConfig::default() }).unwrap();
+    append(&log, 1);
+    let mut run = f.start("run p.yaml");
+    until("the first results", || topic(&log, "out").ok().filter(|_| written(&log) == 2));
+    let ended = f.args("run p.yaml --from earliest").fails_with(1);
+    assert!(ended.talk().starts_with("error: pipeline `p` is already running: "), "{}", ended.talk());
+    append(&log, 2);
+    until("the next results", || (written(&log) == 4).then_some(()));
+    run.signal("TERM");
+    assert_eq!(run.wait().code(), Some(0), "{}", run.talk());
+}
+
+#[test]
 fn a_beginning_that_was_chosen_holds_for_the_runs_after_it() {
     let f = Fastdata::in_temp();
     f.file("p.yaml", PIPELINE);

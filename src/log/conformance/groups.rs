@@ -4,7 +4,7 @@
 
 use super::{Case, Fixture, Outcome, PATIENCE, SHORT, Stage, check, records, rows, texts};
 use crate::log::{
-    Append, FetchLimit, GroupEvent, GroupSpec, LogError, LogResult, Member, Start, TopicConfig, Transaction,
+    Append, Deed, FetchLimit, GroupEvent, GroupSpec, LogError, LogResult, Member, Start, TopicConfig, Transaction,
 };
 use crate::record::{Offset, TopicPartition};
 use std::error::Error;
@@ -17,6 +17,7 @@ pub(super) const CASES: &[Case] = &[
     Case { name: "a transaction that fails leaves no trace", run: failing },
     Case { name: "a second instance is told who runs", run: taken },
     Case { name: "a member that has left cannot commit", run: fenced },
+    Case { name: "what a group has kept is not thrown away while somebody is at work", run: at_work },
     Case { name: "a group of a missing topic is refused", run: missing },
     Case { name: "an offset of a topic that was made anew is refused", run: replaced },
     Case { name: "a committed offset that is out of range is an error", run: out_of_range },
@@ -40,6 +41,17 @@ impl Stage<'_> {
             other => Err(format!("the first event is {other:?}").into()),
         }
     }
+}
+
+fn at_work(fixture: &dyn Fixture) -> Outcome {
+    let s = Stage::new(fixture, 1)?;
+    s.log.check(&Deed::Reset(&s.group))?;
+    let (member, _) = s.join()?;
+    let taken = s.log.check(&Deed::Reset(&s.group));
+    check!(matches!(taken, Err(LogError::GroupTaken { .. })), "somebody is at work: {taken:?}");
+    member.leave()?;
+    s.log.check(&Deed::Reset(&s.group))?;
+    Ok(())
 }
 
 /// The next event that is not idle, or idle when the time is over.

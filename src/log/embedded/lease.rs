@@ -28,18 +28,7 @@ impl Lease {
     /// # Errors
     /// [`LogError::GroupTaken`] with the holder where there is one.
     pub(super) fn take(store: &Arc<Store>, group: &str, instance: &str) -> LogResult<Self> {
-        store.writable()?;
-        let path = lock_file(store, group)?;
-        let lock = File::options().create(true).truncate(false).write(true).open(&path);
-        let lock = lock.map_err(|e| errors::io(&path, &e))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let holder = holder(store, group)?;
-                return Err(LogError::GroupTaken { group: group.to_owned(), holder });
-            }
-            Err(TryLockError::Error(e)) => return Err(errors::io(&path, &e)),
-        }
+        let lock = lock(store, group)?;
         let file = &store.file;
         let epoch = store.write(|conn, _| {
             conn.query_row(
@@ -93,6 +82,30 @@ impl Drop for Lease {
     fn drop(&mut self) {
         self.unlock();
     }
+}
+
+/// Takes the lock of the operating system.
+fn lock(store: &Store, group: &str) -> LogResult<File> {
+    store.writable()?;
+    let path = lock_file(store, group)?;
+    let lock = File::options().create(true).truncate(false).write(true).open(&path);
+    let lock = lock.map_err(|e| errors::io(&path, &e))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => {
+            Err(LogError::GroupTaken { group: group.to_owned(), holder: holder(store, group)? })
+        }
+        Err(TryLockError::Error(e)) => Err(errors::io(&path, &e)),
+    }
+}
+
+/// Whether nobody holds the lease.
+///
+/// # Errors
+/// [`LogError::GroupTaken`] with the holder where there is one.
+pub(super) fn free(store: &Store, group: &str) -> LogResult<()> {
+    // Unlocked, not only closed: see `Lease::unlock`.
+    lock(store, group).map(|lock| drop(lock.unlock()))
 }
 
 fn holder(store: &Store, group: &str) -> LogResult<String> {

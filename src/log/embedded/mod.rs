@@ -238,6 +238,7 @@ impl Log for EmbeddedLog {
             }
             Deed::Read(topic) => crate::log::topic(self, topic).map(drop),
             Deed::Join(_) => Ok(()),
+            Deed::Reset(group) => lease::free(&self.store, group),
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::log::{LogError, LogResult};
 use crate::record::{Offset, Partition, TopicPartition};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaResult, RDKafkaErrorCode as Code};
+use rdkafka::groups::GroupInfo;
 use rdkafka::{Offset as Raw, TopicPartitionList};
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
@@ -276,6 +277,28 @@ impl Control {
             self.require(of)?;
             if !(errors::missing(code) || errors::passes(code)) || start.elapsed() > PATIENCE {
                 return Err(errors::fault(self.brokers(), &doing, code));
+            }
+            std::thread::park_timeout(AGAIN);
+        }
+    }
+
+    /// Waits until a group has no member; one that was killed is a member until its session is over.
+    pub(super) fn empty(&self, group: &str) -> LogResult<()> {
+        let doing = format!("asking for the members of group `{group}`");
+        let (start, mut said) = (Instant::now(), false);
+        loop {
+            let list = self.ask(&doing, || self.client.fetch_group_list(Some(group), REQUEST))?;
+            let members = list.groups().iter().filter(|g| g.name() == group).flat_map(GroupInfo::members);
+            let names: Vec<String> =
+                members.map(|m| format!("`{}` at {}", m.client_id(), m.client_host().trim_matches('/'))).collect();
+            if names.is_empty() {
+                return Ok(());
+            }
+            if start.elapsed() > PATIENCE {
+                return Err(LogError::GroupTaken { group: group.to_owned(), holder: names.join(", ") });
+            }
+            if !std::mem::replace(&mut said, true) {
+                tracing::info!("waits until the other instances of `{group}` have left: {}", names.join(", "));
             }
             std::thread::park_timeout(AGAIN);
         }

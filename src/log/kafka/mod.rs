@@ -210,6 +210,7 @@ impl Log for KafkaLog {
                 let any = self.control.names()?.into_iter().take(1).map(|name| TopicPartition::new(name, 0));
                 self.control.committed(group, &any.collect::<Vec<_>>()).map(drop)
             }
+            Deed::Reset(group) => self.control.empty(group),
         }
     }
 }
