@@ -121,7 +121,7 @@ impl Assignment<'_> {
 
     /// Says now and then how far the reading of state has come, for whoever looks from elsewhere.
     fn tell(&self, built: &AtomicBool) {
-        let mut said = Instant::now();
+        let (mut said, mut through) = (Instant::now(), None);
         while !built.load(Ordering::Relaxed) {
             std::thread::park_timeout(LISTEN);
             let restoring = if said.elapsed() < TELL { Vec::new() } else { self.options.restoring.now() };
@@ -130,7 +130,14 @@ impl Assignment<'_> {
             }
             said = Instant::now();
             let info = self.engine.info(self.options, self.since);
-            if let Err(e) = presence::aside(self.engine.log.as_ref(), &info, self.engine.clock.now(), restoring) {
+            let say = || {
+                let through = match &mut through {
+                    Some(through) => through,
+                    none => none.insert(self.engine.log.appender()?),
+                };
+                presence::aside(through.as_mut(), &info, self.engine.clock.now(), restoring)
+            };
+            if let Err(e) = say() {
                 tracing::debug!("how far state is read back could not be told: {e}");
             }
         }
@@ -167,9 +174,13 @@ impl Assignment<'_> {
         }
         let marks = self.restore(&mut tasks, &was, given_up)?;
         let starts = self.starts(&committed, from)?;
-        for task in tasks.iter_mut().filter(|_| fresh) {
+        // Only a transaction that moves a position asks the group whether this is still a member: each
+        // partition has one from the first commit on.
+        let unknown = |(at, _): &&(TopicPartition, Offset)| committed.iter().any(|(a, o)| a == at && o.is_none());
+        for task in &mut tasks {
             let own = task.partitions();
-            starts.iter().filter(|(at, _)| own.contains(at)).for_each(|(at, start)| task.begin_at(at, *start));
+            let new = starts.iter().filter(unknown).filter(|(at, _)| own.contains(at));
+            new.for_each(|(at, start)| task.begin_at(at, *start));
         }
         let ends = if self.options.until_end { Some(self.ends()?) } else { None };
         let course = course(plan, &around.partitions);

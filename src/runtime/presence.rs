@@ -8,7 +8,7 @@ use super::commit::resident;
 use super::fault::Fault;
 use super::running::{JOIN, Stop};
 use super::task::TaskId;
-use crate::log::{Append, Committer, FetchLimit, GroupEvent, Log, Member, Transaction};
+use crate::log::{Append, Appender, Committer, FetchLimit, GroupEvent, Member, Transaction};
 use crate::metrics::{InstanceInfo, PipelineInfo, Restoring, instance_key, progress_topic};
 use crate::record::{RecordsBuilder, TopicPartition};
 use crate::time::Clock;
@@ -23,10 +23,15 @@ const EVERY: i64 = 5_000;
 ///
 /// # Errors
 /// Faults of the backplane.
-pub(super) fn aside(log: &dyn Log, of: &PipelineInfo, now: i64, restoring: Vec<Restoring>) -> Result<(), Fault> {
+pub(super) fn aside(
+    through: &mut dyn Appender,
+    of: &PipelineInfo,
+    now: i64,
+    restoring: Vec<Restoring>,
+) -> Result<(), Fault> {
     let mut records = RecordsBuilder::default();
     push(&InstanceInfo { restoring, ..instance(of, now) }, now, &mut records)?;
-    Ok(log.appender()?.append(&[to_progress(of, records)]).map(drop)?)
+    Ok(through.append(&[to_progress(of, records)]).map(drop)?)
 }
 
 /// What there is to say of every instance.

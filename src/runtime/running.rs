@@ -216,7 +216,8 @@ impl Engine {
         let (tell, told) = std::sync::mpsc::sync_channel(1);
         let log = self.log.clone();
         // Nobody waits long for a word that nothing depends on: the backplane may be away.
-        std::thread::spawn(move || drop(tell.send(presence::aside(log.as_ref(), &info, now, Vec::new()))));
+        let say = move || presence::aside(log.appender()?.as_mut(), &info, now, Vec::new());
+        std::thread::spawn(move || drop(tell.send(say())));
         match told.recv_timeout(SELDOM) {
             Ok(Ok(())) => {}
             Ok(Err(e)) => tracing::warn!("the end of the run could not be recorded: {e}"),

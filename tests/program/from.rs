@@ -34,6 +34,16 @@ fn begins(f: &Fastdata, log: &EmbeddedLog, from: &str, at: i64) {
     assert_eq!(run.wait().code(), Some(0), "{}", run.talk());
 }
 
+/// Whether somebody still is a member is asked only of who moves a position.
+#[test]
+fn each_partition_has_a_position_from_the_first_commit_on() {
+    let f = Fastdata::in_temp();
+    f.file("p.yaml", PIPELINE);
+    let log = EmbeddedLog::open(&f.log_dir()).unwrap();
+    log.create_topic("raw", &TopicConfig { partitions: 2, ..TopicConfig::default() }).unwrap();
+    begins(&f, &log, "committed", 0);
+}
+
 #[test]
 fn nobody_begins_anew_beside_a_run() {
     let f = Fastdata::in_temp();
