@@ -8,6 +8,7 @@
 //! | [`program`] | the binary: exit codes, messages, what is shipped with it |
 //! | [`kafka`] | the same over a real Apache Kafka, started by the tests where Java and Maven are there |
 //! | [`kill`] | exactly-once: runs that are killed at any moment |
+//! | [`overtaken`] | runs that were asleep while others went on |
 //!
 //! What they share is in [`harness`]. No test sleeps to wait for something, and no expected value was
 //! taken from the program.
@@ -19,5 +20,6 @@ mod golden;
 mod harness;
 mod kafka;
 mod kill;
+mod overtaken;
 mod program;
 mod properties;

@@ -25,6 +25,7 @@ use crate::metrics::TaskProgress;
 use crate::plan::{InputPlan, Physical, SubTopology};
 use crate::record::{Offset, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -81,9 +82,8 @@ impl Assignment<'_> {
     ) -> (Result<Ending, Fault>, Box<dyn Member>, Box<dyn Committer>) {
         self.models.interrupt(false);
         match self.build(member.as_mut(), given) {
-            Ok((ready, None)) => self.work(member, committer, ready),
-            Ok((Ready { tasks, marks, .. }, Some(ending))) => {
-                self.keep(tasks, &marks);
+            Ok(ControlFlow::Continue(ready)) => self.work(member, committer, ready),
+            Ok(ControlFlow::Break(ending)) => {
                 if ending == Ending::Done {
                     self.engine.say_ended(self.options, self.since);
                 }
@@ -94,7 +94,7 @@ impl Assignment<'_> {
     }
 
     /// Builds the tasks while the group is heard; an ending, where it takes them back or the run is to stop.
-    fn build(&self, member: &mut dyn Member, given: Given) -> Result<(Ready, Option<Ending>), Fault> {
+    fn build(&self, member: &mut dyn Member, given: Given) -> Result<ControlFlow<Ending, Ready>, Fault> {
         let (given_up, built) = (AtomicBool::new(false), AtomicBool::new(false));
         std::thread::scope(|threads| {
             let building = threads.spawn(|| {
@@ -115,7 +115,18 @@ impl Assignment<'_> {
             }
             given_up.store(!matches!(ending, Ok(None)), Ordering::Relaxed);
             let ready = building.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            Ok((ready?, ending?))
+            match (ending?, ready) {
+                (None, ready) => Ok(ControlFlow::Continue(ready?)),
+                // Of what is no longer this instance's, nothing that it has found need be true.
+                (Some(ending), Err(fault)) => {
+                    tracing::debug!("tasks were not built, and need not be any more: {fault}");
+                    Ok(ControlFlow::Break(ending))
+                }
+                (Some(ending), Ok(Ready { tasks, marks, .. })) => {
+                    self.keep(tasks, &marks);
+                    Ok(ControlFlow::Break(ending))
+                }
+            }
         })
     }
 
@@ -153,7 +164,8 @@ impl Assignment<'_> {
         };
         let from = self.from();
         let fresh = from != From::Committed;
-        let committed: Given = given.into_iter().map(|(at, offset)| (at, offset.filter(|_| !fresh))).collect();
+        let committed: Given = given.iter().map(|(at, offset)| (at.clone(), offset.filter(|_| !fresh))).collect();
+        let overtaken = |fault| restore::overtaken(plan, log, &given, fault);
         let (mut tasks, mut was, mut own) = (Vec::new(), Vec::new(), Own::new());
         let mut reports = restore::reports(log, &plan.name)?;
         for sub in &plan.subs {
@@ -166,13 +178,13 @@ impl Assignment<'_> {
                     continue;
                 }
                 let progress = reports.tasks.remove(&task.id().to_string());
-                restore::position(plan, &mut task, progress.clone(), &committed)?;
+                restore::position(plan, &mut task, progress.clone(), &committed).map_err(overtaken)?;
                 mine.insert(partition);
                 tasks.push(task);
                 was.push(progress);
             }
         }
-        let marks = self.restore(&mut tasks, &was, given_up)?;
+        let marks = self.restore(&mut tasks, &was, given_up).map_err(overtaken)?;
         let starts = self.starts(&committed, from)?;
         // Only a transaction that moves a position asks the group whether this is still a member: each
         // partition has one from the first commit on.

@@ -5,7 +5,7 @@
 use super::fault::Fault;
 use super::task::Task;
 use crate::faults;
-use crate::log::{Delivery, FetchLimit, Log, Start};
+use crate::log::{Answer, Delivery, FetchLimit, Log, Start};
 use crate::metrics::{Reports, TaskProgress, progress_topic};
 use crate::plan::Physical;
 use crate::record::{Fetched, Offset, TopicPartition};
@@ -138,4 +138,31 @@ pub(super) fn complete(plan: &Physical, task: &Task, progress: &TaskProgress) ->
         }
     }
     Ok(())
+}
+
+/// What a fault comes to that was found while the tasks of some partitions were built. An instance that was
+/// asleep finds what others have committed since it was given the partitions: that is no fault of theirs.
+pub(super) fn overtaken(
+    plan: &Physical,
+    log: &dyn Log,
+    given: &[(TopicPartition, Option<Offset>)],
+    fault: Fault,
+) -> Fault {
+    if !matches!(fault, Fault::Fatal(_)) || plan.delivery != Delivery::ExactlyOnce {
+        return fault;
+    }
+    let of: Vec<TopicPartition> = given.iter().map(|(at, _)| at.clone()).collect();
+    let now = match log.committed(&plan.name, &of) {
+        Ok(now) => now,
+        Err(e) if e.answer() == Answer::Fatal => return fault,
+        Err(e) => return Fault::Abort(e.to_string()),
+    };
+    // Nobody takes a position away by going on: where one is gone, the fault stands.
+    let moved = given.iter().zip(now).find_map(|((at, was), now)| Some((at, was, now.filter(|_| *was != now)?)));
+    moved.map_or(fault, |(at, was, now)| {
+        let was = was.map_or("none".to_owned(), |o| o.to_string());
+        Fault::Abort(format!(
+            "others have gone on while tasks were being built here: the position of `{at}` was {was} and is {now}"
+        ))
+    })
 }

@@ -9,7 +9,7 @@ use fastdata::log::{Append, FetchLimit, Log, Start, TopicConfig, TopicInfo, part
 use fastdata::metrics::progress_topic;
 use fastdata::plan::{InputPlan, Op};
 use fastdata::record::{RecordsBuilder, TopicPartition};
-use fastdata::runtime::{Engine, RunOptions, Stop, restore};
+use fastdata::runtime::{Engine, Fault, RunOptions, Stop, restore};
 use fastdata::time::VirtualClock;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -45,16 +45,21 @@ fn config(partitions: u32) -> TopicConfig {
 
 /// Runs to the end of what is there and closes every window.
 pub fn run(drive: &Drive, log: &Arc<EmbeddedLog>) {
+    attempt(drive, log.clone()).expect("no fault");
+}
+
+/// The same, which may go wrong.
+pub fn attempt(drive: &Drive, log: Arc<dyn Log>) -> Result<(), Fault> {
     let engine = Engine {
         plan: drive.plan.clone(),
-        log: log.clone(),
+        log,
         clock: Arc::new(VirtualClock::at(NOW)),
         samples: Arc::new(|_, _| {}),
         custom: BTreeMap::new(),
     };
     let options = RunOptions { until_end: true, drain: true, instance: "test".into(), ..RunOptions::default() };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
-    runtime.block_on(engine.run(&options, &Stop::default())).expect("no fault");
+    runtime.block_on(engine.run(&options, &Stop::default()))
 }
 
 /// All records of a topic.
