@@ -144,9 +144,11 @@ impl Intake {
             self.flow.by_partition.extend(route.owned.iter().map(|p| (p.clone(), i)));
         }
         for (at, offset) in starts {
+            // Only a seek finds that what was committed is of a topic that has been made anew.
+            self.member.seek(at, *offset)?;
             let merged = |route: &usize| !self.routes[*route].wanted.is_empty();
-            if !self.flow.by_partition.get(at).is_some_and(merged) {
-                self.member.seek(at, *offset)?;
+            if self.flow.by_partition.get(at).is_some_and(merged) {
+                self.member.pause(std::slice::from_ref(at), true)?;
             }
             self.flow.next.insert(at.clone(), *offset);
         }

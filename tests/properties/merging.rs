@@ -6,9 +6,13 @@
 use super::{Event, config, events};
 use crate::harness::drive::Drive;
 use crate::harness::engine;
-use crate::harness::record::{Record, Topics};
+use crate::harness::record::{Record, Topics, pack};
+use fastdata::log::embedded::EmbeddedLog;
+use fastdata::log::{Append, Log as _, TopicConfig};
+use fastdata::record::TopicPartition;
 use proptest::prelude::*;
 use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
 
 const PARTITIONS: u32 = 3;
 
@@ -163,4 +167,22 @@ proptest! {
         let output = engine::whole(&Drive::new(REPARTITIONED, input.clone(), PARTITIONS), dir.path());
         folded(&input, &output)?;
     }
+}
+
+#[test]
+fn a_merged_source_that_was_made_anew_is_noticed() {
+    let event = |i: i64| Event { partition: 0, kind: 0, ts: i, v: Some(i), x: 0.0 };
+    let input = two_topics(&(0..10).map(event).collect::<Vec<_>>());
+    let drive = Drive::new(MERGED, input.clone(), 1);
+    let dir = tempfile::tempdir().unwrap();
+    let log = Arc::new(EmbeddedLog::open(dir.path()).unwrap());
+    engine::seed(&drive, &*log);
+    engine::run(&drive, &log);
+    log.delete_topic("odd").unwrap();
+    log.create_topic("odd", &TopicConfig { partitions: 1, ..TopicConfig::default() }).unwrap();
+    // It is longer than what was read of the old one.
+    let records = [&input[&("odd".to_owned(), 0)][..], &input[&("even".to_owned(), 0)][..]].concat();
+    log.appender().unwrap().append(&[Append { to: TopicPartition::new("odd", 0), records: pack(&records) }]).unwrap();
+    let fault = engine::attempt(&drive, log).unwrap_err().to_string();
+    assert!(fault.starts_with("topic `odd` was deleted and made again since it was read last"), "{fault}");
 }

@@ -214,7 +214,9 @@ impl Feed {
         for part in self.parts.iter().filter(|p| p.active) {
             list.add_partition_offset(&part.at.topic, raw(part.at.partition), Raw::Offset(part.next))?;
         }
-        self.client.assign(&list)
+        self.client.assign(&list)?;
+        // What is not to be read yet need not be fetched either.
+        self.hold(|_| true)
     }
 
     /// Records that are there already, by turns.
@@ -303,7 +305,7 @@ impl Feed {
             self.follow()?;
             signals.moved = self.parts.iter().map(Part::position).ne(before);
         }
-        self.hold().map(|()| signals)
+        self.hold(Part::full).map(|()| signals)
     }
 
     /// Whether a poll that gave nothing has taken something else out of the queue, so that more may be in it;
@@ -341,11 +343,10 @@ impl Feed {
         Ok(())
     }
 
-    /// Tells the client to stop fetching what is paused and has piled up.
-    fn hold(&mut self) -> KafkaResult<()> {
-        let full = |p: &&mut Part| p.paused && !p.held && p.full();
+    /// Tells the client to stop fetching what is paused, where `which` says so.
+    fn hold(&mut self, which: impl Fn(&Part) -> bool) -> KafkaResult<()> {
         let mut list = TopicPartitionList::new();
-        for part in self.parts.iter_mut().filter(full) {
+        for part in self.parts.iter_mut().filter(|p| p.active && p.paused && !p.held && which(p)) {
             part.held = true;
             list.add_partition(&part.at.topic, raw(part.at.partition));
         }
