@@ -40,7 +40,8 @@ impl Intake {
                 return self.settle(None);
             }
         }
-        Ok(())
+        // Whoever has no part in the last one may have a commit under way all the same.
+        self.settle(None)
     }
 
     /// Reads this instance's part of a sub-topology to its end; not where it is told to stop before.
@@ -63,7 +64,7 @@ impl Intake {
             self.flow.next.extend(positions.into_iter().filter(|(at, _)| !merged.contains(at)));
         }
         self.settle(Some(sub))?;
-        Ok(true)
+        Ok(!self.revoked())
     }
 
     /// Waits until the other instances of the group have come to the end too; not where it is told to stop

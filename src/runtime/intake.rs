@@ -166,7 +166,7 @@ impl Intake {
     }
 
     /// Whether the partitions are no longer this member's.
-    fn revoked(&self) -> bool {
+    pub(super) fn revoked(&self) -> bool {
         self.gauges.revoked.load(Ordering::Relaxed)
     }
 
@@ -194,9 +194,7 @@ impl Intake {
             }
             GroupEvent::Idle => true,
             GroupEvent::Revoked(_) => {
-                faults::pass(Place::InRevoke);
-                self.models.interrupt(true);
-                self.gauges.revoked.store(true, Ordering::Relaxed);
+                self.give_back();
                 return Ok(Turn::Revoked);
             }
             GroupEvent::Assigned(_) => return Err(Fault::internal("partitions were given that nobody had taken")),
@@ -213,6 +211,13 @@ impl Intake {
             self.barrier(false, None)?;
         }
         Ok(Turn::Done)
+    }
+
+    /// The group takes the partitions back: nothing more is read of them, and nobody waits for a model.
+    fn give_back(&self) {
+        faults::pass(Place::InRevoke);
+        self.models.interrupt(true);
+        self.gauges.revoked.store(true, Ordering::Relaxed);
     }
 
     /// Gives records to their task, or holds them and pauses its partitions.
@@ -254,7 +259,7 @@ impl Intake {
             }
             self.gauges.queued.fetch_add(bytes, Ordering::Relaxed);
             self.flow.dirty = true;
-            if !self.revoked() {
+            if !self.revoked() && !self.flow.settling {
                 self.member.pause(&self.routes[route].owned, false)?;
             }
         }
@@ -321,27 +326,49 @@ impl Intake {
         Ok(())
     }
 
-    /// Commits all that is under way; then, where a sub-topology has come to its end, closes it.
+    /// Commits all that is under way; then, where a sub-topology has come to its end, closes it, unless the
+    /// group takes its partitions back before. Meanwhile nothing more is read, and the group is heard.
     pub(super) fn settle(&mut self, ended: Option<u32>) -> Result<(), Fault> {
         self.flow.settling = true;
-        while !self.flow.held.is_empty() {
+        self.pause_all(true)?;
+        // Nor may a task that waits, and has no room for what it is told next, keep the group from being heard.
+        while self.flow.under_way || !self.flow.held.is_empty() || !self.routes.iter().all(|r| room(&r.to)) {
             self.hand_over()?;
-            self.hear(BRIEF)?;
+            self.listen(BRIEF)?;
         }
-        self.await_commit()?;
+        let ended = ended.filter(|_| !self.revoked());
         let drain = self.drain && ended.is_some();
         if drain {
             self.tell_all(|r| Some(r.sub) == ended, || Message::Drain)?;
         }
         self.barrier(drain, ended)?;
-        self.await_commit()?;
+        while self.flow.under_way {
+            self.listen(PATIENCE)?;
+        }
         self.flow.settling = false;
+        self.pause_all(false)
+    }
+
+    /// Stops or resumes what the member reads for tasks.
+    fn pause_all(&mut self, paused: bool) -> Result<(), Fault> {
+        let read = self.routes.iter().filter(|r| r.wanted.is_empty());
+        for route in read.filter(|_| !self.gauges.revoked.load(Ordering::Relaxed)) {
+            self.member.pause(&route.owned, paused)?;
+        }
         Ok(())
     }
 
-    fn await_commit(&mut self) -> Result<(), Fault> {
-        while self.flow.under_way {
-            self.hear(PATIENCE)?;
+    /// Hears what became of the epoch under way, and what the group has decided: it must not wait for a task
+    /// that waits. After it has taken the partitions back, the next poll would be the answer.
+    fn listen(&mut self, wait: Duration) -> Result<(), Fault> {
+        self.hear(wait)?;
+        if self.revoked() {
+            return Ok(());
+        }
+        match self.member.poll(FetchLimit::default(), Duration::ZERO)? {
+            GroupEvent::Idle => {}
+            GroupEvent::Revoked(_) => self.give_back(),
+            event => return Err(Fault::internal(format!("{event:?} while nothing is read"))),
         }
         Ok(())
     }
@@ -368,5 +395,43 @@ impl Intake {
                 Err(_) => return Err(Fault::internal("a task is gone")),
             }
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::diagnostics::SourceText;
+    use crate::log::{GroupSpec, embedded::EmbeddedLog};
+    use crate::time::VirtualClock;
+
+    #[test]
+    fn a_commit_that_is_under_way_at_the_end_of_a_bounded_run_is_heard() {
+        let text = "name: p\nsource: {topic: in, schema: {a: bigint}}\nsteps:\n  - filter: a > 0\nsink: out\n";
+        let source = Arc::new(SourceText { name: "p.yaml".into(), text: text.into() });
+        let spec = crate::spec::parse(source, std::path::Path::new("."), &crate::spec::ProcessEnvironment).unwrap();
+        let plan = crate::plan::compile(&spec, &crate::expr::Functions::new()).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let log = EmbeddedLog::open(folder.path()).unwrap();
+        let member = log.join(&GroupSpec { group: "p".into(), ..GroupSpec::default() }).unwrap();
+        let (done, committed) = std::sync::mpsc::sync_channel(1);
+        done.send(Err(Fault::Abort("lost".into()))).unwrap();
+        let intake = Intake {
+            log: Arc::new(log),
+            member,
+            routes: Vec::new(),
+            committed,
+            gauges: Arc::default(),
+            models: Arc::new(Models::new(&plan, Arc::new(VirtualClock::at(0)), false)),
+            stop: Arc::default(),
+            commit_every: Duration::from_secs(1),
+            group: "p".into(),
+            course: Vec::new(),
+            drain: false,
+            flow: Flow { under_way: true, ..Flow::default() },
+        };
+        let (ended, _) = intake.run(&[], Some(BTreeMap::new()));
+        assert!(matches!(&ended, Err(Fault::Abort(why)) if why == "lost"), "{ended:?}");
     }
 }
