@@ -299,8 +299,8 @@ impl Assignment<'_> {
             if plan.standby == 0 {
                 self.copies.forget();
             } else {
-                let (over, now) = (&over, clock.now());
-                threads.spawn(move || standby::follow(log.as_ref(), plan, self.copies, &own, now, over));
+                let over = &over;
+                threads.spawn(move || standby::follow(log.as_ref(), plan, self.copies, &own, clock.as_ref(), over));
             }
             let (outcome, member) = intake.run(&starts, ends);
             let outcome = outcome.map_err(|fault| self.outrun(fault));

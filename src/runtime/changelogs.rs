@@ -46,6 +46,7 @@ pub(super) struct Changelogs<'a> {
     pub(super) copies: &'a Copies,
     pub(super) gauge: &'a RestoreGauge,
     pub(super) given_up: &'a AtomicBool,
+    /// A time before it is looked where they end.
     pub(super) now: i64,
 }
 
@@ -126,7 +127,7 @@ impl Changelogs<'_> {
                     step: node.name.clone(),
                     number: parts.len(),
                     task,
-                    mark: Mark::new(&info.id, bounds.earliest),
+                    mark: Mark::new(&info.id, bounds.earliest, self.now),
                     from: bounds.earliest,
                     next: bounds.earliest,
                     end: bounds.end,
@@ -175,7 +176,12 @@ impl Changelogs<'_> {
                 }
             }
         }
-        Ok(parts.into_iter().map(|p| (p.at, Mark { next: p.next, ..p.mark })).collect())
+        let known = |p: Part| {
+            // What was not read to its end is as old as what it began with.
+            let at = if p.read() { p.mark.at } else { self.now };
+            (p.at, Mark { next: p.next, at, ..p.mark })
+        };
+        Ok(parts.into_iter().map(known).collect())
     }
 
     fn show(&self, part: &Part) {

@@ -198,6 +198,8 @@ impl Commits {
                 mark.next = Offset(first.0 + i64::try_from(append.records.len()).unwrap_or(0));
             }
         }
+        // Who can commit knows all that was committed before.
+        self.marks.values_mut().for_each(|mark| mark.at = now);
         // Positions of a commit that keeps less may still be on their way; those of the one before are there.
         let behind = std::mem::replace(&mut self.positions, transaction.offsets);
         let exact = self.plan.delivery == Delivery::ExactlyOnce;

@@ -13,7 +13,8 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// How old a file may be. A changelog forgets deletions after a day: an older copy would not hear of them.
+/// How old a copy may be, in memory or in a file. A changelog forgets deletions after a day, which its topic
+/// is told when it is made: an older copy would not hear of them.
 const FRESH: i64 = 12 * 60 * 60 * 1000;
 
 /// Changes that are read sooner than a file is written.
@@ -29,14 +30,21 @@ pub(super) struct Mark {
     pub(super) id: Arc<str>,
     /// Everything before this offset.
     pub(super) next: Offset,
-    /// Up to where the file holds it, and when that was written.
+    /// When that was so: every deletion from this offset on was still in the changelog then, or came later.
+    pub(super) at: i64,
+    /// Up to where the file holds it, and when that was so.
     pub(super) filed: Option<(Offset, i64)>,
 }
 
 impl Mark {
-    /// A changelog that is known up to an offset.
-    pub(super) fn new(id: &str, next: Offset) -> Self {
-        Self { id: id.into(), next, filed: None }
+    /// A changelog that is known up to an offset, at a time.
+    pub(super) fn new(id: &str, next: Offset, at: i64) -> Self {
+        Self { id: id.into(), next, at, filed: None }
+    }
+
+    /// Whether all that was deleted since is still told.
+    pub(super) fn is_fresh(&self, now: i64) -> bool {
+        (self.at..=self.at.saturating_add(FRESH)).contains(&now)
     }
 
     /// Whether its file is nearly as good as a new one: what came since is soon read.
@@ -77,11 +85,12 @@ impl Copies {
         self.held().insert(at, copy);
     }
 
-    /// The copy of a partition of a topic of this identity, from memory or else from its file.
+    /// The copy of a partition of a topic of this identity, from memory or else from its file; none where it
+    /// is too old.
     pub(super) fn take(&self, at: &TopicPartition, id: &str, now: i64) -> Option<Copy> {
         let held = self.held().remove(at);
-        let copy = held.or_else(|| self.folder.as_ref().and_then(|folder| load(&file(folder, at), now)));
-        copy.filter(|copy| *copy.mark.id == *id && !id.is_empty())
+        let copy = held.or_else(|| self.folder.as_ref().and_then(|folder| load(&file(folder, at))));
+        copy.filter(|copy| *copy.mark.id == *id && !id.is_empty() && copy.mark.is_fresh(now))
     }
 
     /// Gives up what is held in memory: others have these partitions now.
@@ -93,9 +102,10 @@ impl Copies {
     pub(super) fn save(&self, now: i64) {
         let Some(folder) = &self.folder else { return };
         let held = self.held();
-        let worth = |c: &&Copy| !c.mark.id.is_empty() && !c.mark.is_filed(c.rows.len(), now);
+        let worth =
+            |Copy { mark, rows }: &Copy| !mark.id.is_empty() && mark.is_fresh(now) && !mark.is_filed(rows.len(), now);
         for (at, copy) in held.iter().filter(|(_, copy)| worth(copy)) {
-            if let Err(e) = save(folder, &file(folder, at), copy, now) {
+            if let Err(e) = save(folder, &file(folder, at), copy) {
                 tracing::warn!("the state of `{at}` could not be saved in {}: {e}", folder.display());
             }
         }
@@ -106,14 +116,15 @@ fn file(folder: &Path, at: &TopicPartition) -> PathBuf {
     folder.join(format!("{}.{}", at.topic, at.partition))
 }
 
-fn save(folder: &Path, path: &Path, copy: &Copy, now: i64) -> io::Result<()> {
+fn save(folder: &Path, path: &Path, copy: &Copy) -> io::Result<()> {
     std::fs::create_dir_all(folder)?;
     // Readers see the old file or the new one, never a part.
     let draft =
         path.with_extension(format!("{}.{}", path.extension().unwrap_or_default().display(), std::process::id()));
     let mut to = Hashing { to: BufWriter::new(std::fs::File::create(&draft)?), hash: Sha256::new() };
-    let Mark { id, next, .. } = &copy.mark;
-    writeln!(to, "{MAGIC} {id} {next} {now} {}", copy.rows.len())?;
+    // The age of a file is that of what it holds, not that of the file.
+    let Mark { id, next, at, .. } = &copy.mark;
+    writeln!(to, "{MAGIC} {id} {next} {at} {}", copy.rows.len())?;
     for (key, value) in &copy.rows {
         for bytes in [key, value] {
             to.write_all(&u32::try_from(bytes.len()).map_err(io::Error::other)?.to_le_bytes())?;
@@ -127,8 +138,8 @@ fn save(folder: &Path, path: &Path, copy: &Copy, now: i64) -> io::Result<()> {
     std::fs::rename(&draft, path)
 }
 
-/// What a file holds; none where it is missing, too old, or not whole.
-fn load(path: &Path, now: i64) -> Option<Copy> {
+/// What a file holds; none where it is missing or not whole.
+fn load(path: &Path) -> Option<Copy> {
     let bytes = match std::fs::read(path) {
         Ok(bytes) => bytes,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return None,
@@ -137,14 +148,14 @@ fn load(path: &Path, now: i64) -> Option<Copy> {
             return None;
         }
     };
-    let Some((copy, at)) = parse(&bytes) else {
+    let copy = parse(&bytes);
+    if copy.is_none() {
         tracing::warn!("{} is not whole; the state is read from its changelog", path.display());
-        return None;
-    };
-    (at..=at.saturating_add(FRESH)).contains(&now).then_some(copy)
+    }
+    copy
 }
 
-fn parse(bytes: &[u8]) -> Option<(Copy, i64)> {
+fn parse(bytes: &[u8]) -> Option<Copy> {
     let (body, digest) = bytes.split_at_checked(bytes.len().checked_sub(32)?)?;
     if Sha256::digest(body).as_slice() != digest {
         return None;
@@ -163,7 +174,7 @@ fn parse(bytes: &[u8]) -> Option<(Copy, i64)> {
         Some(piece.to_vec())
     };
     let rows: Option<Rows> = (0..count).map(|_| Some((piece()?, piece()?))).collect();
-    Some((Copy { mark: Mark { id, next, filed: Some((next, at)) }, rows: rows? }, at))
+    Some(Copy { mark: Mark { id, next, at, filed: Some((next, at)) }, rows: rows? })
 }
 
 /// Hashes what it writes.
@@ -191,7 +202,7 @@ mod tests {
 
     fn copy(words: &[(&str, &str)]) -> Copy {
         let rows = words.iter().map(|(k, v)| (k.as_bytes().to_vec(), v.as_bytes().to_vec())).collect();
-        Copy { mark: Mark::new("one", Offset(7)), rows }
+        Copy { mark: Mark::new("one", Offset(7), 1_000), rows }
     }
 
     #[test]
@@ -200,7 +211,7 @@ mod tests {
         let at = TopicPartition::new("p.step.state", 3);
         let saved = Copies::new(Some(folder.path().join("state")));
         saved.put(at.clone(), copy(&[("a", "1"), ("", ""), ("b", "22")]));
-        saved.save(1_000);
+        saved.save(1_500);
         let fresh = || Copies::new(Some(folder.path().join("state")));
         let back = fresh().take(&at, "one", 2_000).unwrap();
         assert_eq!((back.mark.next, back.mark.filed), (Offset(7), Some((Offset(7), 1_000))));
@@ -211,8 +222,25 @@ mod tests {
     }
 
     #[test]
+    fn a_copy_in_memory_grows_old_as_a_file_does_and_a_file_is_as_old_as_what_it_holds() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = TopicPartition::new("p.step.state", 3);
+        let copies = Copies::new(Some(folder.path().to_owned()));
+        let taken = |copies: &Copies, now| copies.take(&at, "one", now).is_some();
+        for (now, fresh) in [(999, false), (1_000, true), (1_000 + FRESH, true), (1_001 + FRESH, false)] {
+            copies.put(at.clone(), copy(&[("a", "1")]));
+            assert_eq!(taken(&copies, now), fresh, "at {now}");
+        }
+        copies.put(at.clone(), copy(&[("a", "1")]));
+        copies.save(1_000 + FRESH / 2);
+        let next = || Copies::new(Some(folder.path().to_owned()));
+        assert!(taken(&next(), 1_000 + FRESH));
+        assert!(!taken(&next(), 1_001 + FRESH), "it is older than the file");
+    }
+
+    #[test]
     fn a_file_is_written_anew_where_much_has_come_since_or_it_grows_old() {
-        let mark = |next, filed| Mark { next: Offset(next), filed, ..Mark::new("one", Offset(0)) };
+        let mark = |next, filed| Mark { next: Offset(next), filed, ..Mark::new("one", Offset(0), 0) };
         assert!(!mark(10, None).is_filed(100, 5));
         assert!(mark(1_010, Some((Offset(10), 5))).is_filed(100, 5));
         assert!(!mark(1_011, Some((Offset(10), 5))).is_filed(100, 5));

@@ -13,7 +13,6 @@ use crate::metrics::{InstanceInfo, PipelineInfo, Restoring, instance_key, progre
 use crate::record::{RecordsBuilder, TopicPartition};
 use crate::time::Clock;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// How often an instance without tasks says that it is there, milliseconds.
 const EVERY: i64 = 5_000;
@@ -98,13 +97,14 @@ impl Idle {
     }
 
     /// What the group gives this member; `None` where the run is told to stop first. Where there are more
-    /// members than partitions that may be nothing: then it is `idle`, and waits for others to leave.
+    /// members than partitions that may be nothing: then it is idle, which is told again and again, and waits
+    /// for others to leave.
     pub(super) fn given(
         &mut self,
         member: &mut dyn Member,
         committer: &mut dyn Committer,
         stop: &Stop,
-        idle: &AtomicBool,
+        idle: &dyn Fn(),
     ) -> Result<Option<Given>, Fault> {
         let mut empty = false;
         while !stop.asked() {
@@ -113,7 +113,7 @@ impl Idle {
                 event => empty |= matches!(event, GroupEvent::Assigned(_)),
             }
             if empty {
-                idle.store(true, Ordering::Relaxed);
+                idle();
                 self.say(committer);
             }
         }

@@ -246,12 +246,17 @@ impl Engine {
                         &self.plan,
                         copies,
                         &standby::Own::new(),
-                        self.clock.now(),
+                        self.clock.as_ref(),
                         &over,
                     );
                 });
             }
-            let given = waits.given(member, committer, stop, &idle);
+            let waiting = || match self.plan.standby {
+                // Others have all partitions now.
+                0 => copies.forget(),
+                _ => idle.store(true, Ordering::Relaxed),
+            };
+            let given = waits.given(member, committer, stop, &waiting);
             over.store(true, Ordering::Relaxed);
             given
         })
@@ -309,5 +314,76 @@ fn watch(stop: &Stop, models: &Models) {
             models.stop();
         }
         std::thread::park_timeout(Duration::from_millis(50));
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::super::copies::{Copy, Mark};
+    use super::*;
+    use crate::diagnostics::SourceText;
+    use crate::log::embedded::EmbeddedLog;
+    use crate::log::{FetchLimit, GroupEvent, LogResult};
+    use crate::record::{Offset, TopicPartition};
+    use crate::time::VirtualClock;
+
+    /// A member without partitions that ends the run once it is polled again.
+    struct Spare(Box<dyn Member>, Stop, bool);
+
+    impl Member for Spare {
+        fn poll(&mut self, _: FetchLimit, _: Duration) -> LogResult<GroupEvent> {
+            if !std::mem::replace(&mut self.2, true) {
+                return Ok(GroupEvent::Assigned(Vec::new()));
+            }
+            self.1.stop();
+            Ok(GroupEvent::Idle)
+        }
+
+        fn seek(&mut self, at: &TopicPartition, to: Offset) -> LogResult<()> {
+            self.0.seek(at, to)
+        }
+
+        fn positions(&self) -> Vec<(TopicPartition, Offset)> {
+            self.0.positions()
+        }
+
+        fn pause(&mut self, of: &[TopicPartition], paused: bool) -> LogResult<()> {
+            self.0.pause(of, paused)
+        }
+
+        fn committer(&mut self) -> LogResult<Box<dyn Committer>> {
+            self.0.committer()
+        }
+
+        fn leave(self: Box<Self>) -> LogResult<()> {
+            self.0.leave()
+        }
+    }
+
+    #[test]
+    fn an_instance_without_partitions_forgets_the_state_of_others() {
+        let text = "name: p\nsource: {topic: in, schema: {a: bigint}}\nsteps:\n  - filter: a > 0\nsink: out\n";
+        let source = Arc::new(SourceText { name: "p.yaml".into(), text: text.into() });
+        let spec = crate::spec::parse(source, std::path::Path::new("."), &crate::spec::ProcessEnvironment).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let log = Arc::new(EmbeddedLog::open(folder.path()).unwrap());
+        let engine = Engine {
+            plan: Arc::new(crate::plan::compile(&spec, &crate::expr::Functions::new()).unwrap()),
+            log: log.clone(),
+            clock: Arc::new(VirtualClock::at(0)),
+            samples: Arc::new(|_, _| {}),
+            custom: BTreeMap::new(),
+        };
+        let stop = Stop::default();
+        let mut member = log.join(&GroupSpec { group: "p".into(), ..GroupSpec::default() }).unwrap();
+        let mut committer = member.committer().unwrap();
+        let mut member = Spare(member, stop.clone(), false);
+        let (copies, at) = (Copies::new(None), TopicPartition::new("p.s.state", 0));
+        copies.put(at.clone(), Copy { mark: Mark::new("one", Offset(1), 0), rows: BTreeMap::new() });
+        let mut idle = Idle::new(engine.info(&RunOptions::default(), 0), engine.clock.clone());
+        let given = engine.given(&mut idle, &mut member, committer.as_mut(), &stop, &copies).unwrap();
+        assert_eq!(given, None);
+        assert_eq!(copies.take(&at, "one", 0), None);
     }
 }

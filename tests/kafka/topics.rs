@@ -10,7 +10,7 @@ use crate::program::online;
 use fastdata::log::kafka::KafkaLog;
 use fastdata::log::{Append, Log as _, Start, TopicConfig};
 use fastdata::record::{Offset, RecordsBuilder, TopicPartition};
-use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, ResourceSpecifier};
+use rdkafka::admin::{AdminClient, AdminOptions, ConfigSource, NewPartitions, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use std::collections::BTreeMap;
@@ -71,12 +71,15 @@ fn a_compacted_topic_is_made_so_that_compaction_reaches_it() {
         let asked = admin.describe_configs(&of, &AdminOptions::new());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let answer = runtime.block_on(asked).unwrap().remove(0).unwrap();
-        answer.entries.into_iter().map(|e| (e.name, e.value.unwrap_or_default())).collect::<BTreeMap<_, _>>()
+        answer.entries.into_iter().map(|e| (e.name.clone(), e)).collect::<BTreeMap<_, _>>()
     };
     let found = settings(&compacted);
-    let of = |names: [&str; 3]| names.map(|n| found[n].clone());
+    let of = |names: [&str; 3]| names.map(|n| found[n].value.as_deref().unwrap());
     assert_eq!(of(["cleanup.policy", "segment.bytes", "segment.ms"]), ["compact", "52428800", "3600000"]);
-    assert_eq!(settings(&other)["segment.bytes"], "1073741824", "Kafka's own size");
+    let deletions = &found["delete.retention.ms"];
+    assert_eq!(deletions.value.as_deref(), Some("86400000"));
+    assert_eq!(deletions.source, ConfigSource::DynamicTopic, "said, and not left to the cluster");
+    assert_eq!(settings(&other)["segment.bytes"].value.as_deref(), Some("1073741824"), "Kafka's own size");
 }
 
 #[test]

@@ -23,9 +23,12 @@ use std::time::{Duration, Instant};
 /// How long the controller may take for one request.
 const REQUEST: Duration = Duration::from_secs(15);
 
-/// A segment of a compacted topic that fastdata makes. Kafka compacts only what is no longer written to: with
-/// its own sizes, a gigabyte or a week, a restart would read that much of what has long been replaced.
-const SEGMENT: [(&str, &str); 2] = [("segment.bytes", "52428800"), ("segment.ms", "3600000")];
+/// How a compacted topic that fastdata makes is kept. Kafka compacts only what is no longer written to: with
+/// segments of its own sizes, a gigabyte or a week, a restart would read that much of what has long been
+/// replaced. Deletions are there for a day whatever a cluster's default is: copies of state are used for half
+/// as long, and must hear of them.
+const COMPACTED: [(&str, &str); 3] =
+    [("segment.bytes", "52428800"), ("segment.ms", "3600000"), ("delete.retention.ms", "86400000")];
 
 /// How many topics one question about settings names.
 const BATCH: usize = 200;
@@ -105,7 +108,9 @@ impl Admin {
         // -1: as many replicas as the cluster gives by default.
         let mut new = NewTopic::new(topic, partitions, TopicReplication::Fixed(-1));
         new = match config.compacted {
-            true => SEGMENT.iter().fold(new.set("cleanup.policy", "compact"), |new, (key, value)| new.set(key, value)),
+            true => {
+                COMPACTED.iter().fold(new.set("cleanup.policy", "compact"), |new, (key, value)| new.set(key, value))
+            }
             false => new.set("cleanup.policy", "delete").set("retention.ms", &retention).set("retention.bytes", &bytes),
         };
         let results = self.with(control, &doing, |client| client.create_topics([&new], options))?;
