@@ -9,6 +9,7 @@
 //! | [`kafka`] | the same over a real Apache Kafka, started by the tests where Java and Maven are there |
 //! | [`kill`] | exactly-once: runs that are killed at any moment |
 //! | [`overtaken`] | runs that were asleep while others went on |
+//! | [`trouble`] | runs whose operators panic, and whose backplane fails or falls silent |
 //!
 //! What they share is in [`harness`]. No test sleeps to wait for something, and no expected value was
 //! taken from the program.
@@ -23,3 +24,4 @@ mod kill;
 mod overtaken;
 mod program;
 mod properties;
+mod trouble;

@@ -317,7 +317,7 @@ impl Intake {
         positions.into_iter().filter(|(at, _)| taken(at)).collect()
     }
 
-    fn tell_all(&self, which: impl Fn(&Route) -> bool, message: impl Fn() -> Message) -> Result<(), Fault> {
+    fn tell_all(&mut self, which: impl Fn(&Route) -> bool, message: impl Fn() -> Message) -> Result<(), Fault> {
         for route in self.routes.iter().filter(|r| which(r)) {
             if route.to.blocking_send(message()).is_err() {
                 return self.why();
@@ -386,8 +386,9 @@ impl Intake {
         }
     }
 
-    /// Why a task is gone: the committer has heard it.
-    pub(super) fn why(&self) -> Result<(), Fault> {
+    /// Why a task is gone: the committer has heard it, or ends once all tasks have.
+    pub(super) fn why(&mut self) -> Result<(), Fault> {
+        self.routes.clear();
         loop {
             match self.committed.recv() {
                 Ok(Ok(_)) => {}

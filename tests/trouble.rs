@@ -1,0 +1,89 @@
+//! Runs in trouble, without a broker: whatever happens, a run goes on or ends, and never only stands still.
+//!
+//! Separate because each of these runs has one fault that is put there on purpose.
+
+use crate::harness::drive::{NOW, plan};
+use crate::harness::wait;
+use fastdata::log::embedded::EmbeddedLog;
+use fastdata::log::{Append, Log, TopicConfig};
+use fastdata::plan::Physical;
+use fastdata::record::{Records, RecordsBuilder, TopicPartition};
+use fastdata::runtime::build::Factory;
+use fastdata::runtime::operators::Operator;
+use fastdata::runtime::{Collector, Engine, Fault, Round, RunOptions, Stop};
+use fastdata::time::VirtualClock;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+/// A run on a thread of its own.
+struct Run {
+    thread: JoinHandle<Result<(), Fault>>,
+}
+
+impl Run {
+    fn start(plan: Arc<Physical>, log: Arc<dyn Log>, custom: BTreeMap<&'static str, Factory>, until_end: bool) -> Self {
+        let engine = Engine { plan, log, clock: Arc::new(VirtualClock::at(NOW)), samples: Arc::new(|_, _| {}), custom };
+        let options = RunOptions { until_end, instance: "test".into(), ..RunOptions::default() };
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+            runtime.block_on(engine.run(&options, &Stop::default()))
+        });
+        Self { thread }
+    }
+
+    /// How it ends, which it must by itself.
+    fn end(self) -> Result<(), Fault> {
+        wait::until("the run to end", || self.thread.is_finished().then_some(()));
+        self.thread.join().unwrap()
+    }
+}
+
+fn append(log: &dyn Log, topic: &str, partition: u32, records: Records) {
+    let to = TopicPartition::new(topic, partition);
+    log.appender().unwrap().append(&[Append { to, records }]).unwrap();
+}
+
+fn one(value: &[u8]) -> Records {
+    let mut records = RecordsBuilder::default();
+    records.push(None, Some(value), NOW);
+    records.finish()
+}
+
+fn config(partitions: u32) -> TopicConfig {
+    TopicConfig { partitions, ..TopicConfig::default() }
+}
+
+struct Panics;
+
+impl Operator for Panics {
+    fn process(&mut self, round: Round<'_>, _: &mut Collector<'_>) -> Result<(), Fault> {
+        assert!(round.single().iter().all(|batch| batch.columns.num_rows() == 0), "a seventh has no half");
+        Ok(())
+    }
+}
+
+#[test]
+fn a_task_that_panics_ends_the_run_with_its_name() {
+    const PIPELINE: &str = "
+name: halves
+source: {topic: numbers, schema: {n: bigint}}
+steps:
+  - name: copied
+    set: {m: n}
+sink: {topic: halves}
+";
+    let mut plan = Arc::into_inner(plan(PIPELINE, ".".as_ref())).unwrap();
+    plan.insert_after("copied", "halved", "halved").unwrap();
+    let plan = Arc::new(plan);
+    for until_end in [true, false] {
+        let dir = tempfile::tempdir().unwrap();
+        let log = Arc::new(EmbeddedLog::open(dir.path()).unwrap());
+        log.create_topic("numbers", &config(2)).unwrap();
+        append(&*log, "numbers", 1, one(br#"{"n":7}"#));
+        let make: Factory = Arc::new(|_| Box::new(Panics));
+        // The task of the other partition has nothing to do, and waits for more.
+        let fault = Run::start(plan.clone(), log, BTreeMap::from([("halved", make)]), until_end).end().unwrap_err();
+        assert_eq!(fault.to_string(), "internal error: task 0/1 has panicked: a seventh has no half");
+    }
+}
