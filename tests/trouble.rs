@@ -2,22 +2,31 @@
 //!
 //! Separate because each of these runs has one fault that is put there on purpose.
 
-use crate::harness::drive::{NOW, plan};
+use crate::harness::case::Case;
+use crate::harness::drive::{NOW, model_records, plan};
+use crate::harness::record::pack;
+use crate::harness::troubled::{Trouble, Troubled};
 use crate::harness::wait;
 use fastdata::log::embedded::EmbeddedLog;
-use fastdata::log::{Append, Log, TopicConfig};
+use fastdata::log::{Append, Log, Start, TopicConfig};
+use fastdata::metrics::progress_topic;
 use fastdata::plan::Physical;
-use fastdata::record::{Records, RecordsBuilder, TopicPartition};
+use fastdata::record::{Offset, Records, RecordsBuilder, TopicPartition};
 use fastdata::runtime::build::Factory;
 use fastdata::runtime::operators::Operator;
 use fastdata::runtime::{Collector, Engine, Fault, Round, RunOptions, Stop};
 use fastdata::time::VirtualClock;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
+use tempfile::TempDir;
+
+const MODELS: &str = "models";
 
 /// A run on a thread of its own.
 struct Run {
+    stop: Stop,
     thread: JoinHandle<Result<(), Fault>>,
 }
 
@@ -25,11 +34,13 @@ impl Run {
     fn start(plan: Arc<Physical>, log: Arc<dyn Log>, custom: BTreeMap<&'static str, Factory>, until_end: bool) -> Self {
         let engine = Engine { plan, log, clock: Arc::new(VirtualClock::at(NOW)), samples: Arc::new(|_, _| {}), custom };
         let options = RunOptions { until_end, instance: "test".into(), ..RunOptions::default() };
+        let stop = Stop::default();
+        let asked = stop.clone();
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
-            runtime.block_on(engine.run(&options, &Stop::default()))
+            runtime.block_on(engine.run(&options, &asked))
         });
-        Self { thread }
+        Self { stop, thread }
     }
 
     /// How it ends, which it must by itself.
@@ -52,6 +63,10 @@ fn one(value: &[u8]) -> Records {
 
 fn config(partitions: u32) -> TopicConfig {
     TopicConfig { partitions, ..TopicConfig::default() }
+}
+
+fn end(log: &dyn Log, topic: &str) -> Offset {
+    log.resolve(&TopicPartition::new(topic, 0), Start::Latest).unwrap()
 }
 
 struct Panics;
@@ -86,4 +101,42 @@ sink: {topic: halves}
         let fault = Run::start(plan.clone(), log, BTreeMap::from([("halved", make)]), until_end).end().unwrap_err();
         assert_eq!(fault.to_string(), "internal error: task 0/1 has panicked: a seventh has no half");
     }
+}
+
+/// A pipeline that waits for a model, and what is to be scored with it.
+fn scoring() -> (Arc<Physical>, Vec<Vec<u8>>, Arc<EmbeddedLog>, TempDir) {
+    let case = Case::read("score");
+    let dir = tempfile::tempdir().unwrap();
+    let log = Arc::new(EmbeddedLog::open(dir.path()).unwrap());
+    log.create_topic("wines", &config(1)).unwrap();
+    log.create_topic(MODELS, &config(1)).unwrap();
+    append(&*log, "wines", 0, pack(&case.input[&("wines".to_owned(), 0)]));
+    (plan(&case.text, &case.dir), model_records(&case.models), log, dir)
+}
+
+#[test]
+fn a_run_that_waits_for_models_to_be_read_can_be_stopped() {
+    let (plan, models, log, _dir) = scoring();
+    append(&*log, MODELS, 0, one(&models[0]));
+    let silent = Arc::new(Troubled::new(log, MODELS, Trouble::Silent));
+    let run = Run::start(plan, silent.clone(), BTreeMap::new(), false);
+    wait::until("the models to be asked for", || (silent.polls.load(Ordering::Relaxed) > 1).then_some(()));
+    run.stop.stop();
+    run.end().unwrap();
+}
+
+#[test]
+fn a_run_that_waits_for_its_progress_to_be_read_can_be_stopped() {
+    let (plan, models, log, _dir) = scoring();
+    append(&*log, MODELS, 0, one(&models[0]));
+    Run::start(plan.clone(), log.clone(), BTreeMap::new(), true).end().unwrap();
+    let before = end(&*log, "scored");
+    let silent = Arc::new(Troubled::new(log.clone(), &progress_topic(&plan.name), Trouble::Silent));
+    let run = Run::start(plan.clone(), silent.clone(), BTreeMap::new(), false);
+    wait::until("the progress to be asked for", || (silent.polls.load(Ordering::Relaxed) > 1).then_some(()));
+    run.stop.stop();
+    run.end().unwrap();
+    // What was given up has left nothing behind that a further run would stumble over.
+    Run::start(plan, log.clone(), BTreeMap::new(), true).end().unwrap();
+    assert_eq!(end(&*log, "scored"), before, "something was scored again");
 }

@@ -58,6 +58,7 @@ pub(super) struct Assignment<'a> {
 }
 
 /// The tasks of an assignment, ready to work.
+#[derive(Default)]
 struct Ready {
     tasks: Vec<Task>,
     /// Where each partition is read from.
@@ -167,7 +168,7 @@ impl Assignment<'_> {
         let committed: Given = given.iter().map(|(at, offset)| (at.clone(), offset.filter(|_| !fresh))).collect();
         let overtaken = |fault| restore::overtaken(plan, log, &given, fault);
         let (mut tasks, mut was, mut own) = (Vec::new(), Vec::new(), Own::new());
-        let mut reports = restore::reports(log, &plan.name)?;
+        let mut reports = restore::reports(log, &plan.name, given_up)?;
         for sub in &plan.subs {
             let shared = Arc::new(sub.clone());
             let width = build::width(sub, &around.partitions);

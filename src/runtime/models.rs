@@ -5,7 +5,8 @@
 
 use super::fault::Fault;
 use super::operators::bind;
-use crate::log::{FetchLimit, Log, Reader, Start, TopicConfig};
+use super::restore::read_to;
+use crate::log::{FetchLimit, Log, LogError, Reader, Start, TopicConfig};
 use crate::models::{Applied, ModelDescriptor, Registry, ServedModel};
 use crate::plan::{ModelChoice, Op, Physical, ScorePlan};
 use crate::record::{Fetched, Offset, TopicPartition};
@@ -121,6 +122,13 @@ impl Models {
         changed.notify_all();
     }
 
+    /// Takes in what was read of the models topic.
+    fn take(&self, Fetched { offsets, records, .. }: &Fetched) {
+        for row in (0..records.len()).filter(|r| records.values.is_valid(*r)) {
+            self.publish(Offset(offsets[row]), records.values.value(row));
+        }
+    }
+
     /// Takes in one record of the models topic.
     pub fn publish(&self, version: Offset, record: &[u8]) {
         let descriptor = match ModelDescriptor::read(record) {
@@ -154,37 +162,30 @@ pub(super) struct ModelFeed {
 }
 
 impl ModelFeed {
-    /// Reads all that is there; the topic is made where it is missing.
-    pub(super) fn open(log: &dyn Log, topic: &str, models: Arc<Models>) -> Result<Self, Fault> {
+    /// Reads all that is there, unless that is given up; the topic is made where it is missing.
+    pub(super) fn open(log: &dyn Log, topic: &str, models: Arc<Models>, given_up: &AtomicBool) -> Result<Self, Fault> {
         if log.topics(Some(topic))?.is_empty() {
             match log.create_topic(topic, &TopicConfig { partitions: 1, ..TopicConfig::default() }) {
-                Ok(()) | Err(crate::log::LogError::TopicExists(_)) => {}
+                Ok(()) | Err(LogError::TopicExists(_)) => {}
                 Err(e) => return Err(e.into()),
             }
         }
         let at = TopicPartition::new(topic, 0);
         let (from, end) = (log.resolve(&at, Start::Earliest)?, log.resolve(&at, Start::Latest)?);
-        let mut feed = Self { reader: log.reader(&[(at, from)])?, models };
-        while feed.reader.positions().iter().any(|(_, next)| *next < end) {
-            feed.poll()?;
-        }
-        Ok(feed)
+        let mut reader = log.reader(&[(at, from)])?;
+        read_to(reader.as_mut(), end, given_up, |fetched| {
+            models.take(fetched);
+            Ok(())
+        })?;
+        Ok(Self { reader, models })
     }
 
     /// Follows the topic until the run ends.
     pub(super) fn follow(mut self) -> Result<(), Fault> {
         while !self.models.stopped() {
-            self.poll()?;
-        }
-        Ok(())
-    }
-
-    fn poll(&mut self) -> Result<(), Fault> {
-        let Some(Fetched { offsets, records, .. }) = self.reader.poll(FetchLimit::default(), PATIENCE)? else {
-            return Ok(());
-        };
-        for row in (0..records.len()).filter(|r| records.values.is_valid(*r)) {
-            self.models.publish(Offset(offsets[row]), records.values.value(row));
+            if let Some(fetched) = self.reader.poll(FetchLimit::default(), PATIENCE)? {
+                self.models.take(&fetched);
+            }
         }
         Ok(())
     }

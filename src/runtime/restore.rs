@@ -5,30 +5,55 @@
 use super::fault::Fault;
 use super::task::Task;
 use crate::faults;
-use crate::log::{Answer, Delivery, FetchLimit, Log, Start};
+use crate::log::{Answer, Delivery, FetchLimit, Log, Reader, Start};
 use crate::metrics::{Reports, TaskProgress, progress_topic};
 use crate::plan::Physical;
 use crate::record::{Fetched, Offset, TopicPartition};
 use arrow_array::Array;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// How long to wait for records that must be there.
+/// How long to wait for records that must be there before it is looked whether to give up.
 const PATIENCE: Duration = Duration::from_millis(200);
 
-/// Reads one partition from its beginning to where it ends now.
+/// After so many waits in a row in which nothing came, it is said what is waited for.
+const LONG: u32 = 15;
+
+/// Reads one partition from its beginning to where it ends now, unless that is given up.
 ///
 /// # Errors
-/// Faults of the backplane, and those of `each`.
+/// Faults of the backplane, those of `each`, and [`Fault::Stopped`] where it was given up.
 pub fn read_all(
     log: &dyn Log,
     at: &TopicPartition,
-    mut each: impl FnMut(&Fetched) -> Result<(), Fault>,
+    given_up: &AtomicBool,
+    each: impl FnMut(&Fetched) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
     let (from, end) = (log.resolve(at, Start::Earliest)?, log.resolve(at, Start::Latest)?);
-    let mut reader = log.reader(&[(at.clone(), from)])?;
-    while reader.positions().iter().any(|(_, next)| *next < end) {
+    read_to(log.reader(&[(at.clone(), from)])?.as_mut(), end, given_up, each)
+}
+
+/// Reads on to an end. That may take as long as a broker is away, or a transaction is left open.
+pub(super) fn read_to(
+    reader: &mut dyn Reader,
+    end: Offset,
+    given_up: &AtomicBool,
+    mut each: impl FnMut(&Fetched) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    let (mut last, mut quiet, mut said) = (None, 0, false);
+    while let Some((at, next)) = reader.positions().into_iter().find(|(_, next)| *next < end) {
+        if given_up.load(Ordering::Relaxed) {
+            return Err(Fault::Stopped);
+        }
         // Nothing may come where records were compacted away: then only the position moves.
+        quiet = if last == Some(next) { quiet + 1 } else { 0 };
+        last = Some(next);
+        if quiet >= LONG && !std::mem::replace(&mut said, true) {
+            tracing::info!(
+                "waiting for offset {next} of `{at}`, which is to be read up to {end}: a broker is away, or a transaction in it is not decided yet"
+            );
+        }
         if let Some(fetched) = reader.poll(FetchLimit::default(), PATIENCE)? {
             each(&fetched)?;
         }
@@ -41,20 +66,20 @@ pub fn read_all(
 /// # Errors
 /// Faults of the backplane, or a topic that something else writes.
 pub fn progress(log: &dyn Log, pipeline: &str) -> Result<BTreeMap<String, TaskProgress>, Fault> {
-    Ok(reports(log, pipeline)?.tasks)
+    Ok(reports(log, pipeline, &AtomicBool::new(false))?.tasks)
 }
 
-/// All that a pipeline has reported.
+/// All that a pipeline has reported, unless the reading of it is given up.
 ///
 /// # Errors
-/// Faults of the backplane, or a topic that something else writes.
-pub fn reports(log: &dyn Log, pipeline: &str) -> Result<Reports, Fault> {
+/// Faults of the backplane, or a topic that something else writes; [`Fault::Stopped`] where it was given up.
+pub fn reports(log: &dyn Log, pipeline: &str, given_up: &AtomicBool) -> Result<Reports, Fault> {
     let mut found = Reports::default();
     let topic = progress_topic(pipeline);
     if log.topics(Some(&topic))?.is_empty() {
         return Ok(found);
     }
-    read_all(log, &TopicPartition::new(topic.as_str(), 0), |fetched| {
+    read_all(log, &TopicPartition::new(topic.as_str(), 0), given_up, |fetched| {
         let records = &fetched.records;
         for row in (0..records.len()).filter(|r| records.keys.is_valid(*r)) {
             let value = records.values.is_valid(row).then(|| records.values.value(row));

@@ -161,10 +161,12 @@ impl Engine {
             instance: options.instance.clone(),
             delivery: plan.delivery,
         };
+        // Before it joins: the group would wait for a member that reads and does not listen.
+        let models = Arc::new(Models::new(plan, self.clock.clone(), true));
+        let open = || ModelFeed::open(log, MODELS_TOPIC, models.clone(), &stop.0);
+        let feed = models.needed().then(open).transpose()?;
         let mut member = log.join(&group)?;
         let mut committer = member.committer()?;
-        let models = Arc::new(Models::new(plan, self.clock.clone(), true));
-        let feed = models.needed().then(|| ModelFeed::open(log, MODELS_TOPIC, models.clone())).transpose()?;
         let copies = Copies::new(options.state_folder.clone());
         std::thread::scope(|threads| {
             let feed = feed.map(|feed| threads.spawn(move || feed.follow()));

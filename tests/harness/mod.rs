@@ -9,4 +9,5 @@ pub mod engine;
 pub mod ledger;
 pub mod program;
 pub mod record;
+pub mod troubled;
 pub mod wait;

@@ -21,6 +21,7 @@ use arrow_select::concat::concat_batches;
 use arrow_select::filter::filter_record_batch;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// What of a state is asked for; nothing is all of it.
 #[derive(Clone, Debug, Default)]
@@ -137,7 +138,8 @@ fn first(order: &mut [TopicPartition], key: &arrow_array::BinaryArray) {
 /// The wanted rows of one partition, as they are at its end.
 fn read(log: &dyn Log, at: &TopicPartition, wanted: &Wanted) -> Result<Held, QueryError> {
     let mut held = Held::new();
-    read_all(log, at, |fetched| {
+    // Whoever asks waits for the answer for as long as they like.
+    read_all(log, at, &AtomicBool::new(false), |fetched| {
         let records = &fetched.records;
         for row in (0..records.len()).filter(|r| records.keys.is_valid(*r)) {
             let key = records.keys.value(row);

@@ -1,0 +1,121 @@
+//! An embedded log whose readers a test can break.
+//!
+//! Separate because a real backplane is away when it likes, and a test needs it at one moment. What it lets
+//! through is the embedded log's own.
+
+use fastdata::log::embedded::EmbeddedLog;
+use fastdata::log::{
+    Appender, Deed, FetchLimit, GroupSpec, Log, LogError, LogResult, Member, Reader, Start, TopicConfig, TopicInfo,
+};
+use fastdata::record::{Fetched, Offset, TopicPartition};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+/// What happens to readers of one topic.
+#[derive(Clone, Copy, Debug)]
+pub enum Trouble {
+    /// They get nothing, as if no broker were there.
+    Silent,
+    /// Each fails the first time that it has nothing more, so often altogether.
+    Fails(u32),
+}
+
+/// The log.
+#[derive(Debug)]
+pub struct Troubled {
+    pub log: Arc<EmbeddedLog>,
+    topic: String,
+    trouble: Trouble,
+    /// How often readers of the topic were polled.
+    pub polls: Arc<AtomicU32>,
+    failed: Arc<AtomicU32>,
+}
+
+impl Troubled {
+    pub fn new(log: Arc<EmbeddedLog>, topic: &str, trouble: Trouble) -> Self {
+        Self { log, topic: topic.to_owned(), trouble, polls: Arc::default(), failed: Arc::default() }
+    }
+
+    /// How often readers have failed.
+    pub fn failed(&self) -> u32 {
+        self.failed.load(Ordering::Relaxed)
+    }
+}
+
+struct TroubledReader {
+    reader: Box<dyn Reader>,
+    trouble: Trouble,
+    polls: Arc<AtomicU32>,
+    failed: Arc<AtomicU32>,
+}
+
+impl Reader for TroubledReader {
+    fn poll(&mut self, limit: FetchLimit, wait: Duration) -> LogResult<Option<Fetched>> {
+        self.polls.fetch_add(1, Ordering::Relaxed);
+        let Trouble::Fails(times) = self.trouble else {
+            std::thread::park_timeout(wait);
+            return Ok(None);
+        };
+        let fetched = self.reader.poll(limit, wait)?;
+        if fetched.is_none() && self.failed.fetch_add(1, Ordering::Relaxed) < times {
+            return Err(LogError::Busy("the broker is away".into()));
+        }
+        Ok(fetched)
+    }
+
+    fn positions(&self) -> Vec<(TopicPartition, Offset)> {
+        self.reader.positions()
+    }
+}
+
+impl Log for Troubled {
+    fn name(&self) -> String {
+        self.log.name()
+    }
+
+    fn create_topic(&self, topic: &str, config: &TopicConfig) -> LogResult<()> {
+        self.log.create_topic(topic, config)
+    }
+
+    fn delete_topic(&self, topic: &str) -> LogResult<()> {
+        self.log.delete_topic(topic)
+    }
+
+    fn topics(&self, only: Option<&str>) -> LogResult<Vec<TopicInfo>> {
+        self.log.topics(only)
+    }
+
+    fn trim(&self, before: &[(TopicPartition, Offset)]) -> LogResult<()> {
+        self.log.trim(before)
+    }
+
+    fn resolve(&self, at: &TopicPartition, start: Start) -> LogResult<Offset> {
+        self.log.resolve(at, start)
+    }
+
+    fn reader(&self, from: &[(TopicPartition, Offset)]) -> LogResult<Box<dyn Reader>> {
+        let reader = self.log.reader(from)?;
+        if from.iter().all(|(at, _)| *at.topic != *self.topic) {
+            return Ok(reader);
+        }
+        let (polls, failed) = (self.polls.clone(), self.failed.clone());
+        Ok(Box::new(TroubledReader { reader, trouble: self.trouble, polls, failed }))
+    }
+
+    fn appender(&self) -> LogResult<Box<dyn Appender>> {
+        self.log.appender()
+    }
+
+    fn committed(&self, group: &str, of: &[TopicPartition]) -> LogResult<Vec<Option<Offset>>> {
+        self.log.committed(group, of)
+    }
+
+    fn join(&self, group: &GroupSpec) -> LogResult<Box<dyn Member>> {
+        self.log.join(group)
+    }
+
+    fn check(&self, deed: &Deed<'_>) -> LogResult<()> {
+        self.log.check(deed)
+    }
+}
