@@ -115,6 +115,28 @@ fn scoring() -> (Arc<Physical>, Vec<Vec<u8>>, Arc<EmbeddedLog>, TempDir) {
 }
 
 #[test]
+fn a_model_is_found_after_the_topic_of_models_was_away() {
+    let (plan, models, log, _dir) = scoring();
+    let troubled = Arc::new(Troubled::new(log.clone(), MODELS, Trouble::Fails(2)));
+    let run = Run::start(plan, troubled.clone(), BTreeMap::new(), true);
+    wait::until("the topic to be away twice", || (troubled.failed() >= 2).then_some(()));
+    append(&*log, MODELS, 0, one(&models[0]));
+    run.end().unwrap();
+    assert!(end(&*log, "scored") > Offset(0), "nothing was scored");
+}
+
+#[test]
+fn a_run_ends_when_the_topic_of_models_is_gone() {
+    let (plan, _, log, _dir) = scoring();
+    let troubled = Arc::new(Troubled::new(log.clone(), MODELS, Trouble::Fails(0)));
+    let run = Run::start(plan, troubled.clone(), BTreeMap::new(), false);
+    wait::until("the models to be followed", || (troubled.polls.load(Ordering::Relaxed) > 2).then_some(()));
+    log.delete_topic(MODELS).unwrap();
+    let fault = run.end().unwrap_err().to_string();
+    assert!(fault.contains("topic `models`"), "{fault}");
+}
+
+#[test]
 fn a_run_that_waits_for_models_to_be_read_can_be_stopped() {
     let (plan, models, log, _dir) = scoring();
     append(&*log, MODELS, 0, one(&models[0]));

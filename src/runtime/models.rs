@@ -6,7 +6,7 @@
 use super::fault::Fault;
 use super::operators::bind;
 use super::restore::read_to;
-use crate::log::{FetchLimit, Log, LogError, Reader, Start, TopicConfig};
+use crate::log::{Answer, FetchLimit, Log, LogError, LogResult, Reader, Start, TopicConfig};
 use crate::models::{Applied, ModelDescriptor, Registry, ServedModel};
 use crate::plan::{ModelChoice, Op, Physical, ScorePlan};
 use crate::record::{Fetched, Offset, TopicPartition};
@@ -21,6 +21,9 @@ pub const MODELS_TOPIC: &str = "models";
 
 /// How long the feed waits for news before it looks whether the run is ending.
 const PATIENCE: Duration = Duration::from_millis(100);
+
+/// Wait before a topic that could not be read is tried again.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// The models that steps can score with.
 pub struct Models {
@@ -122,6 +125,15 @@ impl Models {
         changed.notify_all();
     }
 
+    /// Waits, but not longer than until the run ends.
+    fn rest(&self, time: Duration) {
+        let (lock, changed) = &self.news;
+        let news = lock.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.stopped() {
+            drop(changed.wait_timeout(news, time));
+        }
+    }
+
     /// Takes in what was read of the models topic.
     fn take(&self, Fetched { offsets, records, .. }: &Fetched) {
         for row in (0..records.len()).filter(|r| records.values.is_valid(*r)) {
@@ -157,13 +169,21 @@ impl Models {
 
 /// Reads the models topic.
 pub(super) struct ModelFeed {
+    log: Arc<dyn Log>,
     reader: Box<dyn Reader>,
+    /// The reader has failed; another takes its place.
+    stale: bool,
     models: Arc<Models>,
 }
 
 impl ModelFeed {
     /// Reads all that is there, unless that is given up; the topic is made where it is missing.
-    pub(super) fn open(log: &dyn Log, topic: &str, models: Arc<Models>, given_up: &AtomicBool) -> Result<Self, Fault> {
+    pub(super) fn open(
+        log: &Arc<dyn Log>,
+        topic: &str,
+        models: Arc<Models>,
+        given_up: &AtomicBool,
+    ) -> Result<Self, Fault> {
         if log.topics(Some(topic))?.is_empty() {
             match log.create_topic(topic, &TopicConfig { partitions: 1, ..TopicConfig::default() }) {
                 Ok(()) | Err(LogError::TopicExists(_)) => {}
@@ -177,15 +197,36 @@ impl ModelFeed {
             models.take(fetched);
             Ok(())
         })?;
-        Ok(Self { reader, models })
+        Ok(Self { log: log.clone(), reader, stale: false, models })
     }
 
-    /// Follows the topic until the run ends.
+    /// Follows the topic until the run ends. A backplane that is away is waited for: what is published
+    /// meanwhile comes late, but it comes.
     pub(super) fn follow(mut self) -> Result<(), Fault> {
+        let mut said = false;
         while !self.models.stopped() {
-            if let Some(fetched) = self.reader.poll(FetchLimit::default(), PATIENCE)? {
-                self.models.take(&fetched);
+            match self.poll() {
+                Ok(()) => said = false,
+                Err(e) if e.answer() == Answer::Fatal => return Err(e.into()),
+                Err(e) => {
+                    if !std::mem::replace(&mut said, true) {
+                        tracing::warn!("models are not followed for now, which is tried again: {e}");
+                    }
+                    self.stale = true;
+                    self.models.rest(AGAIN);
+                }
             }
+        }
+        Ok(())
+    }
+
+    fn poll(&mut self) -> LogResult<()> {
+        if self.stale {
+            self.reader = self.log.reader(&self.reader.positions())?;
+            self.stale = false;
+        }
+        if let Some(fetched) = self.reader.poll(FetchLimit::default(), PATIENCE)? {
+            self.models.take(&fetched);
         }
         Ok(())
     }

@@ -34,6 +34,9 @@ use std::time::Duration;
 /// How often it is looked whether to stop while the group hands out no partitions.
 pub(super) const JOIN: Duration = Duration::from_millis(100);
 
+/// How often it is looked whether to stop while the run is at work.
+const LOOK: Duration = Duration::from_millis(20);
+
 /// Wait after the first fault of several in a row; each further one doubles it.
 const BACKOFF: Duration = Duration::from_millis(100);
 
@@ -149,6 +152,8 @@ impl Engine {
         handle: &tokio::runtime::Handle,
     ) -> Result<(), Fault> {
         let (plan, log) = (&self.plan, self.log.as_ref());
+        // Beside being asked, the run ends when its models can no longer be followed.
+        let (asked, stop) = (stop, &Stop::default());
         if !*forgotten {
             topics::forget(plan, log)?;
             *forgotten = true;
@@ -163,19 +168,25 @@ impl Engine {
         };
         // Before it joins: the group would wait for a member that reads and does not listen.
         let models = Arc::new(Models::new(plan, self.clock.clone(), true));
-        let open = || ModelFeed::open(log, MODELS_TOPIC, models.clone(), &stop.0);
+        let open = || ModelFeed::open(&self.log, MODELS_TOPIC, models.clone(), &asked.0);
         let feed = models.needed().then(open).transpose()?;
         let mut member = log.join(&group)?;
         let mut committer = member.committer()?;
         let copies = Copies::new(options.state_folder.clone());
         std::thread::scope(|threads| {
-            let feed = feed.map(|feed| threads.spawn(move || feed.follow()));
+            let feed = feed.map(|feed| {
+                threads.spawn(move || {
+                    let _ends = Ends(stop);
+                    feed.follow()
+                })
+            });
+            forward(asked, stop);
             let watch = threads.spawn({
-                let (models, stop) = (models.clone(), stop.clone());
-                move || watch(&stop, &models)
+                let models = models.clone();
+                move || watch(asked, stop, &models)
             });
             let mut idle = Idle::new(self.info(options, since), self.clock.clone());
-            let outcome = loop {
+            let mut outcome = loop {
                 let given = match self.given(&mut idle, member.as_mut(), committer.as_mut(), stop, &copies) {
                     Ok(Some(given)) => given,
                     Ok(None) => {
@@ -200,6 +211,10 @@ impl Engine {
             let watched = watch.join().is_ok();
             let fed = feed.map_or(Ok(Ok(())), std::thread::ScopedJoinHandle::join);
             let left = member.leave();
+            // A step that waited for a model was stopped because none can come any more.
+            if matches!((&outcome, &fed), (Err(Fault::Stopped), Err(_) | Ok(Err(_)))) {
+                outcome = Ok(());
+            }
             outcome?;
             left?;
             // The others need not wait for it.
@@ -309,13 +324,30 @@ fn pause(time: Duration, stop: &Stop) {
     }
 }
 
-/// Wakes steps that wait for a model once the run is asked to stop.
-fn watch(stop: &Stop, models: &Models) {
+/// Ends the run with the thread that has it, even where that panics.
+struct Ends<'a>(&'a Stop);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
+}
+
+/// Ends one attempt where the whole run is asked to stop.
+fn forward(asked: &Stop, stop: &Stop) {
+    if asked.asked() {
+        stop.stop();
+    }
+}
+
+/// Hears that the run is asked to stop; then wakes steps that wait for a model.
+fn watch(asked: &Stop, stop: &Stop, models: &Models) {
     while !models.stopped() {
+        forward(asked, stop);
         if stop.asked() {
             models.stop();
         }
-        std::thread::park_timeout(Duration::from_millis(50));
+        std::thread::park_timeout(LOOK);
     }
 }
 
