@@ -149,6 +149,24 @@ impl Cluster {
         self.base.join("tls").join(file)
     }
 
+    /// The file of a partition on the first node that the batch at an offset is in, and where it ends there.
+    pub fn batch(&self, topic: &str, partition: u32, offset: u64) -> (PathBuf, usize) {
+        let folder = self.nodes[0].home.join("data").join(format!("{topic}-{partition}"));
+        let files = fs::read_dir(folder).unwrap().map(|f| f.unwrap().path());
+        for file in files.filter(|f| f.extension().is_some_and(|e| e == "log")) {
+            let bytes = fs::read(&file).unwrap();
+            let mut at = 0;
+            // Each begins with its offset and the length of the rest.
+            while let Some((first, rest)) = bytes.get(at..at + 12).map(|head| head.split_at(8)) {
+                at += 12 + u32::from_be_bytes(rest.try_into().unwrap()) as usize;
+                if u64::from_be_bytes(first.try_into().unwrap()) == offset {
+                    return (file, at);
+                }
+            }
+        }
+        panic!("no batch at {offset}");
+    }
+
     /// A name for topics and groups that nobody else uses.
     pub fn name(&self, stem: &str) -> String {
         static COUNT: AtomicU32 = AtomicU32::new(0);

@@ -5,8 +5,9 @@
 use super::broker;
 use super::groups::{assigned, records, topics, values};
 use crate::harness::wait;
-use fastdata::log::{Answer, Append, FetchLimit, Log, LogError, Start, TopicConfig, Transaction, topic};
-use fastdata::record::{Offset, TopicPartition};
+use fastdata::log::{Answer, Append, FetchLimit, GroupEvent, Log, LogError, Start, TopicConfig, Transaction, topic};
+use fastdata::record::{Fetched, Offset, TopicPartition};
+use std::io::{Seek as _, SeekFrom, Write as _};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -146,6 +147,56 @@ fn a_reader_never_goes_on_in_a_topic_that_was_made_anew() {
         Err(e) => Some(e),
     });
     assert!(matches!(fault, LogError::TopicReplaced { .. } | LogError::UnknownTopic { .. }), "{fault}");
+}
+
+/// A batch that fits its checksum no longer is skipped by the client, which only says so.
+#[test]
+fn damaged_records_are_named_and_never_skipped() {
+    let Some(cluster) = broker::shared() else { return };
+    let log = cluster.connect();
+    let (input, _, spec) = topics(cluster, &log, 2);
+    let at = TopicPartition::new(input.as_str(), 1);
+    for word in ["sound", "damaged", "after"] {
+        log.appender().unwrap().append(&[Append { to: at.clone(), records: records(&[word.to_owned()]) }]).unwrap();
+    }
+    // Behind the first transaction of one record and its end.
+    let (file, end) = cluster.batch(&input, 1, 2);
+    let last = std::fs::read(&file).unwrap()[end - 1];
+    let mut open = std::fs::File::options().write(true).open(&file).unwrap();
+    open.seek(SeekFrom::Start(end as u64 - 1)).unwrap();
+    open.write_all(&[last ^ 0xff]).unwrap();
+    let named = |fault: LogError, words: Vec<String>, place: &str| {
+        let text = fault.to_string();
+        assert!(matches!(fault, LogError::Corrupt(_)) && text.contains(&format!("`{place}`")), "{text}");
+        assert!(text.contains("offset 2 ") && text.contains("CRC32C"), "{text}");
+        assert_eq!(words, ["sound"]);
+    };
+    let text = |fetched: Fetched| String::from_utf8(fetched.records.values.value(0).to_vec()).unwrap();
+    let other = TopicPartition::new(input.as_str(), 0);
+    let mut reader = log.reader(&[(at.clone(), Offset(0))]).unwrap();
+    let mut words = Vec::new();
+    let fault = wait::until("the reader to notice", || match reader.poll(FetchLimit::default(), BRIEF) {
+        Ok(fetched) => {
+            words.extend(fetched.map(text));
+            None
+        }
+        Err(e) => Some(e),
+    });
+    named(fault, words, &at.to_string());
+    let mut member = log.join(&spec).unwrap();
+    assigned(&mut *member);
+    [&other, &at].iter().for_each(|at| member.seek(at, Offset(0)).unwrap());
+    let mut words = Vec::new();
+    let fault = wait::until("the member to notice", || match member.poll(FetchLimit::default(), BRIEF) {
+        Ok(GroupEvent::Records(fetched)) => {
+            words.push(text(fetched));
+            None
+        }
+        Ok(_) => None,
+        Err(e) => Some(e),
+    });
+    // Of several partitions the client does not say which.
+    named(fault, words, &input);
 }
 
 #[test]

@@ -98,6 +98,29 @@ pub(super) fn superseded(code: Code) -> bool {
     )
 }
 
+/// Whether the code says that a position cannot be read. The client gives such a partition up: it never
+/// fetches it again.
+pub(super) fn given_up(code: Code) -> bool {
+    matches!(code, Code::AutoOffsetReset | Code::OffsetOutOfRange | Code::LogTruncation)
+}
+
+/// Whether the end of a partition was cut off after it was read. Mostly only the words tell.
+pub(super) fn cut(code: Code, words: &str) -> bool {
+    code == Code::LogTruncation || (given_up(code) && words.contains("truncation detected"))
+}
+
+/// Whether records cannot be understood, which the client would skip. Of an answer that cannot be understood
+/// as a whole it says no offset, and asks again.
+pub(super) fn damaged(code: Code, words: &str) -> bool {
+    matches!(code, Code::BadMessage | Code::BadCompression | Code::NotImplemented) && offset(words).is_some()
+}
+
+/// The offset in the words about damaged records.
+pub(super) fn offset(words: &str) -> Option<i64> {
+    let (_, rest) = words.split_once("offset ").or_else(|| words.split_once("message at "))?;
+    rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+}
+
 /// The right that is missing, and on what; `right` is that on the topic, where it is one.
 fn missing_right(code: Code, right: &str) -> Option<String> {
     match code {
@@ -158,4 +181,25 @@ pub(super) fn unreachable(brokers: &str, heard: Option<&(Code, String)>) -> LogE
 /// Whether a complaint will be the same for ever, so that waiting longer helps nobody.
 pub(super) fn hopeless(code: Code) -> bool {
     matches!(code, Code::Authentication | Code::SaslAuthenticationFailed | Code::SSL)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_cut_and_where_something_is_damaged_is_read_from_the_words_of_the_client() {
+        // The client reports both as the same code.
+        let cut_off = "Partition log truncation detected at offset 42 (leader epoch 3): broker end offset is 40 (offset leader epoch 3). Reset to INVALID.: Local: Partition log truncation detected (broker 1)";
+        let refused =
+            "fetch failed due to requested offset not available on the broker: Broker: Offset out of range (broker 1)";
+        assert!(cut(Code::AutoOffsetReset, cut_off) && cut(Code::LogTruncation, ""));
+        assert!(!cut(Code::AutoOffsetReset, refused) && given_up(Code::AutoOffsetReset));
+        let of_records = "MessageSet at offset 7 (93 bytes) failed CRC32C check (original 0x1 != calculated 0x2)";
+        assert_eq!(offset(of_records), Some(7));
+        assert!(damaged(Code::BadMessage, of_records) && !damaged(Code::BadMessage, "Local: Bad message format"));
+        assert_eq!(offset("Decompression (codec 0x1) of message at 12 of 99 bytes failed: x"), Some(12));
+        assert_eq!(offset("Unsupported Message(Set) MagicByte 9 at offset 5"), Some(5));
+        assert_eq!(offset("nothing"), None);
+    }
 }

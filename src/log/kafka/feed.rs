@@ -118,8 +118,8 @@ fn fitting(whole: &Fetched, limit: FetchLimit) -> usize {
 pub(super) struct Signals {
     /// A position may have moved past offsets without records.
     pub(super) moved: bool,
-    /// Errors that are not about one request: what the client complains about.
-    pub(super) complaints: Vec<Code>,
+    /// Errors that are not about one request: what the client complains about, and its words.
+    pub(super) complaints: Vec<(Code, String)>,
 }
 
 /// The reading half of a consumer.
@@ -293,7 +293,7 @@ impl Feed {
                     self.reach_end(partition);
                 }
                 Some(Err(e)) => {
-                    signals.complaints.push(errors::code(&e));
+                    signals.complaints.push(self.complaint(&e));
                     if matches!(e, KafkaError::MessageConsumptionFatal(_)) {
                         return Err(e);
                     }
@@ -315,6 +315,13 @@ impl Feed {
         let something = std::mem::replace(calls, heard.calls) != heard.calls;
         let decided = !heard.rebalances.is_empty();
         (something || decided).then_some(decided)
+    }
+
+    /// An error with the words that came with it, which alone say at which offset.
+    fn complaint(&self, error: &KafkaError) -> (Code, String) {
+        let code = errors::code(error);
+        let words = self.client.context().heard().error.clone();
+        (code, words.filter(|(of, _)| *of == code).map_or_else(|| errors::words(code), |(_, words)| words))
     }
 
     /// The end of a partition was reached at the offset that was reported. The report does not name the

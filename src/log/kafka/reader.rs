@@ -77,25 +77,67 @@ impl Watch {
         if let Some(topic) = feed.client.context().heard().replaced.pop() {
             return Err(LogError::TopicReplaced { topic });
         }
-        for code in &signals.complaints {
-            match code {
-                Code::AutoOffsetReset | Code::OffsetOutOfRange | Code::LogTruncation => {
+        for (code, words) in &signals.complaints {
+            match *code {
+                code if errors::damaged(code, words) => {
+                    return Err(LogError::Corrupt(format!(
+                        "records of {} cannot be read from Kafka at {}: {words}; they are damaged or not of a format that is known, and none is skipped: mend the topic, or start over with `--from latest`",
+                        self.places(feed, words),
+                        self.control.brokers()
+                    )));
+                }
+                code if errors::given_up(code) => {
                     self.look()?;
                     self.in_range(&feed.positions())?;
+                    return Err(self.refused(code, words, group));
                 }
-                code if errors::forbidden(*code) => {
-                    let topics: Vec<String> = self.ids.keys().map(|t| format!("`{t}`")).collect();
+                code if errors::forbidden(code) => {
                     let doing = match group {
-                        Some(group) => format!("reading {} as a member of group `{group}`", topics.join(", ")),
-                        None => format!("reading {}", topics.join(", ")),
+                        Some(group) => format!("reading {} as a member of group `{group}`", self.topics()),
+                        None => format!("reading {}", self.topics()),
                     };
-                    return Err(errors::fault_with(self.control.brokers(), &doing, *code, "Read"));
+                    return Err(errors::fault_with(self.control.brokers(), &doing, code, "Read"));
                 }
-                code if errors::missing(*code) => self.look()?,
-                code => tracing::debug!("reading from Kafka: {}", errors::words(*code)),
+                code if errors::missing(code) => self.look()?,
+                code => tracing::debug!("reading from Kafka: {}: {words}", errors::words(code)),
             }
         }
         Ok(())
+    }
+
+    /// The fault that a position was refused which can be read now.
+    fn refused(&self, code: Code, words: &str, group: Option<&str>) -> LogError {
+        let (topics, brokers) = (self.topics(), self.control.brokers());
+        if errors::cut(code, words) {
+            return LogError::Corrupt(format!(
+                "Kafka at {brokers} has lost records of {topics} that were read from it: {words}; start over with `--from earliest` or `--from latest`"
+            ));
+        }
+        let why = format!("Kafka at {brokers} has refused a position in {topics}: {words}");
+        match group {
+            Some(group) => LogError::Undone { group: group.to_owned(), why },
+            None => LogError::Busy(why),
+        }
+    }
+
+    /// All topics, for messages.
+    fn topics(&self) -> String {
+        self.ids.keys().map(|t| format!("`{t}`")).collect::<Vec<_>>().join(", ")
+    }
+
+    /// What a complaint about an offset is about, as far as is known: it does not name the partition, but
+    /// mostly only one is at that offset.
+    fn places(&self, feed: &Feed, words: &str) -> String {
+        let positions = feed.positions();
+        let offset = errors::offset(words);
+        let mut near: Vec<_> = positions.iter().filter(|(_, next)| Some(next.0) == offset).collect();
+        if positions.len() == 1 {
+            near = positions.iter().collect();
+        }
+        match near[..] {
+            [(at, _)] => format!("`{at}`"),
+            _ => self.topics(),
+        }
     }
 
     /// Whether all positions can be read.

@@ -7,6 +7,11 @@
 use super::producer::Mode;
 use super::{KafkaLog, Sasl, Settings, Tls};
 use crate::log::LogError;
+use crate::log::{FetchLimit, GroupEvent, GroupSpec, Log};
+use crate::record::{Offset, TopicPartition};
+use rdkafka::mocking::MockCluster;
+use rdkafka::producer::DefaultProducerContext;
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
@@ -95,4 +100,50 @@ fn nobody_listening_is_said_with_the_address() {
     let text = refused(&Settings::new(free.to_string()));
     assert!(start.elapsed() < Duration::from_secs(30), "it took {:?}", start.elapsed());
     assert!(text.contains(&free.to_string()) && text.contains("refused") && text.contains("--brokers"), "{text}");
+}
+
+/// A cluster that does as it is told, with one topic, and a connection to it.
+fn obedient() -> (MockCluster<'static, DefaultProducerContext>, KafkaLog) {
+    let cluster = MockCluster::new(1).unwrap();
+    cluster.create_topic("t", 1, 1).unwrap();
+    let log = KafkaLog::connect(&Settings::new(cluster.bootstrap_servers())).unwrap();
+    (cluster, log)
+}
+
+/// Refuses what is fetched next, as a broker does whose log was cut; by the time it is asked, the log has
+/// grown again.
+fn refuse(cluster: &MockCluster<'static, DefaultProducerContext>) {
+    cluster.request_errors(RDKafkaApiKey::Fetch, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE; 3]);
+}
+
+/// Longest wait for what must come.
+const LIMIT: Duration = Duration::from_secs(20);
+
+#[test]
+fn a_reader_whose_position_is_refused_says_so() {
+    let (cluster, log) = obedient();
+    let at = TopicPartition::new("t", 0);
+    let mut reader = log.reader(&[(at, Offset(0))]).unwrap();
+    refuse(&cluster);
+    // The client does not fetch the partition again by itself.
+    let fault = reader.poll(FetchLimit::default(), LIMIT).unwrap_err();
+    assert!(matches!(&fault, LogError::Busy(text) if text.contains("`t`")), "{fault}");
+}
+
+#[test]
+fn a_member_whose_position_is_refused_goes_back_to_what_was_committed() {
+    let (cluster, log) = obedient();
+    let spec = GroupSpec { group: "g".into(), topics: vec!["t".into()], ..GroupSpec::default() };
+    let mut member = log.join(&spec).unwrap();
+    let start = Instant::now();
+    loop {
+        match member.poll(FetchLimit::default(), LIMIT).unwrap() {
+            GroupEvent::Assigned(given) if !given.is_empty() => break,
+            event => assert!(start.elapsed() < LIMIT, "{event:?}"),
+        }
+    }
+    member.seek(&TopicPartition::new("t", 0), Offset(0)).unwrap();
+    refuse(&cluster);
+    let fault = member.poll(FetchLimit::default(), LIMIT).unwrap_err();
+    assert!(matches!(&fault, LogError::Undone { why, .. } if why.contains("`t`")), "{fault}");
 }
