@@ -34,10 +34,10 @@ const TICK: Duration = Duration::from_millis(100);
 const HEARTBEAT: Duration = Duration::from_secs(5);
 
 /// How long a poll may take while nothing is under way.
-const PATIENCE: Duration = Duration::from_millis(20);
+pub(super) const PATIENCE: Duration = Duration::from_millis(20);
 
 /// How long a poll may take while a task's queue is full, or a commit is under way.
-const BRIEF: Duration = Duration::from_micros(500);
+pub(super) const BRIEF: Duration = Duration::from_micros(500);
 
 /// One task, as the intake sees it.
 pub(super) struct Route {
@@ -95,7 +95,7 @@ pub(super) enum Turn {
 #[derive(Default)]
 pub(super) struct Flow {
     /// All that was read is being worked off.
-    settling: bool,
+    pub(super) settling: bool,
     /// It reads up to an end.
     bounded: bool,
     /// Up to where, in a bounded run.
@@ -110,7 +110,7 @@ pub(super) struct Flow {
     pub(super) dirty: bool,
     epoch: Epoch,
     /// The epoch that is being committed.
-    under_way: bool,
+    pub(super) under_way: bool,
     barrier_at: Option<Instant>,
     begun_at: Option<Instant>,
     tick_at: Option<Instant>,
@@ -214,7 +214,7 @@ impl Intake {
     }
 
     /// The group takes the partitions back: nothing more is read of them, and nobody waits for a model.
-    fn give_back(&self) {
+    pub(super) fn give_back(&self) {
         faults::pass(Place::InRevoke);
         self.models.interrupt(true);
         self.gauges.revoked.store(true, Ordering::Relaxed);
@@ -246,7 +246,7 @@ impl Intake {
         Ok(())
     }
 
-    fn hand_over(&mut self) -> Result<(), Fault> {
+    pub(super) fn hand_over(&mut self) -> Result<(), Fault> {
         for (route, (fetched, at)) in std::mem::take(&mut self.flow.held) {
             if !self.room(route) {
                 self.flow.held.insert(route, (fetched, at));
@@ -284,7 +284,7 @@ impl Intake {
     }
 
     /// Sends a barrier behind everything that was sent.
-    fn barrier(&mut self, drain: bool, ended: Option<u32>) -> Result<(), Fault> {
+    pub(super) fn barrier(&mut self, drain: bool, ended: Option<u32>) -> Result<(), Fault> {
         self.flow.epoch.0 += 1;
         self.flow.dirty = false;
         self.gauges.active.store(false, Ordering::Relaxed);
@@ -317,7 +317,11 @@ impl Intake {
         positions.into_iter().filter(|(at, _)| taken(at)).collect()
     }
 
-    fn tell_all(&mut self, which: impl Fn(&Route) -> bool, message: impl Fn() -> Message) -> Result<(), Fault> {
+    pub(super) fn tell_all(
+        &mut self,
+        which: impl Fn(&Route) -> bool,
+        message: impl Fn() -> Message,
+    ) -> Result<(), Fault> {
         for route in self.routes.iter().filter(|r| which(r)) {
             if route.to.blocking_send(message()).is_err() {
                 return self.why();
@@ -326,55 +330,8 @@ impl Intake {
         Ok(())
     }
 
-    /// Commits all that is under way; then, where a sub-topology has come to its end, closes it, unless the
-    /// group takes its partitions back before. Meanwhile nothing more is read, and the group is heard.
-    pub(super) fn settle(&mut self, ended: Option<u32>) -> Result<(), Fault> {
-        self.flow.settling = true;
-        self.pause_all(true)?;
-        // Nor may a task that waits, and has no room for what it is told next, keep the group from being heard.
-        while self.flow.under_way || !self.flow.held.is_empty() || !self.routes.iter().all(|r| room(&r.to)) {
-            self.hand_over()?;
-            self.listen(BRIEF)?;
-        }
-        let ended = ended.filter(|_| !self.revoked());
-        let drain = self.drain && ended.is_some();
-        if drain {
-            self.tell_all(|r| Some(r.sub) == ended, || Message::Drain)?;
-        }
-        self.barrier(drain, ended)?;
-        while self.flow.under_way {
-            self.listen(PATIENCE)?;
-        }
-        self.flow.settling = false;
-        self.pause_all(false)
-    }
-
-    /// Stops or resumes what the member reads for tasks.
-    fn pause_all(&mut self, paused: bool) -> Result<(), Fault> {
-        let read = self.routes.iter().filter(|r| r.wanted.is_empty());
-        for route in read.filter(|_| !self.gauges.revoked.load(Ordering::Relaxed)) {
-            self.member.pause(&route.owned, paused)?;
-        }
-        Ok(())
-    }
-
-    /// Hears what became of the epoch under way, and what the group has decided: it must not wait for a task
-    /// that waits. After it has taken the partitions back, the next poll would be the answer.
-    fn listen(&mut self, wait: Duration) -> Result<(), Fault> {
-        self.hear(wait)?;
-        if self.revoked() {
-            return Ok(());
-        }
-        match self.member.poll(FetchLimit::default(), Duration::ZERO)? {
-            GroupEvent::Idle => {}
-            GroupEvent::Revoked(_) => self.give_back(),
-            event => return Err(Fault::internal(format!("{event:?} while nothing is read"))),
-        }
-        Ok(())
-    }
-
     /// Hears what became of the epoch under way.
-    fn hear(&mut self, wait: Duration) -> Result<(), Fault> {
+    pub(super) fn hear(&mut self, wait: Duration) -> Result<(), Fault> {
         match self.committed.recv_timeout(wait) {
             Ok(Ok(epoch)) => {
                 self.flow.under_way &= epoch != self.flow.epoch;

@@ -26,6 +26,7 @@ pub mod query;
 pub mod restore;
 mod round;
 mod running;
+mod settling;
 mod standby;
 mod task;
 pub mod topics;
