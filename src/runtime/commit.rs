@@ -192,17 +192,21 @@ impl Commits {
         }
         let firsts = self.attempt(&transaction)?;
         self.committed |= !ready.is_empty();
+        let exact = self.plan.delivery == Delivery::ExactlyOnce;
         for (append, first) in transaction.appends.iter().zip(firsts) {
-            if let (Some(mark), Some(first)) = (self.marks.get_mut(&append.to), first) {
-                // Nobody else writes between them; where somebody did, less is known than could be.
+            let (Some(mark), Some(first)) = (self.marks.get_mut(&append.to), first) else { continue };
+            // Between two transactions lies what ends the first one. Without them nobody is kept from writing
+            // there, and what it was is not known.
+            if exact || first == mark.next {
                 mark.next = Offset(first.0 + i64::try_from(append.records.len()).unwrap_or(0));
+            } else {
+                self.marks.remove(&append.to);
             }
         }
         // Who can commit knows all that was committed before.
         self.marks.values_mut().for_each(|mark| mark.at = now);
         // Positions of a commit that keeps less may still be on their way; those of the one before are there.
         let behind = std::mem::replace(&mut self.positions, transaction.offsets);
-        let exact = self.plan.delivery == Delivery::ExactlyOnce;
         self.trimming.committed(&self.plan, if exact { &self.positions } else { &behind });
         for (commit, read_at) in &ready {
             let latency = self.latency.entry(commit.task).or_default();
