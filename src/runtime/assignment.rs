@@ -58,7 +58,6 @@ pub(super) struct Assignment<'a> {
 }
 
 /// The tasks of an assignment, ready to work.
-#[derive(Default)]
 struct Ready {
     tasks: Vec<Task>,
     /// Where each partition is read from.
