@@ -12,6 +12,15 @@ use serde_json::json;
 
 const PIPELINE: &str = "name: p\nsource: {topic: raw, schema: {n: bigint}}\nsteps: [{filter: n > 0}]\nsink: out\n";
 
+/// A pipeline, and the two partitions that it reads.
+fn with(pipeline: &str) -> (Fastdata, EmbeddedLog) {
+    let f = Fastdata::in_temp();
+    f.file("p.yaml", pipeline);
+    let log = EmbeddedLog::open(&f.log_dir()).unwrap();
+    log.create_topic("raw", &TopicConfig { partitions: 2, ..TopicConfig::default() }).unwrap();
+    (f, log)
+}
+
 fn append(log: &EmbeddedLog, n: i64) {
     let records = pack(&[Record::json(None, &json!({ "n": n }), 0)]);
     let to = partitions(&topic(log, "raw").unwrap());
@@ -37,20 +46,13 @@ fn begins(f: &Fastdata, log: &EmbeddedLog, from: &str, at: i64) {
 /// Whether somebody still is a member is asked only of who moves a position.
 #[test]
 fn each_partition_has_a_position_from_the_first_commit_on() {
-    let f = Fastdata::in_temp();
-    f.file("p.yaml", PIPELINE);
-    let log = EmbeddedLog::open(&f.log_dir()).unwrap();
-    log.create_topic("raw", &TopicConfig { partitions: 2, ..TopicConfig::default() }).unwrap();
+    let (f, log) = with(PIPELINE);
     begins(&f, &log, "committed", 0);
 }
 
 #[test]
 fn nobody_begins_anew_beside_a_run() {
-    let f = Fastdata::in_temp();
-    let fold = "scan: {by: [n], init: {c: 0}, next: {c: c + 1}}";
-    f.file("p.yaml", &PIPELINE.replace("filter: n > 0", fold));
-    let log = EmbeddedLog::open(&f.log_dir()).unwrap();
-    log.create_topic("raw", &TopicConfig { partitions: 2, ..TopicConfig::default() }).unwrap();
+    let (f, log) = with(&PIPELINE.replace("filter: n > 0", "scan: {by: [n], init: {c: 0}, next: {c: c + 1}}"));
     append(&log, 1);
     let mut run = f.start("run p.yaml");
     until("the first results", || topic(&log, "out").ok().filter(|_| written(&log) == 2));
@@ -64,10 +66,7 @@ fn nobody_begins_anew_beside_a_run() {
 
 #[test]
 fn a_beginning_that_was_chosen_holds_for_the_runs_after_it() {
-    let f = Fastdata::in_temp();
-    f.file("p.yaml", PIPELINE);
-    let log = EmbeddedLog::open(&f.log_dir()).unwrap();
-    log.create_topic("raw", &TopicConfig { partitions: 2, ..TopicConfig::default() }).unwrap();
+    let (f, log) = with(PIPELINE);
     (1..=3).for_each(|n| append(&log, n));
     begins(&f, &log, "latest", 3);
     append(&log, 4);

@@ -6,8 +6,7 @@
 
 use super::producer::Mode;
 use super::{KafkaLog, Sasl, Settings, Tls};
-use crate::log::LogError;
-use crate::log::{FetchLimit, GroupEvent, GroupSpec, Log};
+use crate::log::{FetchLimit, GroupEvent, GroupSpec, Log, LogError};
 use crate::record::{Offset, TopicPartition};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
