@@ -64,7 +64,7 @@ impl Task {
         self.plan.nodes.iter().zip(&self.operators).map(|(node, operator)| (node.name.as_str(), operator.size().keys))
     }
 
-    /// Begins one of its inputs where the run was told to, which is committed even if nothing ever comes.
+    /// Begins one of its inputs where no position is known; from now on there is one, even if nothing ever comes.
     pub(in crate::runtime) fn begin_at(&mut self, at: &TopicPartition, offset: Offset) {
         self.go_to(at, offset);
         (self.chosen, self.dirty) = (true, true);

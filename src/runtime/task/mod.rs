@@ -82,7 +82,7 @@ pub struct Task {
     told: Option<(i64, bool)>,
     /// What waits for its turn, where inputs are read as one sequence.
     ordered: Option<Ordered>,
-    /// Where it begins was chosen, not found.
+    /// An input began without a known position: each has one now.
     chosen: bool,
     dirty: bool,
 }
@@ -342,7 +342,7 @@ impl Task {
         }
         self.progress.at = now;
         self.progress.watermark = self.time.clone();
-        // Where nothing was read there is no position to speak of, unless it was chosen.
+        // Where nothing was read there is no position to speak of, unless it was chosen where to begin.
         let offsets = self.progress.inputs.iter().zip(&self.plan.inputs).filter(|(p, _)| self.chosen || p.next > 0);
         let offsets = offsets
             .map(|(p, i)| (TopicPartition { topic: i.topic().clone(), partition: self.id.partition }, Offset(p.next)));
