@@ -35,6 +35,8 @@ enum Finds {
     Positions,
     /// A key less in its state.
     Keys,
+    /// The same where no position has moved, and progress that is newer than it was told.
+    Clock,
     /// The same as with positions, and its partitions are taken back meanwhile.
     Decision,
 }
@@ -44,6 +46,7 @@ struct Asleep {
     log: Arc<EmbeddedLog>,
     finds: Finds,
     over: AtomicBool,
+    cut: AtomicBool,
     joined: AtomicUsize,
     polls: AtomicUsize,
 }
@@ -60,6 +63,25 @@ impl Asleep {
         let first = reader.poll(FetchLimit { records: 1, bytes: 1 }, Duration::ZERO).unwrap().unwrap();
         let mut b = RecordsBuilder::default();
         b.push(Some(first.records.keys.value(0)), whole.then(|| first.records.values.value(0)), NOW);
+        self.log.appender().unwrap().append(&[Append { to: at, records: b.finish() }]).unwrap();
+    }
+}
+
+impl Asleep {
+    /// The progress of the one task again, with a later time.
+    fn newer_progress(&self) {
+        let at = TopicPartition::new(progress_topic("p"), 0);
+        let mut reader = self.log.reader(&[(at.clone(), Offset(0))]).unwrap();
+        let mut last = None;
+        while let Some(fetched) = reader.poll(FetchLimit::default(), Duration::ZERO).unwrap() {
+            let records = &fetched.records;
+            let values = (0..records.len()).filter(|r| records.keys.value(*r) == b"0/0");
+            last = values.map(|r| records.values.value(r).to_vec()).last().or(last);
+        }
+        let mut progress: serde_json::Value = serde_json::from_slice(&last.unwrap()).unwrap();
+        progress["at"] = json!(progress["at"].as_i64().unwrap() + 1);
+        let mut b = RecordsBuilder::default();
+        b.push(Some(b"0/0"), Some(progress.to_string().as_bytes()), NOW);
         self.log.appender().unwrap().append(&[Append { to: at, records: b.finish() }]).unwrap();
     }
 }
@@ -83,7 +105,7 @@ impl Member for Dreamer {
         let event = self.inner.poll(limit, wait)?;
         let GroupEvent::Assigned(told) = event else { return Ok(event) };
         self.truth = told.clone();
-        let early = !self.of.over.load(SeqCst) && self.of.finds != Finds::Keys;
+        let early = !self.of.over.load(SeqCst) && matches!(self.of.finds, Finds::Positions | Finds::Decision);
         let was = |(at, o): (TopicPartition, Option<Offset>)| (at, o.map(|o| Offset(o.0 - i64::from(early))));
         Ok(GroupEvent::Assigned(told.into_iter().map(was).collect()))
     }
@@ -140,8 +162,14 @@ impl Log for Dream {
 
     fn reader(&self, from: &[(TopicPartition, Offset)]) -> LogResult<Box<dyn Reader>> {
         let of = |topic: &str| from.iter().any(|(at, _)| *at.topic == *topic);
-        if self.0.now(Finds::Keys) && of(STATE) {
+        if (self.0.now(Finds::Keys) || self.0.now(Finds::Clock)) && of(STATE) {
             self.0.state(false);
+            self.0.cut.store(true, SeqCst);
+        }
+        if self.0.now(Finds::Clock) && self.0.cut.load(SeqCst) && of(&progress_topic("p")) {
+            self.0.state(true);
+            self.0.newer_progress();
+            self.0.over.store(true, SeqCst);
         }
         if self.0.now(Finds::Decision) && of(&progress_topic("p")) {
             wait::until("the decision to be heard", || (self.0.polls.load(SeqCst) > 1).then_some(()));
@@ -158,6 +186,7 @@ impl Log for Dream {
         let further = match self.0.finds {
             _ if self.0.over.load(SeqCst) => 0,
             Finds::Positions => 0,
+            Finds::Clock => return Ok(truth),
             Finds::Keys => 1,
             Finds::Decision => return Ok(truth.into_iter().map(|o| o.map(|o| Offset(o.0 - 1))).collect()),
         };
@@ -187,8 +216,8 @@ fn goes_on(finds: Finds, joins: usize) {
     engine::seed(&drive, &*log);
     engine::run(&drive, &log);
     let output = engine::output(&drive, &*log);
-    let (over, polls) = (AtomicBool::new(false), AtomicUsize::new(0));
-    let asleep = Arc::new(Asleep { log: log.clone(), finds, over, joined: AtomicUsize::new(0), polls });
+    let ([over, cut], polls) = ([false; 2].map(AtomicBool::new), AtomicUsize::new(0));
+    let asleep = Arc::new(Asleep { log: log.clone(), finds, over, cut, joined: AtomicUsize::new(0), polls });
     let ended = engine::attempt(&drive, Arc::new(Dream(asleep.clone())));
     assert!(ended.is_ok(), "{ended:?}");
     assert_eq!(asleep.joined.load(SeqCst), joins, "times that it joined the group");
@@ -204,6 +233,11 @@ fn positions_that_others_have_moved_are_no_fault() {
 #[test]
 fn keys_that_others_have_changed_are_no_fault() {
     goes_on(Finds::Keys, 2);
+}
+
+#[test]
+fn keys_that_went_when_others_closed_windows_by_the_clock_are_no_fault() {
+    goes_on(Finds::Clock, 2);
 }
 
 #[test]

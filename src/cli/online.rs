@@ -13,6 +13,7 @@ use crate::runtime::topics::{Need, Role, look};
 use crate::spec::{ModelRef, Operator, Spec, WhenMissing};
 use arrow_array::Array as _;
 use std::collections::BTreeSet;
+use std::sync::atomic::AtomicBool;
 
 /// What is wrong, and what may not be what the person wants.
 pub(super) struct Findings {
@@ -24,7 +25,7 @@ pub(super) struct Findings {
 pub(super) fn examine(spec: &Spec, plan: &Physical, log: &dyn Log) -> anyhow::Result<Findings> {
     let mut findings =
         Findings { errors: Report::new(spec.source.clone()), warnings: Report::new(spec.source.clone()) };
-    let found = look(plan, log)?;
+    let found = look(plan, log, &AtomicBool::new(false))?;
     for misfit in &found.misfits {
         findings.errors.push(said(place(spec, &misfit.need), &misfit.fault.to_string()));
     }

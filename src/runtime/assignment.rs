@@ -157,7 +157,7 @@ impl Assignment<'_> {
     fn ready(&self, given: Given, given_up: &AtomicBool) -> Result<Ready, Fault> {
         let (plan, log) = (&self.engine.plan, self.engine.log.as_ref());
         let around = Surroundings {
-            partitions: self.there.clone().map_or_else(|| topics::prepare(plan, log), Ok)?,
+            partitions: self.there.clone().map_or_else(|| topics::prepare(plan, log, given_up), Ok)?,
             models: self.models.clone(),
             samples: self.engine.samples.clone(),
             custom: self.engine.custom.clone(),
@@ -165,7 +165,6 @@ impl Assignment<'_> {
         let from = self.from();
         let fresh = from != From::Committed;
         let committed: Given = given.iter().map(|(at, offset)| (at.clone(), offset.filter(|_| !fresh))).collect();
-        let overtaken = |fault| restore::overtaken(plan, log, &given, fault);
         let (mut tasks, mut was, mut own) = (Vec::new(), Vec::new(), Own::new());
         let mut reports = restore::reports(log, &plan.name, given_up)?;
         for sub in &plan.subs {
@@ -173,18 +172,18 @@ impl Assignment<'_> {
             let width = build::width(sub, &around.partitions);
             let mine = own.entry(sub.id.0).or_default();
             for partition in 0..width {
-                let mut task = build::task(plan, &shared, partition, &around)?;
+                let task = build::task(plan, &shared, partition, &around)?;
                 if !owns(&task, &around.partitions, &committed)? {
                     continue;
                 }
-                let progress = reports.tasks.remove(&task.id().to_string());
-                restore::position(plan, &mut task, progress.clone(), &committed).map_err(overtaken)?;
+                was.push(reports.tasks.remove(&task.id().to_string()));
                 mine.insert(partition);
                 tasks.push(task);
-                was.push(progress);
             }
         }
-        let marks = self.restore(&mut tasks, &was, given_up).map_err(overtaken)?;
+        let marks = self
+            .restore(&mut tasks, &was, &committed, given_up)
+            .map_err(|fault| restore::overtaken(plan, log, &given, tasks.iter().zip(&was), given_up, fault))?;
         let starts = self.starts(&committed, from)?;
         // Only a transaction that moves a position asks the group whether this is still a member: each
         // partition has one from the first commit on.
@@ -204,9 +203,13 @@ impl Assignment<'_> {
         &self,
         tasks: &mut [Task],
         progress: &[Option<TaskProgress>],
+        committed: &Given,
         given_up: &AtomicBool,
     ) -> Result<Marks, Fault> {
         let (plan, log) = (&*self.engine.plan, self.engine.log.as_ref());
+        for (task, progress) in tasks.iter_mut().zip(progress) {
+            restore::position(plan, task, progress.clone(), committed)?;
+        }
         let (gauge, now) = (&self.options.restoring, self.engine.clock.now());
         let marks = Changelogs { log, plan, copies: self.copies, gauge, given_up, now }.restore(tasks)?;
         // Where they are committed apart, state may be ahead of the counters.

@@ -10,7 +10,6 @@ use crate::metrics::{Reports, TaskProgress, progress_topic};
 use crate::plan::Physical;
 use crate::record::{Fetched, Offset, TopicPartition};
 use arrow_array::Array;
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -59,14 +58,6 @@ pub(super) fn read_to(
         }
     }
     Ok(())
-}
-
-/// The progress of each task of a pipeline, as committed last.
-///
-/// # Errors
-/// Faults of the backplane, or a topic that something else writes.
-pub fn progress(log: &dyn Log, pipeline: &str) -> Result<BTreeMap<String, TaskProgress>, Fault> {
-    Ok(reports(log, pipeline, &AtomicBool::new(false))?.tasks)
 }
 
 /// All that a pipeline has reported, unless the reading of it is given up.
@@ -167,10 +158,13 @@ pub(super) fn complete(plan: &Physical, task: &Task, progress: &TaskProgress) ->
 
 /// What a fault comes to that was found while the tasks of some partitions were built. An instance that was
 /// asleep finds what others have committed since it was given the partitions: that is no fault of theirs.
-pub(super) fn overtaken(
+/// `was` is the progress of these tasks as it was read.
+pub(super) fn overtaken<'a>(
     plan: &Physical,
     log: &dyn Log,
     given: &[(TopicPartition, Option<Offset>)],
+    was: impl IntoIterator<Item = (&'a Task, &'a Option<TaskProgress>)>,
+    given_up: &AtomicBool,
     fault: Fault,
 ) -> Fault {
     if !matches!(fault, Fault::Fatal(_)) || plan.delivery != Delivery::ExactlyOnce {
@@ -184,10 +178,23 @@ pub(super) fn overtaken(
     };
     // Nobody takes a position away by going on: where one is gone, the fault stands.
     let moved = given.iter().zip(now).find_map(|((at, was), now)| Some((at, was, now.filter(|_| *was != now)?)));
-    moved.map_or(fault, |(at, was, now)| {
+    if let Some((at, was, now)) = moved {
         let was = was.map_or("none".to_owned(), |o| o.to_string());
-        Fault::Abort(format!(
+        return Fault::Abort(format!(
             "others have gone on while tasks were being built here: the position of `{at}` was {was} and is {now}"
+        ));
+    }
+    // Windows that are closed by the clock move no position.
+    let mut now = match reports(log, &plan.name, given_up) {
+        Ok(now) => now.tasks,
+        Err(why @ (Fault::Stopped | Fault::Abort(_))) => return why,
+        Err(_) => return fault,
+    };
+    let differs = |(task, was): &(&Task, &Option<TaskProgress>)| now.remove(&task.id().to_string()) != **was;
+    was.into_iter().find(differs).map_or(fault, |(task, _)| {
+        Fault::Abort(format!(
+            "others have gone on while tasks were being built here: the progress of task {} is another now",
+            task.id()
         ))
     })
 }

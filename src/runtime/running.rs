@@ -158,7 +158,7 @@ impl Engine {
             topics::forget(plan, log)?;
             *forgotten = true;
         }
-        let mut there = Some(topics::prepare(plan, log)?);
+        let mut there = Some(topics::prepare(plan, log, &asked.0)?);
         let inputs: Vec<Arc<str>> = plan.subs.iter().flat_map(|s| &s.inputs).map(|i| i.topic().clone()).collect();
         let group = GroupSpec {
             group: plan.name.clone(),

@@ -12,6 +12,7 @@ use crate::plan::{Feed, InputPlan, NodePlan, Op, Physical, SubTopology};
 use crate::spec::ErrorPolicy;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 /// How often, and after which pause, is looked again while another instance makes the same topics.
@@ -91,8 +92,8 @@ pub struct Found {
 /// Looks at all topics of a pipeline and changes nothing.
 ///
 /// # Errors
-/// Faults of the backplane. What is wrong with a topic is found, and is no error.
-pub fn look(plan: &Physical, log: &dyn Log) -> Result<Found, Fault> {
+/// Faults of the backplane, and [`Fault::Stopped`] where it was given up. What is wrong with a topic is found, and is no error.
+pub fn look(plan: &Physical, log: &dyn Log, given_up: &AtomicBool) -> Result<Found, Fault> {
     let mut found = Found::default();
     let plain = |partitions| TopicConfig { partitions, ..TopicConfig::default() };
     let compacted = |partitions| TopicConfig { partitions, compacted: true, ..TopicConfig::default() };
@@ -128,7 +129,7 @@ pub fn look(plan: &Physical, log: &dyn Log) -> Result<Found, Fault> {
     }
     let topic = progress_topic(&plan.name).as_str().into();
     found.add(log, Need { topic, role: Role::Progress, of: plan.name.clone(), config: compacted(1) })?;
-    found.lost(plan, log)?;
+    found.lost(plan, log, given_up)?;
     Ok(found)
 }
 
@@ -176,12 +177,12 @@ impl Found {
     }
 
     /// What is missing although it was written to: made anew it would be empty, and nobody would know.
-    fn lost(&mut self, plan: &Physical, log: &dyn Log) -> Result<(), Fault> {
+    fn lost(&mut self, plan: &Physical, log: &dyn Log, given_up: &AtomicBool) -> Result<(), Fault> {
         let kept = |need: &Need| matches!(need.role, Role::State | Role::Repartition);
         if !self.missing.iter().any(kept) || !self.there.iter().any(|n| n.role == Role::Progress) {
             return Ok(());
         }
-        let progress = restore::progress(log, &plan.name)?;
+        let progress = restore::reports(log, &plan.name, given_up)?.tasks;
         let steps = || progress.values().flat_map(|t| &t.steps);
         let inputs = || progress.values().flat_map(|t| &t.inputs);
         let written = |need: &Need| match need.role {
@@ -295,9 +296,9 @@ pub fn while_running(plan: &Physical, fault: Fault) -> Fault {
 ///
 /// # Errors
 /// A source that is not there, or topics whose partitions do not fit together.
-pub fn prepare(plan: &Physical, log: &dyn Log) -> Result<Partitions, Fault> {
+pub fn prepare(plan: &Physical, log: &dyn Log, given_up: &AtomicBool) -> Result<Partitions, Fault> {
     for _ in 0..LOOKS {
-        let found = look(plan, log)?;
+        let found = look(plan, log, given_up)?;
         if let Some(misfit) = found.misfits.into_iter().next() {
             return Err(misfit.fault);
         }

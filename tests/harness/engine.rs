@@ -14,6 +14,7 @@ use fastdata::time::VirtualClock;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 /// The topic of models.
@@ -89,7 +90,7 @@ pub fn output(drive: &Drive, log: &dyn Log) -> Topics {
 
 /// The ledger of the progress that was committed.
 pub fn ledger(drive: &Drive, log: &dyn Log) -> BTreeMap<&'static str, u64> {
-    let tasks = restore::progress(log, &drive.plan.name).unwrap();
+    let tasks = restore::reports(log, &drive.plan.name, &AtomicBool::default()).unwrap().tasks;
     assert!(!tasks.is_empty(), "`{}` is empty", progress_topic(&drive.plan.name));
     let ledger = super::ledger::ledger(&drive.plan, tasks.values());
     ledger.came().into_iter().chain(ledger.went()).collect()

@@ -180,6 +180,12 @@ impl Writer {
         }
     }
 
+    /// The same for a client that is done for: of every record it says only that, and knows why.
+    pub(super) fn failed_for_good(&self, producer: &BaseProducer<ProducerSide>, doing: &str, code: Code) -> Failed {
+        let known = (code == Code::Fatal).then(|| producer.client().fatal_error()).flatten();
+        self.failed(doing, known.map_or(code, |(code, _)| code))
+    }
+
     /// Makes a request until it is answered for good.
     fn again(
         &self,

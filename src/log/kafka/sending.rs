@@ -60,7 +60,7 @@ impl Writer {
                             self.control.brokers(),
                             self.under()
                         ))),
-                        code => self.failed("writing records", code),
+                        code => self.failed_for_good(producer, "writing records", code),
                     });
                 }
             }
@@ -75,8 +75,8 @@ impl Writer {
     pub(super) fn delivered(&self, producer: &BaseProducer<ProducerSide>) -> Result<(), Failed> {
         let refused = producer.context().deliveries().refused.take();
         let Some((topic, partition, code)) = refused else { return Ok(()) };
-        if errors::superseded(code) {
-            return Err(self.failed("writing records", code));
+        if errors::superseded(code) || code == Code::Fatal {
+            return Err(self.failed_for_good(producer, "writing records", code));
         }
         let at = TopicPartition::new(topic, u32::try_from(partition).unwrap_or(u32::MAX));
         Err(Failed::Refused(match code {

@@ -4,10 +4,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use super::producer::Mode;
+use super::producer::{Failed, Mode, Writer};
 use super::{KafkaLog, Sasl, Settings, Tls};
-use crate::log::{FetchLimit, GroupEvent, GroupSpec, Log, LogError};
-use crate::record::{Offset, TopicPartition};
+use crate::log::{Append, FetchLimit, GroupEvent, GroupSpec, Log, LogError};
+use crate::record::{Offset, RecordsBuilder, TopicPartition};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
@@ -145,4 +145,20 @@ fn a_member_whose_position_is_refused_goes_back_to_what_was_committed() {
     refuse(&cluster);
     let fault = member.poll(FetchLimit::default(), LIMIT).unwrap_err();
     assert!(matches!(&fault, LogError::Undone { why, .. } if why.contains("`t`")), "{fault}");
+}
+
+#[test]
+fn a_producer_whose_place_is_taken_while_it_sends_says_so() {
+    let (cluster, log) = obedient();
+    let mut writer = Writer::new(&log.control, Mode::Transactions("w".into()));
+    // So many that they are not all handed over before the first of them is refused.
+    let mut records = RecordsBuilder::default();
+    (0..100_000).for_each(|n| records.push(None, Some(b"record"), n));
+    let append = [Append { to: TopicPartition::new("t", 0), records: records.finish() }];
+    cluster.request_errors(RDKafkaApiKey::AddPartitionsToTxn, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_PRODUCER_FENCED]);
+    match writer.write(&append, None) {
+        Err(Failed::Superseded(_)) => {}
+        Err(Failed::Refused(e) | Failed::Unknown { error: e, .. }) => panic!("{e}"),
+        Ok(_) => panic!("it has written all"),
+    }
 }
