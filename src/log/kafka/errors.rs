@@ -19,6 +19,8 @@ pub(super) fn words(code: Code) -> String {
 pub(super) fn code(error: &KafkaError) -> Code {
     match error {
         KafkaError::Transaction(e) => e.code(),
+        // The client library does not count this one among those with a code.
+        KafkaError::AdminOp(code) => *code,
         other => other.rdkafka_error_code().unwrap_or(Code::Fail),
     }
 }
@@ -186,6 +188,12 @@ pub(super) fn hopeless(code: Code) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_broker_that_goes_away_under_a_question_about_topics_passes() {
+        let gone = KafkaError::AdminOp(Code::BrokerTransportFailure);
+        assert!(matches!(fault("b:9092", "asking", code(&gone)), LogError::Busy(_)));
+    }
 
     #[test]
     fn what_was_cut_and_where_something_is_damaged_is_read_from_the_words_of_the_client() {
