@@ -32,9 +32,18 @@ struct Run {
 
 impl Run {
     fn start(plan: Arc<Physical>, log: Arc<dyn Log>, custom: BTreeMap<&'static str, Factory>, until_end: bool) -> Self {
+        Self::start_with(Stop::default(), plan, log, custom, until_end)
+    }
+
+    fn start_with(
+        stop: Stop,
+        plan: Arc<Physical>,
+        log: Arc<dyn Log>,
+        custom: BTreeMap<&'static str, Factory>,
+        until_end: bool,
+    ) -> Self {
         let engine = Engine { plan, log, clock: Arc::new(VirtualClock::at(NOW)), samples: Arc::new(|_, _| {}), custom };
         let options = RunOptions { until_end, instance: "test".into(), ..RunOptions::default() };
-        let stop = Stop::default();
         let asked = stop.clone();
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
@@ -145,6 +154,21 @@ fn a_run_that_waits_for_models_to_be_read_can_be_stopped() {
     wait::until("the models to be asked for", || (silent.polls.load(Ordering::Relaxed) > 1).then_some(()));
     run.stop.stop();
     run.end().unwrap();
+}
+
+#[test]
+fn a_run_that_is_stopped_and_cannot_commit_ends_well_and_leaves_it_to_the_next() {
+    let (plan, models, log, _dir) = scoring();
+    append(&*log, MODELS, 0, one(&models[0]));
+    let stop = Stop::default();
+    let undoing = Arc::new(Troubled::new(log.clone(), "", Trouble::Undoes(stop.clone())));
+    let run = Run::start_with(stop, plan.clone(), undoing.clone(), BTreeMap::new(), false);
+    wait::until("a commit", || (undoing.polls.load(Ordering::Relaxed) > 0).then_some(()));
+    run.stop.stop();
+    run.end().unwrap();
+    assert_eq!(end(&*log, "scored"), Offset(0));
+    Run::start(plan, log.clone(), BTreeMap::new(), true).end().unwrap();
+    assert!(end(&*log, "scored") > Offset(0), "nothing was scored");
 }
 
 #[test]

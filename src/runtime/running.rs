@@ -133,6 +133,11 @@ impl Engine {
                         wait = if worked { BACKOFF } else { (wait * 2).min(SELDOM) };
                         pause(wait, &stop);
                     }
+                    // Nothing is lost with it: as after a kill, somebody goes on from what was committed.
+                    Err(Fault::Abort(why)) => {
+                        tracing::warn!("ended with what was committed before; the next run goes on from there: {why}");
+                        return Ok(());
+                    }
                     Err(Fault::Stopped) => return Ok(()),
                     other => return other.map_err(|fault| topics::while_running(&engine.plan, fault)),
                 }

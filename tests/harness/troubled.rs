@@ -1,24 +1,29 @@
-//! An embedded log whose readers a test can break.
+//! An embedded log that a test can break.
 //!
 //! Separate because a real backplane is away when it likes, and a test needs it at one moment. What it lets
 //! through is the embedded log's own.
 
+use super::wait;
 use fastdata::log::embedded::EmbeddedLog;
 use fastdata::log::{
-    Appender, Deed, FetchLimit, GroupSpec, Log, LogError, LogResult, Member, Reader, Start, TopicConfig, TopicInfo,
+    Appender, Committer, Deed, FetchLimit, GroupEvent, GroupSpec, Log, LogError, LogResult, Member, Reader, Start,
+    TopicConfig, TopicInfo, Transaction,
 };
 use fastdata::record::{Fetched, Offset, TopicPartition};
+use fastdata::runtime::Stop;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-/// What happens to readers of one topic.
-#[derive(Clone, Copy, Debug)]
+/// What happens to readers of one topic, or to commits.
+#[derive(Clone, Debug)]
 pub enum Trouble {
     /// They get nothing, as if no broker were there.
     Silent,
     /// Each fails the first time that it has nothing more, so often altogether.
     Fails(u32),
+    /// A commit waits until the run is to stop, and is undone then.
+    Undoes(Stop),
 }
 
 /// The log.
@@ -69,6 +74,52 @@ impl Reader for TroubledReader {
     }
 }
 
+struct TroubledMember {
+    member: Box<dyn Member>,
+    stop: Stop,
+    polls: Arc<AtomicU32>,
+}
+
+impl Member for TroubledMember {
+    fn poll(&mut self, limit: FetchLimit, wait: Duration) -> LogResult<GroupEvent> {
+        self.member.poll(limit, wait)
+    }
+
+    fn seek(&mut self, at: &TopicPartition, to: Offset) -> LogResult<()> {
+        self.member.seek(at, to)
+    }
+
+    fn positions(&self) -> Vec<(TopicPartition, Offset)> {
+        self.member.positions()
+    }
+
+    fn pause(&mut self, of: &[TopicPartition], paused: bool) -> LogResult<()> {
+        self.member.pause(of, paused)
+    }
+
+    fn committer(&mut self) -> LogResult<Box<dyn Committer>> {
+        self.member.committer()?;
+        Ok(Box::new(Undoing { stop: self.stop.clone(), polls: self.polls.clone() }))
+    }
+
+    fn leave(self: Box<Self>) -> LogResult<()> {
+        self.member.leave()
+    }
+}
+
+struct Undoing {
+    stop: Stop,
+    polls: Arc<AtomicU32>,
+}
+
+impl Committer for Undoing {
+    fn commit(&mut self, _: &Transaction) -> LogResult<Vec<Option<Offset>>> {
+        self.polls.fetch_add(1, Ordering::Relaxed);
+        wait::until("the run to be stopped", || self.stop.asked().then_some(()));
+        Err(LogError::Undone { group: "p".into(), why: "the broker is away".into() })
+    }
+}
+
 impl Log for Troubled {
     fn name(&self) -> String {
         self.log.name()
@@ -100,7 +151,7 @@ impl Log for Troubled {
             return Ok(reader);
         }
         let (polls, failed) = (self.polls.clone(), self.failed.clone());
-        Ok(Box::new(TroubledReader { reader, trouble: self.trouble, polls, failed }))
+        Ok(Box::new(TroubledReader { reader, trouble: self.trouble.clone(), polls, failed }))
     }
 
     fn appender(&self) -> LogResult<Box<dyn Appender>> {
@@ -112,7 +163,11 @@ impl Log for Troubled {
     }
 
     fn join(&self, group: &GroupSpec) -> LogResult<Box<dyn Member>> {
-        self.log.join(group)
+        let member = self.log.join(group)?;
+        Ok(match &self.trouble {
+            Trouble::Undoes(stop) => Box::new(TroubledMember { member, stop: stop.clone(), polls: self.polls.clone() }),
+            _ => member,
+        })
     }
 
     fn check(&self, deed: &Deed<'_>) -> LogResult<()> {

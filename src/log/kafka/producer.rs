@@ -103,7 +103,9 @@ impl Writer {
             Err(failed) => {
                 // Undone now, so that readers need not wait for the coordinator to give it up. Even then the
                 // producer is not used again: what it still has under way must not meet the next transaction.
-                if self.transacts() && !matches!(failed, Failed::Unknown { .. }) {
+                // Where a call on it still hangs, that is left to the next one of the same id.
+                let held = Arc::strong_count(producer) > 1;
+                if self.transacts() && !held && !matches!(failed, Failed::Unknown { .. }) {
                     abort(producer);
                 }
                 self.producer = None;
@@ -256,14 +258,15 @@ impl Writer {
 
     /// On a thread of its own: where the group's coordinator goes away at this moment, librdkafka forgets the
     /// request together with its time limit (its issues 5456 and 5511), and the call may never come back.
-    /// Then the producer is left to that thread, and the next one of the same id takes its place.
+    /// Then the producer is left to that thread, and the next one of the same id takes its place: it undoes
+    /// what is open, before it all is written again.
     fn send_positions(
         &self,
         producer: &Arc<BaseProducer<ProducerSide>>,
         (list, member): Positions,
     ) -> Result<(), Failed> {
         const DOING: &str = "committing positions";
-        let (tell, told) = std::sync::mpsc::sync_channel(1);
+        let (tell, told) = std::sync::mpsc::channel();
         let sending = producer.clone();
         let spawned = std::thread::Builder::new().name("kafka-positions".into()).spawn(move || {
             let start = Instant::now();
@@ -272,16 +275,21 @@ impl Writer {
                     Err(e) if retriable(&e) && start.elapsed() <= PATIENCE => hear(&sending),
                     sent => break sent,
                 }
+                drop(tell.send(None));
             };
+            drop(sending);
             // Nobody waits any more where it took too long.
-            drop(tell.send(sent));
+            drop(tell.send(Some(sent)));
         });
         if let Err(e) = spawned {
             return Err(Failed::Refused(LogError::Busy(format!("{DOING}: no thread could be started: {e}"))));
         }
-        match told.recv_timeout(PATIENCE + REQUEST) {
-            Ok(sent) => sent.map_err(|e| self.failed(DOING, errors::code(&e))),
-            Err(_) => Err(Failed::Unknown { error: self.fault(DOING, Code::RequestTimedOut), firsts: Vec::new() }),
+        loop {
+            match told.recv_timeout(REQUEST * 2) {
+                Ok(None) => {}
+                Ok(Some(sent)) => return sent.map_err(|e| self.failed(DOING, errors::code(&e))),
+                Err(_) => return Err(Failed::Refused(self.fault(DOING, Code::RequestTimedOut))),
+            }
         }
     }
 
