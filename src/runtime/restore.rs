@@ -16,8 +16,10 @@ use std::time::Duration;
 /// How long to wait for records that must be there before it is looked whether to give up.
 const PATIENCE: Duration = Duration::from_millis(200);
 
-/// After so many waits in a row in which nothing came, it is said what is waited for.
+/// After so many waits in a row in which nothing came, it is said what is waited for; and after so many, what
+/// to do.
 const LONG: u32 = 15;
+const TOO_LONG: u32 = 300;
 
 /// Reads one partition from its beginning to where it ends now, unless that is given up.
 ///
@@ -40,7 +42,7 @@ pub(super) fn read_to(
     given_up: &AtomicBool,
     mut each: impl FnMut(&Fetched) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
-    let (mut last, mut quiet, mut said) = (None, 0, false);
+    let (mut last, mut quiet) = (None, 0);
     while let Some((at, next)) = reader.positions().into_iter().find(|(_, next)| *next < end) {
         if given_up.load(Ordering::Relaxed) {
             return Err(Fault::Stopped);
@@ -48,9 +50,14 @@ pub(super) fn read_to(
         // Nothing may come where records were compacted away: then only the position moves.
         quiet = if last == Some(next) { quiet + 1 } else { 0 };
         last = Some(next);
-        if quiet >= LONG && !std::mem::replace(&mut said, true) {
+        if quiet == LONG {
             tracing::info!(
                 "waiting for offset {next} of `{at}`, which is to be read up to {end}: a broker is away, or a transaction in it is not decided yet"
+            );
+        }
+        if quiet == TOO_LONG {
+            tracing::warn!(
+                "still waiting for offset {next} of `{at}`, which is to be read up to {end}; if all brokers are there, Kafka has left a transaction without an end: find it with `kafka-transactions.sh find-hanging`, and end it with `kafka-transactions.sh abort`"
             );
         }
         if let Some(fetched) = reader.poll(FetchLimit::default(), PATIENCE)? {

@@ -212,6 +212,9 @@ impl Cluster {
 
     fn launch(&self, node: usize) {
         let home = &self.nodes[node].home;
+        // What earlier lives said may explain what is found in this one.
+        let former = (1..).map(|life| home.join(format!("log.{life}"))).find(|path| !path.exists()).unwrap();
+        drop(fs::rename(home.join("log"), former));
         File::create(home.join("log")).unwrap();
         let java = self.java("kafka.Kafka", home);
         let mut keeper = Command::new("sh");
@@ -267,7 +270,11 @@ impl Cluster {
 impl Drop for Cluster {
     fn drop(&mut self) {
         (0..self.nodes.len()).for_each(|i| self.end(i, "kill"));
-        drop(fs::remove_dir_all(&self.base));
+        if std::thread::panicking() {
+            eprintln!("what the brokers said, and their data, is kept in {}", self.base.display());
+        } else {
+            drop(fs::remove_dir_all(&self.base));
+        }
     }
 }
 
