@@ -4,7 +4,7 @@
 //! process that started it, however that ends: a shell stands between, reads from it, and kills its child
 //! when the other end is gone. No other process is ever signalled.
 
-use super::jars;
+use super::{jars, segments};
 use crate::harness::wait;
 use fastdata::log::kafka::{KafkaLog, Settings};
 use std::collections::BTreeMap;
@@ -149,22 +149,19 @@ impl Cluster {
         self.base.join("tls").join(file)
     }
 
+    /// Where a node keeps the files of its partitions.
+    pub fn data(&self, node: usize) -> PathBuf {
+        self.nodes[node].home.join("data")
+    }
+
     /// The file of a partition on the first node that the batch at an offset is in, and where it ends there.
     pub fn batch(&self, topic: &str, partition: u32, offset: u64) -> (PathBuf, usize) {
-        let folder = self.nodes[0].home.join("data").join(format!("{topic}-{partition}"));
-        let files = fs::read_dir(folder).unwrap().map(|f| f.unwrap().path());
-        for file in files.filter(|f| f.extension().is_some_and(|e| e == "log")) {
-            let bytes = fs::read(&file).unwrap();
-            let mut at = 0;
-            // Each begins with its offset and the length of the rest.
-            while let Some((first, rest)) = bytes.get(at..at + 12).map(|head| head.split_at(8)) {
-                at += 12 + u32::from_be_bytes(rest.try_into().unwrap()) as usize;
-                if u64::from_be_bytes(first.try_into().unwrap()) == offset {
-                    return (file, at);
-                }
-            }
-        }
-        panic!("no batch at {offset}");
+        let files = segments::files(&self.data(0).join(format!("{topic}-{partition}")));
+        let found = files.into_iter().find_map(|file| {
+            let batch = segments::batches(&file).into_iter().find(|b| b.first == offset)?;
+            Some((file, batch.end))
+        });
+        found.unwrap_or_else(|| panic!("no batch at {offset}"))
     }
 
     /// A name for topics and groups that nobody else uses.

@@ -28,6 +28,7 @@ mod query;
 mod rebalances;
 mod restore;
 mod security;
+mod segments;
 mod signals;
 mod topics;
 mod waiting;
