@@ -133,7 +133,8 @@ impl Engine {
                         wait = if worked { BACKOFF } else { (wait * 2).min(SELDOM) };
                         pause(wait, &stop);
                     }
-                    // Nothing is lost with it: as after a kill, somebody goes on from what was committed.
+                    // As after a kill, somebody goes on from what was committed, which loses what `delivery`
+                    // says and no more.
                     Err(Fault::Abort(why)) => {
                         tracing::warn!("ended with what was committed before; the next run goes on from there: {why}");
                         return Ok(());

@@ -92,7 +92,8 @@ pub struct Found {
 /// Looks at all topics of a pipeline and changes nothing.
 ///
 /// # Errors
-/// Faults of the backplane, and [`Fault::Stopped`] where it was given up. What is wrong with a topic is found, and is no error.
+/// Faults of the backplane, and [`Fault::Stopped`] where it was given up. What is wrong with a topic is found,
+/// and is no error.
 pub fn look(plan: &Physical, log: &dyn Log, given_up: &AtomicBool) -> Result<Found, Fault> {
     let mut found = Found::default();
     let plain = |partitions| TopicConfig { partitions, ..TopicConfig::default() };
@@ -295,7 +296,8 @@ pub fn while_running(plan: &Physical, fault: Fault) -> Fault {
 /// Finds the sources and makes what is missing of the rest.
 ///
 /// # Errors
-/// A source that is not there, or topics whose partitions do not fit together.
+/// A source that is not there, or topics whose partitions do not fit together; [`Fault::Stopped`] where it was
+/// given up.
 pub fn prepare(plan: &Physical, log: &dyn Log, given_up: &AtomicBool) -> Result<Partitions, Fault> {
     for _ in 0..LOOKS {
         let found = look(plan, log, given_up)?;

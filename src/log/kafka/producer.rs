@@ -266,7 +266,7 @@ impl Writer {
         (list, member): Positions,
     ) -> Result<(), Failed> {
         const DOING: &str = "committing positions";
-        let (tell, told) = std::sync::mpsc::channel();
+        let (tell, told) = std::sync::mpsc::sync_channel(1);
         let sending = producer.clone();
         let spawned = std::thread::Builder::new().name("kafka-positions".into()).spawn(move || {
             let start = Instant::now();
