@@ -21,6 +21,7 @@ mod speed {
 mod cluster {
     pub(crate) mod broker;
     pub(crate) mod jars;
+    pub(crate) mod segments;
 }
 
 #[path = "../tests/harness"]

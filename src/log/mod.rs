@@ -243,11 +243,24 @@ pub trait Committer: Send {
     /// append, where it has records.
     fn commit(&mut self, transaction: &Transaction) -> LogResult<Vec<Option<Offset>>>;
 
+    /// The way for results that need not wait for the commit of the records they came of, where there is one.
+    fn ahead(&mut self) -> Option<&mut dyn Ahead> {
+        None
+    }
+
     /// Waits until all that belongs to earlier commits has happened: with less than
     /// [`Delivery::ExactlyOnce`] positions may still be on their way when a commit returns.
     fn settle(&mut self) -> LogResult<()> {
         Ok(())
     }
+}
+
+/// Results before their commit.
+pub trait Ahead {
+    /// Sends results on; does not wait until they have arrived, which the next commit does. After a failure
+    /// here or there, what was sent since the last commit may be there or not, and nothing of it is known any
+    /// more: the records are read again.
+    fn send(&mut self, results: &[Append]) -> LogResult<()>;
 }
 
 /// Finds a topic by name.

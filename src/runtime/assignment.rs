@@ -257,11 +257,12 @@ impl Assignment<'_> {
     fn work(
         &self,
         member: Box<dyn Member>,
-        committer: Box<dyn Committer>,
+        mut committer: Box<dyn Committer>,
         ready: Ready,
     ) -> (Result<Ending, Fault>, Box<dyn Member>, Box<dyn Committer>) {
         let Ready { tasks, starts, ends, marks, own, outdated, course } = ready;
         let Engine { plan, log, clock, .. } = self.engine;
+        let ahead = committer.ahead().is_some();
         let gauges = Arc::new(Gauges::default());
         let (reports, reported) = mpsc::channel(tasks.len().max(1) * 2);
         let (done, committed) = std::sync::mpsc::sync_channel(2);
@@ -290,6 +291,7 @@ impl Assignment<'_> {
             models: self.models.clone(),
             stop: self.stop.flag(),
             commit_every: plan.commit_every,
+            ahead,
             group: plan.name.clone(),
             course,
             drain: self.options.drain,

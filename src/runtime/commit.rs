@@ -27,9 +27,13 @@ const ATTEMPTS: u32 = 5;
 /// Least time between two reports of the process itself.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
 
-/// The number of a commit interval.
+/// What lies between two barriers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Epoch(pub(super) u64);
+pub(super) struct Epoch {
+    pub(super) number: u64,
+    /// It is committed; else only its results are sent ahead.
+    pub(super) whole: bool,
+}
 
 /// What a task says to the committer.
 pub(super) enum Report {
@@ -65,6 +69,8 @@ pub(super) struct Commits {
     /// Steps with state, their keys and bytes, by task.
     state: BTreeMap<TaskId, Vec<(String, u64, u64)>>,
     latency: BTreeMap<TaskId, Latency>,
+    /// What tasks have handed over and is not committed yet, with the times at which it was read.
+    held: BTreeMap<TaskId, (TaskCommit, Vec<Instant>)>,
     /// Of the last commit.
     positions: Vec<(TopicPartition, Offset)>,
     reported: Option<Instant>,
@@ -92,6 +98,7 @@ impl Commits {
             marks,
             state: BTreeMap::new(),
             latency: BTreeMap::new(),
+            held: BTreeMap::new(),
             positions: Vec::new(),
             reported: None,
             committed: false,
@@ -114,8 +121,8 @@ impl Commits {
                     if ready.len() < self.presence.tasks() {
                         continue;
                     }
-                    let ready = waiting.remove(&epoch).unwrap_or_default();
-                    self.commit(ready).map(|()| epoch)
+                    self.hold(waiting.remove(&epoch).unwrap_or_default());
+                    if epoch.whole { self.commit() } else { self.send() }.map(|()| epoch)
                 }
             };
             let failed = outcome.is_err();
@@ -128,7 +135,7 @@ impl Commits {
         if !self.gauges.revoked.load(Ordering::Relaxed) {
             self.info.stopped_at = Some(self.clock.now());
             self.reported = None;
-            if let Err(e) = self.commit(Vec::new()) {
+            if let Err(e) = self.commit() {
                 tracing::warn!("the end of the run could not be recorded: {e}");
             }
         }
@@ -144,13 +151,31 @@ impl Commits {
         Closed { committed: self.committed, committer: self.committer, marks: Some(self.marks) }
     }
 
-    fn commit(&mut self, mut ready: Vec<(TaskCommit, Vec<Instant>)>) -> Result<(), Fault> {
-        ready.retain(|(commit, _)| commit.dirty);
+    /// Keeps what tasks have handed over until it is committed.
+    fn hold(&mut self, ready: Vec<(TaskCommit, Vec<Instant>)>) {
+        for (mut commit, mut read_at) in ready.into_iter().filter(|(commit, _)| commit.dirty) {
+            if let Some((before, times)) = self.held.remove(&commit.task) {
+                commit.appends = [before.appends, commit.appends].concat();
+                commit.changes = [before.changes, commit.changes].concat();
+                read_at = [times, read_at].concat();
+            }
+            self.held.insert(commit.task, (commit, read_at));
+        }
+    }
+
+    /// Sends results ahead of their commit.
+    fn send(&mut self) -> Result<(), Fault> {
+        let Some(ahead) = self.committer.ahead() else { return Ok(()) };
+        let results: Vec<Append> = self.held.values_mut().flat_map(|(c, _)| std::mem::take(&mut c.appends)).collect();
+        if results.is_empty() { Ok(()) } else { ahead.send(&results).map_err(Fault::from) }
+    }
+
+    fn commit(&mut self) -> Result<(), Fault> {
         let report = self.reported.is_none_or(|at| at.elapsed() >= REPORT_EVERY);
-        if ready.is_empty() && !report {
+        if self.held.is_empty() && !report {
             return Ok(());
         }
-        ready.sort_by_key(|(commit, _)| commit.task);
+        let mut ready: Vec<_> = std::mem::take(&mut self.held).into_values().collect();
         let (mut transaction, mut state) = (Transaction::default(), Vec::new());
         let mut progress = RecordsBuilder::default();
         let now = self.clock.now();

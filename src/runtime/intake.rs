@@ -59,6 +59,8 @@ pub(super) struct Intake {
     pub(super) models: Arc<Models>,
     pub(super) stop: Arc<AtomicBool>,
     pub(super) commit_every: Duration,
+    /// Results may be committed ahead of the positions of their records.
+    pub(super) ahead: bool,
     /// The name of the group.
     pub(super) group: String,
     /// The sub-topologies, those that feed others first.
@@ -207,8 +209,9 @@ impl Intake {
         let dry = quiet && self.flow.dirty && self.flow.held.is_empty() && self.flow.cursors.is_empty();
         let spoken = self.flow.barrier_at.or(self.flow.begun_at);
         let silent = spoken.is_some_and(|at| at.elapsed() >= HEARTBEAT);
-        if !self.flow.under_way && (silent || (active && (due || full || dry))) {
-            self.barrier(false, None)?;
+        let whole = silent || (active && (due || full));
+        if !self.flow.under_way && (whole || dry) {
+            self.barrier(whole || !self.ahead, false, None)?;
         }
         Ok(Turn::Done)
     }
@@ -284,12 +287,15 @@ impl Intake {
     }
 
     /// Sends a barrier behind everything that was sent.
-    pub(super) fn barrier(&mut self, drain: bool, ended: Option<u32>) -> Result<(), Fault> {
-        self.flow.epoch.0 += 1;
+    pub(super) fn barrier(&mut self, whole: bool, drain: bool, ended: Option<u32>) -> Result<(), Fault> {
+        self.flow.epoch = Epoch { number: self.flow.epoch.number + 1, whole };
         self.flow.dirty = false;
-        self.gauges.active.store(false, Ordering::Relaxed);
         self.flow.under_way = true;
-        self.flow.barrier_at = Some(Instant::now());
+        // What is left behind waits for the next that is whole.
+        self.gauges.active.store(!whole, Ordering::Relaxed);
+        if whole {
+            self.flow.barrier_at = Some(Instant::now());
+        }
         let epoch = self.flow.epoch;
         let looked = self.looked(ended);
         for (i, route) in self.routes.iter().enumerate() {
@@ -384,6 +390,7 @@ mod tests {
             models: Arc::new(Models::new(&plan, Arc::new(VirtualClock::at(0)), false)),
             stop: Arc::default(),
             commit_every: Duration::from_secs(1),
+            ahead: false,
             group: "p".into(),
             course: Vec::new(),
             drain: false,

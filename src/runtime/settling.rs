@@ -25,7 +25,7 @@ impl Intake {
         if drain {
             self.tell_all(|r| Some(r.sub) == ended, || Message::Drain)?;
         }
-        self.barrier(drain, ended)?;
+        self.barrier(true, drain, ended)?;
         while self.flow.under_way {
             self.listen(PATIENCE)?;
         }

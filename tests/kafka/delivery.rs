@@ -8,7 +8,9 @@ use super::exact::{self, Tally};
 use super::faults::asked;
 use super::group::{Group, Plan, number, random};
 use super::kills;
+use fastdata::log::Log as _;
 use std::sync::Mutex;
+use std::time::Duration;
 
 /// Kills of the short version.
 const KILLS: i64 = 1;
@@ -50,6 +52,33 @@ fn at_least_once_loses_nothing() {
     let _one = ONE.lock();
     let (passed, folded) = killed(cluster, "least", "at_least_once");
     assert!(passed.lost() == 0 && folded.lost() == 0, "{}\n{}", passed.evidence(), folded.evidence());
+}
+
+/// Records of one round, and how many rounds there are at most: in one of them a commit may come by chance, as
+/// an instance that is silent speaks now and then.
+const ROUND: (i64, i64) = (100, 10);
+
+#[test]
+fn at_least_once_shows_results_ahead_of_their_commit() {
+    let Some(cluster) = broker::shared() else { return };
+    let text = format!("{}delivery: at_least_once\n{STEPS}", exact::SOURCE.replace("50ms", "60s"));
+    let mut group = Group::new(cluster, Plan { text, instances: 1, ..Plan::exact("ahead", 0) });
+    let (log, passed) = (cluster.connect(), group.topic("passed"));
+    let first = group.start("");
+    group.instances.push(first);
+    let shown = (1..=ROUND.1).map(|round| round * ROUND.0).find(|records| {
+        group.feed.allow(*records);
+        group.until("the results to be there", |_| {
+            let there = log.topics(Some(&passed)).unwrap().pop()?;
+            (there.partitions.iter().map(|p| p.end.0).sum::<i64>() >= *records).then_some(())
+        });
+        group.spend(Duration::from_secs(1));
+        group.taken() < *records
+    });
+    assert!(shown.is_some(), "no result was seen more than a second before its commit");
+    let records = group.finish(0);
+    let passed = exact::numbers(cluster, &passed, records);
+    assert!(passed.exact(), "{}", passed.evidence());
 }
 
 #[test]

@@ -198,12 +198,13 @@ fn a_paused_partition_that_goes_and_comes_back_is_read() {
     });
 }
 
+/// Larger than brokers take: the client sends it, and is refused.
+const LARGE: usize = 3 << 20;
+
 /// Without transactions, what takes something else as there is not written where that was refused.
 #[test]
 fn a_part_that_follows_another_is_not_written_before_it() {
     let Some(cluster) = broker::shared() else { return };
-    // Larger than brokers take: the client sends it, and is refused.
-    const LARGE: usize = 3 << 20;
     let mut settings = cluster.settings();
     settings.properties.push(("message.max.bytes".into(), (LARGE * 2).to_string()));
     let log = KafkaLog::connect(&settings).unwrap();
@@ -227,6 +228,38 @@ fn a_part_that_follows_another_is_not_written_before_it() {
     assert!(refused.is_err(), "{refused:?}");
     assert!(values(&log, &state).is_empty(), "state has forgotten a result that is not there");
     committer.commit(&transaction("small".into())).unwrap();
+    committer.settle().unwrap();
+    assert_eq!((values(&log, &output), values(&log, &state)), (vec!["small".to_owned()], vec!["gone".to_owned()]));
+    assert_eq!(log.committed(&spec.group, &[next]).unwrap(), [Some(Offset(1))]);
+}
+
+/// Nor before what was sent ahead has arrived.
+#[test]
+fn what_was_sent_ahead_is_there_before_what_is_committed() {
+    let Some(cluster) = broker::shared() else { return };
+    let mut settings = cluster.settings();
+    settings.properties.push(("message.max.bytes".into(), (LARGE * 2).to_string()));
+    let log = KafkaLog::connect(&settings).unwrap();
+    let (input, output, spec) = topics(cluster, &log, 1);
+    let (state, next) = (cluster.name("state"), TopicPartition::new(input.as_str(), 0));
+    log.create_topic(&state, &TopicConfig { partitions: 1, ..TopicConfig::default() }).unwrap();
+    let state = TopicPartition::new(state, 0);
+    let spec = GroupSpec { delivery: Delivery::AtLeastOnce, ..spec };
+    let mut member = log.join(&spec).unwrap();
+    assigned(&mut *member);
+    let mut committer = member.committer().unwrap();
+    let result = |text: String| [Append { to: output.clone(), records: records(&[text]) }];
+    let commit = Transaction {
+        appends: vec![Append { to: state.clone(), records: records(&["gone".into()]) }],
+        parts: vec![0],
+        offsets: vec![(next.clone(), Offset(1))],
+    };
+    committer.ahead().unwrap().send(&result("x".repeat(LARGE))).unwrap();
+    let refused = committer.commit(&commit);
+    assert!(refused.is_err(), "{refused:?}");
+    assert!(values(&log, &state).is_empty(), "state has forgotten a result that is not there");
+    committer.ahead().unwrap().send(&result("small".into())).unwrap();
+    committer.commit(&commit).unwrap();
     committer.settle().unwrap();
     assert_eq!((values(&log, &output), values(&log, &state)), (vec!["small".to_owned()], vec!["gone".to_owned()]));
     assert_eq!(log.committed(&spec.group, &[next]).unwrap(), [Some(Offset(1))]);

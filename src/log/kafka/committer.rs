@@ -17,7 +17,7 @@ use super::control::{AGAIN, Control, PATIENCE, raw};
 use super::errors;
 use super::producer::{Failed, Mode, Writer};
 use crate::faults::{self, Mistake};
-use crate::log::{Append, Committer, Delivery, LogError, LogResult, Transaction};
+use crate::log::{Ahead, Answer, Append, Committer, Delivery, LogError, LogResult, Transaction};
 use crate::record::{Offset, TopicPartition};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerGroupMetadata};
 use rdkafka::error::RDKafkaErrorCode as Code;
@@ -104,6 +104,15 @@ impl KafkaCommitter {
         LogError::Undone { group: self.group.clone(), why: why.into() }
     }
 
+    fn seat(&self) -> LogResult<Arc<Seat>> {
+        self.desk.seat().ok_or_else(|| self.undone("the group has taken back the partitions of this instance"))
+    }
+
+    fn writer(&mut self, mode: Mode) -> &mut Writer {
+        drop(self.writer.take_if(|writer| *writer.mode() != mode));
+        self.writer.get_or_insert_with(|| Writer::new(&self.control, mode))
+    }
+
     /// The positions to send, each with the identity of its topic. Where a transaction has none, one that
     /// is known is sent again: without any, the group would not be asked whether this is still a member.
     fn positions(&self, seat: &Seat, offsets: &[(TopicPartition, Offset)]) -> LogResult<TopicPartitionList> {
@@ -127,6 +136,11 @@ impl KafkaCommitter {
         Ok(list)
     }
 
+    /// A failure with records that were sent ahead: what of it could be done again must be read again.
+    fn gone(&self, error: LogError) -> LogError {
+        if error.answer() == Answer::Retry { self.undone(error.to_string()) } else { error }
+    }
+
     /// Writes, in a transaction together with positions where there are some.
     fn write(
         &mut self,
@@ -134,13 +148,12 @@ impl KafkaCommitter {
         appends: &[Append],
         positions: Option<(TopicPartitionList, Arc<ConsumerGroupMetadata>)>,
     ) -> LogResult<Vec<Option<Offset>>> {
-        let writer = match &mut self.writer {
-            Some(writer) if *writer.mode() == mode => writer,
-            slot => slot.insert(Writer::new(&self.control, mode)),
-        };
+        let writer = self.writer(mode);
+        let ahead = writer.is_ahead();
         let written = writer.write(appends, positions);
         match written {
             Ok(firsts) => Ok(firsts.into_iter().map(|first| first.map(Offset)).collect()),
+            Err(Failed::Refused(e)) if ahead => Err(self.gone(e)),
             Err(Failed::Refused(e)) => Err(e),
             // A producer of the same id or a newer decision of the group: the group will say which.
             Err(Failed::Superseded(why)) => {
@@ -160,7 +173,8 @@ impl KafkaCommitter {
     fn write_in_turn(&mut self, transaction: &Transaction) -> LogResult<Vec<Option<Offset>>> {
         let (mut firsts, mut start) = (Vec::with_capacity(transaction.appends.len()), 0);
         for end in transaction.parts.iter().copied().chain([transaction.appends.len()]) {
-            if let Some(part) = transaction.appends.get(start..end).filter(|part| !part.is_empty()) {
+            let ahead = self.writer.as_ref().is_some_and(Writer::is_ahead);
+            if let Some(part) = transaction.appends.get(start..end).filter(|part| ahead || !part.is_empty()) {
                 firsts.extend(self.write(Mode::AtLeastOnce, part, None)?);
             }
             start = end;
@@ -225,9 +239,7 @@ impl KafkaCommitter {
 
 impl Committer for KafkaCommitter {
     fn commit(&mut self, transaction: &Transaction) -> LogResult<Vec<Option<Offset>>> {
-        let Some(seat) = self.desk.seat() else {
-            return Err(self.undone("the group has taken back the partitions of this instance"));
-        };
+        let seat = self.seat()?;
         let positions = self.positions(&seat, &transaction.offsets)?;
         let written = match self.delivery {
             Delivery::ExactlyOnce if faults::planted(Mistake::OffsetsFirst) => {
@@ -275,7 +287,23 @@ impl Committer for KafkaCommitter {
         Ok(written)
     }
 
+    fn ahead(&mut self) -> Option<&mut dyn Ahead> {
+        if self.delivery == Delivery::AtLeastOnce { Some(self) } else { None }
+    }
+
     fn settle(&mut self) -> LogResult<()> {
         self.moved()
+    }
+}
+
+impl Ahead for KafkaCommitter {
+    fn send(&mut self, results: &[Append]) -> LogResult<()> {
+        let seat = self.seat()?;
+        self.still_a_member(&seat)?;
+        match self.writer(Mode::AtLeastOnce).send_ahead(results) {
+            Ok(()) => Ok(()),
+            Err(Failed::Refused(e) | Failed::Unknown { error: e, .. }) => Err(self.gone(e)),
+            Err(Failed::Superseded(why)) => Err(self.undone(why)),
+        }
     }
 }

@@ -57,11 +57,20 @@ pub(super) struct Writer {
     producer: Option<Arc<BaseProducer<ProducerSide>>>,
     /// Partitions of the topics written to.
     counts: HashMap<Arc<str>, u32>,
+    /// Records that were sent ahead of the next write, which waits for them.
+    ahead: usize,
+}
+
+/// What records that are sent ahead are numbered with: where they are is not asked.
+const AHEAD: usize = usize::MAX >> 16;
+
+fn rows(appends: &[Append]) -> usize {
+    appends.iter().map(|a| a.records.len()).sum()
 }
 
 impl Writer {
     pub(super) fn new(control: &Arc<Control>, mode: Mode) -> Self {
-        Self { control: control.clone(), mode, producer: None, counts: HashMap::new() }
+        Self { control: control.clone(), mode, producer: None, counts: HashMap::new(), ahead: 0 }
     }
 
     pub(super) fn mode(&self) -> &Mode {
@@ -84,14 +93,47 @@ impl Writer {
         errors::fault(self.control.brokers(), &format!("{doing}{}", self.under()), code)
     }
 
-    /// All or nothing, or without transactions all in the end; the first offset of each append.
+    /// Whether records were sent ahead.
+    pub(super) fn is_ahead(&self) -> bool {
+        self.ahead > 0
+    }
+
+    /// Gives records to the client, which sends them while the caller goes on; without transactions only. They
+    /// are lost to a write that fails: it cannot be made again.
+    pub(super) fn send_ahead(&mut self, appends: &[Append]) -> Result<(), Failed> {
+        self.check(appends).map_err(Failed::Refused)?;
+        if self.ahead == 0 {
+            self.begin()?;
+        }
+        let Some(producer) = &self.producer else { return Ok(()) };
+        let transaction = producer.context().deliveries().transaction;
+        let given = self.give(producer, appends, |_| ticket(transaction, AHEAD));
+        producer.poll(Duration::ZERO);
+        let given = given.and_then(|()| self.delivered(producer));
+        match given {
+            Ok(()) => self.ahead += rows(appends),
+            Err(_) => self.give_up(),
+        }
+        given
+    }
+
+    /// Begins anew with another producer, and looks again at what there is.
+    fn give_up(&mut self) {
+        (self.producer, self.ahead) = (None, 0);
+        self.counts.clear();
+    }
+
+    /// All or nothing, or without transactions all in the end, what was sent ahead too; the first offset of
+    /// each append.
     pub(super) fn write(
         &mut self,
         appends: &[Append],
         positions: Option<Positions>,
     ) -> Result<Vec<Option<i64>>, Failed> {
         self.check(appends).map_err(Failed::Refused)?;
-        self.begin()?;
+        if self.ahead == 0 {
+            self.begin()?;
+        }
         let sent = self.send(appends, positions);
         let Some(producer) = &self.producer else { return Ok(Vec::new()) };
         let done = match sent {
@@ -99,7 +141,10 @@ impl Writer {
             sent => sent,
         };
         match done {
-            Ok(()) => Ok(std::mem::take(&mut producer.context().deliveries().firsts)),
+            Ok(()) => {
+                self.ahead = 0;
+                Ok(std::mem::take(&mut producer.context().deliveries().firsts))
+            }
             Err(failed) => {
                 // Undone now, so that readers need not wait for the coordinator to give it up. Even then the
                 // producer is not used again: what it still has under way must not meet the next transaction.
@@ -108,9 +153,7 @@ impl Writer {
                 if self.transacts() && !held && !matches!(failed, Failed::Unknown { .. }) {
                     abort(producer);
                 }
-                self.producer = None;
-                // What was not there may be there now, or the other way round.
-                self.counts.clear();
+                self.give_up();
                 Err(failed)
             }
         }
@@ -205,6 +248,20 @@ impl Writer {
         }
     }
 
+    fn give(
+        &self,
+        producer: &BaseProducer<ProducerSide>,
+        appends: &[Append],
+        ticket: impl Fn(usize) -> usize,
+    ) -> Result<(), Failed> {
+        for (number, append) in appends.iter().enumerate() {
+            for row in 0..append.records.len() {
+                self.send_one(producer, ticket(number), append, row)?;
+            }
+        }
+        Ok(())
+    }
+
     fn send(&self, appends: &[Append], positions: Option<Positions>) -> Result<(), Failed> {
         let Some(producer) = &self.producer else { return Ok(()) };
         let transaction = {
@@ -212,17 +269,9 @@ impl Writer {
             deliveries.firsts = vec![None; appends.len()];
             deliveries.transaction
         };
-        for (number, append) in appends.iter().enumerate() {
-            for row in 0..append.records.len() {
-                self.send_one(producer, ticket(transaction, number), append, row)?;
-            }
-        }
+        self.give(producer, appends, |number| ticket(transaction, number))?;
         if faults::one_in(20, Mistake::SendTwice) {
-            for (number, append) in appends.iter().enumerate() {
-                for row in 0..append.records.len() {
-                    self.send_one(producer, ticket(transaction.wrapping_sub(1), number), append, row)?;
-                }
-            }
+            self.give(producer, appends, |number| ticket(transaction.wrapping_sub(1), number))?;
         }
         let start = Instant::now();
         while producer.in_flight_count() > 0 {
@@ -235,7 +284,7 @@ impl Writer {
         self.delivered(producer)?;
         // The client being done is not enough: only records that have arrived may be committed.
         let arrived = producer.context().deliveries().arrived;
-        let sent: usize = appends.iter().map(|a| a.records.len()).sum();
+        let sent = self.ahead + rows(appends);
         if arrived != sent {
             let brokers = self.control.brokers();
             // The records themselves only say that they were thrown away.

@@ -6,7 +6,7 @@
 
 use super::producer::{Failed, Mode, Writer};
 use super::{KafkaLog, Sasl, Settings, Tls};
-use crate::log::{Append, FetchLimit, GroupEvent, GroupSpec, Log, LogError};
+use crate::log::{Append, Delivery, FetchLimit, GroupEvent, GroupSpec, Log, LogError, Member, Transaction};
 use crate::record::{Offset, RecordsBuilder, TopicPartition};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
@@ -103,10 +103,26 @@ fn nobody_listening_is_said_with_the_address() {
 
 /// A cluster that does as it is told, with one topic, and a connection to it.
 fn obedient() -> (MockCluster<'static, DefaultProducerContext>, KafkaLog) {
+    obedient_with(&[])
+}
+
+fn obedient_with(properties: &[(&str, &str)]) -> (MockCluster<'static, DefaultProducerContext>, KafkaLog) {
     let cluster = MockCluster::new(1).unwrap();
     cluster.create_topic("t", 1, 1).unwrap();
-    let log = KafkaLog::connect(&Settings::new(cluster.bootstrap_servers())).unwrap();
+    let log = KafkaLog::connect(&Settings { brokers: cluster.bootstrap_servers(), ..with(properties) }).unwrap();
     (cluster, log)
+}
+
+/// A member that has the partition.
+fn member(log: &KafkaLog, spec: &GroupSpec) -> Box<dyn Member> {
+    let mut member = log.join(spec).unwrap();
+    let start = Instant::now();
+    loop {
+        match member.poll(FetchLimit::default(), LIMIT).unwrap() {
+            GroupEvent::Assigned(given) if !given.is_empty() => return member,
+            event => assert!(start.elapsed() < LIMIT, "{event:?}"),
+        }
+    }
 }
 
 /// Refuses what is fetched next, as a broker does whose log was cut; by the time it is asked, the log has
@@ -133,14 +149,7 @@ fn a_reader_whose_position_is_refused_says_so() {
 fn a_member_whose_position_is_refused_goes_back_to_what_was_committed() {
     let (cluster, log) = obedient();
     let spec = GroupSpec { group: "g".into(), topics: vec!["t".into()], ..GroupSpec::default() };
-    let mut member = log.join(&spec).unwrap();
-    let start = Instant::now();
-    loop {
-        match member.poll(FetchLimit::default(), LIMIT).unwrap() {
-            GroupEvent::Assigned(given) if !given.is_empty() => break,
-            event => assert!(start.elapsed() < LIMIT, "{event:?}"),
-        }
-    }
+    let mut member = member(&log, &spec);
     member.seek(&TopicPartition::new("t", 0), Offset(0)).unwrap();
     refuse(&cluster);
     let fault = member.poll(FetchLimit::default(), LIMIT).unwrap_err();
@@ -161,4 +170,37 @@ fn a_producer_whose_place_is_taken_while_it_sends_says_so() {
         Err(Failed::Refused(e) | Failed::Unknown { error: e, .. }) => panic!("{e}"),
         Ok(_) => panic!("it has written all"),
     }
+}
+
+#[test]
+fn a_commit_is_not_made_again_where_what_was_sent_ahead_is_lost() {
+    // The client tries the refused request again until the time of the record is over.
+    let (cluster, log) = obedient_with(&[("message.timeout.ms", "300")]);
+    let spec = GroupSpec {
+        group: "g".into(),
+        topics: vec!["t".into()],
+        delivery: Delivery::AtLeastOnce,
+        ..GroupSpec::default()
+    };
+    let mut member = member(&log, &spec);
+    let mut committer = member.committer().unwrap();
+    let at = TopicPartition::new("t", 0);
+    let record = |text: &[u8]| {
+        let mut records = RecordsBuilder::default();
+        records.push(None, Some(text), 1);
+        Append { to: at.clone(), records: records.finish() }
+    };
+    cluster.request_errors(RDKafkaApiKey::Produce, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS; 100]);
+    committer.ahead().unwrap().send(&[record(b"ahead")]).unwrap();
+    let commit = Transaction {
+        appends: vec![record(b"then")],
+        offsets: vec![(at.clone(), Offset(1))],
+        ..Transaction::default()
+    };
+    let fault = committer.commit(&commit).unwrap_err();
+    assert!(matches!(&fault, LogError::Undone { .. }), "made again, it would be without what was lost: {fault:?}");
+    // With nothing ahead it can be made again as it is.
+    cluster.request_errors(RDKafkaApiKey::Produce, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS; 100]);
+    let fault = committer.commit(&commit).unwrap_err();
+    assert!(matches!(&fault, LogError::Busy(_)), "{fault:?}");
 }
