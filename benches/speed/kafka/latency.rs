@@ -5,6 +5,7 @@ use super::{Side, copy, create, number, pace, role};
 use crate::cluster::broker::{self, Cluster, Plan};
 use crate::speed::setup::quantile;
 use fastdata::log::kafka::KafkaLog;
+use fastdata::log::{Log as _, LogError};
 use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
 use std::process::Stdio;
@@ -76,6 +77,13 @@ fn once(cluster: &Cluster, log: &KafkaLog, side: Side) -> Vec<Duration> {
     }
     assert!(producer.0.wait().expect("it ends").success(), "the producer has failed");
     drop(between);
+    // What is left of this round, its broker need not look after in the next.
+    for topic in [from.clone(), to.clone(), format!("{to}.progress"), format!("{to}.dead")] {
+        match log.delete_topic(&topic) {
+            Ok(()) | Err(LogError::UnknownTopic { .. }) => {}
+            Err(e) => panic!("{e}"),
+        }
+    }
     took.sort_unstable();
     took
 }

@@ -143,6 +143,7 @@ impl Admin {
                 code => errors::fault_with(control.brokers(), &doing, code, "Delete"),
             });
         }
+        control.removed(topic);
         let start = Instant::now();
         while control.partitions(topic)?.is_some() {
             seen_in_time(control, &doing, start)?;

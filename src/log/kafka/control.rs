@@ -15,7 +15,7 @@ use rdkafka::error::{KafkaResult, RDKafkaErrorCode as Code};
 use rdkafka::groups::GroupInfo;
 use rdkafka::{Offset as Raw, TopicPartitionList};
 use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long a cluster that does not answer is waited for at first.
@@ -35,6 +35,10 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How often each further broker is asked, on average, before a topic is said not to be there.
 const ASKED: usize = 3;
+
+/// How late a broker may be, under load, to know what another has said: a topic that was there is not taken for
+/// removed before.
+const LATE: Duration = Duration::from_secs(3);
 
 /// Between two looks at something that must come.
 pub(super) const AGAIN: Duration = Duration::from_millis(20);
@@ -93,6 +97,8 @@ pub(super) struct Control {
     client: BaseConsumer<Context>,
     /// The client of the group that was asked about last: making one takes longer than asking.
     group: Mutex<Option<(String, BaseConsumer<Context>)>>,
+    /// The topics that were there when they were looked up last.
+    seen: Mutex<BTreeSet<String>>,
 }
 
 impl Control {
@@ -100,7 +106,7 @@ impl Control {
     pub(super) fn connect(settings: &Settings) -> LogResult<Self> {
         settings.check()?;
         let client = client(settings, &settings.control(), &Context::default())?;
-        let control = Self { settings: settings.clone(), client, group: Mutex::new(None) };
+        let control = Self { settings: settings.clone(), client, group: Mutex::new(None), seen: Mutex::default() };
         let start = Instant::now();
         loop {
             let answer = control.client.fetch_metadata(Some(OWN[0]), Duration::from_millis(500));
@@ -155,9 +161,18 @@ impl Control {
         }
     }
 
+    fn seen(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A topic was removed from here: that it is not there need not be doubted.
+    pub(super) fn removed(&self, topic: &str) {
+        self.seen().remove(topic);
+    }
+
     /// How many partitions a topic has, `None` where there is no such topic. Of several brokers one may not
     /// know yet what another has made, or removed: who knows the topic is believed, and that none does only
-    /// after each was likely asked.
+    /// after each was likely asked; of a topic that was there, only after a while.
     pub(super) fn partitions(&self, topic: &str) -> LogResult<Option<u32>> {
         let doing = format!("looking up topic `{topic}`");
         let start = Instant::now();
@@ -168,13 +183,17 @@ impl Control {
             let code = found.and_then(|t| t.error()).map_or(Code::NoError, Code::from);
             match (found, code) {
                 (Some(t), Code::NoError) if !t.partitions().is_empty() => {
+                    self.seen().insert(topic.to_owned());
                     return Ok(Some(u32::try_from(t.partitions().len()).unwrap_or(u32::MAX)));
                 }
                 (Some(_), code) if errors::passes(code) && start.elapsed() < PATIENCE => {}
                 (None, _) | (_, Code::InvalidTopic) => return Ok(None),
                 (_, code) if errors::missing(code) => {
                     denied += 1;
-                    if denied >= ASKED * metadata.brokers().len().saturating_sub(1) {
+                    let others = metadata.brokers().len().saturating_sub(1);
+                    let late = others > 0 && start.elapsed() < LATE && self.seen().contains(topic);
+                    if denied >= ASKED * others && !late {
+                        self.removed(topic);
                         return Ok(None);
                     }
                 }

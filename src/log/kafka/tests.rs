@@ -204,3 +204,29 @@ fn a_commit_is_not_made_again_where_what_was_sent_ahead_is_lost() {
     let fault = committer.commit(&commit).unwrap_err();
     assert!(matches!(&fault, LogError::Busy(_)), "{fault:?}");
 }
+
+/// How long no broker has heard of a topic: enough to ask each many times.
+const UNHEARD: Duration = Duration::from_millis(500);
+
+#[test]
+fn a_topic_that_was_there_is_not_taken_for_removed_by_a_broker_that_is_late() {
+    let cluster = MockCluster::new(3).unwrap();
+    cluster.create_topic("t", 1, 1).unwrap();
+    let log = KafkaLog::connect(&Settings::new(cluster.bootstrap_servers())).unwrap();
+    let unheard = || cluster.topic_error("t", RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART).unwrap();
+    let heard = || cluster.topic_error("t", RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR).unwrap();
+    unheard();
+    assert_eq!(log.control.partitions("t").unwrap(), None, "nobody has seen it yet");
+    heard();
+    assert_eq!(log.control.partitions("t").unwrap(), Some(1));
+    unheard();
+    std::thread::scope(|threads| {
+        let asking = threads.spawn(|| log.control.partitions("t").unwrap());
+        std::thread::park_timeout(UNHEARD);
+        heard();
+        assert_eq!(asking.join().unwrap(), Some(1), "it was there");
+    });
+    unheard();
+    log.control.removed("t");
+    assert_eq!(log.control.partitions("t").unwrap(), None, "it was removed from here");
+}
