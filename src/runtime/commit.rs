@@ -16,6 +16,7 @@ use crate::plan::Physical;
 use crate::record::{Offset, RecordsBuilder, TopicPartition};
 use crate::time::Clock;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -153,13 +154,17 @@ impl Commits {
 
     /// Keeps what tasks have handed over until it is committed.
     fn hold(&mut self, ready: Vec<(TaskCommit, Vec<Instant>)>) {
-        for (mut commit, mut read_at) in ready.into_iter().filter(|(commit, _)| commit.dirty) {
-            if let Some((before, times)) = self.held.remove(&commit.task) {
-                commit.appends = [before.appends, commit.appends].concat();
-                commit.changes = [before.changes, commit.changes].concat();
-                read_at = [times, read_at].concat();
+        for (commit, mut read_at) in ready.into_iter().filter(|(commit, _)| commit.dirty) {
+            match self.held.entry(commit.task) {
+                Entry::Vacant(held) => {
+                    held.insert((commit, read_at));
+                }
+                Entry::Occupied(mut held) => {
+                    let (before, times) = held.get_mut();
+                    before.follow(commit);
+                    times.append(&mut read_at);
+                }
             }
-            self.held.insert(commit.task, (commit, read_at));
         }
     }
 

@@ -59,7 +59,7 @@ pub(super) struct Intake {
     pub(super) models: Arc<Models>,
     pub(super) stop: Arc<AtomicBool>,
     pub(super) commit_every: Duration,
-    /// Results may be committed ahead of the positions of their records.
+    /// Results may be sent ahead of their commit.
     pub(super) ahead: bool,
     /// The name of the group.
     pub(super) group: String,

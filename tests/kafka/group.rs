@@ -244,7 +244,7 @@ impl<'a> Group<'a> {
     /// What each record has given is there exactly once; returns what was found.
     pub fn exact(&self, records: i64) -> String {
         let start = Instant::now();
-        let folds = exact::folds(self.cluster, &self.topic("folded"), records);
+        let folds = exact::folds(self.cluster, &self.topic("folded"), records, i64::eq);
         let counts = exact::counts(self.cluster, &self.topic("counted"), records);
         if !folds.exact() || !counts.exact() {
             exact::input(self.cluster, &self.topic("in"), records);

@@ -6,8 +6,8 @@ use super::broker::{self, Cluster};
 use crate::harness::wait;
 use fastdata::log::kafka::{KafkaLog, Settings};
 use fastdata::log::{
-    Answer, Append, Committer, Delivery, FetchLimit, GroupEvent, GroupSpec, Log, LogError, Member, Start, TopicConfig,
-    Transaction,
+    Answer, Append, Committer, Delivery, FetchLimit, GroupEvent, GroupSpec, Log, LogError, LogResult, Member, Start,
+    TopicConfig, Transaction,
 };
 use fastdata::record::{Offset, Records, RecordsBuilder, TopicPartition};
 use std::time::Duration;
@@ -201,66 +201,79 @@ fn a_paused_partition_that_goes_and_comes_back_is_read() {
 /// Larger than brokers take: the client sends it, and is refused.
 const LARGE: usize = 3 << 20;
 
+/// A group of one without transactions, which commits results together with state that takes them as there.
+struct Following {
+    log: KafkaLog,
+    spec: GroupSpec,
+    committer: Box<dyn Committer>,
+    _member: Box<dyn Member>,
+    output: TopicPartition,
+    state: TopicPartition,
+    next: TopicPartition,
+}
+
+impl Following {
+    fn new(cluster: &Cluster) -> Self {
+        let mut settings = cluster.settings();
+        settings.properties.push(("message.max.bytes".into(), (LARGE * 2).to_string()));
+        let log = KafkaLog::connect(&settings).unwrap();
+        let (input, output, spec) = topics(cluster, &log, 1);
+        let (state, next) = (cluster.name("state"), TopicPartition::new(input, 0));
+        log.create_topic(&state, &TopicConfig { partitions: 1, ..TopicConfig::default() }).unwrap();
+        let spec = GroupSpec { delivery: Delivery::AtLeastOnce, ..spec };
+        let mut member = log.join(&spec).unwrap();
+        assigned(&mut *member);
+        let committer = member.committer().unwrap();
+        Self { log, spec, committer, _member: member, output, state: TopicPartition::new(state, 0), next }
+    }
+
+    fn result(&self, text: String) -> Append {
+        Append { to: self.output.clone(), records: records(&[text]) }
+    }
+
+    fn commit(&mut self, results: Vec<Append>) -> LogResult<Vec<Option<Offset>>> {
+        let parts = vec![results.len()];
+        let mut appends = results;
+        appends.push(Append { to: self.state.clone(), records: records(&["gone".into()]) });
+        self.committer.commit(&Transaction { appends, parts, offsets: vec![(self.next.clone(), Offset(1))] })
+    }
+
+    fn is_without_state(&self) {
+        assert!(values(&self.log, &self.state).is_empty(), "state has forgotten a result that is not there");
+    }
+
+    fn is_whole(&mut self) {
+        self.committer.settle().unwrap();
+        assert_eq!(values(&self.log, &self.output), ["small"]);
+        assert_eq!(values(&self.log, &self.state), ["gone"]);
+        let committed = self.log.committed(&self.spec.group, std::slice::from_ref(&self.next)).unwrap();
+        assert_eq!(committed, [Some(Offset(1))]);
+    }
+}
+
 /// Without transactions, what takes something else as there is not written where that was refused.
 #[test]
 fn a_part_that_follows_another_is_not_written_before_it() {
     let Some(cluster) = broker::shared() else { return };
-    let mut settings = cluster.settings();
-    settings.properties.push(("message.max.bytes".into(), (LARGE * 2).to_string()));
-    let log = KafkaLog::connect(&settings).unwrap();
-    let (input, output, spec) = topics(cluster, &log, 1);
-    let (state, next) = (cluster.name("state"), TopicPartition::new(input.as_str(), 0));
-    log.create_topic(&state, &TopicConfig { partitions: 1, ..TopicConfig::default() }).unwrap();
-    let state = TopicPartition::new(state, 0);
-    let spec = GroupSpec { delivery: Delivery::AtLeastOnce, ..spec };
-    let mut member = log.join(&spec).unwrap();
-    assigned(&mut *member);
-    let mut committer = member.committer().unwrap();
-    let transaction = |result: String| Transaction {
-        appends: vec![
-            Append { to: output.clone(), records: records(&[result]) },
-            Append { to: state.clone(), records: records(&["gone".into()]) },
-        ],
-        parts: vec![1],
-        offsets: vec![(next.clone(), Offset(1))],
-    };
-    let refused = committer.commit(&transaction("x".repeat(LARGE)));
+    let mut group = Following::new(cluster);
+    let refused = group.commit(vec![group.result("x".repeat(LARGE))]);
     assert!(refused.is_err(), "{refused:?}");
-    assert!(values(&log, &state).is_empty(), "state has forgotten a result that is not there");
-    committer.commit(&transaction("small".into())).unwrap();
-    committer.settle().unwrap();
-    assert_eq!((values(&log, &output), values(&log, &state)), (vec!["small".to_owned()], vec!["gone".to_owned()]));
-    assert_eq!(log.committed(&spec.group, &[next]).unwrap(), [Some(Offset(1))]);
+    group.is_without_state();
+    group.commit(vec![group.result("small".into())]).unwrap();
+    group.is_whole();
 }
 
 /// Nor before what was sent ahead has arrived.
 #[test]
 fn what_was_sent_ahead_is_there_before_what_is_committed() {
     let Some(cluster) = broker::shared() else { return };
-    let mut settings = cluster.settings();
-    settings.properties.push(("message.max.bytes".into(), (LARGE * 2).to_string()));
-    let log = KafkaLog::connect(&settings).unwrap();
-    let (input, output, spec) = topics(cluster, &log, 1);
-    let (state, next) = (cluster.name("state"), TopicPartition::new(input.as_str(), 0));
-    log.create_topic(&state, &TopicConfig { partitions: 1, ..TopicConfig::default() }).unwrap();
-    let state = TopicPartition::new(state, 0);
-    let spec = GroupSpec { delivery: Delivery::AtLeastOnce, ..spec };
-    let mut member = log.join(&spec).unwrap();
-    assigned(&mut *member);
-    let mut committer = member.committer().unwrap();
-    let result = |text: String| [Append { to: output.clone(), records: records(&[text]) }];
-    let commit = Transaction {
-        appends: vec![Append { to: state.clone(), records: records(&["gone".into()]) }],
-        parts: vec![0],
-        offsets: vec![(next.clone(), Offset(1))],
-    };
-    committer.ahead().unwrap().send(&result("x".repeat(LARGE))).unwrap();
-    let refused = committer.commit(&commit);
+    let mut group = Following::new(cluster);
+    let results = ["x".repeat(LARGE), "small".into()].map(|text| [group.result(text)]);
+    group.committer.ahead().unwrap().send(&results[0]).unwrap();
+    let refused = group.commit(Vec::new());
     assert!(refused.is_err(), "{refused:?}");
-    assert!(values(&log, &state).is_empty(), "state has forgotten a result that is not there");
-    committer.ahead().unwrap().send(&result("small".into())).unwrap();
-    committer.commit(&commit).unwrap();
-    committer.settle().unwrap();
-    assert_eq!((values(&log, &output), values(&log, &state)), (vec!["small".to_owned()], vec!["gone".to_owned()]));
-    assert_eq!(log.committed(&spec.group, &[next]).unwrap(), [Some(Offset(1))]);
+    group.is_without_state();
+    group.committer.ahead().unwrap().send(&results[1]).unwrap();
+    group.commit(Vec::new()).unwrap();
+    group.is_whole();
 }

@@ -45,7 +45,7 @@ fn found(cluster: &Cluster, mistake: &str, place: &str) -> Option<String> {
             sleep(&mut group);
         }
         let records = group.finish(0);
-        let folds = exact::folds(cluster, &group.topic("folded"), records);
+        let folds = exact::folds(cluster, &group.topic("folded"), records, i64::eq);
         let counts = exact::counts(cluster, &group.topic("counted"), records);
         (!(folds.exact() && counts.exact())).then(|| format!("{folds}; {counts}"))
     };

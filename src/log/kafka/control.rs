@@ -165,6 +165,13 @@ impl Control {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn there(&self, topic: &str) {
+        let mut seen = self.seen();
+        if !seen.contains(topic) {
+            seen.insert(topic.to_owned());
+        }
+    }
+
     /// A topic was removed from here: that it is not there need not be doubted.
     pub(super) fn removed(&self, topic: &str) {
         self.seen().remove(topic);
@@ -183,7 +190,7 @@ impl Control {
             let code = found.and_then(|t| t.error()).map_or(Code::NoError, Code::from);
             match (found, code) {
                 (Some(t), Code::NoError) if !t.partitions().is_empty() => {
-                    self.seen().insert(topic.to_owned());
+                    self.there(topic);
                     return Ok(Some(u32::try_from(t.partitions().len()).unwrap_or(u32::MAX)));
                 }
                 (Some(_), code) if errors::passes(code) && start.elapsed() < PATIENCE => {}

@@ -52,12 +52,22 @@ pub struct TaskCommit {
     pub appends: Vec<Append>,
     /// State changes by step.
     pub changes: Vec<(String, Vec<Change>)>,
-    /// The next offsets to read, where any was read since the last barrier.
+    /// The next offset to read of each input, where one is known.
     pub offsets: Vec<(TopicPartition, Offset)>,
     /// Counters and watermark.
     pub progress: TaskProgress,
     /// Whether anything happened since the last barrier.
     pub dirty: bool,
+}
+
+impl TaskCommit {
+    /// Takes in what the same task has handed over next.
+    pub(in crate::runtime) fn follow(&mut self, mut next: Self) {
+        self.appends.append(&mut next.appends);
+        self.changes.append(&mut next.changes);
+        let (appends, changes) = (std::mem::take(&mut self.appends), std::mem::take(&mut self.changes));
+        *self = Self { appends, changes, ..next };
+    }
 }
 
 /// A task.
