@@ -125,14 +125,13 @@ fn what_was_read_can_be_committed_until_the_group_is_answered_and_not_after() {
     second.leave().unwrap();
 }
 
-#[test]
-fn a_member_that_the_group_has_given_up_commits_nothing() {
+fn given_up(delivery: Delivery) {
     let Some(cluster) = super::faults::asked().then(broker::shared).flatten() else { return };
     let patience = [("session.timeout.ms", "6000"), ("max.poll.interval.ms", "6000")];
     let properties = patience.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
     let log = KafkaLog::connect(&Settings { properties, ..cluster.settings() }).unwrap();
     let (input, output, spec) = topics(cluster, &log, 2);
-    let at = TopicPartition::new(input, 0);
+    let (at, spec) = (TopicPartition::new(input, 0), GroupSpec { delivery, ..spec });
     let mut first = log.join(&spec).unwrap();
     assigned(&mut *first);
     let mut committer = first.committer().unwrap();
@@ -142,14 +141,30 @@ fn a_member_that_the_group_has_given_up_commits_nothing() {
     let mut second = log.join(&spec).unwrap();
     let told = assigned(&mut *second);
     assert_eq!(told.len(), 2);
+    // What it was answered before is no sign that it is a member now.
+    committer.settle().unwrap();
     undone(&mut *committer, &writes(&output, "two", &at, 0));
     // Without positions of its own a transaction is checked all the same.
     let bare =
         Transaction { parts: Vec::new(), appends: writes(&output, "three", &at, 0).appends, offsets: Vec::new() };
     undone(&mut *committer, &bare);
+    if let Some(ahead) = committer.ahead() {
+        let sent = ahead.send(&bare.appends);
+        assert!(matches!(sent, Err(LogError::Undone { .. })), "{sent:?}");
+    }
     second.committer().unwrap().commit(&writes(&output, "four", &at, 0)).unwrap();
     undone(&mut *committer, &bare);
     assert_eq!(values(&log, &output), ["one", "four"]);
+}
+
+#[test]
+fn a_member_that_the_group_has_given_up_commits_nothing() {
+    given_up(Delivery::ExactlyOnce);
+}
+
+#[test]
+fn nor_does_it_write_without_transactions() {
+    given_up(Delivery::AtLeastOnce);
 }
 
 /// The client was told to stop reading what is paused and has piled up; it does not forget that by itself.

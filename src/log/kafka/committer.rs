@@ -81,8 +81,8 @@ const TRUST: Duration = Duration::from_secs(1);
 /// What is being done where positions move outside transactions.
 const MOVING: &str = "committing positions";
 
-/// The answer to a request for positions to be moved, once it is there.
-pub(super) type Moving = Receiver<Result<(), Code>>;
+/// The answer to a request for positions to be moved, once it is there, and when that was asked for.
+pub(super) type Moving = Receiver<Result<Instant, Code>>;
 
 /// The owner of the transactions of one member.
 pub(super) struct KafkaCommitter {
@@ -95,7 +95,7 @@ pub(super) struct KafkaCommitter {
     pub(super) writer: Option<Writer>,
     /// What became of positions that are on their way.
     pub(super) moving: Option<Moving>,
-    /// When positions were last moved, outside transactions.
+    /// When it was asked for that positions be moved, outside transactions, and they were.
     pub(super) heard: Option<Instant>,
 }
 
@@ -205,11 +205,12 @@ impl KafkaCommitter {
         let moving = move || {
             let start = Instant::now();
             let moved = loop {
+                let asked = Instant::now();
                 match member.commit(&positions, CommitMode::Sync).map_err(|e| errors::code(&e)) {
                     Err(code) if errors::passes(code) && start.elapsed() <= PATIENCE => {
                         std::thread::park_timeout(AGAIN)
                     }
-                    moved => break moved,
+                    moved => break moved.map(|()| asked),
                 }
             };
             // Nobody waits any more where it took too long.
@@ -224,11 +225,11 @@ impl KafkaCommitter {
     /// Waits until positions that were begun to be moved are.
     fn moved(&mut self) -> LogResult<()> {
         let Some(told) = self.moving.take() else { return Ok(()) };
-        match told.recv_timeout(PATIENCE * 2).unwrap_or(Err(Code::RequestTimedOut)) {
-            Ok(()) => {
-                self.heard = Some(Instant::now());
-                Ok(())
-            }
+        let moved = told.recv_timeout(PATIENCE * 2).unwrap_or(Err(Code::RequestTimedOut));
+        // Of the time when it was asked: between the answer and this the process may have been asleep.
+        self.heard = moved.ok();
+        match moved {
+            Ok(_) => Ok(()),
             Err(code) if errors::superseded(code) || errors::passes(code) => {
                 Err(self.undone(format!("{MOVING}: {}", errors::words(code))))
             }
