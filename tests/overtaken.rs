@@ -197,6 +197,10 @@ impl Log for Dream {
         Ok(truth.into_iter().map(|o| o.map(|o| Offset(o.0 + further))).collect())
     }
 
+    fn forget(&self, group: &str) -> LogResult<()> {
+        self.0.log.forget(group)
+    }
+
     fn join(&self, group: &GroupSpec) -> LogResult<Box<dyn Member>> {
         self.0.joined.fetch_add(1, SeqCst);
         Ok(Box::new(Dreamer { inner: self.0.log.join(group)?, of: self.0.clone(), truth: Vec::new() }))

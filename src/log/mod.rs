@@ -94,8 +94,6 @@ pub enum Deed<'a> {
     Read(&'a str),
     /// Ask for the positions of a group.
     Join(&'a str),
-    /// Throw away what a group has kept: nobody may be at work in it.
-    Reset(&'a str),
 }
 
 /// A backplane. Cheap to share; every handle it gives out is independent.
@@ -128,6 +126,9 @@ pub trait Log: Send + Sync + std::fmt::Debug {
 
     /// Offsets that a group has committed, `None` where it has none for a partition.
     fn committed(&self, group: &str, of: &[TopicPartition]) -> LogResult<Vec<Option<Offset>>>;
+
+    /// Throws away what a group has committed; nobody may be at work in it.
+    fn forget(&self, group: &str) -> LogResult<()>;
 
     /// Joins a group as one member; see [`Member`].
     fn join(&self, group: &GroupSpec) -> LogResult<Box<dyn Member>>;

@@ -4,7 +4,7 @@
 //! Separate from the membership, which outlives it. Membership never pauses here: while state is read the
 //! group is heard, and may take everything back.
 
-use super::bounded::Stretch;
+use super::bounded::{Stretch, course};
 use super::build::{self, Surroundings};
 use super::changelogs::Changelogs;
 use super::commit::Commits;
@@ -20,14 +20,16 @@ use super::topics::Partitions;
 use super::trim::{self, Trimming};
 use super::worker::{Gauges, QUEUE, work};
 use super::{restore, topics};
-use crate::log::{Answer, Committer, Delivery, FetchLimit, GroupEvent, LogError, Member, Start, partitions, topic};
+use crate::log::{
+    Answer, Committer, Delivery, FetchLimit, GroupEvent, LogError, Member, Start, Transaction, partitions, topic,
+};
 use crate::metrics::TaskProgress;
-use crate::plan::{InputPlan, Physical, SubTopology};
+use crate::plan::InputPlan;
 use crate::record::{Offset, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -51,8 +53,8 @@ pub(super) struct Assignment<'a> {
     pub(super) handle: &'a tokio::runtime::Handle,
     pub(super) models: &'a Arc<Models>,
     pub(super) copies: &'a Copies,
-    /// Nothing of this run was committed yet: it begins where it was told to, else where it was.
-    pub(super) fresh: &'a AtomicBool,
+    /// Where the sources ended when the run was told to begin there.
+    pub(super) latest: &'a OnceLock<BTreeMap<TopicPartition, Offset>>,
     /// The topics, where they were just looked at.
     pub(super) there: Option<Partitions>,
 }
@@ -62,6 +64,8 @@ struct Ready {
     tasks: Vec<Task>,
     /// Where each partition is read from.
     starts: Vec<(TopicPartition, Offset)>,
+    /// Those of them of which nothing was committed before.
+    begun: Vec<(TopicPartition, Offset)>,
     /// In a bounded run, up to where each source is read.
     ends: Option<BTreeMap<TopicPartition, Offset>>,
     /// Up to where changelogs were read.
@@ -162,9 +166,6 @@ impl Assignment<'_> {
             samples: self.engine.samples.clone(),
             custom: self.engine.custom.clone(),
         };
-        let from = self.from();
-        let fresh = from != From::Committed;
-        let committed: Given = given.iter().map(|(at, offset)| (at.clone(), offset.filter(|_| !fresh))).collect();
         let (mut tasks, mut was, mut own) = (Vec::new(), Vec::new(), Own::new());
         let mut reports = restore::reports(log, &plan.name, given_up)?;
         for sub in &plan.subs {
@@ -173,7 +174,7 @@ impl Assignment<'_> {
             let mine = own.entry(sub.id.0).or_default();
             for partition in 0..width {
                 let task = build::task(plan, &shared, partition, &around)?;
-                if !owns(&task, &around.partitions, &committed)? {
+                if !owns(&task, &around.partitions, &given)? {
                     continue;
                 }
                 was.push(reports.tasks.remove(&task.id().to_string()));
@@ -182,21 +183,21 @@ impl Assignment<'_> {
             }
         }
         let marks = self
-            .restore(&mut tasks, &was, &committed, given_up)
+            .restore(&mut tasks, &was, &given, given_up)
             .map_err(|fault| restore::overtaken(plan, log, &given, tasks.iter().zip(&was), given_up, fault))?;
-        let starts = self.starts(&committed, from)?;
+        let starts = self.starts(&given)?;
         // Only a transaction that moves a position asks the group whether this is still a member: each
         // partition has one from the first commit on.
-        let unknown = |(at, _): &&(TopicPartition, Offset)| committed.iter().any(|(a, o)| a == at && o.is_none());
+        let unknown = |(at, _): &&(TopicPartition, Offset)| given.iter().any(|(a, o)| a == at && o.is_none());
+        let begun: Vec<_> = starts.iter().filter(unknown).cloned().collect();
         for task in &mut tasks {
             let own = task.partitions();
-            let new = starts.iter().filter(unknown).filter(|(at, _)| own.contains(at));
-            new.for_each(|(at, start)| task.begin_at(at, *start));
+            begun.iter().filter(|(at, _)| own.contains(at)).for_each(|(at, start)| task.begin_at(at, *start));
         }
         let ends = if self.options.until_end { Some(self.ends()?) } else { None };
         let course = course(plan, &around.partitions);
         let outdated = reports.outdated(self.engine.clock.now());
-        Ok(Ready { tasks, starts, ends, marks, own, outdated, course })
+        Ok(Ready { tasks, starts, begun, ends, marks, own, outdated, course })
     }
 
     fn restore(
@@ -221,24 +222,21 @@ impl Assignment<'_> {
         Ok(marks)
     }
 
-    /// Where to begin.
-    fn from(&self) -> From {
-        if self.fresh.load(Ordering::Relaxed) { self.options.from } else { From::Committed }
-    }
-
-    /// Where each partition is read from.
-    fn starts(&self, committed: &Given, from: From) -> Result<Vec<(TopicPartition, Offset)>, Fault> {
-        let (plan, log) = (&self.engine.plan, &self.engine.log);
+    /// Where each partition is read from: where the group was; else at the end that the run has found first, as
+    /// it may be a while until something is committed; else at the oldest record.
+    fn starts(&self, given: &Given) -> Result<Vec<(TopicPartition, Offset)>, Fault> {
+        if self.options.from == From::Latest && self.latest.get().is_none() {
+            let ends = self.ends()?;
+            self.latest.get_or_init(|| ends);
+        }
         let start = |(at, offset): &(TopicPartition, Option<Offset>)| {
-            let internal = plan.is_repartition(&at.topic);
-            let offset = match (offset, from) {
-                (Some(offset), From::Committed) => *offset,
-                (_, From::Latest) if !internal => log.resolve(at, Start::Latest)?,
-                _ => log.resolve(at, Start::Earliest)?,
+            let offset = match offset.or_else(|| self.latest.get()?.get(at).copied()) {
+                Some(offset) => offset,
+                None => self.engine.log.resolve(at, Start::Earliest)?,
             };
             Ok((at.clone(), offset))
         };
-        committed.iter().map(start).collect()
+        given.iter().map(start).collect()
     }
 
     /// Where each source ends now, all of it: others read parts of it.
@@ -253,6 +251,16 @@ impl Assignment<'_> {
         Ok(ends)
     }
 
+    /// Commits where partitions begin, where positions are committed apart and after what they stand for: that
+    /// there is none any more is seen only where there was one before all else.
+    fn begin(&self, committer: &mut dyn Committer, begun: Vec<(TopicPartition, Offset)>) -> Result<(), Fault> {
+        if begun.is_empty() || self.engine.plan.delivery != Delivery::AtLeastOnce {
+            return Ok(());
+        }
+        committer.commit(&Transaction { offsets: begun, ..Transaction::default() })?;
+        Ok(committer.settle()?)
+    }
+
     /// Lets the tasks work.
     fn work(
         &self,
@@ -260,8 +268,11 @@ impl Assignment<'_> {
         mut committer: Box<dyn Committer>,
         ready: Ready,
     ) -> (Result<Ending, Fault>, Box<dyn Member>, Box<dyn Committer>) {
-        let Ready { tasks, starts, ends, marks, own, outdated, course } = ready;
+        let Ready { tasks, starts, begun, ends, marks, own, outdated, course } = ready;
         let Engine { plan, log, clock, .. } = self.engine;
+        if let Err(fault) = self.begin(committer.as_mut(), begun) {
+            return (Err(fault), member, committer);
+        }
         let ahead = committer.ahead().is_some();
         let gauges = Arc::new(Gauges::default());
         let (reports, reported) = mpsc::channel(tasks.len().max(1) * 2);
@@ -316,7 +327,6 @@ impl Assignment<'_> {
             }
             over.store(true, Ordering::Relaxed);
             let closed = commits.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            self.fresh.fetch_and(!closed.committed, Ordering::Relaxed);
             if let (Ok(_), Some(marks)) = (&outcome, closed.marks) {
                 self.keep(self.back(working), &marks);
             }
@@ -355,24 +365,6 @@ impl Assignment<'_> {
             }
         }
     }
-}
-
-/// The sub-topologies with all partitions that they read.
-fn course(plan: &Physical, there: &Partitions) -> Vec<Stretch> {
-    let feeds = |sub: &SubTopology| {
-        let from = |i: &InputPlan| matches!(i, InputPlan::Repartition(r) if r.from == sub.id);
-        plan.subs.iter().flat_map(|s| &s.inputs).any(from)
-    };
-    let all = |topic: &Arc<str>| {
-        let count = there.get(topic).copied().unwrap_or(0);
-        (0..count).map(|p| TopicPartition::new(topic.clone(), p)).collect::<Vec<_>>()
-    };
-    let stretch = |sub: &SubTopology| Stretch {
-        sub: sub.id.0,
-        partitions: sub.inputs.iter().flat_map(|i| all(i.topic())).collect(),
-        feeds: feeds(sub),
-    };
-    plan.subs.iter().map(stretch).collect()
 }
 
 /// Whether a task is this member's: all of its partitions that there are, or none.

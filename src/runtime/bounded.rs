@@ -6,10 +6,13 @@
 use super::cursors::Cursor;
 use super::fault::Fault;
 use super::intake::{Flow, Intake, Reading, Turn};
+use super::topics::Partitions;
 use super::worker::Message;
 use crate::log::{FetchLimit, Start};
+use crate::plan::{InputPlan, Physical, SubTopology};
 use crate::record::{Offset, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How often it is looked how far the other instances are.
@@ -23,6 +26,24 @@ pub(super) struct Stretch {
     pub(super) partitions: Vec<TopicPartition>,
     /// Whether others read what it sends on.
     pub(super) feeds: bool,
+}
+
+/// The sub-topologies with all partitions that they read.
+pub(super) fn course(plan: &Physical, there: &Partitions) -> Vec<Stretch> {
+    let feeds = |sub: &SubTopology| {
+        let from = |i: &InputPlan| matches!(i, InputPlan::Repartition(r) if r.from == sub.id);
+        plan.subs.iter().flat_map(|s| &s.inputs).any(from)
+    };
+    let all = |topic: &Arc<str>| {
+        let count = there.get(topic).copied().unwrap_or(0);
+        (0..count).map(|p| TopicPartition::new(topic.clone(), p)).collect::<Vec<_>>()
+    };
+    let stretch = |sub: &SubTopology| Stretch {
+        sub: sub.id.0,
+        partitions: sub.inputs.iter().flat_map(|i| all(i.topic())).collect(),
+        feeds: feeds(sub),
+    };
+    plan.subs.iter().map(stretch).collect()
 }
 
 impl Intake {

@@ -14,6 +14,7 @@ use crate::log::{Answer, Append, Committer, Delivery, Transaction};
 use crate::metrics::{Latency, PIPELINE_KEY, PipelineInfo, progress_topic};
 use crate::plan::Physical;
 use crate::record::{Offset, RecordsBuilder, TopicPartition};
+use crate::state::Change;
 use crate::time::Clock;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -52,8 +53,6 @@ pub(super) struct Closed {
     pub(super) committer: Box<dyn Committer>,
     /// How far each changelog is known; none after a fault.
     pub(super) marks: Option<Marks>,
-    /// Whether anything of a task was committed.
-    pub(super) committed: bool,
 }
 
 /// The owner of transactions.
@@ -75,7 +74,6 @@ pub(super) struct Commits {
     /// Of the last commit.
     positions: Vec<(TopicPartition, Offset)>,
     reported: Option<Instant>,
-    committed: bool,
 }
 
 impl Commits {
@@ -102,7 +100,6 @@ impl Commits {
             held: BTreeMap::new(),
             positions: Vec::new(),
             reported: None,
-            committed: false,
         }
     }
 
@@ -129,9 +126,10 @@ impl Commits {
             let failed = outcome.is_err();
             // The intake hangs up only once the run is over.
             if done.send(outcome).is_err() || failed {
-                return Closed { committed: self.committed, committer: self.committer, marks: None };
+                return Closed { committer: self.committer, marks: None };
             }
         }
+        self.settle();
         // Where the group hands out its partitions anew the run goes on.
         if !self.gauges.revoked.load(Ordering::Relaxed) {
             self.info.stopped_at = Some(self.clock.now());
@@ -139,22 +137,29 @@ impl Commits {
             if let Err(e) = self.commit() {
                 tracing::warn!("the end of the run could not be recorded: {e}");
             }
+            self.settle();
         }
+        self.trimming.finish();
+        Closed { committer: self.committer, marks: Some(self.marks) }
+    }
+
+    /// Waits until the positions of the last commit are there, as nothing that they stand for may go before.
+    fn settle(&mut self) {
+        let positions = std::mem::take(&mut self.positions);
         match self.committer.settle() {
-            Ok(()) => self.trimming.committed(&self.plan, &self.positions),
+            Ok(()) => self.trimming.committed(&self.plan, &positions),
             Err(e) => {
                 tracing::warn!(
                     "the last positions could not be committed, so that some records are handled again: {e}"
                 );
             }
         }
-        self.trimming.finish();
-        Closed { committed: self.committed, committer: self.committer, marks: Some(self.marks) }
     }
 
     /// Keeps what tasks have handed over until it is committed.
     fn hold(&mut self, ready: Vec<(TaskCommit, Vec<Instant>)>) {
         for (commit, mut read_at) in ready.into_iter().filter(|(commit, _)| commit.dirty) {
+            self.gauges.held.fetch_add(commit.changes.iter().map(|(_, c)| bytes(c)).sum(), Ordering::Relaxed);
             match self.held.entry(commit.task) {
                 Entry::Vacant(held) => {
                     held.insert((commit, read_at));
@@ -180,6 +185,7 @@ impl Commits {
         if self.held.is_empty() && !report {
             return Ok(());
         }
+        self.gauges.held.store(0, Ordering::Relaxed);
         let mut ready: Vec<_> = std::mem::take(&mut self.held).into_values().collect();
         let (mut transaction, mut state) = (Transaction::default(), Vec::new());
         let mut progress = RecordsBuilder::default();
@@ -221,7 +227,6 @@ impl Commits {
             transaction = late;
         }
         let firsts = self.attempt(&transaction)?;
-        self.committed |= !ready.is_empty();
         let exact = self.plan.delivery == Delivery::ExactlyOnce;
         for (append, first) in transaction.appends.iter().zip(firsts) {
             let (Some(mark), Some(first)) = (self.marks.get_mut(&append.to), first) else { continue };
@@ -282,6 +287,10 @@ impl Commits {
             tried += 1;
         }
     }
+}
+
+fn bytes(changes: &[Change]) -> usize {
+    changes.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, Vec::len)).sum()
 }
 
 /// Resident memory of this process, bytes; 0 where the system does not tell.

@@ -20,7 +20,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::Sender;
 
-/// Bytes of outputs that wait before a commit is asked for ahead of its time.
+/// Bytes of outputs and of state that wait before a commit is asked for ahead of its time.
 const WAITING: usize = 16 << 20;
 
 /// Bytes that may be on their way, from what was read to what waits for the commit: beyond it nothing more
@@ -205,7 +205,8 @@ impl Intake {
         self.tick();
         let active = self.flow.dirty || self.gauges.active.load(Ordering::Relaxed);
         let due = self.flow.barrier_at.is_none_or(|at| at.elapsed() >= self.commit_every);
-        let full = self.gauges.waiting.load(Ordering::Relaxed) > WAITING;
+        let [waiting, held] = [&self.gauges.waiting, &self.gauges.held].map(|g| g.load(Ordering::Relaxed));
+        let full = waiting + held > WAITING;
         let dry = quiet && self.flow.dirty && self.flow.held.is_empty() && self.flow.cursors.is_empty();
         let spoken = self.flow.barrier_at.or(self.flow.begun_at);
         let silent = spoken.is_some_and(|at| at.elapsed() >= HEARTBEAT);

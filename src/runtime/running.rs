@@ -20,15 +20,17 @@ use super::intake::Ending;
 use super::models::{MODELS_TOPIC, ModelFeed, Models};
 use super::operators::Samples;
 use super::presence::{self, Idle};
+use super::topics::Partitions;
 use super::{standby, topics};
 use crate::log::{Committer, GroupSpec, Log, Member};
 use crate::metrics::{EdgeInfo, PipelineInfo, SourceInfo, StepInfo};
 use crate::plan::{Feed, InputPlan, Physical, Port, SubTopology};
+use crate::record::{Offset, TopicPartition};
 use crate::time::{Clock, millis};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// How often it is looked whether to stop while the group hands out no partitions.
@@ -122,10 +124,10 @@ impl Engine {
             topics::sources(&engine.plan, engine.log.as_ref())?;
             let since = engine.clock.now();
             let mut wait = BACKOFF;
-            let (fresh, mut forgotten) = (AtomicBool::new(true), options.from == From::Committed);
+            let (latest, mut forgotten) = (OnceLock::new(), options.from == From::Committed);
             loop {
                 let begun = engine.clock.now();
-                match engine.attempt(&options, &fresh, &mut forgotten, since, &stop, &handle) {
+                match engine.attempt(&options, &latest, &mut forgotten, since, &stop, &handle) {
                     Err(Fault::Abort(why)) if !stop.asked() => {
                         tracing::warn!("going back to what was committed: {why}");
                         // One that had worked for a while is no sign that the next will fail.
@@ -151,7 +153,7 @@ impl Engine {
     fn attempt(
         &self,
         options: &RunOptions,
-        fresh: &AtomicBool,
+        latest: &OnceLock<BTreeMap<TopicPartition, Offset>>,
         forgotten: &mut bool,
         since: i64,
         stop: &Stop,
@@ -203,9 +205,9 @@ impl Engine {
                 };
                 let ended;
                 // What was found a moment ago need not be looked at again; later, topics may have grown.
-                let there = there.take().filter(|_| !idle.waited());
+                let there = there.take().filter(|there| !idle.waited() && knows(there, &given));
                 let (engine, models, copies) = (self, &models, &copies);
-                let assignment = Assignment { engine, options, fresh, since, stop, handle, models, copies, there };
+                let assignment = Assignment { engine, options, latest, since, stop, handle, models, copies, there };
                 (ended, member, committer) = assignment.run(member, committer, given);
                 match ended {
                     Ok(Ending::Revoked) => {}
@@ -318,6 +320,11 @@ fn edge(sub: &SubTopology, feed: Feed) -> EdgeInfo {
             EdgeInfo { step: sub.nodes[n].name.clone(), output: sub.nodes[n].outputs[p].name.clone() }
         }
     }
+}
+
+/// Whether all partitions that were given were there when the topics were looked at.
+fn knows(there: &Partitions, given: &Given) -> bool {
+    given.iter().all(|(at, _)| there.get(&at.topic).is_none_or(|count| at.partition.0 < *count))
 }
 
 /// Waits, but not longer than until the run is told to stop.

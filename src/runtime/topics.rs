@@ -6,7 +6,7 @@
 use super::build::width;
 use super::fault::Fault;
 use super::restore;
-use crate::log::{Deed, Log, LogError, TopicConfig, topic};
+use crate::log::{Log, LogError, TopicConfig, topic};
 use crate::metrics::progress_topic;
 use crate::plan::{Feed, InputPlan, NodePlan, Op, Physical, SubTopology};
 use crate::spec::ErrorPolicy;
@@ -321,13 +321,13 @@ pub fn prepare(plan: &Physical, log: &dyn Log, given_up: &AtomicBool) -> Result<
     Err(Fault::Abort(format!("the topics that another instance of `{}` makes are not to be seen yet", plan.name)))
 }
 
-/// Forgets what earlier runs have left: state, progress, repartitioned records.
+/// Forgets what earlier runs have left: positions, state, progress, repartitioned records.
 ///
 /// # Errors
 /// Faults of the backplane.
 pub fn forget(plan: &Physical, log: &dyn Log) -> Result<(), Fault> {
     // An instance that runs would go on without what it remembers.
-    log.check(&Deed::Reset(&plan.name))?;
+    log.forget(&plan.name)?;
     let steps = plan.subs.iter().flat_map(|s| &s.nodes).filter(|n| n.op.stateful());
     let mut names: Vec<String> = steps.map(|n| plan.state_topic(&n.name)).collect();
     names.extend(plan.subs.iter().flat_map(|s| &s.inputs).filter_map(|i| match i {

@@ -53,6 +53,8 @@ pub(super) struct Gauges {
     pub(super) queued: AtomicUsize,
     /// Bytes that wait for the commit, all tasks together.
     pub(super) waiting: AtomicUsize,
+    /// Bytes of state whose results were sent ahead of their commit.
+    pub(super) held: AtomicUsize,
     /// Something happened that should be committed.
     pub(super) active: AtomicBool,
     /// The group takes the partitions back; the run goes on with others.

@@ -162,6 +162,10 @@ impl Log for Troubled {
         self.log.committed(group, of)
     }
 
+    fn forget(&self, group: &str) -> LogResult<()> {
+        self.log.forget(group)
+    }
+
     fn join(&self, group: &GroupSpec) -> LogResult<Box<dyn Member>> {
         let member = self.log.join(group)?;
         Ok(match &self.trouble {

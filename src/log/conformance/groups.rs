@@ -4,7 +4,7 @@
 
 use super::{Case, Fixture, Outcome, PATIENCE, SHORT, Stage, check, records, rows, texts};
 use crate::log::{
-    Append, Deed, FetchLimit, GroupEvent, GroupSpec, LogError, LogResult, Member, Start, TopicConfig, Transaction,
+    Append, FetchLimit, GroupEvent, GroupSpec, LogError, LogResult, Member, Start, TopicConfig, Transaction,
 };
 use crate::record::{Offset, TopicPartition};
 use std::error::Error;
@@ -17,7 +17,7 @@ pub(super) const CASES: &[Case] = &[
     Case { name: "a transaction that fails leaves no trace", run: failing },
     Case { name: "a second instance is told who runs", run: taken },
     Case { name: "a member that has left cannot commit", run: fenced },
-    Case { name: "what a group has kept is not thrown away while somebody is at work", run: at_work },
+    Case { name: "what a group has committed is thrown away, but not while somebody is at work", run: forgetting },
     Case { name: "a group of a missing topic is refused", run: missing },
     Case { name: "an offset of a topic that was made anew is refused", run: replaced },
     Case { name: "a committed offset that is out of range is an error", run: out_of_range },
@@ -43,14 +43,20 @@ impl Stage<'_> {
     }
 }
 
-fn at_work(fixture: &dyn Fixture) -> Outcome {
+fn forgetting(fixture: &dyn Fixture) -> Outcome {
     let s = Stage::new(fixture, 1)?;
-    s.log.check(&Deed::Reset(&s.group))?;
-    let (member, _) = s.join()?;
-    let taken = s.log.check(&Deed::Reset(&s.group));
+    s.log.forget(&s.group)?;
+    let (mut member, _) = s.join()?;
+    let offsets = vec![(s.at(0), Offset(0))];
+    let mut committer = member.committer()?;
+    committer.commit(&Transaction { offsets, ..Transaction::default() })?;
+    let taken = s.log.forget(&s.group);
     check!(matches!(taken, Err(LogError::GroupTaken { .. })), "somebody is at work: {taken:?}");
+    check!(s.log.committed(&s.group, &[s.at(0)])? == [Some(Offset(0))], "and what was committed is there");
+    drop(committer);
     member.leave()?;
-    s.log.check(&Deed::Reset(&s.group))?;
+    s.log.forget(&s.group)?;
+    check!(s.log.committed(&s.group, &[s.at(0)])? == [None], "nothing is left of it");
     Ok(())
 }
 

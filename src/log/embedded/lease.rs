@@ -99,13 +99,17 @@ fn lock(store: &Store, group: &str) -> LogResult<File> {
     }
 }
 
-/// Whether nobody holds the lease.
+/// Throws away the positions of a group.
 ///
 /// # Errors
-/// [`LogError::GroupTaken`] with the holder where there is one.
-pub(super) fn free(store: &Store, group: &str) -> LogResult<()> {
+/// [`LogError::GroupTaken`] with the holder where somebody is at work in it.
+pub(super) fn forget(store: &Store, group: &str) -> LogResult<()> {
+    let lock = lock(store, group)?;
+    let forgotten = store
+        .write(|conn, _| conn.execute("DELETE FROM offsets WHERE pipeline = ?1", [group]).at(&store.file).map(drop));
     // Unlocked, not only closed: see `Lease::unlock`.
-    lock(store, group).map(|lock| drop(lock.unlock()))
+    drop(lock.unlock());
+    forgotten
 }
 
 fn holder(store: &Store, group: &str) -> LogResult<String> {

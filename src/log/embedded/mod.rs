@@ -224,6 +224,10 @@ impl Log for EmbeddedLog {
             .collect()
     }
 
+    fn forget(&self, group: &str) -> LogResult<()> {
+        lease::forget(&self.store, group)
+    }
+
     fn join(&self, group: &GroupSpec) -> LogResult<Box<dyn Member>> {
         Ok(Box::new(member::EmbeddedMember::join(&self.store, group)?))
     }
@@ -238,7 +242,6 @@ impl Log for EmbeddedLog {
             }
             Deed::Read(topic) => crate::log::topic(self, topic).map(drop),
             Deed::Join(_) => Ok(()),
-            Deed::Reset(group) => lease::free(&self.store, group),
         }
     }
 }

@@ -151,6 +151,19 @@ impl Admin {
         Ok(())
     }
 
+    /// Removes a group with its positions.
+    pub(super) fn forget(&self, control: &Control, group: &str) -> LogResult<()> {
+        let doing = format!("removing the positions of group `{group}`");
+        let results = self.with(control, &doing, |client| client.delete_groups(&[group], &options()))?;
+        match results.into_iter().next() {
+            None | Some(Ok(_) | Err((_, Code::GroupIdNotFound))) => Ok(()),
+            Some(Err((_, Code::NonEmptyGroup))) => {
+                Err(LogError::GroupTaken { group: group.to_owned(), holder: "an instance that has just joined".into() })
+            }
+            Some(Err((_, code))) => Err(errors::fault_with(control.brokers(), &doing, code, "Delete")),
+        }
+    }
+
     /// Removes the records before some offsets.
     pub(super) fn trim(&self, control: &Control, before: &[(TopicPartition, Offset)]) -> LogResult<()> {
         if before.is_empty() {

@@ -192,6 +192,11 @@ impl Log for KafkaLog {
             .collect()
     }
 
+    fn forget(&self, group: &str) -> LogResult<()> {
+        self.control.empty(group)?;
+        self.admin.forget(&self.control, group)
+    }
+
     fn join(&self, group: &GroupSpec) -> LogResult<Box<dyn Member>> {
         Ok(Box::new(member::KafkaMember::join(&self.control, group)?))
     }
@@ -210,7 +215,6 @@ impl Log for KafkaLog {
                 let any = self.control.names()?.into_iter().take(1).map(|name| TopicPartition::new(name, 0));
                 self.control.committed(group, &any.collect::<Vec<_>>()).map(drop)
             }
-            Deed::Reset(group) => self.control.empty(group),
         }
     }
 }
