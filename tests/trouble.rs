@@ -14,7 +14,7 @@ use fastdata::plan::Physical;
 use fastdata::record::{Offset, Records, RecordsBuilder, TopicPartition};
 use fastdata::runtime::build::Factory;
 use fastdata::runtime::operators::Operator;
-use fastdata::runtime::{Collector, Engine, Fault, Round, RunOptions, Stop};
+use fastdata::runtime::{Collector, Engine, Fault, From, Round, RunOptions, Stop};
 use fastdata::time::VirtualClock;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -42,8 +42,19 @@ impl Run {
         custom: BTreeMap<&'static str, Factory>,
         until_end: bool,
     ) -> Self {
+        Self::start_from(From::Committed, stop, plan, log, custom, until_end)
+    }
+
+    fn start_from(
+        from: From,
+        stop: Stop,
+        plan: Arc<Physical>,
+        log: Arc<dyn Log>,
+        custom: BTreeMap<&'static str, Factory>,
+        until_end: bool,
+    ) -> Self {
         let engine = Engine { plan, log, clock: Arc::new(VirtualClock::at(NOW)), samples: Arc::new(|_, _| {}), custom };
-        let options = RunOptions { until_end, instance: "test".into(), ..RunOptions::default() };
+        let options = RunOptions { until_end, from, instance: "test".into(), ..RunOptions::default() };
         let asked = stop.clone();
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
@@ -185,4 +196,36 @@ fn a_run_that_waits_for_its_progress_to_be_read_can_be_stopped() {
     // What was given up has left nothing behind that a further run would stumble over.
     Run::start(plan, log.clone(), BTreeMap::new(), true).end().unwrap();
     assert_eq!(end(&*log, "scored"), before, "something was scored again");
+}
+
+const PLAIN: &str = "name: p\nsource: {topic: in, schema: {a: bigint}}\nsteps:\n  - filter: a > 0\nsink: out\n";
+
+fn numbers(of: std::ops::Range<i64>) -> Records {
+    let mut b = RecordsBuilder::default();
+    of.for_each(|a| b.push(None, Some(format!("{{\"a\": {a}}}").as_bytes()), a));
+    b.finish()
+}
+
+#[test]
+fn a_run_whose_first_commit_fails_goes_on_from_what_the_group_has() {
+    for (from, made, results) in
+        [(From::Earliest, true, 5), (From::Earliest, false, 5), (From::Latest, true, 2), (From::Latest, false, 2)]
+    {
+        let dir = tempfile::tempdir().unwrap();
+        let log = Arc::new(EmbeddedLog::open(dir.path()).unwrap());
+        log.create_topic("in", &config(1)).unwrap();
+        append(&*log, "in", 0, numbers(1..4));
+        let more = vec![Append { to: TopicPartition::new("in", 0), records: numbers(4..6) }];
+        let troubled = Arc::new(Troubled::new(log.clone(), "", Trouble::First { made, more }));
+        let plan = plan(PLAIN, dir.path());
+        let run = Run::start_from(from, Stop::default(), plan, troubled.clone(), BTreeMap::new(), false);
+        wait::until("all results", || {
+            assert!(!run.thread.is_finished(), "{from:?}, made: {made}: it has ended");
+            let there = !log.topics(Some("out")).unwrap().is_empty();
+            (there && end(&*log, "out") >= Offset(results)).then_some(())
+        });
+        run.stop.stop();
+        run.end().unwrap();
+        assert_eq!(end(&*log, "out"), Offset(results), "{from:?}, made: {made}");
+    }
 }

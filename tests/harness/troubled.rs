@@ -6,8 +6,8 @@
 use super::wait;
 use fastdata::log::embedded::EmbeddedLog;
 use fastdata::log::{
-    Appender, Committer, Deed, FetchLimit, GroupEvent, GroupSpec, Log, LogError, LogResult, Member, Reader, Start,
-    TopicConfig, TopicInfo, Transaction,
+    Append, Appender, Committer, Deed, FetchLimit, GroupEvent, GroupSpec, Log, LogError, LogResult, Member, Reader,
+    Start, TopicConfig, TopicInfo, Transaction,
 };
 use fastdata::record::{Fetched, Offset, TopicPartition};
 use fastdata::runtime::Stop;
@@ -24,6 +24,8 @@ pub enum Trouble {
     Fails(u32),
     /// A commit waits until the run is to stop, and is undone then.
     Undoes(Stop),
+    /// The first commit is said to be undone, whether it was `made` or not; this is written meanwhile.
+    First { made: bool, more: Vec<Append> },
 }
 
 /// The log.
@@ -76,8 +78,10 @@ impl Reader for TroubledReader {
 
 struct TroubledMember {
     member: Box<dyn Member>,
-    stop: Stop,
+    log: Arc<EmbeddedLog>,
+    trouble: Trouble,
     polls: Arc<AtomicU32>,
+    failed: Arc<AtomicU32>,
 }
 
 impl Member for TroubledMember {
@@ -98,8 +102,9 @@ impl Member for TroubledMember {
     }
 
     fn committer(&mut self) -> LogResult<Box<dyn Committer>> {
-        self.member.committer()?;
-        Ok(Box::new(Undoing { stop: self.stop.clone(), polls: self.polls.clone() }))
+        let committer = self.member.committer()?;
+        let (log, trouble) = (self.log.clone(), self.trouble.clone());
+        Ok(Box::new(Undoing { committer, log, trouble, polls: self.polls.clone(), failed: self.failed.clone() }))
     }
 
     fn leave(self: Box<Self>) -> LogResult<()> {
@@ -108,14 +113,26 @@ impl Member for TroubledMember {
 }
 
 struct Undoing {
-    stop: Stop,
+    committer: Box<dyn Committer>,
+    log: Arc<EmbeddedLog>,
+    trouble: Trouble,
     polls: Arc<AtomicU32>,
+    failed: Arc<AtomicU32>,
 }
 
 impl Committer for Undoing {
-    fn commit(&mut self, _: &Transaction) -> LogResult<Vec<Option<Offset>>> {
+    fn commit(&mut self, transaction: &Transaction) -> LogResult<Vec<Option<Offset>>> {
         self.polls.fetch_add(1, Ordering::Relaxed);
-        wait::until("the run to be stopped", || self.stop.asked().then_some(()));
+        match &self.trouble {
+            Trouble::Undoes(stop) => wait::until("the run to be stopped", || stop.asked().then_some(())),
+            Trouble::First { made, more } if self.failed.fetch_add(1, Ordering::Relaxed) == 0 => {
+                if *made {
+                    self.committer.commit(transaction)?;
+                }
+                self.log.appender()?.append(more)?;
+            }
+            _ => return self.committer.commit(transaction),
+        }
         Err(LogError::Undone { group: "p".into(), why: "the broker is away".into() })
     }
 }
@@ -169,7 +186,11 @@ impl Log for Troubled {
     fn join(&self, group: &GroupSpec) -> LogResult<Box<dyn Member>> {
         let member = self.log.join(group)?;
         Ok(match &self.trouble {
-            Trouble::Undoes(stop) => Box::new(TroubledMember { member, stop: stop.clone(), polls: self.polls.clone() }),
+            Trouble::Undoes(_) | Trouble::First { .. } => {
+                let (log, trouble) = (self.log.clone(), self.trouble.clone());
+                let (polls, failed) = (self.polls.clone(), self.failed.clone());
+                Box::new(TroubledMember { member, log, trouble, polls, failed })
+            }
             _ => member,
         })
     }

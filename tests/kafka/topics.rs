@@ -226,6 +226,29 @@ fn a_source_that_goes_away_under_a_run_ends_it() {
     scene.f.args(&scene.line("--until-end --from earliest")).succeeds();
 }
 
+/// Where positions are committed apart from the rest, too.
+#[test]
+fn a_source_that_is_made_anew_between_two_runs_is_told_from_what_it_was() {
+    let Some(cluster) = broker::shared() else { return };
+    for delivery in ["at_least_once", "at_most_once"] {
+        let scene = Scene::new(cluster, Keeps::State, 1);
+        let text = std::fs::read_to_string(scene.f.dir().join("p.yaml")).unwrap();
+        scene.f.file("p.yaml", &format!("{text}delivery: {delivery}\n"));
+        scene.feed(0);
+        scene.ends_well();
+        let topic = scene.topic("-in");
+        scene.log.delete_topic(&topic).unwrap();
+        scene.make(1);
+        (0..3).for_each(|_| scene.feed(0));
+        scene.f.args(&scene.line("--until-end")).fails_with(1).stdout("").stderr_around(
+            &format!("error: the position of `{topic}/0` is gone, and the state was committed at "),
+            ": the topic was deleted and made again, or the positions were removed; start over with `--from earliest`\n",
+        );
+        scene.f.args(&scene.line("--until-end --from earliest")).succeeds();
+        assert_eq!(checker::count(cluster, &scene.topic("-out")), 4 + 12, "{delivery}");
+    }
+}
+
 #[test]
 fn a_source_that_is_made_anew_under_a_run_ends_it() {
     let Some(cluster) = broker::shared() else { return };
