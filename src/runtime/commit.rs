@@ -299,3 +299,87 @@ pub(super) fn resident() -> u64 {
     let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:"));
     line.and_then(|l| l.trim().trim_end_matches(" kB").trim().parse::<u64>().ok()).map_or(0, |kib| kib * 1024)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnostics::SourceText;
+    use crate::log::{LogError, LogResult};
+    use crate::metrics::TaskProgress;
+    use crate::plan::InputPlan;
+    use crate::time::VirtualClock;
+    use std::sync::mpsc::sync_channel;
+
+    const TEXT: &str = "name: p
+source: {topic: in, key: a, schema: {a: string, b: string}}
+steps:
+  - {name: counted, scan: {by: [b], init: {c: 0}, next: {c: c + 1}}}
+sink: out
+";
+
+    /// Positions are told to have moved, or not, only afterwards.
+    struct Late {
+        moves: bool,
+        pending: bool,
+    }
+
+    impl Late {
+        fn answer(&mut self) -> LogResult<()> {
+            match std::mem::take(&mut self.pending) && !self.moves {
+                true => Err(LogError::Busy("the coordinator is away".into())),
+                false => Ok(()),
+            }
+        }
+    }
+
+    impl Committer for Late {
+        fn commit(&mut self, transaction: &Transaction) -> LogResult<Vec<Option<Offset>>> {
+            self.answer()?;
+            self.pending = true;
+            Ok(vec![None; transaction.appends.len()])
+        }
+
+        fn settle(&mut self) -> LogResult<()> {
+            self.answer()
+        }
+    }
+
+    /// What may go of a repartition topic once a run is over that has committed its records up to the fifth.
+    fn removed(moves: bool) -> Vec<(TopicPartition, Offset)> {
+        let source = Arc::new(SourceText { name: "p.yaml".into(), text: TEXT.into() });
+        let spec = crate::spec::parse(source, std::path::Path::new("."), &crate::spec::ProcessEnvironment).unwrap();
+        let plan = crate::plan::compile(&spec, &crate::expr::Functions::new()).unwrap();
+        let inputs = plan.subs.iter().flat_map(|s| &s.inputs).map(InputPlan::topic);
+        let at = TopicPartition { topic: inputs.last().unwrap().clone(), partition: Default::default() };
+        let task = TaskId { sub: 1, partition: at.partition };
+        let (clock, info) = (Arc::new(VirtualClock::at(0)), PipelineInfo::default());
+        let (presence, gauges) = (Presence::new([task].into_iter(), Vec::new()), Arc::default());
+        let (trimming, trimmed) = Trimming::new();
+        let committer = Box::new(Late { moves, pending: false });
+        let delivery = Physical { delivery: Delivery::AtLeastOnce, ..plan };
+        let apart = (trimming, Marks::default());
+        let commits = Commits::new(Arc::new(delivery), committer, clock, info, presence, gauges, apart);
+        let commit = TaskCommit {
+            task,
+            appends: Vec::new(),
+            changes: Vec::new(),
+            offsets: vec![(at, Offset(5))],
+            progress: TaskProgress::default(),
+            dirty: true,
+        };
+        let (to, reports) = mpsc::channel(1);
+        let (done, _told) = sync_channel(1);
+        let epoch = Epoch { number: 1, whole: true };
+        to.try_send(Report::Ready { epoch, commit: Box::new(commit), read_at: Vec::new() }).unwrap_or_default();
+        drop(to);
+        let going = std::thread::spawn(move || trimmed.into_iter().flatten().collect());
+        drop(commits.run(reports, &done));
+        going.join().unwrap()
+    }
+
+    #[test]
+    fn repartitioned_records_stay_where_the_last_positions_were_not_moved() {
+        assert_eq!(removed(true).len(), 1, "all is well");
+        assert_eq!(removed(false), [], "the next run reads them again");
+    }
+}
