@@ -197,8 +197,8 @@ impl Log for Dream {
         Ok(truth.into_iter().map(|o| o.map(|o| Offset(o.0 + further))).collect())
     }
 
-    fn forget(&self, group: &str) -> LogResult<()> {
-        self.0.log.forget(group)
+    fn forget(&self, group: &str, given_up: &AtomicBool) -> LogResult<()> {
+        self.0.log.forget(group, given_up)
     }
 
     fn join(&self, group: &GroupSpec) -> LogResult<Box<dyn Member>> {

@@ -183,6 +183,19 @@ fn a_run_that_is_stopped_and_cannot_commit_ends_well_and_leaves_it_to_the_next()
 }
 
 #[test]
+fn a_run_that_is_stopped_does_not_try_again_to_commit_where_no_broker_is() {
+    let (plan, models, log, _dir) = scoring();
+    append(&*log, MODELS, 0, one(&models[0]));
+    let stop = Stop::default();
+    let away = Arc::new(Troubled::new(log.clone(), "", Trouble::Away(stop.clone())));
+    let run = Run::start_with(stop, plan, away.clone(), BTreeMap::new(), false);
+    wait::until("a commit", || (away.polls.load(Ordering::Relaxed) > 0).then_some(()));
+    run.stop.stop();
+    run.end().unwrap();
+    assert_eq!(away.polls.load(Ordering::Relaxed), 1, "each try may take long");
+}
+
+#[test]
 fn a_run_that_waits_for_its_progress_to_be_read_can_be_stopped() {
     let (plan, models, log, _dir) = scoring();
     append(&*log, MODELS, 0, one(&models[0]));

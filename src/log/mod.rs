@@ -18,6 +18,7 @@ pub use partitioner::{murmur2, partition_of};
 
 use crate::record::{Fetched, Offset, Partition, Records, TopicPartition};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 /// How a topic is kept.
@@ -127,8 +128,9 @@ pub trait Log: Send + Sync + std::fmt::Debug {
     /// Offsets that a group has committed, `None` where it has none for a partition.
     fn committed(&self, group: &str, of: &[TopicPartition]) -> LogResult<Vec<Option<Offset>>>;
 
-    /// Throws away what a group has committed; nobody may be at work in it.
-    fn forget(&self, group: &str) -> LogResult<()>;
+    /// Throws away what a group has committed; nobody may be at work in it. Whoever is about to leave may be
+    /// waited for, unless that is given up.
+    fn forget(&self, group: &str, given_up: &AtomicBool) -> LogResult<()>;
 
     /// Joins a group as one member; see [`Member`].
     fn join(&self, group: &GroupSpec) -> LogResult<Box<dyn Member>>;

@@ -7,7 +7,7 @@
 use super::bounded::{Stretch, course};
 use super::build::{self, Surroundings};
 use super::changelogs::Changelogs;
-use super::commit::Commits;
+use super::commit::{Commits, Setup};
 use super::copies::{Copies, Copy, Marks};
 use super::fault::Fault;
 use super::intake::{Ending, Flow, Intake, Route};
@@ -50,6 +50,8 @@ pub(super) struct Assignment<'a> {
     /// When the run began.
     pub(super) since: i64,
     pub(super) stop: &'a Stop,
+    /// From outside; the other follows soon.
+    pub(super) asked: &'a Stop,
     pub(super) handle: &'a tokio::runtime::Handle,
     pub(super) models: &'a Arc<Models>,
     pub(super) copies: &'a Copies,
@@ -280,8 +282,17 @@ impl Assignment<'_> {
         let (trimming, trimmed) = Trimming::new();
         let info = self.engine.info(self.options, self.since);
         let presence = Presence::new(tasks.iter().map(Task::id), outdated);
-        let (of, now) = (plan.clone(), clock.clone());
-        let commits = Commits::new(of, committer, now, info, presence, gauges.clone(), (trimming, marks));
+        let commits = Commits::new(Setup {
+            plan: plan.clone(),
+            committer,
+            clock: clock.clone(),
+            info,
+            presence,
+            gauges: gauges.clone(),
+            trimming,
+            marks,
+            stop: self.asked.flag(),
+        });
         let owned: BTreeSet<&TopicPartition> = starts.iter().map(|(at, _)| at).collect();
         let (mut routes, mut working) = (Vec::new(), Vec::new());
         for mut task in tasks {

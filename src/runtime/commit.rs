@@ -19,7 +19,7 @@ use crate::time::Clock;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
@@ -55,17 +55,24 @@ pub(super) struct Closed {
     pub(super) marks: Option<Marks>,
 }
 
-/// The owner of transactions.
-pub(super) struct Commits {
+/// What commits are made with.
+pub(super) struct Setup {
     pub(super) plan: Arc<Physical>,
     pub(super) committer: Box<dyn Committer>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) info: PipelineInfo,
-    presence: Presence,
-    gauges: Arc<Gauges>,
-    trimming: Trimming,
+    pub(super) presence: Presence,
+    pub(super) gauges: Arc<Gauges>,
+    pub(super) trimming: Trimming,
     /// Up to where each changelog is what its task remembers.
-    marks: Marks,
+    pub(super) marks: Marks,
+    /// The run is to end: what fails is not tried again.
+    pub(super) stop: Arc<AtomicBool>,
+}
+
+/// The owner of transactions.
+pub(super) struct Commits {
+    with: Setup,
     /// Steps with state, their keys and bytes, by task.
     state: BTreeMap<TaskId, Vec<(String, u64, u64)>>,
     latency: BTreeMap<TaskId, Latency>,
@@ -77,30 +84,9 @@ pub(super) struct Commits {
 }
 
 impl Commits {
-    pub(super) fn new(
-        plan: Arc<Physical>,
-        committer: Box<dyn Committer>,
-        clock: Arc<dyn Clock>,
-        info: PipelineInfo,
-        presence: Presence,
-        gauges: Arc<Gauges>,
-        (trimming, marks): (Trimming, Marks),
-    ) -> Self {
-        Self {
-            plan,
-            committer,
-            clock,
-            info,
-            presence,
-            gauges,
-            trimming,
-            marks,
-            state: BTreeMap::new(),
-            latency: BTreeMap::new(),
-            held: BTreeMap::new(),
-            positions: Vec::new(),
-            reported: None,
-        }
+    pub(super) fn new(with: Setup) -> Self {
+        let (state, latency, held) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { with, state, latency, held, positions: Vec::new(), reported: None }
     }
 
     /// Commits epoch after epoch until all tasks are gone; gives back what it commits with.
@@ -116,7 +102,7 @@ impl Commits {
                 Report::Ready { epoch, commit, read_at } => {
                     let ready = waiting.entry(epoch).or_default();
                     ready.push((*commit, read_at));
-                    if ready.len() < self.presence.tasks() {
+                    if ready.len() < self.with.presence.tasks() {
                         continue;
                     }
                     self.hold(waiting.remove(&epoch).unwrap_or_default());
@@ -126,28 +112,28 @@ impl Commits {
             let failed = outcome.is_err();
             // The intake hangs up only once the run is over.
             if done.send(outcome).is_err() || failed {
-                return Closed { committer: self.committer, marks: None };
+                return Closed { committer: self.with.committer, marks: None };
             }
         }
         self.settle();
         // Where the group hands out its partitions anew the run goes on.
-        if !self.gauges.revoked.load(Ordering::Relaxed) {
-            self.info.stopped_at = Some(self.clock.now());
+        if !self.with.gauges.revoked.load(Ordering::Relaxed) {
+            self.with.info.stopped_at = Some(self.with.clock.now());
             self.reported = None;
             if let Err(e) = self.commit() {
                 tracing::warn!("the end of the run could not be recorded: {e}");
             }
             self.settle();
         }
-        self.trimming.finish();
-        Closed { committer: self.committer, marks: Some(self.marks) }
+        self.with.trimming.finish();
+        Closed { committer: self.with.committer, marks: Some(self.with.marks) }
     }
 
     /// Waits until the positions of the last commit are there, as nothing that they stand for may go before.
     fn settle(&mut self) {
         let positions = std::mem::take(&mut self.positions);
-        match self.committer.settle() {
-            Ok(()) => self.trimming.committed(&self.plan, &positions),
+        match self.with.committer.settle() {
+            Ok(()) => self.with.trimming.committed(&self.with.plan, &positions),
             Err(e) => {
                 tracing::warn!(
                     "the last positions could not be committed, so that some records are handled again: {e}"
@@ -159,7 +145,7 @@ impl Commits {
     /// Keeps what tasks have handed over until it is committed.
     fn hold(&mut self, ready: Vec<(TaskCommit, Vec<Instant>)>) {
         for (commit, mut read_at) in ready.into_iter().filter(|(commit, _)| commit.dirty) {
-            self.gauges.held.fetch_add(commit.changes.iter().map(|(_, c)| bytes(c)).sum(), Ordering::Relaxed);
+            self.with.gauges.held.fetch_add(commit.changes.iter().map(|(_, c)| bytes(c)).sum(), Ordering::Relaxed);
             match self.held.entry(commit.task) {
                 Entry::Vacant(held) => {
                     held.insert((commit, read_at));
@@ -175,7 +161,7 @@ impl Commits {
 
     /// Sends results ahead of their commit.
     fn send(&mut self) -> Result<(), Fault> {
-        let Some(ahead) = self.committer.ahead() else { return Ok(()) };
+        let Some(ahead) = self.with.committer.ahead() else { return Ok(()) };
         let results: Vec<Append> = self.held.values_mut().flat_map(|(c, _)| std::mem::take(&mut c.appends)).collect();
         if results.is_empty() { Ok(()) } else { ahead.send(&results).map_err(Fault::from) }
     }
@@ -185,19 +171,21 @@ impl Commits {
         if self.held.is_empty() && !report {
             return Ok(());
         }
-        self.gauges.held.store(0, Ordering::Relaxed);
+        self.with.gauges.held.store(0, Ordering::Relaxed);
         let mut ready: Vec<_> = std::mem::take(&mut self.held).into_values().collect();
         let (mut transaction, mut state) = (Transaction::default(), Vec::new());
         let mut progress = RecordsBuilder::default();
-        let now = self.clock.now();
+        let now = self.with.clock.now();
         for (commit, _) in &mut ready {
             transaction.appends.append(&mut commit.appends);
             transaction.offsets.append(&mut commit.offsets);
             for (step, changes) in std::mem::take(&mut commit.changes) {
                 let mut records = RecordsBuilder::default();
                 changes.iter().for_each(|(key, value)| records.push(Some(key), value.as_deref(), now));
-                let to =
-                    TopicPartition { topic: self.plan.state_topic(&step).into(), partition: commit.task.partition };
+                let to = TopicPartition {
+                    topic: self.with.plan.state_topic(&step).into(),
+                    partition: commit.task.partition,
+                };
                 state.push(Append { to, records: records.finish() });
             }
             commit.progress.latency = self.latency.get(&commit.task).cloned().unwrap_or_default();
@@ -205,10 +193,10 @@ impl Commits {
             progress.push(Some(commit.task.to_string().as_bytes()), Some(&value), now);
         }
         if report {
-            self.info.memory = resident();
-            let value = serde_json::to_vec(&self.info).map_err(Fault::internal)?;
+            self.with.info.memory = resident();
+            let value = serde_json::to_vec(&self.with.info).map_err(Fault::internal)?;
             progress.push(Some(PIPELINE_KEY.as_bytes()), Some(&value), now);
-            self.presence.say(&self.info, now, &mut progress)?;
+            self.with.presence.say(&self.with.info, now, &mut progress)?;
             self.reported = Some(Instant::now());
         }
         if !state.is_empty() {
@@ -216,7 +204,7 @@ impl Commits {
             transaction.parts = vec![results, results + state.len()];
             transaction.appends.append(&mut state);
         }
-        let to = TopicPartition::new(progress_topic(&self.plan.name), 0);
+        let to = TopicPartition::new(progress_topic(&self.with.plan.name), 0);
         transaction.appends.push(Append { to, records: progress.finish() });
         self.within_limit(&ready)?;
         if faults::planted(Mistake::StateApart) {
@@ -227,22 +215,22 @@ impl Commits {
             transaction = late;
         }
         let firsts = self.attempt(&transaction)?;
-        let exact = self.plan.delivery == Delivery::ExactlyOnce;
+        let exact = self.with.plan.delivery == Delivery::ExactlyOnce;
         for (append, first) in transaction.appends.iter().zip(firsts) {
-            let (Some(mark), Some(first)) = (self.marks.get_mut(&append.to), first) else { continue };
+            let (Some(mark), Some(first)) = (self.with.marks.get_mut(&append.to), first) else { continue };
             // Between two transactions lies what ends the first one. Without them nobody is kept from writing
             // there, and what it was is not known.
             if exact || first == mark.next {
                 mark.next = Offset(first.0 + i64::try_from(append.records.len()).unwrap_or(0));
             } else {
-                self.marks.remove(&append.to);
+                self.with.marks.remove(&append.to);
             }
         }
         // Who can commit knows all that was committed before.
-        self.marks.values_mut().for_each(|mark| mark.at = now);
+        self.with.marks.values_mut().for_each(|mark| mark.at = now);
         // Positions of a commit that keeps less may still be on their way; those of the one before are there.
         let behind = std::mem::replace(&mut self.positions, transaction.offsets);
-        self.trimming.committed(&self.plan, if exact { &self.positions } else { &behind });
+        self.with.trimming.committed(&self.with.plan, if exact { &self.positions } else { &behind });
         for (commit, read_at) in &ready {
             let latency = self.latency.entry(commit.task).or_default();
             for at in read_at {
@@ -254,7 +242,7 @@ impl Commits {
 
     /// State is never given up to keep within a limit: the run stops before the commit that goes beyond it.
     fn within_limit(&mut self, ready: &[(TaskCommit, Vec<Instant>)]) -> Result<(), Fault> {
-        let Some(limit) = self.plan.memory_limit else { return Ok(()) };
+        let Some(limit) = self.with.plan.memory_limit else { return Ok(()) };
         for (commit, _) in ready {
             let of = commit.progress.steps.iter().filter(|s| s.keys > 0).map(|s| (s.name.clone(), s.keys, s.bytes));
             self.state.insert(commit.task, of.collect());
@@ -274,12 +262,16 @@ impl Commits {
         )))
     }
 
+    fn stopping(&self) -> bool {
+        self.with.stop.load(Ordering::Relaxed)
+    }
+
     fn attempt(&mut self, transaction: &Transaction) -> Result<Vec<Option<Offset>>, Fault> {
         let mut tried = 1;
         loop {
-            match self.committer.commit(transaction) {
+            match self.with.committer.commit(transaction) {
                 Ok(firsts) => return Ok(firsts),
-                Err(e) if e.answer() == Answer::Retry && tried < ATTEMPTS => {
+                Err(e) if e.answer() == Answer::Retry && tried < ATTEMPTS && !self.stopping() => {
                     tracing::warn!("commit, attempt {tried}: {e}")
                 }
                 Err(e) => return Err(e.into()),
@@ -357,8 +349,8 @@ sink: out
         let (trimming, trimmed) = Trimming::new();
         let committer = Box::new(Late { moves, pending: false });
         let delivery = Physical { delivery: Delivery::AtLeastOnce, ..plan };
-        let apart = (trimming, Marks::default());
-        let commits = Commits::new(Arc::new(delivery), committer, clock, info, presence, gauges, apart);
+        let (plan, marks, stop) = (Arc::new(delivery), Marks::default(), Arc::default());
+        let commits = Commits::new(Setup { plan, committer, clock, info, presence, gauges, trimming, marks, stop });
         let commit = TaskCommit {
             task,
             appends: Vec::new(),

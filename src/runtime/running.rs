@@ -163,7 +163,7 @@ impl Engine {
         // Beside being asked, the run ends when its models can no longer be followed.
         let (asked, stop) = (stop, &Stop::default());
         if !*forgotten {
-            topics::forget(plan, log)?;
+            topics::forget(plan, log, &asked.0)?;
             *forgotten = true;
         }
         let mut there = Some(topics::prepare(plan, log, &asked.0)?);
@@ -207,7 +207,8 @@ impl Engine {
                 // What was found a moment ago need not be looked at again; later, topics may have grown.
                 let there = there.take().filter(|there| !idle.waited() && knows(there, &given));
                 let (engine, models, copies) = (self, &models, &copies);
-                let assignment = Assignment { engine, options, latest, since, stop, handle, models, copies, there };
+                let assignment =
+                    Assignment { engine, options, latest, since, stop, asked, handle, models, copies, there };
                 (ended, member, committer) = assignment.run(member, committer, given);
                 match ended {
                     Ok(Ending::Revoked) => {}

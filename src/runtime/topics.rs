@@ -12,7 +12,7 @@ use crate::plan::{Feed, InputPlan, NodePlan, Op, Physical, SubTopology};
 use crate::spec::ErrorPolicy;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// How often, and after which pause, is looked again while another instance makes the same topics.
@@ -324,10 +324,13 @@ pub fn prepare(plan: &Physical, log: &dyn Log, given_up: &AtomicBool) -> Result<
 /// Forgets what earlier runs have left: positions, state, progress, repartitioned records.
 ///
 /// # Errors
-/// Faults of the backplane.
-pub fn forget(plan: &Physical, log: &dyn Log) -> Result<(), Fault> {
+/// Faults of the backplane; [`Fault::Stopped`] where it was given up.
+pub fn forget(plan: &Physical, log: &dyn Log, given_up: &AtomicBool) -> Result<(), Fault> {
     // An instance that runs would go on without what it remembers.
-    log.forget(&plan.name)?;
+    log.forget(&plan.name, given_up).map_err(|e| match given_up.load(Ordering::Relaxed) {
+        true => Fault::Stopped,
+        false => e.into(),
+    })?;
     let steps = plan.subs.iter().flat_map(|s| &s.nodes).filter(|n| n.op.stateful());
     let mut names: Vec<String> = steps.map(|n| plan.state_topic(&n.name)).collect();
     names.extend(plan.subs.iter().flat_map(|s| &s.inputs).filter_map(|i| match i {

@@ -12,7 +12,7 @@ use fastdata::log::{
 use fastdata::record::{Fetched, Offset, TopicPartition};
 use fastdata::runtime::Stop;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 /// What happens to readers of one topic, or to commits.
@@ -24,6 +24,8 @@ pub enum Trouble {
     Fails(u32),
     /// A commit waits until the run is to stop, and is undone then.
     Undoes(Stop),
+    /// A commit waits until the run is to stop, and fails then, however often it is tried.
+    Away(Stop),
     /// The first commit is said to be undone, whether it was `made` or not; this is written meanwhile.
     First { made: bool, more: Vec<Append> },
 }
@@ -125,6 +127,10 @@ impl Committer for Undoing {
         self.polls.fetch_add(1, Ordering::Relaxed);
         match &self.trouble {
             Trouble::Undoes(stop) => wait::until("the run to be stopped", || stop.asked().then_some(())),
+            Trouble::Away(stop) => {
+                wait::until("the run to be stopped", || stop.asked().then_some(()));
+                return Err(LogError::Busy("the broker is away".into()));
+            }
             Trouble::First { made, more } if self.failed.fetch_add(1, Ordering::Relaxed) == 0 => {
                 if *made {
                     self.committer.commit(transaction)?;
@@ -179,14 +185,14 @@ impl Log for Troubled {
         self.log.committed(group, of)
     }
 
-    fn forget(&self, group: &str) -> LogResult<()> {
-        self.log.forget(group)
+    fn forget(&self, group: &str, given_up: &AtomicBool) -> LogResult<()> {
+        self.log.forget(group, given_up)
     }
 
     fn join(&self, group: &GroupSpec) -> LogResult<Box<dyn Member>> {
         let member = self.log.join(group)?;
         Ok(match &self.trouble {
-            Trouble::Undoes(_) | Trouble::First { .. } => {
+            Trouble::Undoes(_) | Trouble::Away(_) | Trouble::First { .. } => {
                 let (log, trouble) = (self.log.clone(), self.trouble.clone());
                 let (polls, failed) = (self.polls.clone(), self.failed.clone());
                 Box::new(TroubledMember { member, log, trouble, polls, failed })

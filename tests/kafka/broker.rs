@@ -154,6 +154,23 @@ impl Cluster {
         self.nodes[node].home.join("data")
     }
 
+    /// Copies what the nodes have said, and what they hold of some topics and of transactions.
+    pub fn keep(&self, topics: &str, to: &Path) -> std::io::Result<()> {
+        let of_it =
+            |name: &str| [topics, "__transaction_state-", "__consumer_offsets-"].iter().any(|t| name.starts_with(t));
+        for (i, node) in self.nodes.iter().enumerate() {
+            let partitions = fs::read_dir(self.data(i))?.flatten().filter(|d| of_it(&d.file_name().to_string_lossy()));
+            for folder in partitions.map(|d| d.path()).chain([node.home.clone()]) {
+                let to = to.join(format!("node-{i}")).join(folder.strip_prefix(&node.home).unwrap_or(&folder));
+                fs::create_dir_all(&to)?;
+                for file in fs::read_dir(&folder)?.flatten().filter(|f| f.path().is_file()) {
+                    fs::copy(file.path(), to.join(file.file_name()))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// The file of a partition on the first node that the batch at an offset is in, and where it ends there.
     pub fn batch(&self, topic: &str, partition: u32, offset: u64) -> (PathBuf, usize) {
         let files = segments::files(&self.data(0).join(format!("{topic}-{partition}")));

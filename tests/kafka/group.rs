@@ -276,6 +276,10 @@ impl Drop for Group<'_> {
             if kept { "kept" } else { "lost" },
             to.display()
         );
+        // A cluster that others use too is gone with the process.
+        if let Err(e) = self.cluster.keep(&format!("{}.", self.name), &to) {
+            eprintln!("what the brokers have of it is lost: {e}");
+        }
         eprintln!(
             "seed {}, {:?} taken in, {} written",
             number("FASTDATA_SEED", 1),

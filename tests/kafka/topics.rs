@@ -226,6 +226,20 @@ fn a_source_that_goes_away_under_a_run_ends_it() {
     scene.f.args(&scene.line("--until-end --from earliest")).succeeds();
 }
 
+#[test]
+fn a_run_that_waits_for_others_to_leave_can_be_stopped() {
+    let Some(cluster) = broker::shared() else { return };
+    let scene = Scene::new(cluster, Keeps::Nothing, 1);
+    scene.feed(0);
+    let _first = scene.started(4);
+    let line = scene.line("--from earliest").replace("--quiet ", "");
+    let mut second = scene.f.start_into(&line, "second.log", &[]);
+    let said = || std::fs::read_to_string(scene.f.dir().join("second.log")).unwrap();
+    wait::until("it to wait", || said().contains("waits until the other instances of").then_some(()));
+    second.signal("TERM");
+    assert_eq!(second.wait().code(), Some(0), "{}", said());
+}
+
 /// Where positions are committed apart from the rest, too.
 #[test]
 fn a_source_that_is_made_anew_between_two_runs_is_told_from_what_it_was() {

@@ -8,6 +8,7 @@ use crate::log::{
 };
 use crate::record::{Offset, TopicPartition};
 use std::error::Error;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 pub(super) const CASES: &[Case] = &[
@@ -45,17 +46,17 @@ impl Stage<'_> {
 
 fn forgetting(fixture: &dyn Fixture) -> Outcome {
     let s = Stage::new(fixture, 1)?;
-    s.log.forget(&s.group)?;
+    s.log.forget(&s.group, &AtomicBool::new(false))?;
     let (mut member, _) = s.join()?;
     let offsets = vec![(s.at(0), Offset(0))];
     let mut committer = member.committer()?;
     committer.commit(&Transaction { offsets, ..Transaction::default() })?;
-    let taken = s.log.forget(&s.group);
+    let taken = s.log.forget(&s.group, &AtomicBool::new(false));
     check!(matches!(taken, Err(LogError::GroupTaken { .. })), "somebody is at work: {taken:?}");
     check!(s.log.committed(&s.group, &[s.at(0)])? == [Some(Offset(0))], "and what was committed is there");
     drop(committer);
     member.leave()?;
-    s.log.forget(&s.group)?;
+    s.log.forget(&s.group, &AtomicBool::new(false))?;
     check!(s.log.committed(&s.group, &[s.at(0)])? == [None], "nothing is left of it");
     Ok(())
 }

@@ -34,6 +34,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use schema::{Access, Kind};
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
@@ -224,7 +225,7 @@ impl Log for EmbeddedLog {
             .collect()
     }
 
-    fn forget(&self, group: &str) -> LogResult<()> {
+    fn forget(&self, group: &str, _: &AtomicBool) -> LogResult<()> {
         lease::forget(&self.store, group)
     }
 

@@ -15,6 +15,7 @@ use rdkafka::error::{KafkaResult, RDKafkaErrorCode as Code};
 use rdkafka::groups::GroupInfo;
 use rdkafka::{Offset as Raw, TopicPartitionList};
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -309,7 +310,7 @@ impl Control {
     }
 
     /// Waits until a group has no member; one that was killed is a member until its session is over.
-    pub(super) fn empty(&self, group: &str) -> LogResult<()> {
+    pub(super) fn empty(&self, group: &str, given_up: &AtomicBool) -> LogResult<()> {
         let doing = format!("asking for the members of group `{group}`");
         let (start, mut said) = (Instant::now(), false);
         loop {
@@ -320,7 +321,7 @@ impl Control {
             if names.is_empty() {
                 return Ok(());
             }
-            if start.elapsed() > PATIENCE {
+            if start.elapsed() > PATIENCE || given_up.load(Ordering::Relaxed) {
                 return Err(LogError::GroupTaken { group: group.to_owned(), holder: names.join(", ") });
             }
             if !std::mem::replace(&mut said, true) {

@@ -34,6 +34,7 @@ use control::Control;
 use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 /// How long a refusal to read may take; a broker holds back its answer for half a second where nothing is.
@@ -192,8 +193,8 @@ impl Log for KafkaLog {
             .collect()
     }
 
-    fn forget(&self, group: &str) -> LogResult<()> {
-        self.control.empty(group)?;
+    fn forget(&self, group: &str, given_up: &AtomicBool) -> LogResult<()> {
+        self.control.empty(group, given_up)?;
         self.admin.forget(&self.control, group)
     }
 
