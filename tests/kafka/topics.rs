@@ -15,6 +15,7 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 /// How often the list of topics is taken.
 const LOOKS: usize = 30;
@@ -226,6 +227,9 @@ fn a_source_that_goes_away_under_a_run_ends_it() {
     scene.f.args(&scene.line("--until-end --from earliest")).succeeds();
 }
 
+/// In which a run that is told to stop is to end; others are waited for twice as long.
+const SOON: Duration = Duration::from_secs(10);
+
 #[test]
 fn a_run_that_waits_for_others_to_leave_can_be_stopped() {
     let Some(cluster) = broker::shared() else { return };
@@ -236,8 +240,10 @@ fn a_run_that_waits_for_others_to_leave_can_be_stopped() {
     let mut second = scene.f.start_into(&line, "second.log", &[]);
     let said = || std::fs::read_to_string(scene.f.dir().join("second.log")).unwrap();
     wait::until("it to wait", || said().contains("waits until the other instances of").then_some(()));
+    let start = Instant::now();
     second.signal("TERM");
     assert_eq!(second.wait().code(), Some(0), "{}", said());
+    assert!(start.elapsed() < SOON, "it has waited for {:?}", start.elapsed());
 }
 
 /// Where positions are committed apart from the rest, too.
