@@ -177,6 +177,19 @@ impl<'a> Scene<'a> {
         self.f.args(&self.line("--until-end")).fails_with(1).stdout("").stderr(&format!("error: {said}\n"));
     }
 
+    /// Makes the source again, longer than it was: what was committed is none of it, and only a run that forgets
+    /// that goes on.
+    fn starts_over(&self) {
+        self.make(1);
+        (0..3).for_each(|_| self.feed(0));
+        // A commit may stand before the mark of the transaction that it has read, or behind it.
+        self.f.args(&self.line("--until-end")).fails_with(1).stdout("").stderr_around(
+            &format!("error: the position of `{}` is gone, and the state was committed at ", self.at(0)),
+            ": the topic was deleted and made again, or the positions were removed; start over with `--from earliest`\n",
+        );
+        self.f.args(&self.line("--until-end --from earliest")).succeeds();
+    }
+
     /// A run under way, after it has given so many results.
     fn started(&self, results: usize) -> Started {
         let mut run = self.f.start(&self.line(""));
@@ -217,14 +230,7 @@ fn a_source_that_goes_away_under_a_run_ends_it() {
         )
     );
     // Made again, it is another one, although it is longer than the old one was.
-    scene.make(1);
-    (0..3).for_each(|_| scene.feed(0));
-    // A commit may stand before the mark of the transaction that it has read, or behind it.
-    scene.f.args(&scene.line("--until-end")).fails_with(1).stdout("").stderr_around(
-        &format!("error: the position of `{topic}/0` is gone, and the state was committed at "),
-        ": the topic was deleted and made again, or the positions were removed; start over with `--from earliest`\n",
-    );
-    scene.f.args(&scene.line("--until-end --from earliest")).succeeds();
+    scene.starts_over();
 }
 
 /// In which a run that is told to stop is to end; others are waited for twice as long.
@@ -256,15 +262,8 @@ fn a_source_that_is_made_anew_between_two_runs_is_told_from_what_it_was() {
         scene.f.file("p.yaml", &format!("{text}delivery: {delivery}\n"));
         scene.feed(0);
         scene.ends_well();
-        let topic = scene.topic("-in");
-        scene.log.delete_topic(&topic).unwrap();
-        scene.make(1);
-        (0..3).for_each(|_| scene.feed(0));
-        scene.f.args(&scene.line("--until-end")).fails_with(1).stdout("").stderr_around(
-            &format!("error: the position of `{topic}/0` is gone, and the state was committed at "),
-            ": the topic was deleted and made again, or the positions were removed; start over with `--from earliest`\n",
-        );
-        scene.f.args(&scene.line("--until-end --from earliest")).succeeds();
+        scene.log.delete_topic(&scene.topic("-in")).unwrap();
+        scene.starts_over();
         assert_eq!(checker::count(cluster, &scene.topic("-out")), 4 + 12, "{delivery}");
     }
 }

@@ -96,10 +96,11 @@ hint: start over with `--from earliest`, which makes it anew
 ",
         carets(name)
     );
-    // Others may be at work on the same backplane.
+    // Others may be at work on the same backplane, and columns are as wide as the widest of all topics.
     let own = || -> Vec<String> {
         let listed = run("topics list").succeeds();
-        listed.data().lines().filter(|l| l.starts_with(name)).map(str::to_owned).collect()
+        let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+        listed.data().lines().filter(|l| l.starts_with(name)).map(words).collect()
     };
     let before = own();
     run("validate p.yaml --online").fails_with(2).stdout("").stderr(&format!("{warning}{both}"));
