@@ -105,7 +105,13 @@ impl Commits {
                     if ready.len() < self.with.presence.tasks() {
                         continue;
                     }
-                    self.hold(waiting.remove(&epoch).unwrap_or_default());
+                    let ready = waiting.remove(&epoch).unwrap_or_default();
+                    // What is committed at once does not pile up.
+                    if !epoch.whole {
+                        let changes = ready.iter().flat_map(|(commit, _)| &commit.changes);
+                        self.with.gauges.held.fetch_add(changes.map(|(_, c)| bytes(c)).sum(), Ordering::Relaxed);
+                    }
+                    self.hold(ready);
                     if epoch.whole { self.commit() } else { self.send() }.map(|()| epoch)
                 }
             };
@@ -145,7 +151,6 @@ impl Commits {
     /// Keeps what tasks have handed over until it is committed.
     fn hold(&mut self, ready: Vec<(TaskCommit, Vec<Instant>)>) {
         for (commit, mut read_at) in ready.into_iter().filter(|(commit, _)| commit.dirty) {
-            self.with.gauges.held.fetch_add(commit.changes.iter().map(|(_, c)| bytes(c)).sum(), Ordering::Relaxed);
             match self.held.entry(commit.task) {
                 Entry::Vacant(held) => {
                     held.insert((commit, read_at));
