@@ -2,17 +2,15 @@
 //!
 //! Separate because it shares nothing with any client: what a broker has done is seen in what it has written.
 //!
-//! A broker that shuts down, and is the only one, gives up the lead of its partitions while it still takes
-//! commits. Its coordinator then finds no leader to send the end of a transaction to, takes the partitions for
-//! deleted, and calls the transaction complete. Its records stay without an end for ever, and nobody who reads
-//! what is committed comes past them. No client can mend that, so a case that meets it proves nothing.
+//! A broker that shuts down, or is held up for so long that it counts as dead, and is the only one, gives up
+//! the lead of its partitions while it still takes commits. Its coordinator then finds no leader to send the
+//! end of a transaction to, takes the partitions for deleted, and calls the transaction complete. Its records
+//! stay without an end for ever, and nobody who reads what is committed comes past them. No client can mend
+//! that, so a case that meets it proves nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-
-/// The states in which a coordinator is done with a transaction: empty, committed, aborted.
-const DONE: [u8; 3] = [0, 4, 5];
 
 /// A batch of records as it is in a file.
 pub struct Batch {
@@ -96,20 +94,53 @@ impl Batch {
     }
 }
 
-/// The producers whose transactions a coordinator is done with, with their ids.
-fn done(data: &Path, partitions: &[String]) -> BTreeMap<i64, String> {
+/// A transaction as its coordinator has noted it last.
+struct Noted {
+    id: String,
+    producer: i64,
+    /// The partitions that it will tell the end: none where it is done.
+    partitions: BTreeSet<String>,
+}
+
+/// A count, and what comes after it. One more is written, as nothing may be there.
+fn counted(bytes: &[u8]) -> (usize, &[u8]) {
+    let length = bytes.iter().position(|b| b & 0x80 == 0).unwrap() + 1;
+    let raw = bytes[..length].iter().rev().fold(0, |n, b| n << 7 | usize::from(b & 0x7f));
+    (raw.saturating_sub(1), &bytes[length..])
+}
+
+impl Noted {
+    fn new(id: String, value: &[u8]) -> Self {
+        let mut partitions = BTreeSet::new();
+        // After a version, the producer with its epoch, a limit of time and the state.
+        let (topics, mut rest) = counted(&value[17..]);
+        for _ in 0..topics {
+            let (length, name) = counted(rest);
+            let (name, after) = name.split_at(length);
+            let (count, after) = counted(after);
+            // Four bytes each, and behind them a mark that there are no further fields.
+            let (numbers, after) = after.split_at(4 * count);
+            let number_of = |n: &[u8]| u32::from_be_bytes(n.try_into().unwrap());
+            let name = String::from_utf8_lossy(name);
+            partitions.extend(numbers.chunks(4).map(|n| format!("{name}-{}", number_of(n))));
+            rest = &after[1..];
+        }
+        Self { id, producer: i64::from_be_bytes(number(value, 2).unwrap()), partitions }
+    }
+}
+
+/// What coordinators have noted last, by producer.
+fn noted(data: &Path, partitions: &[String]) -> BTreeMap<i64, Noted> {
     let mut last = BTreeMap::new();
     for folder in partitions.iter().filter(|p| p.starts_with("__transaction_state-")) {
         for batch in files(&data.join(folder)).iter().flat_map(|f| batches(f)) {
             for (key, value) in batch.records() {
                 let id = String::from_utf8_lossy(&key[4..]).into_owned();
-                let state = value.map(|v| (i64::from_be_bytes(number(v, 2).unwrap()), v[16]));
-                last.insert(id, state);
+                last.insert(id.clone(), value.map(|v| Noted::new(id, v)));
             }
         }
     }
-    let over = last.into_iter().filter_map(|(id, state)| state.map(|s| (id, s)));
-    over.filter(|(_, (_, state))| DONE.contains(state)).map(|(id, (producer, _))| (producer, id)).collect()
+    last.into_values().flatten().map(|noted| (noted.producer, noted)).collect()
 }
 
 /// The transactions that are over for their coordinator and have no end in some partition; one a line. Only
@@ -118,7 +149,7 @@ pub fn torn(data: &Path) -> Vec<String> {
     let folders = fs::read_dir(data).unwrap().map(Result::unwrap).filter(|f| f.path().is_dir());
     let mut partitions: Vec<String> = folders.map(|f| f.file_name().into_string().unwrap()).collect();
     partitions.sort();
-    let (done, mut found) = (done(data, &partitions), Vec::new());
+    let (noted, mut found) = (noted(data, &partitions), Vec::new());
     for partition in partitions.iter().filter(|p| !p.starts_with("__transaction_state-")) {
         let mut open = BTreeMap::new();
         for batch in files(&data.join(partition)).iter().flat_map(|f| batches(f)) {
@@ -129,7 +160,9 @@ pub fn torn(data: &Path) -> Vec<String> {
                 (false, _) => {}
             }
         }
-        let left = open.into_iter().filter_map(|(producer, first)| Some((done.get(&producer)?, first)));
+        // Of a transaction that goes on all partitions are listed; what is open in others is of an earlier one.
+        let of = |producer| noted.get(&producer).filter(|t| !t.partitions.contains(partition));
+        let left = open.into_iter().filter_map(|(producer, first)| Some((&of(producer)?.id, first)));
         found.extend(left.map(|(id, first)| format!("transaction of `{id}`: no end in {partition} from {first} on")));
     }
     found
@@ -157,9 +190,9 @@ mod tests {
         [bytes, record].concat()
     }
 
-    /// A coordinator's record of the transaction of `p-0`, whose producer is 7.
-    fn state(state: u8) -> Vec<u8> {
-        let value = [&[0, 1][..], &7i64.to_be_bytes(), &[0, 3], &4000u32.to_be_bytes(), &[state]].concat();
+    /// A coordinator's record of the transaction of `p-0`, whose producer is 7, with its partitions.
+    fn state(state: u8, partitions: &[u8]) -> Vec<u8> {
+        let value = [&[0, 1][..], &7i64.to_be_bytes(), &[0, 3], &4000u32.to_be_bytes(), &[state], partitions].concat();
         batch(0, 0, -1, b"\0\0\0\x03p-0", &value)
     }
 
@@ -177,8 +210,12 @@ mod tests {
         let [data, end, foreign] = [(4, 0x10, 7), (5, 0x30, 7), (6, 0x30, 8)]
             .map(|(first, attributes, producer)| batch(first, attributes, producer, b"k", b"v"));
         let torn = ["transaction of `p-0`: no end in out-1 from 4 on".to_owned()];
-        assert_eq!(found(&[state(1), state(2), state(4)], &[data.clone(), foreign]), torn);
-        assert!(found(&[state(4)], &[data.clone(), end]).is_empty(), "it has its end");
-        assert!(found(&[state(2)], &[data]).is_empty(), "its end will still be written");
+        // One topic with two partitions: `in` with 1 and 2, `out` with 0 and 1.
+        let (none, elsewhere, here) =
+            (b"\x01", b"\x02\x03in\x03\0\0\0\x01\0\0\0\x02\0", b"\x02\x04out\x03\0\0\0\0\0\0\0\x01\0");
+        assert_eq!(found(&[state(1, here), state(2, here), state(4, none)], &[data.clone(), foreign]), torn);
+        assert!(found(&[state(4, none)], &[data.clone(), end]).is_empty(), "it has its end");
+        assert!(found(&[state(2, here)], &[data.clone()]).is_empty(), "its end will still be written");
+        assert_eq!(found(&[state(4, none), state(1, elsewhere)], &[data]), torn, "the next one goes on without it");
     }
 }
