@@ -314,6 +314,8 @@ steps:
 sink: out
 ";
 
+    const TASK: TaskId = TaskId { sub: 1, partition: crate::record::Partition(0) };
+
     /// Positions are told to have moved, or not, only afterwards.
     struct Late {
         moves: bool,
@@ -341,33 +343,42 @@ sink: out
         }
     }
 
-    /// What may go of a repartition topic once a run is over that has committed its records up to the fifth.
-    fn removed(moves: bool) -> Vec<(TopicPartition, Offset)> {
+    /// The commits of a task that reads a repartition topic, and what goes of the topic.
+    fn commits(moves: bool, gauges: &Arc<Gauges>) -> (Commits, std::sync::mpsc::Receiver<super::super::trim::Done>) {
         let source = Arc::new(SourceText { name: "p.yaml".into(), text: TEXT.into() });
         let spec = crate::spec::parse(source, std::path::Path::new("."), &crate::spec::ProcessEnvironment).unwrap();
         let plan = crate::plan::compile(&spec, &crate::expr::Functions::new()).unwrap();
-        let inputs = plan.subs.iter().flat_map(|s| &s.inputs).map(InputPlan::topic);
-        let at = TopicPartition { topic: inputs.last().unwrap().clone(), partition: Default::default() };
-        let task = TaskId { sub: 1, partition: at.partition };
-        let (clock, info) = (Arc::new(VirtualClock::at(0)), PipelineInfo::default());
-        let (presence, gauges) = (Presence::new([task].into_iter(), Vec::new()), Arc::default());
+        let (clock, info, gauges) = (Arc::new(VirtualClock::at(0)), PipelineInfo::default(), gauges.clone());
+        let presence = Presence::new([TASK].into_iter(), Vec::new());
         let (trimming, trimmed) = Trimming::new();
         let committer = Box::new(Late { moves, pending: false });
         let delivery = Physical { delivery: Delivery::AtLeastOnce, ..plan };
         let (plan, marks, stop) = (Arc::new(delivery), Marks::default(), Arc::default());
-        let commits = Commits::new(Setup { plan, committer, clock, info, presence, gauges, trimming, marks, stop });
+        let setup = Setup { plan, committer, clock, info, presence, gauges, trimming, marks, stop };
+        (Commits::new(setup), trimmed)
+    }
+
+    fn ready(epoch: Epoch, changes: Vec<Change>, offsets: Vec<(TopicPartition, Offset)>) -> Report {
         let commit = TaskCommit {
-            task,
+            task: TASK,
             appends: Vec::new(),
-            changes: Vec::new(),
-            offsets: vec![(at, Offset(5))],
+            changes: vec![("counted".to_owned(), changes)],
+            offsets,
             progress: TaskProgress::default(),
             dirty: true,
         };
+        Report::Ready { epoch, commit: Box::new(commit), read_at: Vec::new() }
+    }
+
+    /// What may go of a repartition topic once a run is over that has committed its records up to the fifth.
+    fn removed(moves: bool) -> Vec<(TopicPartition, Offset)> {
+        let (commits, trimmed) = commits(moves, &Arc::default());
+        let inputs = commits.with.plan.subs.iter().flat_map(|s| &s.inputs).map(InputPlan::topic);
+        let at = TopicPartition { topic: inputs.last().unwrap().clone(), partition: TASK.partition };
         let (to, reports) = mpsc::channel(1);
         let (done, _told) = sync_channel(1);
         let epoch = Epoch { number: 1, whole: true };
-        to.try_send(Report::Ready { epoch, commit: Box::new(commit), read_at: Vec::new() }).unwrap_or_default();
+        to.try_send(ready(epoch, Vec::new(), vec![(at, Offset(5))])).unwrap_or_default();
         drop(to);
         let going = std::thread::spawn(move || trimmed.into_iter().flatten().collect());
         drop(commits.run(reports, &done));
@@ -378,5 +389,24 @@ sink: out
     fn repartitioned_records_stay_where_the_last_positions_were_not_moved() {
         assert_eq!(removed(true).len(), 1, "all is well");
         assert_eq!(removed(false), [], "the next run reads them again");
+    }
+
+    #[test]
+    fn state_counts_as_waiting_only_until_it_is_committed() {
+        let gauges: Arc<Gauges> = Arc::default();
+        let (commits, _trimmed) = commits(true, &gauges);
+        let (to, reports) = mpsc::channel(1);
+        let (done, told) = sync_channel(1);
+        let running = std::thread::spawn(move || drop(commits.run(reports, &done)));
+        let mut held = Vec::new();
+        for (number, whole) in (1..).zip([true, false, false, true, false]) {
+            let change = (b"12345".to_vec(), Some(b"678".to_vec()));
+            to.blocking_send(ready(Epoch { number, whole }, vec![change], Vec::new())).unwrap_or_default();
+            assert!(told.recv().unwrap().is_ok());
+            held.push(gauges.held.load(Ordering::Relaxed));
+        }
+        drop(to);
+        running.join().unwrap();
+        assert_eq!(held, [0, 8, 16, 0, 8]);
     }
 }

@@ -434,4 +434,12 @@ mod tests {
         assert_eq!(given, None);
         assert_eq!(copies.take(&at, "one", 0), None);
     }
+
+    #[test]
+    fn a_partition_that_came_after_the_topics_were_looked_at_is_not_known() {
+        let there = Partitions::from([("in".into(), 2)]);
+        let given = |p: u32| vec![(TopicPartition::new("in", 0), None), (TopicPartition::new("in", p), None)];
+        assert!(knows(&there, &given(1)));
+        assert!(!knows(&there, &given(2)));
+    }
 }
