@@ -148,6 +148,9 @@ pub trait Reader: Send {
 
     /// Where each partition is: the offset of the next record to be returned.
     fn positions(&self) -> Vec<(TopicPartition, Offset)>;
+
+    /// Stops (`true`) or resumes reading some partitions; the others are read on.
+    fn pause(&mut self, of: &[TopicPartition], paused: bool) -> LogResult<()>;
 }
 
 /// Records for one partition of a topic.

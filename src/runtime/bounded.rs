@@ -5,10 +5,12 @@
 
 use super::cursors::Cursor;
 use super::fault::Fault;
-use super::intake::{Flow, Intake, Reading, Turn};
+use super::intake::{Flow, Intake, Turn};
+use super::ordered::Offer;
+use super::readers::{Readers, Taker};
 use super::topics::Partitions;
 use super::worker::Message;
-use crate::log::{FetchLimit, Start};
+use crate::log::Start;
 use crate::plan::{InputPlan, Physical, SubTopology};
 use crate::record::{Offset, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
@@ -72,11 +74,11 @@ impl Intake {
         if inputs.is_empty() {
             return Ok(true);
         }
-        self.flow.cursors = self.cursors(sub)?;
-        let merged: BTreeSet<TopicPartition> = self.flow.cursors.iter().map(|c| c.cursor.at().0.clone()).collect();
+        self.flow.readers = self.readers(sub)?;
+        let merged = self.flow.readers.partitions();
         let rest: Vec<_> = inputs.iter().filter(|at| !merged.contains(*at)).collect();
         let reached = |flow: &Flow| rest.iter().all(|at| flow.next.get(*at) >= flow.ends.get(*at));
-        while !(self.flow.held.is_empty() && self.flow.cursors.is_empty() && reached(&self.flow)) {
+        while !(self.flow.held.is_empty() && self.flow.readers.is_empty() && reached(&self.flow)) {
             if self.stopping() || self.turn()? == Turn::Revoked {
                 return Ok(false);
             }
@@ -117,8 +119,8 @@ impl Intake {
         Ok(true)
     }
 
-    /// A cursor for each input that the tasks of a sub-topology merge.
-    fn cursors(&self, sub: u32) -> Result<Vec<Reading>, Fault> {
+    /// Readers of what the tasks of a sub-topology merge.
+    fn readers(&self, sub: u32) -> Result<Readers, Fault> {
         let mut cursors = Vec::new();
         for (route, r) in self.routes.iter().enumerate().filter(|(_, r)| r.sub == sub) {
             for wanted in &r.wanted {
@@ -126,35 +128,31 @@ impl Intake {
                 let start = self.flow.next.get(&wanted.at).copied().unwrap_or_default();
                 wanted.next = wanted.next.max(start);
                 let end = self.flow.ends.get(&wanted.at).copied().unwrap_or_default();
-                let reader = self.log.reader(&[(wanted.at.clone(), wanted.next)])?;
-                cursors.push(Reading { route, reader, cursor: Cursor::new(wanted, end) });
+                cursors.push((route, Cursor::new(wanted, end)));
             }
         }
-        Ok(cursors)
+        Readers::new(&*self.log, cursors)
     }
 
     /// Offers what tasks that merge their inputs have room for; tells whether there was anything.
     pub(super) fn offer(&mut self) -> Result<bool, Fault> {
-        let mut offered = false;
-        let mut cursors = std::mem::take(&mut self.flow.cursors);
-        for Reading { route, reader, cursor } in &mut cursors {
-            if !self.room(*route) {
-                continue;
-            }
-            let offer = cursor.offer(|_, from| {
-                let fetched = reader.poll(FetchLimit::default(), Duration::ZERO)?;
-                let position = reader.positions().first().map_or(from, |(_, at)| *at);
-                Ok((fetched, position))
-            })?;
-            let Some(offer) = offer else { continue };
-            offered = true;
-            self.flow.dirty = true;
-            if self.routes[*route].to.blocking_send(Message::Offer(offer, Instant::now())).is_err() {
-                self.why()?;
-            }
+        let (mut readers, log) = (std::mem::take(&mut self.flow.readers), self.log.clone());
+        let offered = readers.turn(&*log, self);
+        self.flow.readers = readers;
+        offered
+    }
+}
+
+impl Taker for Intake {
+    fn room(&self, route: usize) -> bool {
+        Self::room(self, route)
+    }
+
+    fn give(&mut self, route: usize, offer: Offer) -> Result<(), Fault> {
+        self.flow.dirty = true;
+        if self.routes[route].to.blocking_send(Message::Offer(offer, Instant::now())).is_err() {
+            return self.why();
         }
-        cursors.retain(|c| !c.cursor.ended());
-        self.flow.cursors = cursors;
-        Ok(offered)
+        Ok(())
     }
 }

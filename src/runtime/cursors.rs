@@ -1,27 +1,42 @@
-//! Reads one input of a task that merges several: from its own offset to an end that is known, never
-//! further ahead than the task allows.
+//! One input of a task that merges several: what was read of it and waits for the task, from its own offset to
+//! an end that is known.
 //!
 //! Separate from where records come from, so that the driver and the intake offer the same things. The
-//! senders of a repartition share a partition; each is read by a cursor of its own that leaves out the
-//! others, so that none needs to be kept in memory until the rest have come as far.
+//! senders of a repartition share a partition; each has a cursor of its own that leaves out the others. It
+//! never reads, and never offers more than the task allows.
 
-use super::fault::Fault;
 use super::operators::RepartitionCodec;
 use super::ordered::Offer;
 use super::task::Wanted;
-use crate::record::{Fetched, Offset, TopicPartition};
+use crate::record::{Fetched, Offset, Records, TopicPartition};
 use arrow_array::UInt32Array;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
-/// Fetches of one input that may wait in a task: one at work, one at hand.
+/// Offers of one input that may wait in a task: one at work, one at hand.
 const AHEAD: usize = 2;
+
+/// Records of one offer, of all senders that share a partition together.
+const OFFER: usize = 4096;
+
+/// Least records of one offer, while there are as many.
+const LEAST: usize = 64;
+
+/// Offsets without a record of the input after which its task is told how far it has come.
+const SILENT: i64 = 10_000;
 
 /// One input on its way to a task.
 #[derive(Debug)]
 pub(super) struct Cursor {
+    /// What, from the first offset on that was not offered yet.
     wanted: Wanted,
     end: Offset,
+    /// The first offset that was not read yet.
+    read: Offset,
+    held: VecDeque<Fetched>,
+    rows: usize,
+    bytes: usize,
     room: Arc<Semaphore>,
     ended: bool,
 }
@@ -29,12 +44,23 @@ pub(super) struct Cursor {
 impl Cursor {
     /// Reads up to an end.
     pub(super) fn new(wanted: Wanted, end: Offset) -> Self {
-        Self { wanted, end, room: Arc::new(Semaphore::new(AHEAD)), ended: false }
+        let (read, held, room) = (wanted.next, VecDeque::new(), Arc::new(Semaphore::new(AHEAD)));
+        Self { wanted, end, read, held, rows: 0, bytes: 0, room, ended: false }
     }
 
-    /// What it reads, and from which offset on.
-    pub(super) fn at(&self) -> (&TopicPartition, Offset) {
-        (&self.wanted.at, self.wanted.next)
+    /// What it reads.
+    pub(super) fn at(&self) -> &TopicPartition {
+        &self.wanted.at
+    }
+
+    /// The task that sends what it reads, where a topic has several.
+    pub(super) fn sender(&self) -> Option<i32> {
+        self.wanted.sender.map(|(sender, _)| sender)
+    }
+
+    /// From where on to read, `None` once the end is reached.
+    pub(super) fn next(&self) -> Option<Offset> {
+        (self.read < self.end).then_some(self.read)
     }
 
     /// Whether its end has been offered.
@@ -42,45 +68,110 @@ impl Cursor {
         self.ended
     }
 
-    /// What to offer next, where the task has room for it: `read` gives records from an offset on, and
-    /// the offset up to which it has looked.
-    pub(super) fn offer(
-        &mut self,
-        read: impl FnOnce(&TopicPartition, Offset) -> Result<(Option<Fetched>, Offset), Fault>,
-    ) -> Result<Option<Offer>, Fault> {
-        if self.ended {
-            return Ok(None);
-        }
-        let Ok(permit) = self.room.clone().try_acquire_owned() else { return Ok(None) };
-        let (mut fetched, mut position) = (None, self.wanted.next);
-        if self.wanted.next < self.end {
-            let (read, looked) = read(&self.wanted.at, self.wanted.next)?;
-            position = looked.min(self.end);
-            fetched = read.map(|f| self.own(f)).filter(|f| !f.records.is_empty());
-        }
-        if position == self.wanted.next && position < self.end {
-            return Ok(None);
-        }
-        self.wanted.next = position;
-        self.ended = position >= self.end;
-        let permit = fetched.is_some().then_some(permit);
-        Ok(Some(Offer { slot: self.wanted.slot, fetched, position, last: self.ended, permit }))
+    /// Bytes that wait for the task.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
-    /// The records before the end that are of the sender, where only one is wanted.
-    fn own(&self, mut fetched: Fetched) -> Fetched {
-        let within = fetched.offsets.partition_point(|o| *o < self.end.0);
-        fetched.offsets = fetched.offsets.slice(0, within);
-        fetched.records = fetched.records.slice(0, within);
-        let Some(sender) = self.wanted.sender else { return fetched };
-        let values = &fetched.records.values;
-        // What has no sender is no record of ours: the decoder says so.
-        let own = |row: &u32| RepartitionCodec::sender(values.value(*row as usize)).is_none_or(|s| s == sender);
-        let rows: Vec<u32> = (0u32..).take(within).filter(own).collect();
-        if rows.len() == within {
-            return fetched;
+    /// Whether as much waits as one offer takes.
+    pub(super) fn filled(&self) -> bool {
+        self.rows >= self.most()
+    }
+
+    /// Whether the task has nothing of it, and it has nothing for the task.
+    pub(super) fn starves(&self) -> bool {
+        self.held.is_empty() && self.next().is_some() && self.room.available_permits() == AHEAD
+    }
+
+    /// Takes its part of what was read of the partition.
+    pub(super) fn take(&mut self, fetched: &Fetched) {
+        let place = |of: Offset| fetched.offsets.partition_point(|o| *o < of.0);
+        let (from, to) = (place(self.read), place(self.end));
+        if let Some(last) = fetched.offsets.last() {
+            self.reach(Offset(last + 1));
         }
-        let offsets = rows.iter().map(|r| fetched.offsets[*r as usize]).collect();
-        Fetched { offsets, records: fetched.records.take(&UInt32Array::from(rows)), origin: fetched.origin }
+        if from >= to {
+            return;
+        }
+        let values = &fetched.records.values;
+        let Some((sender, senders)) = self.wanted.sender else {
+            self.hold(fetched.offsets.slice(from, to - from), fetched.records.slice(from, to - from), fetched);
+            return;
+        };
+        // What nobody has sent is no record of ours: the first one brings it to the decoder, which says so.
+        let of = |row: usize| RepartitionCodec::sender(values.value(row)).filter(|s| (0..senders).contains(s));
+        let own = |row: &u32| of(*row as usize).unwrap_or(0) == sender;
+        let (from, to) = (u32::try_from(from).unwrap_or(u32::MAX), u32::try_from(to).unwrap_or(u32::MAX));
+        let rows: Vec<u32> = (from..to).filter(own).collect();
+        for rows in rows.chunks(self.most()) {
+            let offsets = rows.iter().map(|r| fetched.offsets[*r as usize]).collect();
+            self.hold(offsets, fetched.records.take(&UInt32Array::from(rows.to_vec())), fetched);
+        }
+    }
+
+    fn hold(&mut self, offsets: arrow_buffer::ScalarBuffer<i64>, records: Records, of: &Fetched) {
+        self.rows += offsets.len();
+        self.bytes += records.bytes();
+        self.held.push_back(Fetched { offsets, records, origin: of.origin.clone() });
+    }
+
+    /// Nothing of it lies before this offset that was not taken.
+    pub(super) fn reach(&mut self, offset: Offset) {
+        self.read = self.read.max(offset);
+    }
+
+    /// What to offer next, where the task has room for it.
+    pub(super) fn offer(&mut self) -> Option<Offer> {
+        if self.ended {
+            return None;
+        }
+        let at_end = self.next().is_none();
+        let (mut fetched, mut permit) = (None, None);
+        if self.held.is_empty() {
+            if !at_end && self.read.0 - self.wanted.next.0 < SILENT {
+                return None;
+            }
+        } else {
+            // While the task has something, it gains from getting more at a time.
+            if !at_end && !self.filled() && self.room.available_permits() < AHEAD {
+                return None;
+            }
+            permit = Some(self.room.clone().try_acquire_owned().ok()?);
+            fetched = self.release();
+        }
+        self.wanted.next = match self.held.front().and_then(|f| f.offsets.first()) {
+            Some(first) => Offset(*first),
+            None => self.read.min(self.end),
+        };
+        self.ended = at_end && self.held.is_empty();
+        Some(Offer { slot: self.wanted.slot, fetched, position: self.wanted.next, last: self.ended, permit })
+    }
+
+    /// As much of what waits as goes into one offer.
+    fn release(&mut self) -> Option<Fetched> {
+        let (mut parts, mut offsets, mut rows) = (Vec::new(), Vec::new(), 0);
+        let origin = self.held.front()?.origin.clone();
+        while let Some(next) = self.held.pop_front_if(|f| rows == 0 || rows + f.offsets.len() <= OFFER) {
+            rows += next.offsets.len();
+            self.rows -= next.offsets.len();
+            self.bytes -= next.records.bytes();
+            offsets.push(next.offsets);
+            parts.push(next.records);
+            if rows >= self.most() {
+                break;
+            }
+        }
+        let offsets = if offsets.len() == 1 {
+            offsets.remove(0)
+        } else {
+            offsets.iter().flat_map(|o| o.iter().copied()).collect()
+        };
+        Some(Fetched { origin, offsets, records: Records::concat(parts) })
+    }
+
+    /// Most records of one offer, where they come in small parts.
+    fn most(&self) -> usize {
+        let senders = self.wanted.sender.map_or(1, |(_, of)| usize::try_from(of).unwrap_or(1));
+        (OFFER / senders.max(1)).max(LEAST)
     }
 }

@@ -32,7 +32,7 @@ pub struct DriverOptions {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Fed {
     No,
-    /// Only that there is nothing for it so far.
+    /// Nothing, but reading has gone on.
     Position,
     Batch,
 }
@@ -213,13 +213,15 @@ impl Driver {
 
     fn offer(&mut self, task: usize, cursor: Option<&mut Cursor>) -> Result<Fed, Fault> {
         let Some(cursor) = cursor else { return Ok(Fed::No) };
-        let offer = cursor.offer(|at, from| {
-            let fetched = self.read(at, usize::try_from(from.0).map_err(Fault::internal)?);
-            let next = fetched.as_ref().and_then(|f| f.offsets.last()).map_or(from, |o| Offset(o + 1));
-            Ok((fetched, next))
-        })?;
-        let Some(offer) = offer else { return Ok(Fed::No) };
-        let fed = if offer.fetched.is_some() { Fed::Batch } else { Fed::Position };
+        let mut fed = Fed::No;
+        if let Some(next) = cursor.next().filter(|_| !cursor.filled()) {
+            if let Some(fetched) = self.read(cursor.at(), usize::try_from(next.0).map_err(Fault::internal)?) {
+                cursor.take(&fetched);
+                fed = Fed::Position;
+            }
+        }
+        let Some(offer) = cursor.offer() else { return Ok(fed) };
+        fed = if offer.fetched.is_some() { Fed::Batch } else { Fed::Position };
         self.tasks[task].offer(offer, self.clock.now())?;
         Ok(fed)
     }

@@ -104,11 +104,13 @@ impl Input {
         }
     }
 
-    /// The slot of a sender, where it has several.
-    pub(super) fn sender(&self, slot: usize) -> Option<i32> {
+    /// The sender of a slot and how many there are, where it has any.
+    pub(super) fn sender(&self, slot: usize) -> Option<(i32, i32)> {
         match &self.kind {
             Kind::Source { .. } => None,
-            Kind::Repartition(_) => i32::try_from(slot - self.slots.start).ok(),
+            Kind::Repartition(_) => {
+                Some((i32::try_from(slot - self.slots.start).ok()?, i32::try_from(self.slots.len()).ok()?))
+            }
         }
     }
 

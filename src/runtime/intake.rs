@@ -5,13 +5,13 @@
 
 use super::bounded::Stretch;
 use super::commit::{Committed, Epoch};
-use super::cursors::Cursor;
 use super::fault::Fault;
 use super::models::Models;
+use super::readers::Readers;
 use super::task::Wanted;
 use super::worker::{Gauges, Message, room};
 use crate::faults::{self, Place};
-use crate::log::{FetchLimit, GroupEvent, Log, Member, Reader};
+use crate::log::{FetchLimit, GroupEvent, Log, Member};
 use crate::record::{Fetched, Offset, TopicPartition};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -45,7 +45,7 @@ pub(super) struct Route {
     pub(super) to: Sender<Message>,
     /// Those of its partitions that are there.
     pub(super) owned: Vec<TopicPartition>,
-    /// The inputs of a task that merges them; they are read by cursors, not by the member.
+    /// The inputs of a task that merges them; they have readers of their own, the member reads none.
     pub(super) wanted: Vec<Wanted>,
 }
 
@@ -78,13 +78,6 @@ pub(super) enum Ending {
     Revoked,
 }
 
-/// One input of a task that merges several.
-pub(super) struct Reading {
-    pub(super) route: usize,
-    pub(super) reader: Box<dyn Reader>,
-    pub(super) cursor: Cursor,
-}
-
 /// How a turn ends.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Turn {
@@ -105,8 +98,8 @@ pub(super) struct Flow {
     pub(super) by_partition: BTreeMap<TopicPartition, usize>,
     /// Read but not yet taken by a full queue.
     pub(super) held: BTreeMap<usize, (Fetched, Instant)>,
-    /// Inputs that are merged, up to their end.
-    pub(super) cursors: Vec<Reading>,
+    /// Of inputs that are merged, up to their end.
+    pub(super) readers: Readers,
     pub(super) next: BTreeMap<TopicPartition, Offset>,
     /// Something was sent since the last barrier.
     pub(super) dirty: bool,
@@ -182,7 +175,7 @@ impl Intake {
         let offered = self.offer()?;
         let wait = if offered {
             Duration::ZERO
-        } else if !self.flow.held.is_empty() || !self.flow.cursors.is_empty() || self.flow.under_way {
+        } else if !self.flow.held.is_empty() || !self.flow.readers.is_empty() || self.flow.under_way {
             BRIEF
         } else if self.flow.dirty {
             Duration::ZERO
@@ -207,7 +200,7 @@ impl Intake {
         let due = self.flow.barrier_at.is_none_or(|at| at.elapsed() >= self.commit_every);
         let [waiting, held] = [&self.gauges.waiting, &self.gauges.held].map(|g| g.load(Ordering::Relaxed));
         let full = waiting + held > WAITING;
-        let dry = quiet && self.flow.dirty && self.flow.held.is_empty() && self.flow.cursors.is_empty();
+        let dry = quiet && self.flow.dirty && self.flow.held.is_empty() && self.flow.readers.is_empty();
         let spoken = self.flow.barrier_at.or(self.flow.begun_at);
         let silent = spoken.is_some_and(|at| at.elapsed() >= HEARTBEAT);
         let whole = silent || (active && (due || full));

@@ -23,6 +23,7 @@ mod ordered;
 mod outbox;
 mod presence;
 pub mod query;
+mod readers;
 pub mod restore;
 mod round;
 mod running;

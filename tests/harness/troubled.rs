@@ -76,6 +76,10 @@ impl Reader for TroubledReader {
     fn positions(&self) -> Vec<(TopicPartition, Offset)> {
         self.reader.positions()
     }
+
+    fn pause(&mut self, of: &[TopicPartition], paused: bool) -> LogResult<()> {
+        self.reader.pause(of, paused)
+    }
 }
 
 struct TroubledMember {

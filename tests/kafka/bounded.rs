@@ -5,6 +5,7 @@
 
 use super::broker;
 use super::group::{Group, Plan};
+use crate::harness::wait;
 
 /// Records that are there: more than one instance reads before the next has joined.
 const RECORDS: i64 = 300_000;
@@ -38,4 +39,32 @@ fn instances_that_run_to_the_end_wait_for_each_other() {
     }
     let records = group.finish(RECORDS);
     println!("bounded: {}", group.exact(records));
+}
+
+/// Partitions of which few hold records: each task hears of all of them.
+const MANY: u32 = 24;
+
+/// Threads of a process, as far as the system tells.
+fn threads(process: u32) -> usize {
+    std::fs::read_dir(format!("/proc/{process}/task")).map_or(0, Iterator::count)
+}
+
+#[test]
+fn a_run_over_many_partitions_needs_few_clients() {
+    let Some(cluster) = broker::shared() else { return };
+    let mut group = Group::new(cluster, Plan { partitions: MANY, instances: 1, ..Plan::exact("many", 0) });
+    group.feed.allow(RECORDS);
+    group.until("the records to be written", |g| (g.feed.written() >= RECORDS).then_some(()));
+    let mut instance = group.start("--until-end");
+    group.complete();
+    let mut most = 0;
+    let status = wait::until("the run to end", || {
+        most = most.max(threads(instance.process.child().id()));
+        instance.process.child().try_wait().unwrap()
+    });
+    assert_eq!(status.code(), Some(0), "{}", group.said(&instance.name));
+    // A client has two threads and more, and each task merges what all tasks have sent.
+    assert!(most < 5 * MANY as usize, "{most} threads for {MANY} partitions");
+    let records = group.finish(RECORDS);
+    println!("many: {MANY} partitions, {most} threads at most; {}", group.exact(records));
 }

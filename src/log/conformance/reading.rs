@@ -15,6 +15,7 @@ pub(super) const CASES: &[Case] = &[
     Case { name: "an offset out of range is an error", run: out_of_range },
     Case { name: "a reader waits, and wakes when another process appends", run: waking },
     Case { name: "partitions take turns", run: turns },
+    Case { name: "a partition of a reader that is stopped goes on where it was", run: stopped },
     Case { name: "a fetch keeps its limits and always gives something", run: limits },
     Case { name: "many small appends are read together", run: combined },
 ];
@@ -160,6 +161,33 @@ fn turns(fixture: &dyn Fixture) -> Outcome {
         let before = seen.iter().take_while(|s| **s != p).count();
         check!(before < 3 || !fixture.dense(), "partition {p} waited for {before} fetches of {seen:?}");
         check!(seen.contains(&p), "partition {p} never came: {seen:?}");
+    }
+    Ok(())
+}
+
+fn stopped(fixture: &dyn Fixture) -> Outcome {
+    let s = Stage::new(fixture, 2)?;
+    let words: Vec<String> = (0..1000).map(|i| format!("k={i}")).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    s.append(0, 0, &words)?;
+    s.append(1, 0, &words)?;
+    let mut reader = s.log.reader(&[(s.at(0), Offset(0)), (s.at(1), Offset(0))])?;
+    let (mut read, mut stopped) = ([Vec::new(), Vec::new()], None);
+    while read.iter().any(|r: &Vec<Row>| r.len() < words.len()) {
+        let limit = FetchLimit { records: 90, ..FetchLimit::default() };
+        let Some(fetched) = some(&mut *reader, limit, PATIENCE)? else { return Err("nothing came".into()) };
+        let of = usize::try_from(fetched.origin.partition.0)?;
+        check!(stopped != Some(of), "records of partition {of}, which is stopped");
+        read[of].extend(rows(&fetched));
+        // The one that has got further is stopped, until the other one is ahead.
+        let further = usize::from(read[1].len() > read[0].len());
+        reader.pause(&[s.at(u32::try_from(further)?)], true)?;
+        reader.pause(&[s.at(u32::try_from(1 - further)?)], false)?;
+        stopped = Some(further);
+        check!(read[further].len() <= read[1 - further].len() + 90, "partition {further} ran ahead");
+    }
+    for (p, read) in read.iter().enumerate() {
+        check!(texts(read) == words, "{} records of partition {p}, or not in order", read.len());
     }
     Ok(())
 }

@@ -77,6 +77,11 @@ impl Cursors {
         Ok(Self { store, conn, cursors, turn: 0, version: None, commits: 0, idle: Duration::ZERO })
     }
 
+    /// Stops or resumes reading those that are among them.
+    pub(super) fn pause(&mut self, of: &[TopicPartition], paused: bool) {
+        self.cursors.iter_mut().filter(|c| of.contains(&c.at)).for_each(|c| c.paused = paused);
+    }
+
     /// Ends of partitions are looked up again before the next wait.
     pub(super) fn look_again(&mut self) {
         self.version = None;
@@ -283,5 +288,10 @@ impl Reader for EmbeddedReader {
 
     fn positions(&self) -> Vec<(TopicPartition, Offset)> {
         self.cursors.positions()
+    }
+
+    fn pause(&mut self, of: &[TopicPartition], paused: bool) -> LogResult<()> {
+        self.cursors.pause(of, paused);
+        Ok(())
     }
 }

@@ -226,4 +226,8 @@ impl Reader for KafkaReader {
     fn positions(&self) -> Vec<(TopicPartition, Offset)> {
         self.feed.positions()
     }
+
+    fn pause(&mut self, of: &[TopicPartition], paused: bool) -> LogResult<()> {
+        of.iter().try_for_each(|at| self.feed.pause(at, paused).map(drop)).map_err(|e| self.fault(&e))
+    }
 }

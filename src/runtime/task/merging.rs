@@ -19,8 +19,8 @@ const MOST: usize = 4096;
 pub(in crate::runtime) struct Wanted {
     pub(in crate::runtime) slot: usize,
     pub(in crate::runtime) at: TopicPartition,
-    /// Only the records of this sender.
-    pub(in crate::runtime) sender: Option<i32>,
+    /// Only the records of this sender, of so many.
+    pub(in crate::runtime) sender: Option<(i32, i32)>,
     /// The first offset that was not read yet.
     pub(in crate::runtime) next: Offset,
 }
