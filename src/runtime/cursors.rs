@@ -20,11 +20,38 @@ const AHEAD: usize = 2;
 /// Records of one offer, of all senders that share a partition together.
 const OFFER: usize = 4096;
 
+/// Bytes of one offer, of all senders together.
+const OFFER_BYTES: usize = 1 << 20;
+
 /// Least records of one offer, while there are as many.
 const LEAST: usize = 64;
 
 /// Offsets without a record of the input after which its task is told how far it has come.
 const SILENT: i64 = 10_000;
+
+/// What was read of a partition, by who has sent it.
+pub(super) struct Shares<'a> {
+    fetched: &'a Fetched,
+    /// None where there are no senders.
+    rows: Vec<Vec<u32>>,
+}
+
+impl<'a> Shares<'a> {
+    /// Of so many senders, where there are any.
+    pub(super) fn new(fetched: &'a Fetched, senders: Option<i32>) -> Self {
+        let mut rows = vec![Vec::new(); usize::try_from(senders.unwrap_or(0)).unwrap_or(0)];
+        if !rows.is_empty() {
+            let values = &fetched.records.values;
+            for row in (0u32..).take(fetched.offsets.len()) {
+                let sender = RepartitionCodec::sender(values.value(row as usize)).map(usize::try_from);
+                // What nobody has sent is no record of ours: the first one brings it to the decoder, which says so.
+                let sender = sender.and_then(Result::ok).filter(|s| *s < rows.len()).unwrap_or(0);
+                rows[sender].push(row);
+            }
+        }
+        Self { fetched, rows }
+    }
+}
 
 /// One input on its way to a task.
 #[derive(Debug)]
@@ -53,9 +80,9 @@ impl Cursor {
         &self.wanted.at
     }
 
-    /// The task that sends what it reads, where a topic has several.
-    pub(super) fn sender(&self) -> Option<i32> {
-        self.wanted.sender.map(|(sender, _)| sender)
+    /// How many send what it reads one part of.
+    pub(super) fn senders(&self) -> Option<i32> {
+        self.wanted.sender.map(|(_, senders)| senders)
     }
 
     /// From where on to read, `None` once the end is reached.
@@ -75,7 +102,7 @@ impl Cursor {
 
     /// Whether as much waits as one offer takes.
     pub(super) fn filled(&self) -> bool {
-        self.rows >= self.most()
+        self.rows >= self.most() || self.bytes >= OFFER_BYTES / self.sharing()
     }
 
     /// Whether the task has nothing of it, and it has nothing for the task.
@@ -84,7 +111,8 @@ impl Cursor {
     }
 
     /// Takes its part of what was read of the partition.
-    pub(super) fn take(&mut self, fetched: &Fetched) {
+    pub(super) fn take(&mut self, shares: &Shares<'_>) {
+        let fetched = shares.fetched;
         let place = |of: Offset| fetched.offsets.partition_point(|o| *o < of.0);
         let (from, to) = (place(self.read), place(self.end));
         if let Some(last) = fetched.offsets.last() {
@@ -93,16 +121,13 @@ impl Cursor {
         if from >= to {
             return;
         }
-        let values = &fetched.records.values;
-        let Some((sender, senders)) = self.wanted.sender else {
+        let own = self.wanted.sender.and_then(|(sender, _)| shares.rows.get(usize::try_from(sender).ok()?));
+        let Some(own) = own else {
             self.hold(fetched.offsets.slice(from, to - from), fetched.records.slice(from, to - from), fetched);
             return;
         };
-        // What nobody has sent is no record of ours: the first one brings it to the decoder, which says so.
-        let of = |row: usize| RepartitionCodec::sender(values.value(row)).filter(|s| (0..senders).contains(s));
-        let own = |row: &u32| of(*row as usize).unwrap_or(0) == sender;
-        let (from, to) = (u32::try_from(from).unwrap_or(u32::MAX), u32::try_from(to).unwrap_or(u32::MAX));
-        let rows: Vec<u32> = (from..to).filter(own).collect();
+        let within = |row: &&u32| (from..to).contains(&(**row as usize));
+        let rows: Vec<u32> = own.iter().filter(within).copied().collect();
         for rows in rows.chunks(self.most()) {
             let offsets = rows.iter().map(|r| fetched.offsets[*r as usize]).collect();
             self.hold(offsets, fetched.records.take(&UInt32Array::from(rows.to_vec())), fetched);
@@ -149,18 +174,19 @@ impl Cursor {
 
     /// As much of what waits as goes into one offer.
     fn release(&mut self) -> Option<Fetched> {
-        let (mut parts, mut offsets, mut rows) = (Vec::new(), Vec::new(), 0);
+        let (mut parts, mut offsets, mut rows, mut bytes) = (Vec::new(), Vec::new(), 0, 0);
         let origin = self.held.front()?.origin.clone();
         while let Some(next) = self.held.pop_front_if(|f| rows == 0 || rows + f.offsets.len() <= OFFER) {
             rows += next.offsets.len();
-            self.rows -= next.offsets.len();
-            self.bytes -= next.records.bytes();
+            bytes += next.records.bytes();
             offsets.push(next.offsets);
             parts.push(next.records);
-            if rows >= self.most() {
+            if rows >= self.most() || bytes >= OFFER_BYTES / self.sharing() {
                 break;
             }
         }
+        self.rows -= rows;
+        self.bytes -= bytes;
         let offsets = if offsets.len() == 1 {
             offsets.remove(0)
         } else {
@@ -171,7 +197,11 @@ impl Cursor {
 
     /// Most records of one offer, where they come in small parts.
     fn most(&self) -> usize {
-        let senders = self.wanted.sender.map_or(1, |(_, of)| usize::try_from(of).unwrap_or(1));
-        (OFFER / senders.max(1)).max(LEAST)
+        (OFFER / self.sharing()).max(LEAST)
+    }
+
+    /// How many share the partition.
+    fn sharing(&self) -> usize {
+        self.senders().and_then(|n| usize::try_from(n).ok()).unwrap_or(1).max(1)
     }
 }

@@ -4,7 +4,7 @@
 //! tasks, the same barriers, the same restore. It can be stopped anywhere and go on from its last commit.
 
 use super::build::{self, Surroundings, width};
-use super::cursors::Cursor;
+use super::cursors::{Cursor, Shares};
 use super::fault::Fault;
 use super::models::Models;
 use super::operators::Samples;
@@ -216,7 +216,7 @@ impl Driver {
         let mut fed = Fed::No;
         if let Some(next) = cursor.next().filter(|_| !cursor.filled()) {
             if let Some(fetched) = self.read(cursor.at(), usize::try_from(next.0).map_err(Fault::internal)?) {
-                cursor.take(&fetched);
+                cursor.take(&Shares::new(&fetched, cursor.senders()));
                 fed = Fed::Position;
             }
         }

@@ -1,21 +1,27 @@
 //! What tasks that merge their inputs are given to read in a bounded run, out of as few readers as can be.
 //!
 //! Separate from the cursors, which know one input each. A partition of a repartition holds the records of
-//! many senders, and one reader reads for all of them. Only senders that are so far ahead of others that what
-//! waits of them leaves no room are left to another reader, from there on: nothing needs to be kept until the
-//! rest have come as far. It never waits.
+//! many senders, and one reader reads for all of them. Only senders that are so far ahead of others in their
+//! partition that what waits of them leaves no room are left to another reader there, from then on: nothing
+//! needs to be kept until the rest have come as far. It never waits.
 
-use super::cursors::Cursor;
+use super::cursors::{Cursor, Shares};
 use super::fault::Fault;
 use super::ordered::Offer;
 use crate::log::{FetchLimit, Log, Reader};
-use crate::record::{Offset, TopicPartition};
+use crate::record::{Fetched, Offset, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Bytes of one partition that may wait before no more is read of it.
 const MOST: usize = 4 << 20;
+
+/// Bytes of all partitions of a reader that may wait, where there are many.
+const ALL: usize = 128 << 20;
+
+/// Least bytes of one partition that may wait.
+const LEAST: usize = 512 << 10;
 
 /// Who takes what is offered: the task of a route.
 pub(super) trait Taker {
@@ -36,7 +42,9 @@ pub(super) struct Readers {
 struct Shared {
     /// `None` where all that it would read was read.
     reader: Option<Box<dyn Reader>>,
-    parts: Vec<Part>,
+    parts: BTreeMap<TopicPartition, Part>,
+    /// Bytes of one partition that may wait.
+    most: usize,
 }
 
 /// One partition of a reader, with those who want something of it.
@@ -56,7 +64,7 @@ impl Readers {
             let parts = topics.entry(at.topic.clone()).or_default();
             parts.entry(at.clone()).or_insert_with(|| Part::new(at, route)).cursors.push(cursor);
         }
-        let all = topics.into_values().map(|parts| Shared::new(log, parts.into_values().collect()));
+        let all = topics.into_values().map(|parts| Shared::new(log, parts));
         Ok(Self { all: all.collect::<Result<_, Fault>>()? })
     }
 
@@ -67,7 +75,7 @@ impl Readers {
 
     /// Which partitions they read.
     pub(super) fn partitions(&self) -> BTreeSet<TopicPartition> {
-        self.all.iter().flat_map(|s| &s.parts).map(|p| p.at.clone()).collect()
+        self.all.iter().flat_map(|s| s.parts.keys().cloned()).collect()
     }
 
     /// Offers what there is room for and reads on where there is room for more; tells whether anything was
@@ -78,73 +86,78 @@ impl Readers {
             offered |= self.all[i].turn(to)?;
             let ahead = self.all[i].leave_behind(to);
             if !ahead.is_empty() {
-                tracing::debug!("another reader reads {}, as some of its senders are far ahead", ahead[0].at.topic);
-                self.all.push(Shared::new(log, ahead)?);
+                self.pass_on(log, i, ahead)?;
             }
         }
-        self.all.retain(|s| s.parts.iter().any(Part::lasts));
+        self.all.retain(|s| s.parts.values().any(Part::lasts));
         Ok(offered)
+    }
+
+    /// Gives parts of a reader to others that do not read their partitions, as few as can be.
+    fn pass_on(&mut self, log: &dyn Log, from: usize, parts: Vec<Part>) -> Result<(), Fault> {
+        let mut passed: BTreeMap<usize, Vec<Part>> = BTreeMap::new();
+        for part in parts {
+            let same = |s: &Shared| s.parts.keys().next().is_some_and(|at| at.topic == part.at.topic);
+            let free = |s: &Shared| s.parts.get(&part.at).is_none_or(|p| !p.lasts());
+            let found = self.all.iter().enumerate().position(|(i, s)| i != from && same(s) && free(s));
+            passed.entry(found.unwrap_or(self.all.len())).or_default().push(part);
+        }
+        for (to, parts) in passed {
+            tracing::debug!("some senders of {} are far ahead: reader {to} takes them", parts[0].at.topic);
+            let mut all = if to < self.all.len() { std::mem::take(&mut self.all[to].parts) } else { BTreeMap::new() };
+            all.extend(parts.into_iter().map(|p| (p.at.clone(), p)));
+            let shared = Shared::new(log, all)?;
+            if to < self.all.len() { self.all[to] = shared } else { self.all.push(shared) }
+        }
+        Ok(())
     }
 }
 
 impl Shared {
-    fn new(log: &dyn Log, parts: Vec<Part>) -> Result<Self, Fault> {
-        let from: Vec<_> = parts.iter().filter_map(|p| Some((p.at.clone(), p.next()?))).collect();
+    fn new(log: &dyn Log, parts: BTreeMap<TopicPartition, Part>) -> Result<Self, Fault> {
+        let from: Vec<_> = parts.values().filter_map(|p| Some((p.at.clone(), p.next()?))).collect();
         let reader = if from.is_empty() { None } else { Some(log.reader(&from)?) };
-        let parts = parts.into_iter().map(|p| Part { paused: p.next().is_none(), ..p }).collect();
-        Ok(Self { reader, parts })
+        let most = (ALL / parts.len().max(1)).clamp(LEAST, MOST);
+        let parts = parts.into_iter().map(|(at, p)| (at, Part { paused: p.next().is_none(), ..p })).collect();
+        Ok(Self { reader, parts, most })
     }
 
     fn turn(&mut self, to: &mut dyn Taker) -> Result<bool, Fault> {
         let mut offered = false;
-        for part in &mut self.parts {
+        for part in self.parts.values_mut() {
             offered |= part.offer(to)?;
         }
         let Some(reader) = &mut self.reader else { return Ok(offered) };
+        for part in self.parts.values_mut() {
+            part.pause(reader.as_mut(), self.most)?;
+        }
         // No more at a time than lets the member be polled in between.
         for _ in 0..self.parts.len() {
-            for part in &mut self.parts {
-                let paused = part.next().is_none() || part.full();
-                if paused != part.paused {
-                    reader.pause(std::slice::from_ref(&part.at), paused)?;
-                    part.paused = paused;
-                }
-            }
-            if self.parts.iter().all(|p| p.paused) {
+            if self.parts.values().all(|p| p.paused) {
                 break;
             }
-            let fetched = reader.poll(FetchLimit::default(), Duration::ZERO)?;
-            let positions: BTreeMap<TopicPartition, Offset> = reader.positions().into_iter().collect();
-            for part in &mut self.parts {
-                if let Some(fetched) = fetched.as_ref().filter(|f| *f.origin == part.at) {
-                    part.cursors.iter_mut().for_each(|c| c.take(fetched));
+            let Some(fetched) = reader.poll(FetchLimit::default(), Duration::ZERO)? else {
+                // Some offsets hold no record.
+                for (at, position) in reader.positions() {
+                    let cursors = self.parts.get_mut(&at).into_iter().flat_map(|p| &mut p.cursors);
+                    cursors.for_each(|c| c.reach(position));
                 }
-                if let Some(position) = positions.get(&part.at) {
-                    part.cursors.iter_mut().for_each(|c| c.reach(*position));
-                }
-                offered |= part.offer(to)?;
-            }
-            if fetched.is_none() {
                 break;
-            }
+            };
+            let Some(part) = self.parts.get_mut(&fetched.origin) else { continue };
+            part.take(&fetched);
+            offered |= part.offer(to)?;
+            part.pause(reader.as_mut(), self.most)?;
         }
         Ok(offered)
     }
 
-    /// Gives away those who keep others from being read on.
+    /// Gives away those who keep others of their partition from being read on.
     fn leave_behind(&mut self, to: &dyn Taker) -> Vec<Part> {
+        let most = self.most;
         let starves = |p: &Part| to.room(p.route) && p.cursors.iter().any(Cursor::starves);
-        let stuck = self.parts.iter().filter(|p| p.full() && starves(p));
-        let ahead: BTreeSet<i32> = stuck.flat_map(Part::ahead).collect();
-        if ahead.is_empty() {
-            return Vec::new();
-        }
-        let given = self.parts.iter_mut().map(|part| {
-            let is_ahead = |c: &mut Cursor| c.sender().is_some_and(|s| ahead.contains(&s));
-            let cursors = part.cursors.extract_if(.., is_ahead).collect();
-            Part { cursors, ..Part::new(part.at.clone(), part.route) }
-        });
-        given.filter(|p| !p.cursors.is_empty()).collect()
+        let stuck = self.parts.values_mut().filter(|p| p.bytes() >= most && starves(p));
+        stuck.map(|p| p.leave_behind(most)).collect()
     }
 }
 
@@ -162,14 +175,32 @@ impl Part {
         !self.cursors.iter().all(Cursor::ended)
     }
 
-    fn full(&self) -> bool {
-        self.cursors.iter().map(Cursor::bytes).sum::<usize>() >= MOST
+    /// Bytes that wait.
+    fn bytes(&self) -> usize {
+        self.cursors.iter().map(Cursor::bytes).sum()
     }
 
-    /// The senders of whom no less waits than would of each, if all were as far.
-    fn ahead(&self) -> impl Iterator<Item = i32> {
-        let share = MOST / self.cursors.len().max(1);
-        self.cursors.iter().filter(move |c| c.bytes() >= share).filter_map(Cursor::sender)
+    fn take(&mut self, fetched: &Fetched) {
+        let shares = Shares::new(fetched, self.cursors.first().and_then(Cursor::senders));
+        self.cursors.iter_mut().for_each(|c| c.take(&shares));
+    }
+
+    /// Stops reading it while no more is wanted, and resumes it.
+    fn pause(&mut self, reader: &mut dyn Reader, most: usize) -> Result<(), Fault> {
+        let paused = self.next().is_none() || self.bytes() >= most;
+        if paused != self.paused {
+            reader.pause(std::slice::from_ref(&self.at), paused)?;
+            self.paused = paused;
+        }
+        Ok(())
+    }
+
+    /// Those of whom no less waits than would of each, if all were as far. Less than the most is left, and who
+    /// waits for more is among those that are left.
+    fn leave_behind(&mut self, most: usize) -> Self {
+        let share = most / self.cursors.len().max(1);
+        let cursors = self.cursors.extract_if(.., |c| c.bytes() >= share).collect();
+        Self { cursors, ..Self::new(self.at.clone(), self.route) }
     }
 
     fn offer(&mut self, to: &mut dyn Taker) -> Result<bool, Fault> {
@@ -296,7 +327,7 @@ mod tests {
             tasks.work();
             most = most.max(readers.all.len());
             let in_part = |p: &Part| p.cursors.iter().map(Cursor::bytes).sum();
-            held = held.max(readers.all.iter().flat_map(|s| &s.parts).map(in_part).max().unwrap_or(0));
+            held = held.max(readers.all.iter().flat_map(|s| s.parts.values()).map(in_part).max().unwrap_or(0));
             quiet = if offered { 0 } else { quiet + 1 };
             assert!(quiet < 10_000, "nothing goes on");
         }
@@ -329,6 +360,32 @@ mod tests {
         assert_eq!(readers, 2, "both that are ahead go to the same");
         assert!(held < MOST + (4 << 20) + 1000, "{held} bytes were held");
         (0..4).for_each(|s| assert_eq!(tasks.done[0][s], places(&parts[0], s, 0), "sender {s}"));
+    }
+
+    #[test]
+    fn partitions_whose_senders_are_ahead_of_each_other_go_on() {
+        let runs = |of: [i32; 3]| of.map(|s| vec![s; 10_000]).concat();
+        // Who is far ahead in the one is waited for in the other; in the last one it is two, one after the other.
+        let parts = [runs([0, 1, 2]), runs([1, 2, 0]), runs([2, 1, 0])];
+        let order = [runs([1, 0, 2]), runs([2, 0, 1]), runs([0, 1, 2])];
+        let (tasks, readers, _) = run(&parts, &order, 3, 2000, |_, _| 0);
+        assert!(readers <= 3, "{readers} readers");
+        for (p, done) in tasks.done.iter().enumerate() {
+            (0..3).for_each(|s| assert_eq!(done[s], places(&parts[p], s, 0), "sender {s} of {p}"));
+        }
+    }
+
+    #[test]
+    fn a_sender_for_each_partition_leaves_the_others_to_a_second_reader() {
+        // Each partition holds what one sender has sent, and one record of each other at its end.
+        let parts: Vec<Vec<i32>> =
+            (0..4).map(|p| [vec![p; 8_000], (0..4).filter(|s| *s != p).collect()].concat()).collect();
+        let order: Vec<Vec<i32>> = parts.iter().map(|p| p.iter().rev().copied().collect()).collect();
+        let (tasks, readers, _) = run(&parts, &order, 4, 2000, |_, _| 0);
+        assert_eq!(readers, 2);
+        for (p, done) in tasks.done.iter().enumerate() {
+            (0..4).for_each(|s| assert_eq!(done[s], places(&parts[p], s, 0), "sender {s} of {p}"));
+        }
     }
 
     #[test]
