@@ -68,6 +68,13 @@ impl Plan {
     }
 }
 
+/// Whether a process has said what is to happen when it is asked to end: before that, the system ends it.
+fn hears(process: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let caught = status.lines().find_map(|l| l.strip_prefix("SigCgt:"));
+    caught.is_none_or(|c| u64::from_str_radix(c.trim(), 16).unwrap() & 1 << 14 > 0)
+}
+
 /// One process of the group.
 pub struct Instance {
     /// The name of its client in the group, and of the file with what it says.
@@ -213,6 +220,7 @@ impl<'a> Group<'a> {
     /// Ends an instance in good order, while the others have enough to read; how long that took.
     pub fn leave(&mut self, which: usize) -> Duration {
         let mut leaving = self.instances.remove(which);
+        self.until(&format!("{} to hear signals", leaving.name), |_| hears(leaving.process.child().id()).then_some(()));
         let start = Instant::now();
         leaving.process.signal("TERM");
         let status =
