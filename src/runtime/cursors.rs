@@ -10,6 +10,7 @@ use super::ordered::Offer;
 use super::task::Wanted;
 use crate::record::{Fetched, Offset, Records, TopicPartition};
 use arrow_array::UInt32Array;
+use arrow_buffer::ScalarBuffer;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -134,7 +135,7 @@ impl Cursor {
         }
     }
 
-    fn hold(&mut self, offsets: arrow_buffer::ScalarBuffer<i64>, records: Records, of: &Fetched) {
+    fn hold(&mut self, offsets: ScalarBuffer<i64>, records: Records, of: &Fetched) {
         self.rows += offsets.len();
         self.bytes += records.bytes();
         self.held.push_back(Fetched { offsets, records, origin: of.origin.clone() });

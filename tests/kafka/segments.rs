@@ -61,11 +61,17 @@ pub fn files(folder: &Path) -> Vec<PathBuf> {
     logs
 }
 
+/// A number of variable length without a sign, and what comes after it.
+fn unsigned(bytes: &[u8]) -> (u64, &[u8]) {
+    let length = bytes.iter().position(|b| b & 0x80 == 0).unwrap() + 1;
+    let number = bytes[..length].iter().rev().fold(0, |n, b| n << 7 | u64::from(b & 0x7f));
+    (number, &bytes[length..])
+}
+
 /// A number of variable length, and what comes after it.
 fn variable(bytes: &[u8]) -> (i64, &[u8]) {
-    let length = bytes.iter().position(|b| b & 0x80 == 0).unwrap() + 1;
-    let raw = bytes[..length].iter().rev().fold(0u64, |n, b| n << 7 | u64::from(b & 0x7f));
-    ((raw >> 1).cast_signed() ^ -(raw & 1).cast_signed(), &bytes[length..])
+    let (raw, rest) = unsigned(bytes);
+    ((raw >> 1).cast_signed() ^ -(raw & 1).cast_signed(), rest)
 }
 
 /// A field with its length before it; `None` where there is none.
@@ -104,9 +110,8 @@ struct Noted {
 
 /// A count, and what comes after it. One more is written, as nothing may be there.
 fn counted(bytes: &[u8]) -> (usize, &[u8]) {
-    let length = bytes.iter().position(|b| b & 0x80 == 0).unwrap() + 1;
-    let raw = bytes[..length].iter().rev().fold(0, |n, b| n << 7 | usize::from(b & 0x7f));
-    (raw.saturating_sub(1), &bytes[length..])
+    let (number, rest) = unsigned(bytes);
+    (usize::try_from(number).unwrap().saturating_sub(1), rest)
 }
 
 impl Noted {
