@@ -10,9 +10,9 @@ use fastdata::log::{Append, FetchLimit, Log, Start, TopicConfig, embedded::Embed
 use fastdata::plan::{self, Port};
 use fastdata::record::{RecordsBuilder, TopicPartition};
 use fastdata::runtime::{Collector, Engine, Fault, Round, RoundClock, RunOptions, Stop};
-use fastdata::runtime::{build::Factory, operators::Operator};
+use fastdata::runtime::{operators::build::Factory, task::operator::Operator};
 use fastdata::spec::{self, ProcessEnvironment};
-use fastdata::state::{Change, MemoryStore, Store as _};
+use fastdata::state::{MemoryStore, StateChange, Store as _};
 use fastdata::{diagnostics::SourceText, expr::Functions, time::SystemClock};
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
@@ -58,7 +58,7 @@ impl Operator for MovingAverage {
         Ok(())
     }
 
-    fn barrier(&mut self, _: &RoundClock, _: Option<bool>, _: &mut Collector<'_>) -> Result<Vec<Change>, Fault> {
+    fn barrier(&mut self, _: &RoundClock, _: Option<bool>, _: &mut Collector<'_>) -> Result<Vec<StateChange>, Fault> {
         Ok(self.averages.changes())
     }
 

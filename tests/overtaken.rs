@@ -9,7 +9,7 @@ use crate::harness::record::{Record, Topics};
 use crate::harness::wait;
 use fastdata::log::embedded::EmbeddedLog;
 use fastdata::log::{
-    Append, Appender, Committer, Deed, FetchLimit, GroupEvent, GroupSpec, Log, LogResult, Member, Reader, Start,
+    Access, Append, Appender, Committer, FetchLimit, GroupEvent, GroupSpec, Log, LogResult, Member, Reader, Start,
     TopicConfig, TopicInfo,
 };
 use fastdata::metrics::progress_topic;
@@ -152,8 +152,8 @@ impl Log for Dream {
         self.0.log.topics(only)
     }
 
-    fn trim(&self, before: &[(TopicPartition, Offset)]) -> LogResult<()> {
-        self.0.log.trim(before)
+    fn delete_records(&self, before: &[(TopicPartition, Offset)]) -> LogResult<()> {
+        self.0.log.delete_records(before)
     }
 
     fn resolve(&self, at: &TopicPartition, start: Start) -> LogResult<Offset> {
@@ -197,8 +197,8 @@ impl Log for Dream {
         Ok(truth.into_iter().map(|o| o.map(|o| Offset(o.0 + further))).collect())
     }
 
-    fn forget(&self, group: &str, given_up: &AtomicBool) -> LogResult<()> {
-        self.0.log.forget(group, given_up)
+    fn delete_offsets(&self, group: &str, given_up: &AtomicBool) -> LogResult<()> {
+        self.0.log.delete_offsets(group, given_up)
     }
 
     fn join(&self, group: &GroupSpec) -> LogResult<Box<dyn Member>> {
@@ -206,8 +206,8 @@ impl Log for Dream {
         Ok(Box::new(Dreamer { inner: self.0.log.join(group)?, of: self.0.clone(), truth: Vec::new() }))
     }
 
-    fn check(&self, deed: &Deed<'_>) -> LogResult<()> {
-        self.0.log.check(deed)
+    fn check_access(&self, access: &Access<'_>) -> LogResult<()> {
+        self.0.log.check_access(access)
     }
 }
 

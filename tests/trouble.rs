@@ -12,9 +12,9 @@ use fastdata::log::{Append, Log, Start, TopicConfig};
 use fastdata::metrics::progress_topic;
 use fastdata::plan::Physical;
 use fastdata::record::{Offset, Records, RecordsBuilder, TopicPartition};
-use fastdata::runtime::build::Factory;
-use fastdata::runtime::operators::Operator;
-use fastdata::runtime::{Collector, Engine, Fault, From, Round, RunOptions, Stop};
+use fastdata::runtime::operators::build::Factory;
+use fastdata::runtime::task::operator::Operator;
+use fastdata::runtime::{Collector, Engine, Fault, Round, RunOptions, StartFrom, Stop};
 use fastdata::time::VirtualClock;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -42,11 +42,11 @@ impl Run {
         custom: BTreeMap<&'static str, Factory>,
         until_end: bool,
     ) -> Self {
-        Self::start_from(From::Committed, stop, plan, log, custom, until_end)
+        Self::start_from(StartFrom::Committed, stop, plan, log, custom, until_end)
     }
 
     fn start_from(
-        from: From,
+        from: StartFrom,
         stop: Stop,
         plan: Arc<Physical>,
         log: Arc<dyn Log>,
@@ -221,9 +221,12 @@ fn numbers(of: std::ops::Range<i64>) -> Records {
 
 #[test]
 fn a_run_whose_first_commit_fails_goes_on_from_what_the_group_has() {
-    for (from, made, results) in
-        [(From::Earliest, true, 5), (From::Earliest, false, 5), (From::Latest, true, 2), (From::Latest, false, 2)]
-    {
+    for (from, made, results) in [
+        (StartFrom::Earliest, true, 5),
+        (StartFrom::Earliest, false, 5),
+        (StartFrom::Latest, true, 2),
+        (StartFrom::Latest, false, 2),
+    ] {
         let dir = tempfile::tempdir().unwrap();
         let log = Arc::new(EmbeddedLog::open(dir.path()).unwrap());
         log.create_topic("in", &config(1)).unwrap();

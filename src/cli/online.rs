@@ -5,10 +5,10 @@
 
 use super::tail;
 use crate::diagnostics::{Diagnostic, Report, Span};
-use crate::log::{Answer, Deed, Log, LogError};
+use crate::log::{Access, Log, LogError, Recovery};
 use crate::models::{Activation, ModelDescriptor};
 use crate::plan::Physical;
-use crate::runtime::models::MODELS_TOPIC;
+use crate::runtime::MODELS_TOPIC;
 use crate::runtime::topics::{Need, Role, look};
 use crate::spec::{ModelRef, Operator, Spec, WhenMissing};
 use arrow_array::Array as _;
@@ -31,24 +31,24 @@ pub(super) fn examine(spec: &Spec, plan: &Physical, log: &dyn Log) -> anyhow::Re
     }
     for need in &found.there {
         if !matches!(need.role, Role::Sink | Role::Dead) {
-            findings.ask(log, &Deed::Read(&need.topic), place(spec, need))?;
+            findings.ask(log, &Access::ReadTopic(&need.topic), place(spec, need))?;
         }
     }
     for need in &found.missing {
-        findings.ask(log, &Deed::Make(&need.topic, &need.config), place(spec, need))?;
+        findings.ask(log, &Access::CreateTopic(&need.topic, &need.config), place(spec, need))?;
     }
-    findings.ask(log, &Deed::Join(&plan.name), spec.name.span)?;
+    findings.ask(log, &Access::ReadOffsets(&plan.name), spec.name.span)?;
     findings.models(spec, log)?;
     Ok(findings)
 }
 
 impl Findings {
     /// Asks whether something could be done; a refusal is a finding.
-    fn ask(&mut self, log: &dyn Log, deed: &Deed<'_>, at: Span) -> anyhow::Result<()> {
-        match log.check(deed) {
+    fn ask(&mut self, log: &dyn Log, access: &Access<'_>, at: Span) -> anyhow::Result<()> {
+        match log.check_access(access) {
             // It has been made, or removed, while it was asked about.
             Ok(()) | Err(LogError::TopicExists(_)) => {}
-            Err(e) if e.answer() == Answer::Fatal => self.errors.push(said(at, &e.to_string())),
+            Err(e) if e.recovery() == Recovery::Fatal => self.errors.push(said(at, &e.to_string())),
             Err(e) => return Err(e.into()),
         }
         Ok(())

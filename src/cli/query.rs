@@ -6,7 +6,7 @@ use super::output::{Align, Output, Table};
 use super::{backplane, values};
 use crate::formats::{Format, keys};
 use crate::runtime::Fault;
-use crate::runtime::query::{QueryError, Selection, query};
+use crate::runtime::inspect::query::{QueryError, Selection, query};
 use arrow_array::{Array, RecordBatch};
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;

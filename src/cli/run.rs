@@ -66,7 +66,7 @@ pub(super) enum From {
     Committed,
 }
 
-impl std::convert::From<From> for runtime::From {
+impl std::convert::From<From> for runtime::StartFrom {
     fn from(from: From) -> Self {
         match from {
             From::Earliest => Self::Earliest,

@@ -1,7 +1,7 @@
-//! What can go wrong with a backplane, and which of the four answers each fault gets.
+//! Errors of a backplane, and how the caller recovers from each.
 //!
-//! Separate because runtime and commands decide by kind, never by text. Fields carry the facts; the
-//! text says what happened, where, and what to do.
+//! Callers decide by [`Recovery`], never by the text. Fields carry the facts; the text says what happened,
+//! where, and what to do.
 
 use crate::record::{Offset, TopicPartition};
 use thiserror::Error;
@@ -100,9 +100,9 @@ pub enum LogError {
     Busy(String),
 }
 
-/// The answer to a fault of the backplane.
+/// How a caller recovers from an error of the backplane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum Recovery {
     /// Try the same call again.
     Retry,
     /// Drop the transaction, go back to what was committed, go on from there.
@@ -112,13 +112,13 @@ pub enum Answer {
 }
 
 impl LogError {
-    /// What to do about it.
+    /// How to recover from it.
     #[must_use]
-    pub fn answer(&self) -> Answer {
+    pub fn recovery(&self) -> Recovery {
         match self {
-            Self::Busy(_) => Answer::Retry,
-            Self::Undone { .. } => Answer::Abort,
-            _ => Answer::Fatal,
+            Self::Busy(_) => Recovery::Retry,
+            Self::Undone { .. } => Recovery::Abort,
+            _ => Recovery::Fatal,
         }
     }
 }

@@ -13,7 +13,7 @@ pub mod kafka;
 mod naming;
 mod partitioner;
 
-pub use error::{Answer, LogError, LogResult};
+pub use error::{LogError, LogResult, Recovery};
 pub use partitioner::{murmur2, partition_of};
 
 use crate::record::{Fetched, Offset, Partition, Records, TopicPartition};
@@ -86,15 +86,15 @@ impl Default for FetchLimit {
     }
 }
 
-/// Something that a pipeline will do.
+/// An operation whose rights can be checked before it is done.
 #[derive(Clone, Copy, Debug)]
-pub enum Deed<'a> {
-    /// Make a topic.
-    Make(&'a str, &'a TopicConfig),
+pub enum Access<'a> {
+    /// Create a topic.
+    CreateTopic(&'a str, &'a TopicConfig),
     /// Read the records of a topic.
-    Read(&'a str),
-    /// Ask for the positions of a group.
-    Join(&'a str),
+    ReadTopic(&'a str),
+    /// Read the committed offsets of a group.
+    ReadOffsets(&'a str),
 }
 
 /// A backplane. Cheap to share; every handle it gives out is independent.
@@ -111,10 +111,9 @@ pub trait Log: Send + Sync + std::fmt::Debug {
     /// All topics by name, internal ones too, or just the named one.
     fn topics(&self, only: Option<&str>) -> LogResult<Vec<TopicInfo>>;
 
-    /// Removes records that lie before these offsets, as far as the backplane can; never any at or after
-    /// them. An offset past the end means the end. Compacted topics are refused with
+    /// Deletes the records before these offsets, as far as the backplane can; never any at or after them. An offset past the end means the end. Compacted topics are refused with
     /// [`LogError::InvalidTopic`].
-    fn trim(&self, before: &[(TopicPartition, Offset)]) -> LogResult<()>;
+    fn delete_records(&self, before: &[(TopicPartition, Offset)]) -> LogResult<()>;
 
     /// The offset to read from for a start, one partition.
     fn resolve(&self, at: &TopicPartition, start: Start) -> LogResult<Offset>;
@@ -128,15 +127,15 @@ pub trait Log: Send + Sync + std::fmt::Debug {
     /// Offsets that a group has committed, `None` where it has none for a partition.
     fn committed(&self, group: &str, of: &[TopicPartition]) -> LogResult<Vec<Option<Offset>>>;
 
-    /// Throws away what a group has committed; nobody may be at work in it. Whoever is about to leave may be
-    /// waited for, unless that is given up.
-    fn forget(&self, group: &str, given_up: &AtomicBool) -> LogResult<()>;
+    /// Deletes the committed offsets of a group, which must have no live member. A member that is about to
+    /// leave is waited for, until `given_up` is set.
+    fn delete_offsets(&self, group: &str, given_up: &AtomicBool) -> LogResult<()>;
 
     /// Joins a group as one member; see [`Member`].
     fn join(&self, group: &GroupSpec) -> LogResult<Box<dyn Member>>;
 
-    /// Whether something could be done, as far as the backplane tells without anything being done.
-    fn check(&self, deed: &Deed<'_>) -> LogResult<()>;
+    /// Checks whether this client may do something, without doing it, as far as the backplane can tell.
+    fn check_access(&self, access: &Access<'_>) -> LogResult<()>;
 }
 
 /// Reads records in order, each partition from its own position.
@@ -234,9 +233,9 @@ pub trait Member: Send {
 pub struct Transaction {
     /// Outputs, dead letters, changelogs, progress: in this order within each partition.
     pub appends: Vec<Append>,
-    /// Where in `appends` a part begins that takes what is before it as there: with less than
-    /// [`Delivery::ExactlyOnce`] it is not begun earlier, so that state never forgets what was not sent.
-    pub parts: Vec<usize>,
+    /// Indexes into `appends`. With less than [`Delivery::ExactlyOnce`] everything before such an index is
+    /// acknowledged before anything after it is sent, so that state never runs ahead of results.
+    pub flush_points: Vec<usize>,
     /// The next offset to read of each input partition.
     pub offsets: Vec<(TopicPartition, Offset)>,
 }
@@ -249,23 +248,22 @@ pub trait Committer: Send {
     /// append, where it has records.
     fn commit(&mut self, transaction: &Transaction) -> LogResult<Vec<Option<Offset>>>;
 
-    /// The way for results that need not wait for the commit of the records they came of, where there is one.
-    fn ahead(&mut self) -> Option<&mut dyn Ahead> {
+    /// Sends results before their input positions are committed, where the delivery guarantee allows it.
+    fn early_output(&mut self) -> Option<&mut dyn EarlyOutput> {
         None
     }
 
-    /// Waits until all that belongs to earlier commits has happened: with less than
-    /// [`Delivery::ExactlyOnce`] positions may still be on their way when a commit returns.
-    fn settle(&mut self) -> LogResult<()> {
+    /// Waits until the offsets of earlier commits are acknowledged: with less than
+    /// [`Delivery::ExactlyOnce`] a commit may return before they are.
+    fn await_acks(&mut self) -> LogResult<()> {
         Ok(())
     }
 }
 
-/// Results before their commit.
-pub trait Ahead {
-    /// Sends results on; does not wait until they have arrived, which the next commit does. After a failure
-    /// here or there, what was sent since the last commit may be there or not, and nothing of it is known any
-    /// more: the records are read again.
+/// Sends results before their commit (at-least-once only).
+pub trait EarlyOutput {
+    /// Queues results without waiting for acknowledgements; the next commit waits for them. If either fails,
+    /// any of the results sent since the last commit may have been written, and their inputs are read again.
     fn send(&mut self, results: &[Append]) -> LogResult<()>;
 }
 

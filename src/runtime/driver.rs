@@ -3,16 +3,17 @@
 //! Separate from the runtime so that a pipeline can be tested without threads or a backplane: the same
 //! tasks, the same barriers, the same restore. It can be stopped anywhere and go on from its last commit.
 
-use super::build::{self, Surroundings, width};
-use super::cursors::{Cursor, Shares};
-use super::fault::Fault;
-use super::models::Models;
-use super::operators::Samples;
-use super::task::{Task, TaskCommit, TaskId, Wanted};
-use super::topics::Partitions;
 use crate::metrics::TaskProgress;
 use crate::plan::{InputPlan, Op, Physical};
 use crate::record::{Fetched, Offset, Records, TopicPartition};
+use crate::runtime::fault::Fault;
+use crate::runtime::operators::Samples;
+use crate::runtime::operators::build;
+use crate::runtime::operators::build::Partitions;
+use crate::runtime::operators::build::{Surroundings, width};
+use crate::runtime::operators::models::Models;
+use crate::runtime::read::cursors::{Cursor, Shares};
+use crate::runtime::task::{Task, TaskCommit, TaskId, Wanted};
 use crate::time::{Clock, VirtualClock};
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -3,7 +3,7 @@
 //!
 //! Separate so that every layer answers the same way and none by reading a text.
 
-use crate::log::{Answer, LogError};
+use crate::log::{LogError, Recovery};
 use thiserror::Error;
 
 /// Why a task or a commit could not go on.
@@ -25,9 +25,9 @@ pub enum Fault {
 
 impl From<LogError> for Fault {
     fn from(e: LogError) -> Self {
-        match e.answer() {
-            Answer::Retry | Answer::Abort => Self::Abort(e.to_string()),
-            Answer::Fatal => Self::Backplane(e),
+        match e.recovery() {
+            Recovery::Retry | Recovery::Abort => Self::Abort(e.to_string()),
+            Recovery::Fatal => Self::Backplane(e),
         }
     }
 }

@@ -1,44 +1,36 @@
-//! Runs a physical plan: tasks of operators, fed by an intake, committed by a committer.
+//! Runs a physical plan: tasks of operators, fed by an intake, committed by a commit loop.
 //!
-//! Separate from the plan, which opens nothing, and from the backplanes, which know no pipeline. The same
-//! tasks run under [`Driver`], synchronously and without a backplane.
+//! The rooms stand in this order, and each uses only those before it; `tests/architecture.rs` holds that. The
+//! same tasks run under [`Driver`], synchronously and without a backplane.
 
-mod assignment;
-mod bounded;
-pub mod build;
-mod changelogs;
-mod collector;
-mod commit;
-mod copies;
-mod cursors;
-mod dead;
-mod driver;
 mod fault;
-mod input;
-mod intake;
-pub mod models;
-pub mod observe;
-pub mod operators;
-mod ordered;
-mod outbox;
-mod presence;
-pub mod query;
-mod readers;
-pub mod restore;
-mod round;
-mod running;
-mod settling;
-mod standby;
-mod task;
-pub mod topics;
-mod trim;
-mod worker;
 
-pub use changelogs::RestoreGauge;
-pub use collector::{Collector, DeadRow};
+pub mod task;
+
+pub mod operators;
+
+mod read;
+
+mod commit;
+
+mod recovery;
+
+mod group;
+
+pub mod inspect;
+
+mod run;
+
+mod driver;
+
 pub use driver::{Driver, DriverOptions};
 pub use fault::Fault;
-pub use outbox::Outbox;
-pub use round::{Round, RoundClock};
-pub use running::{Engine, From, RunOptions, Stop};
+pub use group::engine::{Engine, RunOptions, StartFrom, Stop};
+pub use group::topics;
+pub use read::model_feed::MODELS_TOPIC;
+pub use recovery::changelogs::RestoreGauge;
+pub use recovery::progress::reports;
+pub use task::collector::{Collector, DeadRow};
+pub use task::outbox::Outbox;
+pub use task::round::{Round, RoundClock};
 pub use task::{Task, TaskCommit, TaskId};

@@ -2,7 +2,7 @@
 //!
 //! Separate because it is one of several places where state can live. It never evicts.
 
-use super::{Change, Rows, Size, Store};
+use super::{StateChange, StateEntries, StateSize, Store};
 use std::collections::BTreeSet;
 use std::ops::Bound;
 
@@ -12,7 +12,7 @@ const ROW: usize = 96;
 /// A store in memory.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
-    rows: Rows,
+    rows: StateEntries,
     changed: BTreeSet<Vec<u8>>,
     /// Of keys and values.
     bytes: usize,
@@ -50,7 +50,7 @@ impl Store for MemoryStore {
         Box::new(self.rows.range::<[u8], _>(bounds).map(|(k, v)| (k.as_slice(), v.as_slice())))
     }
 
-    fn changes(&mut self) -> Vec<Change> {
+    fn changes(&mut self) -> Vec<StateChange> {
         let changed = std::mem::take(&mut self.changed);
         changed
             .into_iter()
@@ -65,14 +65,14 @@ impl Store for MemoryStore {
         self.set(key.to_vec(), value.map(<[u8]>::to_vec));
     }
 
-    fn release(&mut self) -> Rows {
+    fn take_entries(&mut self) -> StateEntries {
         self.bytes = 0;
         self.changed.clear();
         std::mem::take(&mut self.rows)
     }
 
-    fn size(&self) -> Size {
-        Size { keys: self.rows.len() as u64, bytes: (self.bytes + self.rows.len() * ROW) as u64 }
+    fn size(&self) -> StateSize {
+        StateSize { keys: self.rows.len() as u64, bytes: (self.bytes + self.rows.len() * ROW) as u64 }
     }
 }
 
@@ -95,7 +95,7 @@ mod tests {
             b.restore(k, v.as_deref());
         }
         assert_eq!((&b.rows, b.changed.len()), (&a.rows, 0));
-        assert_eq!(a.size(), Size { keys: 1, bytes: 2 + ROW as u64 });
+        assert_eq!(a.size(), StateSize { keys: 1, bytes: 2 + ROW as u64 });
         assert_eq!(b.size(), a.size());
     }
 }

@@ -11,14 +11,14 @@ pub use memory::MemoryStore;
 use std::collections::BTreeMap;
 
 /// All keys with their values.
-pub type Rows = BTreeMap<Vec<u8>, Vec<u8>>;
+pub type StateEntries = BTreeMap<Vec<u8>, Vec<u8>>;
 
 /// One change of a key since the last barrier; no value is a deletion.
-pub type Change = (Vec<u8>, Option<Vec<u8>>);
+pub type StateChange = (Vec<u8>, Option<Vec<u8>>);
 
 /// How much a store holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Size {
+pub struct StateSize {
     /// Keys.
     pub keys: u64,
     /// Bytes of memory or disk, as far as they grow with the keys.
@@ -37,14 +37,14 @@ pub trait Store: Send {
     fn range<'a>(&'a self, from: &[u8], to: &[u8]) -> Box<dyn Iterator<Item = (&'a [u8], &'a [u8])> + 'a>;
 
     /// The last value of each key that changed since the last call, in order of key.
-    fn changes(&mut self) -> Vec<Change>;
+    fn changes(&mut self) -> Vec<StateChange>;
 
     /// Takes in a committed change without making it a change of its own.
     fn restore(&mut self, key: &[u8], value: Option<&[u8]>);
 
     /// Gives away all that is held, and holds nothing any more.
-    fn release(&mut self) -> Rows;
+    fn take_entries(&mut self) -> StateEntries;
 
     /// How much is held.
-    fn size(&self) -> Size;
+    fn size(&self) -> StateSize;
 }

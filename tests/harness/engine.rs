@@ -9,7 +9,7 @@ use fastdata::log::{Append, FetchLimit, Log, Start, TopicConfig, TopicInfo, part
 use fastdata::metrics::progress_topic;
 use fastdata::plan::{InputPlan, Op};
 use fastdata::record::{RecordsBuilder, TopicPartition};
-use fastdata::runtime::{Engine, Fault, RunOptions, Stop, restore};
+use fastdata::runtime::{Engine, Fault, RunOptions, Stop, reports};
 use fastdata::time::VirtualClock;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -90,7 +90,7 @@ pub fn output(drive: &Drive, log: &dyn Log) -> Topics {
 
 /// The ledger of the progress that was committed.
 pub fn ledger(drive: &Drive, log: &dyn Log) -> BTreeMap<&'static str, u64> {
-    let tasks = restore::reports(log, &drive.plan.name, &AtomicBool::default()).unwrap().tasks;
+    let tasks = reports(log, &drive.plan.name, &AtomicBool::default()).unwrap().tasks;
     assert!(!tasks.is_empty(), "`{}` is empty", progress_topic(&drive.plan.name));
     let ledger = super::ledger::ledger(&drive.plan, tasks.values());
     ledger.came().into_iter().chain(ledger.went()).collect()

@@ -6,7 +6,7 @@
 use super::wait;
 use fastdata::log::embedded::EmbeddedLog;
 use fastdata::log::{
-    Append, Appender, Committer, Deed, FetchLimit, GroupEvent, GroupSpec, Log, LogError, LogResult, Member, Reader,
+    Access, Append, Appender, Committer, FetchLimit, GroupEvent, GroupSpec, Log, LogError, LogResult, Member, Reader,
     Start, TopicConfig, TopicInfo, Transaction,
 };
 use fastdata::record::{Fetched, Offset, TopicPartition};
@@ -164,8 +164,8 @@ impl Log for Troubled {
         self.log.topics(only)
     }
 
-    fn trim(&self, before: &[(TopicPartition, Offset)]) -> LogResult<()> {
-        self.log.trim(before)
+    fn delete_records(&self, before: &[(TopicPartition, Offset)]) -> LogResult<()> {
+        self.log.delete_records(before)
     }
 
     fn resolve(&self, at: &TopicPartition, start: Start) -> LogResult<Offset> {
@@ -189,8 +189,8 @@ impl Log for Troubled {
         self.log.committed(group, of)
     }
 
-    fn forget(&self, group: &str, given_up: &AtomicBool) -> LogResult<()> {
-        self.log.forget(group, given_up)
+    fn delete_offsets(&self, group: &str, given_up: &AtomicBool) -> LogResult<()> {
+        self.log.delete_offsets(group, given_up)
     }
 
     fn join(&self, group: &GroupSpec) -> LogResult<Box<dyn Member>> {
@@ -205,7 +205,7 @@ impl Log for Troubled {
         })
     }
 
-    fn check(&self, deed: &Deed<'_>) -> LogResult<()> {
-        self.log.check(deed)
+    fn check_access(&self, access: &Access<'_>) -> LogResult<()> {
+        self.log.check_access(access)
     }
 }

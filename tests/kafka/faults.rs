@@ -5,7 +5,7 @@
 use super::broker;
 use super::groups::{assigned, records, topics, values};
 use crate::harness::wait;
-use fastdata::log::{Answer, Append, FetchLimit, GroupEvent, Log, LogError, Start, TopicConfig, Transaction, topic};
+use fastdata::log::{Append, FetchLimit, GroupEvent, Log, LogError, Recovery, Start, TopicConfig, Transaction, topic};
 use fastdata::record::{Fetched, Offset, TopicPartition};
 use std::io::{Seek as _, SeekFrom, Write as _};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
@@ -99,11 +99,11 @@ fn results_and_positions_agree_when_the_broker_is_killed() {
         while next < COMMITS {
             let append = Append { to: output.clone(), records: records(&[next.to_string()]) };
             let offsets = vec![(at.clone(), Offset(next + 1))];
-            match committer.commit(&Transaction { parts: Vec::new(), appends: vec![append], offsets }) {
+            match committer.commit(&Transaction { flush_points: Vec::new(), appends: vec![append], offsets }) {
                 Ok(_) => next += 1,
                 Err(e) => {
                     // What a run does: it goes on from what the group has, whatever became of the last one.
-                    assert!(e.answer() != Answer::Fatal, "{e}");
+                    assert!(e.recovery() != Recovery::Fatal, "{e}");
                     let told = wait::until("the position", || {
                         drop(member.poll(FetchLimit::default(), BRIEF));
                         log.committed(&spec.group, std::slice::from_ref(&at)).ok()
@@ -208,7 +208,7 @@ fn old_records_can_be_removed_and_are_missed_by_name() {
     let at = TopicPartition::new(name.as_str(), 1);
     let words: Vec<String> = (0..10).map(|i: i32| i.to_string()).collect();
     log.appender().unwrap().append(&[Append { to: at.clone(), records: records(&words) }]).unwrap();
-    log.trim(&[(at.clone(), Offset(4))]).unwrap();
+    log.delete_records(&[(at.clone(), Offset(4))]).unwrap();
     assert_eq!(log.resolve(&at, Start::Earliest).unwrap(), Offset(4));
     assert_eq!(values(&log, &at), words[4..]);
     let reader = log.reader(&[(at.clone(), Offset(3))]).map(|_| ());
@@ -217,8 +217,8 @@ fn old_records_can_be_removed_and_are_missed_by_name() {
     wait::until("the end of the transaction", || {
         (log.resolve(&at, Start::Latest).unwrap() == Offset(11)).then_some(())
     });
-    log.trim(&[(at.clone(), Offset(100))]).unwrap();
+    log.delete_records(&[(at.clone(), Offset(100))]).unwrap();
     assert_eq!(log.resolve(&at, Start::Earliest).unwrap(), Offset(11));
-    let missing = log.trim(&[(TopicPartition::new(name.as_str(), 2), Offset(0))]);
+    let missing = log.delete_records(&[(TopicPartition::new(name.as_str(), 2), Offset(0))]);
     assert!(matches!(missing, Err(LogError::UnknownPartition { count: 2, .. })), "{missing:?}");
 }

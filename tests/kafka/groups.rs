@@ -6,7 +6,7 @@ use super::broker::{self, Cluster};
 use crate::harness::wait;
 use fastdata::log::kafka::{KafkaLog, Settings};
 use fastdata::log::{
-    Answer, Append, Committer, Delivery, FetchLimit, GroupEvent, GroupSpec, Log, LogError, LogResult, Member, Start,
+    Append, Committer, Delivery, FetchLimit, GroupEvent, GroupSpec, Log, LogError, LogResult, Member, Recovery, Start,
     TopicConfig, Transaction,
 };
 use fastdata::record::{Offset, Records, RecordsBuilder, TopicPartition};
@@ -53,12 +53,12 @@ pub fn assigned(member: &mut dyn Member) -> Vec<(TopicPartition, Option<Offset>)
 
 fn writes(to: &TopicPartition, word: &str, next: &TopicPartition, offset: i64) -> Transaction {
     let append = Append { to: to.clone(), records: records(&[word.to_owned()]) };
-    Transaction { parts: Vec::new(), appends: vec![append], offsets: vec![(next.clone(), Offset(offset))] }
+    Transaction { flush_points: Vec::new(), appends: vec![append], offsets: vec![(next.clone(), Offset(offset))] }
 }
 
 fn undone(committer: &mut dyn Committer, transaction: &Transaction) {
     match committer.commit(transaction) {
-        Err(e @ LogError::Undone { .. }) => assert_eq!(e.answer(), Answer::Abort),
+        Err(e @ LogError::Undone { .. }) => assert_eq!(e.recovery(), Recovery::Abort),
         other => panic!("{other:?}"),
     }
 }
@@ -142,13 +142,16 @@ fn given_up(delivery: Delivery) {
     let told = assigned(&mut *second);
     assert_eq!(told.len(), 2);
     // What it was answered before is no sign that it is a member now.
-    committer.settle().unwrap();
+    committer.await_acks().unwrap();
     undone(&mut *committer, &writes(&output, "two", &at, 0));
     // Without positions of its own a transaction is checked all the same.
-    let bare =
-        Transaction { parts: Vec::new(), appends: writes(&output, "three", &at, 0).appends, offsets: Vec::new() };
+    let bare = Transaction {
+        flush_points: Vec::new(),
+        appends: writes(&output, "three", &at, 0).appends,
+        offsets: Vec::new(),
+    };
     undone(&mut *committer, &bare);
-    if let Some(ahead) = committer.ahead() {
+    if let Some(ahead) = committer.early_output() {
         let sent = ahead.send(&bare.appends);
         assert!(matches!(sent, Err(LogError::Undone { .. })), "{sent:?}");
     }
@@ -247,10 +250,10 @@ impl Following {
     }
 
     fn commit(&mut self, results: Vec<Append>) -> LogResult<Vec<Option<Offset>>> {
-        let parts = vec![results.len()];
+        let flush_points = vec![results.len()];
         let mut appends = results;
         appends.push(Append { to: self.state.clone(), records: records(&["gone".into()]) });
-        self.committer.commit(&Transaction { appends, parts, offsets: vec![(self.next.clone(), Offset(1))] })
+        self.committer.commit(&Transaction { appends, flush_points, offsets: vec![(self.next.clone(), Offset(1))] })
     }
 
     fn is_without_state(&self) {
@@ -258,7 +261,7 @@ impl Following {
     }
 
     fn is_whole(&mut self) {
-        self.committer.settle().unwrap();
+        self.committer.await_acks().unwrap();
         assert_eq!(values(&self.log, &self.output), ["small"]);
         assert_eq!(values(&self.log, &self.state), ["gone"]);
         let committed = self.log.committed(&self.spec.group, std::slice::from_ref(&self.next)).unwrap();
@@ -284,11 +287,11 @@ fn what_was_sent_ahead_is_there_before_what_is_committed() {
     let Some(cluster) = broker::shared() else { return };
     let mut group = Following::new(cluster);
     let results = ["x".repeat(LARGE), "small".into()].map(|text| [group.result(text)]);
-    group.committer.ahead().unwrap().send(&results[0]).unwrap();
+    group.committer.early_output().unwrap().send(&results[0]).unwrap();
     let refused = group.commit(Vec::new());
     assert!(refused.is_err(), "{refused:?}");
     group.is_without_state();
-    group.committer.ahead().unwrap().send(&results[1]).unwrap();
+    group.committer.early_output().unwrap().send(&results[1]).unwrap();
     group.commit(Vec::new()).unwrap();
     group.is_whole();
 }

@@ -300,7 +300,7 @@ fn records_that_were_removed_unread_are_missed_by_name() {
         let end = scene.log.resolve(&at, Start::Latest).unwrap();
         (end == Offset(10)).then_some(end)
     });
-    scene.log.trim(&[(at.clone(), Offset(7))]).unwrap();
+    scene.log.delete_records(&[(at.clone(), Offset(7))]).unwrap();
     run.signal("CONT");
     // Where it stood was before the mark of the first transaction, or behind it.
     let tail = format!(

@@ -12,7 +12,7 @@ use crate::cli::shutdown::Shutdown;
 use crate::cli::stats::wrong_name;
 use crate::log::Log;
 use crate::metrics::Snapshot;
-use crate::runtime::observe::{ObserveError, Observer};
+use crate::runtime::inspect::observe::{ObserveError, Observer};
 use std::time::{Duration, Instant};
 
 /// Between two looks.

@@ -18,7 +18,7 @@ use crate::log::embedded::EmbeddedLog;
 use crate::log::{Log, TopicConfig};
 use crate::metrics::Snapshot;
 use crate::plan::{self, Physical};
-use crate::runtime::observe::Observer;
+use crate::runtime::inspect::observe::Observer;
 use crate::runtime::{Engine, RunOptions, Stop};
 use crate::spec::{self, ProcessEnvironment};
 use crate::time::SystemClock;

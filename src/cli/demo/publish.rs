@@ -3,7 +3,7 @@
 use crate::log::{Append, Log, LogError, TopicConfig};
 use crate::models::{ModelDescriptor, ModelFormat};
 use crate::record::{RecordsBuilder, TopicPartition};
-use crate::runtime::models::MODELS_TOPIC;
+use crate::runtime::MODELS_TOPIC;
 use crate::time::{Clock as _, SystemClock};
 
 /// A model that comes with the program.

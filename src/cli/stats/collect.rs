@@ -6,7 +6,7 @@ use crate::cli::exit::WrongInput;
 use crate::cli::printer::Printer;
 use crate::log::Log;
 use crate::metrics::Snapshot;
-use crate::runtime::observe::{ObserveError, Observer};
+use crate::runtime::inspect::observe::{ObserveError, Observer};
 use crate::time::SystemClock;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -46,17 +46,17 @@ impl Stage<'_> {
 
 fn forgetting(fixture: &dyn Fixture) -> Outcome {
     let s = Stage::new(fixture, 1)?;
-    s.log.forget(&s.group, &AtomicBool::new(false))?;
+    s.log.delete_offsets(&s.group, &AtomicBool::new(false))?;
     let (mut member, _) = s.join()?;
     let offsets = vec![(s.at(0), Offset(0))];
     let mut committer = member.committer()?;
     committer.commit(&Transaction { offsets, ..Transaction::default() })?;
-    let taken = s.log.forget(&s.group, &AtomicBool::new(false));
+    let taken = s.log.delete_offsets(&s.group, &AtomicBool::new(false));
     check!(matches!(taken, Err(LogError::GroupTaken { .. })), "somebody is at work: {taken:?}");
     check!(s.log.committed(&s.group, &[s.at(0)])? == [Some(Offset(0))], "and what was committed is there");
     drop(committer);
     member.leave()?;
-    s.log.forget(&s.group, &AtomicBool::new(false))?;
+    s.log.delete_offsets(&s.group, &AtomicBool::new(false))?;
     check!(s.log.committed(&s.group, &[s.at(0)])? == [None], "nothing is left of it");
     Ok(())
 }
@@ -133,7 +133,7 @@ fn commits(fixture: &dyn Fixture) -> Outcome {
     fetched(&mut *member)?;
     let mut committer = member.committer()?;
     committer.commit(&Transaction {
-        parts: Vec::new(),
+        flush_points: Vec::new(),
         appends: vec![
             Append { to: to.clone(), records: records(0, &["x=1"]) },
             Append { to: to.clone(), records: records(0, &["y=2"]) },
@@ -148,7 +148,11 @@ fn commits(fixture: &dyn Fixture) -> Outcome {
     check!(held == [Some(Offset(2)), None], "offsets: {held:?}");
     let none = other.committed(&format!("{}-other", s.group), &[s.at(0)])?;
     check!(none == [None], "offsets of a group that never was: {none:?}");
-    committer.commit(&Transaction { parts: Vec::new(), appends: Vec::new(), offsets: vec![(s.at(0), Offset(1))] })?;
+    committer.commit(&Transaction {
+        flush_points: Vec::new(),
+        appends: Vec::new(),
+        offsets: vec![(s.at(0), Offset(1))],
+    })?;
     drop(committer);
     member.leave()?;
     let (member, told) = s.join()?;
@@ -166,7 +170,7 @@ fn failing(fixture: &dyn Fixture) -> Outcome {
     let good = Append { to: s.at(0), records: records(0, &["x=1"]) };
     let bad = Append { to: s.at(9), records: records(0, &["y=2"]) };
     let done = committer.commit(&Transaction {
-        parts: Vec::new(),
+        flush_points: Vec::new(),
         appends: vec![good.clone(), bad],
         offsets: vec![(s.at(0), Offset(1))],
     });
@@ -174,7 +178,11 @@ fn failing(fixture: &dyn Fixture) -> Outcome {
     check!(s.read_all(0)?.len() == before, "the output of a failed transaction is there");
     let held = s.log.committed(&s.group, &[s.at(0)])?;
     check!(held == [None], "the offset of a failed transaction is there: {held:?}");
-    committer.commit(&Transaction { parts: Vec::new(), appends: vec![good], offsets: vec![(s.at(0), Offset(1))] })?;
+    committer.commit(&Transaction {
+        flush_points: Vec::new(),
+        appends: vec![good],
+        offsets: vec![(s.at(0), Offset(1))],
+    })?;
     check!(s.read_all(0)?.len() == before + 1, "the next transaction is not complete");
     drop(committer);
     member.leave()?;
@@ -209,7 +217,7 @@ fn fenced(fixture: &dyn Fixture) -> Outcome {
     check!(member.committer().is_err(), "a second committing half was given out");
     member.leave()?;
     let stale = Transaction {
-        parts: Vec::new(),
+        flush_points: Vec::new(),
         appends: vec![Append { to: s.at(0), records: records(0, &["x=1"]) }],
         offsets: vec![],
     };
@@ -219,7 +227,7 @@ fn fenced(fixture: &dyn Fixture) -> Outcome {
     }
     let (mut second, _) = s.join()?;
     let mut now = second.committer()?;
-    now.commit(&Transaction { parts: Vec::new(), appends: Vec::new(), offsets: vec![(s.at(0), Offset(0))] })?;
+    now.commit(&Transaction { flush_points: Vec::new(), appends: Vec::new(), offsets: vec![(s.at(0), Offset(0))] })?;
     let done = committer.commit(&stale);
     check!(done.is_err(), "committed after another instance took over");
     check!(s.read_all(0)?.is_empty(), "an output of the old instance is there");
@@ -243,13 +251,20 @@ fn replaced(fixture: &dyn Fixture) -> Outcome {
     s.append(0, 0, &["a=1", "b=2"])?;
     let (mut member, _) = s.join()?;
     let mut committer = member.committer()?;
-    committer.commit(&Transaction { parts: Vec::new(), appends: Vec::new(), offsets: vec![(s.at(0), Offset(1))] })?;
+    committer.commit(&Transaction {
+        flush_points: Vec::new(),
+        appends: Vec::new(),
+        offsets: vec![(s.at(0), Offset(1))],
+    })?;
     s.log.delete_topic(&s.topic)?;
     let polled = event(&mut *member, PATIENCE);
     check!(matches!(polled, Err(LogError::UnknownTopic { .. })), "the topic went away under a member: {polled:?}");
     s.log.create_topic(&s.topic, &TopicConfig { partitions: 1, ..TopicConfig::default() })?;
-    let done =
-        committer.commit(&Transaction { parts: Vec::new(), appends: Vec::new(), offsets: vec![(s.at(0), Offset(0))] });
+    let done = committer.commit(&Transaction {
+        flush_points: Vec::new(),
+        appends: Vec::new(),
+        offsets: vec![(s.at(0), Offset(0))],
+    });
     check!(done.is_err(), "committed an offset of the old topic to the new one");
     drop(committer);
     drop(member);

@@ -81,7 +81,7 @@ fn agree(fixture: &dyn Fixture) -> Outcome {
             0 => {
                 let next = i64::try_from(model.below(1000)).unwrap_or(0);
                 let offsets = vec![(input.clone(), Offset(next))];
-                committer.commit(&Transaction { parts: Vec::new(), appends, offsets })?;
+                committer.commit(&Transaction { flush_points: Vec::new(), appends, offsets })?;
                 committed = Some(Offset(next));
             }
             1 => {
@@ -89,7 +89,7 @@ fn agree(fixture: &dyn Fixture) -> Outcome {
                 appends.push(Append { to: s.at(99), records: super::records(0, &["a=1"]) });
                 let offsets = vec![(input.clone(), Offset(1))];
                 check!(
-                    committer.commit(&Transaction { parts: Vec::new(), appends, offsets }).is_err(),
+                    committer.commit(&Transaction { flush_points: Vec::new(), appends, offsets }).is_err(),
                     "step {step}: committed to 99"
                 );
                 model.held = before;

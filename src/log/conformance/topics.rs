@@ -3,7 +3,7 @@
 //! Separate from reading because a topic's settings decide what may be gone.
 
 use super::{Case, Fixture, Outcome, PATIENCE, Stage, check, records, rows, some, texts};
-use crate::log::{self, Append, Deed, FetchLimit, LogError, Start, TopicConfig};
+use crate::log::{self, Access, Append, FetchLimit, LogError, Start, TopicConfig};
 use crate::record::{Offset, TopicPartition};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -70,18 +70,18 @@ fn asked(fixture: &dyn Fixture) -> Outcome {
     let s = Stage::new(fixture, 2)?;
     let free = format!("{}-free", fixture.prefix());
     let config = TopicConfig { partitions: 2, ..TopicConfig::default() };
-    s.log.check(&Deed::Make(&free, &config))?;
+    s.log.check_access(&Access::CreateTopic(&free, &config))?;
     check!(s.log.topics(Some(&free))?.is_empty(), "asking made `{free}`");
-    let made = s.log.check(&Deed::Make(&s.topic, &config));
+    let made = s.log.check_access(&Access::CreateTopic(&s.topic, &config));
     check!(matches!(made, Err(LogError::TopicExists(_))), "made a second time: {made:?}");
-    let made = s.log.check(&Deed::Make("a b", &config));
+    let made = s.log.check_access(&Access::CreateTopic("a b", &config));
     check!(matches!(made, Err(LogError::InvalidTopic(_))), "made with such a name: {made:?}");
-    s.log.check(&Deed::Read(&s.topic))?;
+    s.log.check_access(&Access::ReadTopic(&s.topic))?;
     s.append(1, 0, &["a=1"])?;
-    s.log.check(&Deed::Read(&s.topic))?;
-    let read = s.log.check(&Deed::Read(&free));
+    s.log.check_access(&Access::ReadTopic(&s.topic))?;
+    let read = s.log.check_access(&Access::ReadTopic(&free));
     check!(matches!(read, Err(LogError::UnknownTopic { .. })), "read a missing topic: {read:?}");
-    s.log.check(&Deed::Join(&s.group))?;
+    s.log.check_access(&Access::ReadOffsets(&s.group))?;
     Ok(())
 }
 

@@ -40,7 +40,7 @@ fn before(fixture: &dyn Fixture) -> Outcome {
     let ends = [bounds(&*s.log, &s.at(0))?.1, bounds(&*s.log, &s.at(1))?.1];
     // Between two appends, and in the middle of one.
     let middle = Offset(second.0 + 2);
-    s.log.trim(&[(s.at(0), third), (s.at(1), middle)])?;
+    s.log.delete_records(&[(s.at(0), third), (s.at(1), middle)])?;
     let other = fixture.open();
     for (p, from) in [(0, third), (1, middle)] {
         let (earliest, end) = bounds(&*other, &s.at(p))?;
@@ -67,7 +67,7 @@ fn out_of_range(fixture: &dyn Fixture) -> Outcome {
     let [first, second, _] = filled(&s, 0)?;
     // This one stands at the beginning when that goes.
     let mut standing = s.log.reader(&[(s.at(0), first)])?;
-    s.log.trim(&[(s.at(0), second)])?;
+    s.log.delete_records(&[(s.at(0), second)])?;
     let fault = standing.poll(FetchLimit::default(), PATIENCE).err();
     check!(matches!(fault, Some(LogError::OffsetOutOfRange { .. })), "a reader before the trim: {fault:?}");
     for asked in [first, Offset(second.0 - 1)] {
@@ -84,13 +84,13 @@ fn out_of_range(fixture: &dyn Fixture) -> Outcome {
 fn repeated(fixture: &dyn Fixture) -> Outcome {
     let s = Stage::new(fixture, 1)?;
     let [first, second, _] = filled(&s, 0)?;
-    s.log.trim(&[])?;
-    s.log.trim(&[(s.at(0), first)])?;
+    s.log.delete_records(&[])?;
+    s.log.delete_records(&[(s.at(0), first)])?;
     check!(s.read_all(0)?.len() == 12, "a trim to the beginning removed something");
-    s.log.trim(&[(s.at(0), second)])?;
+    s.log.delete_records(&[(s.at(0), second)])?;
     let (held, left) = (bounds(&*s.log, &s.at(0))?, s.read_all(0)?);
     for again in [second, first] {
-        fixture.open().trim(&[(s.at(0), again)])?;
+        fixture.open().delete_records(&[(s.at(0), again)])?;
         let now = bounds(&*s.log, &s.at(0))?;
         check!(now == held, "a further trim to {again} moved the bounds from {held:?} to {now:?}");
         check!(s.read_all(0)? == left, "a further trim to {again} changed what is there");
@@ -102,7 +102,7 @@ fn past_the_end(fixture: &dyn Fixture) -> Outcome {
     let s = Stage::new(fixture, 2)?;
     filled(&s, 0)?;
     let end = s.log.resolve(&s.at(0), Start::Latest)?;
-    s.log.trim(&[(s.at(0), Offset(end.0 + 1000)), (s.at(1), Offset(7))])?;
+    s.log.delete_records(&[(s.at(0), Offset(end.0 + 1000)), (s.at(1), Offset(7))])?;
     check!(bounds(&*s.log, &s.at(0))? == (end, end), "bounds {:?} of {end}", bounds(&*s.log, &s.at(0))?);
     check!(s.read_all(0)?.is_empty() && s.read_all(1)?.is_empty(), "records are left");
     for p in [0, 1] {
@@ -122,7 +122,7 @@ fn times(fixture: &dyn Fixture) -> Outcome {
     let s = Stage::new(fixture, 1)?;
     let [_, second, third] = filled(&s, 0)?;
     let middle = Offset(second.0 + 3);
-    s.log.trim(&[(s.at(0), middle)])?;
+    s.log.delete_records(&[(s.at(0), middle)])?;
     for (time, expected) in [(0, middle), (102, middle), (202, middle), (203, middle), (204, third), (300, third)] {
         let found = s.log.resolve(&s.at(0), Start::Time(time))?;
         check!(found == expected, "time {time} is offset {found}, not {expected}");
@@ -133,7 +133,7 @@ fn times(fixture: &dyn Fixture) -> Outcome {
         mixed.push(None, Some(b"d"), time);
     }
     let late = s.log.appender()?.append(&[Append { to: s.at(0), records: mixed.finish() }])?[0];
-    s.log.trim(&[(s.at(0), Offset(late.0 + 1))])?;
+    s.log.delete_records(&[(s.at(0), Offset(late.0 + 1))])?;
     let (_, end) = bounds(&*s.log, &s.at(0))?;
     let found = s.log.resolve(&s.at(0), Start::Time(500))?;
     check!(found == end, "time 500 is offset {found}, not the end {end}");
@@ -144,7 +144,7 @@ fn compacted(fixture: &dyn Fixture) -> Outcome {
     let s = Stage::with(fixture, &TopicConfig { partitions: 1, compacted: true, ..TopicConfig::default() })?;
     s.append(0, 0, &["a=1", "b=1"])?;
     let end = s.log.resolve(&s.at(0), Start::Latest)?;
-    let trimmed = s.log.trim(&[(s.at(0), end)]);
+    let trimmed = s.log.delete_records(&[(s.at(0), end)]);
     check!(matches!(trimmed, Err(LogError::InvalidTopic(_))), "trimmed: {trimmed:?}");
     check!(s.read_all(0)?.len() == 2, "records of a compacted topic are gone");
     Ok(())
@@ -153,9 +153,9 @@ fn compacted(fixture: &dyn Fixture) -> Outcome {
 fn unknown(fixture: &dyn Fixture) -> Outcome {
     let s = Stage::new(fixture, 2)?;
     let missing = TopicPartition::new(format!("{}-on", fixture.prefix()), 0);
-    let trimmed = s.log.trim(&[(missing, Offset(1))]);
+    let trimmed = s.log.delete_records(&[(missing, Offset(1))]);
     check!(matches!(trimmed, Err(LogError::UnknownTopic { .. })), "a missing topic: {trimmed:?}");
-    let trimmed = s.log.trim(&[(s.at(2), Offset(1))]);
+    let trimmed = s.log.delete_records(&[(s.at(2), Offset(1))]);
     check!(matches!(trimmed, Err(LogError::UnknownPartition { count: 2, .. })), "a missing partition: {trimmed:?}");
     Ok(())
 }

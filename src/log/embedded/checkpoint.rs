@@ -10,7 +10,7 @@
 
 use super::errors::{self, Named};
 use super::schema::{self, Access};
-use crate::log::{Answer, LogError, LogResult};
+use crate::log::{LogError, LogResult, Recovery};
 use rusqlite::Connection;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -87,7 +87,7 @@ impl Shared {
         let mut asked = self.lock();
         asked.rounds += 1;
         // What may go well the next time is no reason to refuse a transaction.
-        asked.fault = result.err().filter(|fault| fault.answer() != Answer::Retry);
+        asked.fault = result.err().filter(|fault| fault.recovery() != Recovery::Retry);
         self.changed.notify_all();
     }
 

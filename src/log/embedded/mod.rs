@@ -23,7 +23,7 @@ mod schema;
 mod topics;
 
 use crate::log::{
-    Appender, Deed, GroupSpec, Log, LogError, LogResult, Member, Reader, Start, TopicConfig, TopicInfo, naming,
+    Access, Appender, GroupSpec, Log, LogError, LogResult, Member, Reader, Start, TopicConfig, TopicInfo, naming,
 };
 use crate::record::{Offset, TopicPartition};
 use checkpoint::Checkpoints;
@@ -31,7 +31,7 @@ use errors::Named;
 use notify::Notify;
 use retention::Retention;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
-use schema::{Access, Kind};
+use schema::{Access as FileAccess, Kind};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -49,7 +49,7 @@ fn now() -> i64 {
 struct Store {
     dir: PathBuf,
     file: PathBuf,
-    access: Access,
+    access: FileAccess,
     notify: Notify,
     writer: Mutex<Option<Writer>>,
 }
@@ -72,7 +72,7 @@ impl Store {
     }
 
     fn writable(&self) -> LogResult<()> {
-        if self.access == Access::Write { Ok(()) } else { Err(errors::read_only(&self.file)) }
+        if self.access == FileAccess::Write { Ok(()) } else { Err(errors::read_only(&self.file)) }
     }
 
     /// Runs `work` in a transaction of its own: all of it becomes visible, or nothing.
@@ -141,8 +141,8 @@ impl EmbeddedLog {
             return Err(errors::missing(&file));
         }
         let mut access = schema::access(&file)?;
-        if access == Access::Write && std::fs::create_dir_all(dir.join("locks")).is_err() {
-            access = Access::Read;
+        if access == FileAccess::Write && std::fs::create_dir_all(dir.join("locks")).is_err() {
+            access = FileAccess::Read;
         }
         let (notify, writer) = (Notify::default(), Mutex::new(None));
         let log = Self { store: Arc::new(Store { dir: dir.to_owned(), file, access, notify, writer }) };
@@ -156,7 +156,7 @@ impl EmbeddedLog {
             let conn = self.store.connect()?;
             conn.query_row("SELECT count(*) FROM garbage", [], |r| r.get(0)).at(&self.store.file)?
         };
-        if left > 0 && self.store.access == Access::Write {
+        if left > 0 && self.store.access == FileAccess::Write {
             retention::collect(&self.store)?;
         }
         Ok(())
@@ -181,7 +181,7 @@ impl Log for EmbeddedLog {
         topics::list(&self.store.connect()?, &self.store.file, only)
     }
 
-    fn trim(&self, before: &[(TopicPartition, Offset)]) -> LogResult<()> {
+    fn delete_records(&self, before: &[(TopicPartition, Offset)]) -> LogResult<()> {
         retention::trim(&self.store, before)
     }
 
@@ -225,7 +225,7 @@ impl Log for EmbeddedLog {
             .collect()
     }
 
-    fn forget(&self, group: &str, _: &AtomicBool) -> LogResult<()> {
+    fn delete_offsets(&self, group: &str, _: &AtomicBool) -> LogResult<()> {
         lease::forget(&self.store, group)
     }
 
@@ -233,16 +233,16 @@ impl Log for EmbeddedLog {
         Ok(Box::new(member::EmbeddedMember::join(&self.store, group)?))
     }
 
-    fn check(&self, deed: &Deed<'_>) -> LogResult<()> {
-        match deed {
-            Deed::Make(topic, config) => {
+    fn check_access(&self, access: &Access<'_>) -> LogResult<()> {
+        match access {
+            Access::CreateTopic(topic, config) => {
                 naming::check(topic, config)?;
                 self.store.writable()?;
                 let there = self.topics(Some(topic))?;
                 there.first().map_or(Ok(()), |t| Err(LogError::TopicExists(t.name.to_string())))
             }
-            Deed::Read(topic) => crate::log::topic(self, topic).map(drop),
-            Deed::Join(_) => Ok(()),
+            Access::ReadTopic(topic) => crate::log::topic(self, topic).map(drop),
+            Access::ReadOffsets(_) => Ok(()),
         }
     }
 }

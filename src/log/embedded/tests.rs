@@ -295,7 +295,7 @@ const CHILD: &str = "FASTDATA_TEST_HOLDS_A_LEASE_IN";
 #[test]
 fn the_lease_of_a_killed_process_is_free_at_once_and_its_commit_is_there() {
     let transaction = || Transaction {
-        parts: Vec::new(),
+        flush_points: Vec::new(),
         appends: vec![Append { to: TopicPartition::new("t", 0), records: some(&["out"]) }],
         offsets: vec![(TopicPartition::new("t", 0), Offset(2))],
     };
@@ -419,7 +419,7 @@ fn what_a_trim_leaves_is_out_of_sight_and_goes_later() {
     retain(&log, 1000);
     assert_eq!((rows(), bytes()), (vec![(4, 4), (6, 4)], Some(8)));
     assert_eq!(log.resolve(&at, Start::Earliest).unwrap(), Offset(5));
-    log.trim(&[(at.clone(), Offset(6))]).unwrap();
+    log.delete_records(&[(at.clone(), Offset(6))]).unwrap();
     assert_eq!((rows(), bytes()), (vec![(6, 4)], Some(4)));
     assert_eq!(values(&log, 6).unwrap(), ["d", "d"]);
 }
@@ -428,7 +428,7 @@ fn what_a_trim_leaves_is_out_of_sight_and_goes_later() {
 fn a_trim_that_has_nothing_to_do_writes_nothing() {
     let dir = filled();
     let log = EmbeddedLog::open(dir.path()).unwrap();
-    let trim = || log.trim(&[(TopicPartition::new("t", 0), Offset(2))]).unwrap();
+    let trim = || log.delete_records(&[(TopicPartition::new("t", 0), Offset(2))]).unwrap();
     let wal = || std::fs::metadata(dir.path().join("fastdata.db-wal")).unwrap().len();
     trim();
     let before = wal();
@@ -459,7 +459,7 @@ fn deletions_are_forgotten_only_when_every_pipeline_has_read_them() {
     let mut committer = member.committer().unwrap();
     let mut commit = |next| {
         let offsets = vec![(TopicPartition::new("t", 0), Offset(next))];
-        committer.commit(&Transaction { parts: Vec::new(), appends: vec![], offsets }).unwrap();
+        committer.commit(&Transaction { flush_points: Vec::new(), appends: vec![], offsets }).unwrap();
     };
     let mut after = |next, now| {
         commit(next);

@@ -17,7 +17,7 @@ use super::control::{AGAIN, Control, PATIENCE, raw};
 use super::errors;
 use super::producer::{Failed, Mode, Writer};
 use crate::faults::{self, Mistake};
-use crate::log::{Ahead, Answer, Append, Committer, Delivery, LogError, LogResult, Transaction};
+use crate::log::{Append, Committer, Delivery, EarlyOutput, LogError, LogResult, Recovery, Transaction};
 use crate::record::{Offset, TopicPartition};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerGroupMetadata};
 use rdkafka::error::RDKafkaErrorCode as Code;
@@ -138,7 +138,7 @@ impl KafkaCommitter {
 
     /// A failure with records that were sent ahead: what of it could be done again must be read again.
     fn gone(&self, error: LogError) -> LogError {
-        if error.answer() == Answer::Retry { self.undone(error.to_string()) } else { error }
+        if error.recovery() == Recovery::Retry { self.undone(error.to_string()) } else { error }
     }
 
     /// Writes, in a transaction together with positions where there are some.
@@ -172,7 +172,7 @@ impl KafkaCommitter {
     /// before the result is.
     fn write_in_turn(&mut self, transaction: &Transaction) -> LogResult<Vec<Option<Offset>>> {
         let (mut firsts, mut start) = (Vec::with_capacity(transaction.appends.len()), 0);
-        for end in transaction.parts.iter().copied().chain([transaction.appends.len()]) {
+        for end in transaction.flush_points.iter().copied().chain([transaction.appends.len()]) {
             let ahead = self.writer.as_ref().is_some_and(Writer::is_ahead);
             if let Some(part) = transaction.appends.get(start..end).filter(|part| ahead || !part.is_empty()) {
                 firsts.extend(self.write(Mode::AtLeastOnce, part, None)?);
@@ -288,16 +288,16 @@ impl Committer for KafkaCommitter {
         Ok(written)
     }
 
-    fn ahead(&mut self) -> Option<&mut dyn Ahead> {
+    fn early_output(&mut self) -> Option<&mut dyn EarlyOutput> {
         if self.delivery == Delivery::AtLeastOnce { Some(self) } else { None }
     }
 
-    fn settle(&mut self) -> LogResult<()> {
+    fn await_acks(&mut self) -> LogResult<()> {
         self.moved()
     }
 }
 
-impl Ahead for KafkaCommitter {
+impl EarlyOutput for KafkaCommitter {
     fn send(&mut self, results: &[Append]) -> LogResult<()> {
         let seat = self.seat()?;
         self.still_a_member(&seat)?;

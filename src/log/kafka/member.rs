@@ -10,7 +10,7 @@ use super::control::{Control, client, positions};
 use super::errors;
 use super::feed::Feed;
 use super::reader::Watch;
-use crate::log::{Answer, Committer, Delivery, FetchLimit, GroupEvent, GroupSpec, LogError, LogResult, Member};
+use crate::log::{Committer, Delivery, FetchLimit, GroupEvent, GroupSpec, LogError, LogResult, Member, Recovery};
 use crate::record::{Offset, TopicPartition};
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{Consumer, ConsumerGroupMetadata};
@@ -164,7 +164,7 @@ impl KafkaMember {
             Ok(held) => held,
             // A transaction that was left open holds them back. Meanwhile the group must be heard: others may
             // be waiting for this member.
-            Err(e) if e.answer() == Answer::Retry => {
+            Err(e) if e.recovery() == Recovery::Retry => {
                 tracing::debug!("{e}");
                 return Ok(None);
             }

@@ -25,8 +25,8 @@ mod settings;
 pub use settings::{Sasl, Settings, Tls};
 
 use crate::log::{
-    Appender, Deed, FetchLimit, GroupSpec, Log, LogError, LogResult, Member, PartitionInfo, Reader, Start, TopicConfig,
-    TopicInfo, topic,
+    Access, Appender, FetchLimit, GroupSpec, Log, LogError, LogResult, Member, PartitionInfo, Reader, Start,
+    TopicConfig, TopicInfo, topic,
 };
 use crate::record::{Offset, TopicPartition};
 use admin::Admin;
@@ -135,7 +135,7 @@ impl Log for KafkaLog {
         }
     }
 
-    fn trim(&self, before: &[(TopicPartition, Offset)]) -> LogResult<()> {
+    fn delete_records(&self, before: &[(TopicPartition, Offset)]) -> LogResult<()> {
         let mut names: Vec<String> = before.iter().map(|(at, _)| at.topic.to_string()).collect();
         names.sort();
         names.dedup();
@@ -193,7 +193,7 @@ impl Log for KafkaLog {
             .collect()
     }
 
-    fn forget(&self, group: &str, given_up: &AtomicBool) -> LogResult<()> {
+    fn delete_offsets(&self, group: &str, given_up: &AtomicBool) -> LogResult<()> {
         self.control.empty(group, given_up)?;
         self.admin.forget(&self.control, group)
     }
@@ -202,17 +202,17 @@ impl Log for KafkaLog {
         Ok(Box::new(member::KafkaMember::join(&self.control, group)?))
     }
 
-    fn check(&self, deed: &Deed<'_>) -> LogResult<()> {
-        match deed {
-            Deed::Make(topic, config) => self.admin.could_create(&self.control, topic, config),
+    fn check_access(&self, access: &Access<'_>) -> LogResult<()> {
+        match access {
+            Access::CreateTopic(topic, config) => self.admin.could_create(&self.control, topic, config),
             // A right to read is asked for where records are fetched, and nowhere before.
-            Deed::Read(name) => {
+            Access::ReadTopic(name) => {
                 let from = crate::log::partitions(&topic(self, name)?);
                 let from = from.into_iter().map(|at| Ok((at.clone(), self.resolve(&at, Start::Earliest)?)));
                 let mut reader = self.reader(&from.collect::<LogResult<Vec<_>>>()?)?;
                 reader.poll(FetchLimit { records: 1, bytes: 0 }, FETCH).map(drop)
             }
-            Deed::Join(group) => {
+            Access::ReadOffsets(group) => {
                 let any = self.control.names()?.into_iter().take(1).map(|name| TopicPartition::new(name, 0));
                 self.control.committed(group, &any.collect::<Vec<_>>()).map(drop)
             }

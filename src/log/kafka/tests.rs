@@ -191,7 +191,7 @@ fn a_commit_is_not_made_again_where_what_was_sent_ahead_is_lost() {
         Append { to: at.clone(), records: records.finish() }
     };
     cluster.request_errors(RDKafkaApiKey::Produce, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS; 100]);
-    committer.ahead().unwrap().send(&[record(b"ahead")]).unwrap();
+    committer.early_output().unwrap().send(&[record(b"ahead")]).unwrap();
     let commit = Transaction {
         appends: vec![record(b"then")],
         offsets: vec![(at.clone(), Offset(1))],

@@ -2,9 +2,10 @@
 //!
 //! What matches none goes to the output that `else` names, or counts as filtered.
 
-use super::{Operator, Round};
 use crate::expr::Predicate;
 use crate::plan::Port;
+use crate::runtime::task::operator::Operator;
+use crate::runtime::task::round::Round;
 use crate::runtime::{Collector, Fault};
 use arrow_array::BooleanArray;
 

@@ -1,8 +1,9 @@
 //! `filter: CONDITION` keeps the rows for which the condition is true.
 
-use super::{Operator, Round};
 use crate::expr::Predicate;
 use crate::plan::Port;
+use crate::runtime::task::operator::Operator;
+use crate::runtime::task::round::Round;
 use crate::runtime::{Collector, Fault};
 
 /// The operator of `filter`.

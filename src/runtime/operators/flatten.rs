@@ -3,9 +3,10 @@
 //! A row whose list is empty or null becomes no row and counts as filtered.
 
 use super::project::columns_of;
-use super::{Operator, Round};
 use crate::plan::{FlattenPlan, Port};
 use crate::record::Batch;
+use crate::runtime::task::operator::Operator;
+use crate::runtime::task::round::Round;
 use crate::runtime::{Collector, Fault};
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, UInt32Array};

@@ -1,9 +1,10 @@
 //! `key_by: COLUMNS` makes the record key: one column as it is, several as a JSON array.
 
-use super::{Operator, Round, evaluate};
 use crate::expr::Expr;
 use crate::formats::keys;
 use crate::plan::Port;
+use crate::runtime::task::operator::{Operator, evaluate};
+use crate::runtime::task::round::Round;
 use crate::runtime::{Collector, Fault};
 
 /// The operator of `key_by`.

@@ -3,9 +3,10 @@
 //! It counts from the start of the run; where samples go is the caller's choice, so that tests can read
 //! them and commands keep stdout for data.
 
-use super::{Operator, Round};
 use crate::formats::{Encoder, Format};
 use crate::plan::{LogPlan, Port};
+use crate::runtime::task::operator::Operator;
+use crate::runtime::task::round::Round;
 use crate::runtime::{Collector, Fault};
 use arrow_array::{Array, UInt32Array};
 use arrow_schema::SchemaRef;

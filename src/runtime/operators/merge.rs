@@ -3,9 +3,10 @@
 //! Rows of one round are put in order of their place in it, then of input, so that the result is the same
 //! wherever batches were cut.
 
-use super::{Operator, Round};
 use crate::plan::Port;
 use crate::record::Batch;
+use crate::runtime::task::operator::Operator;
+use crate::runtime::task::round::Round;
 use crate::runtime::{Collector, Fault};
 
 /// The operator of `merge`.

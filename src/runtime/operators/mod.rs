@@ -1,14 +1,16 @@
-//! The operators, one file each, and the trait that they share.
+//! The operators, one file each, and how a task is built of them.
 //!
-//! Separate from tasks: an operator knows neither threads nor topics nor commits. What it is handed is
-//! complete, what it gives goes to a collector, what it remembers it hands over at each barrier.
+//! An operator knows neither threads nor topics nor commits; what all of them share is
+//! [`Operator`](super::task::operator::Operator).
 
 mod branch;
+pub mod build;
 mod filter;
 mod flatten;
 mod key_by;
 mod log;
 mod merge;
+pub mod models;
 mod project;
 mod repartition;
 mod scan;
@@ -23,73 +25,9 @@ pub use key_by::KeyBy;
 pub use log::{Log, Samples};
 pub use merge::Merge;
 pub use project::Project;
-pub use repartition::{Repartition, RepartitionCodec, Sent, Told};
+pub use repartition::Repartition;
 pub use scan::Scan;
 pub use score::Score;
 pub(crate) use score::bind;
 pub use sink::Sink;
 pub use window::Window;
-
-use super::collector::Collector;
-use super::fault::Fault;
-use super::round::{Round, RoundClock};
-use crate::expr::Expr;
-use crate::metrics::ModelUse;
-use crate::record::Batch;
-use crate::state::{Change, Rows, Size};
-use arrow_array::ArrayRef;
-
-/// One step of a pipeline at work on one partition.
-pub trait Operator: Send {
-    /// Takes one round. Called for every round, also when it brings no rows, as time moves with it.
-    fn process(&mut self, round: Round<'_>, out: &mut Collector<'_>) -> Result<(), Fault>;
-
-    /// Hands over what changed in state since the last barrier. `moved` is there when time has moved since:
-    /// whether all inputs are idle now.
-    fn barrier(
-        &mut self,
-        _clock: &RoundClock,
-        _moved: Option<bool>,
-        _out: &mut Collector<'_>,
-    ) -> Result<Vec<Change>, Fault> {
-        Ok(Vec::new())
-    }
-
-    /// Takes back what an earlier barrier handed over.
-    fn restore(&mut self, _key: &[u8], _value: Option<&[u8]>) -> Result<(), Fault> {
-        Err(Fault::internal("state was found for a step that keeps none"))
-    }
-
-    /// Gives away all that it remembers, as it was at the last barrier; it is not used again. None where it
-    /// can only be read back from its changelog.
-    fn release(&mut self) -> Option<Rows> {
-        None
-    }
-
-    /// How much it remembers.
-    fn size(&self) -> Size {
-        Size::default()
-    }
-
-    /// The models it has used.
-    fn models(&self) -> Vec<ModelUse> {
-        Vec::new()
-    }
-}
-
-/// Evaluates expressions over a batch; rows on which one fails are given up and left out of everything.
-pub(crate) fn evaluate(exprs: &[&Expr], batch: Batch, out: &mut Collector<'_>) -> (Batch, Vec<ArrayRef>) {
-    let mut bad = Vec::new();
-    let mut arrays = Vec::with_capacity(exprs.len());
-    for expr in exprs {
-        let evaluated = expr.evaluate(&batch);
-        bad.extend(evaluated.bad);
-        arrays.push(evaluated.array);
-    }
-    if bad.is_empty() {
-        return (batch, arrays);
-    }
-    let good = out.without_bad(batch, &bad);
-    let arrays = exprs.iter().map(|e| e.evaluate(&good).array).collect();
-    (good, arrays)
-}

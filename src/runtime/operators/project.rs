@@ -2,9 +2,10 @@
 //!
 //! One file for four keys, as all four are the same projection once names are resolved.
 
-use super::{Operator, Round, evaluate};
 use crate::plan::{Item, Port, Projection};
 use crate::record::Batch;
+use crate::runtime::task::operator::{Operator, evaluate};
+use crate::runtime::task::round::Round;
 use crate::runtime::{Collector, Fault};
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::SchemaRef;

@@ -1,192 +1,19 @@
 //! Sends rows to the tasks that own their key, through an internal topic, together with the watermark of
 //! the task that sends them: what is late behind it is what was late before it.
 //!
-//! One record a row, so that the backplane partitions them; the value is the row in `arrow-row` form behind
-//! the position and times it had. At each barrier every partition is told the sender's watermark, so that
-//! partitions that get no rows do not hold time back.
+//! At each barrier every partition is sent the watermark, so that partitions that get no rows do not hold time
+//! back.
 
-use super::{Change, Operator, Round, RoundClock, evaluate};
 use crate::expr::Expr;
 use crate::formats::keys;
 use crate::plan::RepartitionPlan;
-use crate::record::{Batch, Meta, Origins, Partition, Records, TopicPartition};
+use crate::record::{Meta, Origins, Partition, Records, TopicPartition};
+use crate::runtime::task::operator::{Operator, evaluate};
+use crate::runtime::task::repartition_codec::{Kind, RepartitionCodec};
+use crate::runtime::task::round::{Round, RoundClock};
 use crate::runtime::{Collector, Fault};
-use arrow_array::cast::AsArray;
-use arrow_array::types::{Int32Type, Int64Type};
-use arrow_array::{Array, ArrayRef, BinaryArray, Int32Array, Int64Array, RecordBatch, RecordBatchOptions, StringArray};
-use arrow_buffer::ScalarBuffer;
-use arrow_row::{RowConverter, SortField};
-use arrow_schema::{DataType, SchemaRef};
-use std::sync::Arc;
-
-/// What a record of the internal topic says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Row = 0,
-    Watermark = 1,
-    Idle = 2,
-}
-
-/// Columns before those of the pipeline: kind, sender, topic, partition, offset, timestamp, event time, watermark.
-const LEADING: [DataType; 8] = [
-    DataType::Int32,
-    DataType::Int32,
-    DataType::Utf8,
-    DataType::Int32,
-    DataType::Int64,
-    DataType::Int64,
-    DataType::Int64,
-    DataType::Int64,
-];
-
-/// What was sent, in the order of the topic.
-#[derive(Debug)]
-pub enum Sent {
-    /// Rows, each of its own sender and origin.
-    Rows {
-        /// The sending task's partition, row by row.
-        senders: ScalarBuffer<i32>,
-        /// The place of each row among the records.
-        records: std::ops::Range<usize>,
-        /// The rows.
-        batch: Batch,
-    },
-    /// How far a sender has come.
-    Time {
-        /// The sending task's partition.
-        sender: i32,
-        /// The place of the record.
-        record: usize,
-        /// What it says.
-        told: Told,
-    },
-}
-
-/// How far a sender has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Told {
-    /// Its watermark.
-    pub watermark: i64,
-    /// Whether it has fallen idle.
-    pub idle: bool,
-}
-
-/// Rows to bytes and back.
-#[derive(Debug)]
-pub struct RepartitionCodec {
-    rows: RowConverter,
-    schema: SchemaRef,
-}
-
-impl RepartitionCodec {
-    /// For rows of these columns.
-    ///
-    /// # Errors
-    /// Where a column's type has no row form.
-    pub fn new(schema: SchemaRef) -> Result<Self, Fault> {
-        let types = LEADING.into_iter().chain(schema.fields().iter().map(|f| f.data_type().clone()));
-        let rows = RowConverter::new(types.map(SortField::new).collect()).map_err(Fault::internal)?;
-        Ok(Self { rows, schema })
-    }
-
-    fn encode(&self, kind: Kind, sender: i32, meta: &Meta, columns: &[ArrayRef]) -> Result<BinaryArray, Fault> {
-        let n = meta.len();
-        let partition = |row| i32::try_from(meta.origins.row(row).partition.0).map_err(Fault::internal);
-        let partitions = (0..n).map(partition).collect::<Result<Vec<i32>, Fault>>()?;
-        let number = |b: &ScalarBuffer<i64>| Arc::new(Int64Array::new(b.clone(), None)) as ArrayRef;
-        let mut all: Vec<ArrayRef> = vec![
-            Arc::new(Int32Array::from_value(kind as i32, n)),
-            Arc::new(Int32Array::from_value(sender, n)),
-            Arc::new(StringArray::from_iter_values((0..n).map(|row| &*meta.origins.row(row).topic))),
-            Arc::new(Int32Array::from(partitions)),
-            number(&meta.offsets),
-            number(&meta.timestamps),
-            number(&meta.event_times),
-            number(&meta.watermarks),
-        ];
-        all.extend(columns.iter().cloned());
-        self.rows.convert_columns(&all).and_then(arrow_row::Rows::try_into_binary).map_err(Fault::internal)
-    }
-
-    /// Who sent a record, without decoding it: the second number of a row stands at a fixed place.
-    #[must_use]
-    pub fn sender(value: &[u8]) -> Option<i32> {
-        let number = value.get(6..10)?.try_into().ok()?;
-        // The row form of a number turns its sign bit over, so that rows sort as bytes.
-        Some(i32::from_be_bytes(number) ^ i32::MIN)
-    }
-
-    /// What was sent, in order.
-    ///
-    /// # Errors
-    /// Where the topic holds something that no repartition of this pipeline wrote.
-    pub fn decode(&self, records: &Records) -> Result<Vec<Sent>, Fault> {
-        if records.values.null_count() > 0 {
-            return Err(Fault::Fatal(
-                "an internal topic holds a record without a value: something else writes it".into(),
-            ));
-        }
-        let parser = self.rows.parser();
-        let rows = (0..records.len()).map(|i| parser.parse(records.values.value(i)));
-        let columns = self.rows.convert_rows(rows).map_err(Fault::internal)?;
-        let (kinds, senders) = (columns[0].as_primitive::<Int32Type>(), columns[1].as_primitive::<Int32Type>());
-        let is_row = |i: usize| kinds.value(i) == Kind::Row as i32;
-        let mut sent = Vec::new();
-        let mut start = 0;
-        while start < records.len() {
-            if !is_row(start) {
-                let kind = kinds.value(start);
-                let told = Told {
-                    watermark: columns[7].as_primitive::<Int64Type>().value(start),
-                    idle: kind == Kind::Idle as i32,
-                };
-                sent.push(Sent::Time { sender: senders.value(start), record: start, told });
-                start += 1;
-                continue;
-            }
-            let run = (start..records.len()).take_while(|i| is_row(*i)).count();
-            let part: Vec<ArrayRef> = columns.iter().map(|c| c.slice(start, run)).collect();
-            let number = |i: usize| part[i].as_primitive::<Int64Type>().values().clone();
-            let meta = Meta {
-                origins: origins(part[2].as_string(), part[3].as_primitive())?,
-                order: (0i64..).take(run).collect(),
-                offsets: number(4),
-                timestamps: number(5),
-                event_times: number(6),
-                watermarks: number(7),
-                keys: records.keys.slice(start, run),
-                headers: records.slice(start, run).headers,
-            };
-            let options = RecordBatchOptions::new().with_row_count(Some(run));
-            let own = part[LEADING.len()..].to_vec();
-            let columns = RecordBatch::try_new_with_options(self.schema.clone(), own, &options);
-            let batch = Batch { columns: columns.map_err(Fault::internal)?, meta };
-            let senders = senders.slice(start, run).values().clone();
-            sent.push(Sent::Rows { senders, records: start..start + run, batch });
-            start += run;
-        }
-        Ok(sent)
-    }
-}
-
-/// Where rows came from; neighbours most often from the same partition.
-fn origins(topics: &StringArray, partitions: &Int32Array) -> Result<Origins, Fault> {
-    let mut all: Vec<Arc<TopicPartition>> = Vec::new();
-    let mut rows: Vec<u32> = Vec::with_capacity(topics.len());
-    let mut last = 0;
-    for row in 0..topics.len() {
-        let partition = u32::try_from(partitions.value(row)).map_err(Fault::internal)?;
-        let same = |at: &Arc<TopicPartition>| at.partition.0 == partition && *at.topic == *topics.value(row);
-        if !all.get(last).is_some_and(same) {
-            last = all.iter().position(same).unwrap_or_else(|| {
-                all.push(Arc::new(TopicPartition::new(topics.value(row), partition)));
-                all.len() - 1
-            });
-        }
-        rows.push(u32::try_from(last).map_err(Fault::internal)?);
-    }
-    Ok(Origins::several(all, rows))
-}
+use crate::state::StateChange;
+use arrow_array::BinaryArray;
 
 /// The operator in front of an internal topic.
 #[derive(Debug)]
@@ -234,7 +61,7 @@ impl Operator for Repartition {
         clock: &RoundClock,
         moved: Option<bool>,
         out: &mut Collector<'_>,
-    ) -> Result<Vec<Change>, Fault> {
+    ) -> Result<Vec<StateChange>, Fault> {
         let Some(idle) = moved else { return Ok(Vec::new()) };
         let kind = if idle { Kind::Idle } else { Kind::Watermark };
         let one = |v: i64| vec![v].into();

@@ -4,12 +4,14 @@
 //! that a batch of many keys costs few evaluations. The state of a key is one row in `arrow-row` form.
 
 use super::project::columns_of;
-use super::{Change, Operator, Round, RoundClock, evaluate};
 use crate::expr::Expr;
 use crate::plan::{Port, ScanPlan};
 use crate::record::{BadRow, Batch};
+use crate::runtime::task::operator::{Operator, evaluate};
+use crate::runtime::task::round::{Round, RoundClock};
 use crate::runtime::{Collector, Fault};
-use crate::state::{MemoryStore, Rows, Size, Store};
+use crate::state::StateChange;
+use crate::state::{MemoryStore, StateEntries, StateSize, Store};
 use arrow_array::{ArrayRef, RecordBatch, UInt32Array};
 use arrow_cast::cast;
 use arrow_row::{OwnedRow, RowConverter, SortField};
@@ -200,7 +202,7 @@ impl Operator for Scan {
         _clock: &RoundClock,
         _moved: Option<bool>,
         _out: &mut Collector<'_>,
-    ) -> Result<Vec<Change>, Fault> {
+    ) -> Result<Vec<StateChange>, Fault> {
         Ok(self.store.changes())
     }
 
@@ -209,11 +211,11 @@ impl Operator for Scan {
         Ok(())
     }
 
-    fn release(&mut self) -> Option<Rows> {
-        Some(self.store.release())
+    fn take_state(&mut self) -> Option<StateEntries> {
+        Some(self.store.take_entries())
     }
 
-    fn size(&self) -> Size {
+    fn size(&self) -> StateSize {
         self.store.size()
     }
 }

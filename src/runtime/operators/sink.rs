@@ -3,10 +3,11 @@
 //! The record's timestamp is the row's event time, its key the column that the sink names, else the key of
 //! the row. A record without a key goes to the partition with the number of the one it came from.
 
-use super::{Operator, Round, evaluate};
 use crate::formats::{Encoder, keys};
 use crate::plan::SinkPlan;
 use crate::record::{Partition, Records};
+use crate::runtime::task::operator::{Operator, evaluate};
+use crate::runtime::task::round::Round;
 use crate::runtime::{Collector, Fault};
 
 /// The operator of a sink.

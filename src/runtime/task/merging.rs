@@ -2,13 +2,13 @@
 //!
 //! Separate from reading in order of arrival, which needs no queue. The rounds that follow are the same.
 
-use super::super::dead::Undecoded;
-use super::super::fault::Fault;
-use super::super::input::{Input, Part};
-use super::super::ordered::{Item, Next, Offer, Ordered, Piece, Released};
-use super::super::round::RoundClock;
 use super::Task;
 use crate::record::{Batch, Offset, TopicPartition};
+use crate::runtime::fault::Fault;
+use crate::runtime::task::dead_letters::Undecoded;
+use crate::runtime::task::input::{Input, Part};
+use crate::runtime::task::merge_queue::{Item, Next, Offer, Ordered, Piece, Released};
+use crate::runtime::task::round::RoundClock;
 use std::sync::Arc;
 
 /// Most records of a round.

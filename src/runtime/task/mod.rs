@@ -4,27 +4,39 @@
 //! read, runs its operators once a round in the order of the plan, and hands everything over at a barrier.
 //! It never commits and never reads a topic by itself.
 
-mod kept;
+pub mod collector;
+pub(in crate::runtime) mod dead_letters;
+pub(in crate::runtime) mod gauges;
+pub(in crate::runtime) mod input;
+pub(in crate::runtime) mod merge_queue;
 mod merging;
+pub(in crate::runtime) mod message;
+pub mod operator;
+pub mod outbox;
+pub(in crate::runtime) mod repartition_codec;
+mod restoring;
+pub mod round;
 mod rounds;
+pub(in crate::runtime) mod worker;
 
 pub(in crate::runtime) use merging::Wanted;
 
-use super::collector::Collector;
-use super::dead::{DeadLetters, Undecoded};
-use super::fault::Fault;
-use super::input::{Input, Part, Rows};
-use super::operators::{Operator, Told};
-use super::ordered::Ordered;
-use super::outbox::Outbox;
-use super::round::RoundClock;
 use crate::faults::{self, Place};
 use crate::log::Append;
 use crate::metrics::{InputProgress, Latency, StepProgress, TaskProgress};
 use crate::plan::SubTopology;
 use crate::record::{Fetched, Offset, Partition, TopicPartition};
+use crate::runtime::fault::Fault;
+use crate::runtime::task::collector::Collector;
+use crate::runtime::task::dead_letters::{DeadLetters, Undecoded};
+use crate::runtime::task::input::{Input, Part, Rows};
+use crate::runtime::task::merge_queue::Ordered;
+use crate::runtime::task::operator::Operator;
+use crate::runtime::task::outbox::Outbox;
+use crate::runtime::task::repartition_codec::Told;
+use crate::runtime::task::round::RoundClock;
 use crate::spec::ErrorPolicy;
-use crate::state::Change;
+use crate::state::StateChange;
 use crate::time::TaskWatermark;
 use std::sync::Arc;
 
@@ -51,7 +63,7 @@ pub struct TaskCommit {
     /// Outputs and dead letters.
     pub appends: Vec<Append>,
     /// State changes by step.
-    pub changes: Vec<(String, Vec<Change>)>,
+    pub changes: Vec<(String, Vec<StateChange>)>,
     /// The next offset to read of each input, where one is known.
     pub offsets: Vec<(TopicPartition, Offset)>,
     /// Counters and watermark.
@@ -98,7 +110,7 @@ pub struct Task {
 }
 
 impl Task {
-    pub(super) fn new(
+    pub(in crate::runtime) fn new(
         id: TaskId,
         plan: Arc<SubTopology>,
         inputs: Vec<Input>,
@@ -177,7 +189,7 @@ impl Task {
     }
 
     /// Says that an input has no partition for this task: it holds nothing back.
-    pub(super) fn absent(&mut self, input: usize) {
+    pub(in crate::runtime) fn absent(&mut self, input: usize) {
         let slots = self.inputs[input].slots.clone();
         self.time.inputs[slots].iter_mut().for_each(|w| w.idle = true);
         self.absent[input] = true;
@@ -302,7 +314,7 @@ impl Task {
 
     /// Takes note of how far its partitions were looked at, past the last record that it was given; where they
     /// end there, all of it was worked off.
-    pub(super) fn looked(&mut self, at: &[(TopicPartition, Offset)], ended: bool) -> &mut Self {
+    pub(in crate::runtime) fn looked(&mut self, at: &[(TopicPartition, Offset)], ended: bool) -> &mut Self {
         for (at, offset) in at.iter().filter(|_| ended || self.ordered.is_none()) {
             let input = self.plan.inputs.iter().position(|i| *i.topic() == at.topic);
             for slot in input.into_iter().flat_map(|i| self.inputs[i].slots.clone()) {

@@ -2,14 +2,14 @@
 //!
 //! Separate from how rounds come about: read in order of arrival, merged, or made by time alone.
 
-use super::super::collector::{Collector, DeadRow};
-use super::super::dead::{Undecoded, place};
-use super::super::fault::Fault;
-use super::super::round::{Round, RoundClock};
 use super::Task;
 use crate::metrics::Counters;
 use crate::plan::{Feed, NodePlan, Op};
 use crate::record::{Batch, Fetched};
+use crate::runtime::fault::Fault;
+use crate::runtime::task::collector::{Collector, DeadRow};
+use crate::runtime::task::dead_letters::{Undecoded, place};
+use crate::runtime::task::round::{Round, RoundClock};
 use crate::spec::ErrorPolicy;
 
 impl Task {

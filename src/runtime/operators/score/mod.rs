@@ -8,12 +8,13 @@ mod fit;
 pub(crate) use fit::bind;
 
 use super::project::project;
-use super::{Operator, Round, evaluate};
 use crate::metrics::{Latency, ModelUse};
 use crate::models::{ServedModel, UNIFORM};
 use crate::plan::{ModelChoice, Port, ScorePlan};
 use crate::record::{BadRow, Batch, Headers, HeadersBuilder};
-use crate::runtime::models::Models;
+use crate::runtime::operators::models::Models;
+use crate::runtime::task::operator::{Operator, evaluate};
+use crate::runtime::task::round::Round;
 use crate::runtime::{Collector, Fault};
 use crate::spec::WhenMissing;
 use arrow_array::cast::AsArray;

@@ -9,12 +9,14 @@ mod open;
 mod view;
 
 use super::project::columns_of;
-use super::{Change, Operator, Round, RoundClock, evaluate};
 use crate::expr::Expr;
 use crate::plan::{Port, WindowPlan};
 use crate::record::{BadRow, Batch, Meta, Origins, TopicPartition};
+use crate::runtime::task::operator::{Operator, evaluate};
+use crate::runtime::task::round::{Round, RoundClock};
 use crate::runtime::{Collector, Fault};
-use crate::state::{MemoryStore, Rows, Size, Store};
+use crate::state::StateChange;
+use crate::state::{MemoryStore, StateEntries, StateSize, Store};
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, TimestampMillisecondArray, UInt32Array};
 use arrow_select::take::take;
 use open::{Layout, Open, end_of, prefix};
@@ -196,7 +198,7 @@ impl Operator for Window {
         _clock: &RoundClock,
         _moved: Option<bool>,
         _out: &mut Collector<'_>,
-    ) -> Result<Vec<Change>, Fault> {
+    ) -> Result<Vec<StateChange>, Fault> {
         for (_, open) in std::mem::take(&mut self.open) {
             open.save(&self.layout, &mut self.store)?;
         }
@@ -212,13 +214,13 @@ impl Operator for Window {
         Ok(())
     }
 
-    fn release(&mut self) -> Option<Rows> {
-        Some(self.store.release())
+    fn take_state(&mut self) -> Option<StateEntries> {
+        Some(self.store.take_entries())
     }
 
-    fn size(&self) -> Size {
+    fn size(&self) -> StateSize {
         let fresh: usize = self.open.values().map(Open::fresh).sum();
         let stored = self.store.size();
-        Size { keys: stored.keys + fresh as u64, ..stored }
+        StateSize { keys: stored.keys + fresh as u64, ..stored }
     }
 }

@@ -1,0 +1,6 @@
+//! The commit: what tasks hand over at a barrier becomes one transaction.
+
+pub(in crate::runtime) mod changelog_position;
+pub(in crate::runtime) mod commit_loop;
+pub(in crate::runtime) mod instance_record;
+pub(in crate::runtime) mod trimming;

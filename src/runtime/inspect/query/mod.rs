@@ -1,0 +1,265 @@
+//! Reads the state of a step as it was committed last, from its changelog: the source of `query`.
+//!
+//! Separate from the runs themselves, which it never touches: it joins no group and writes nothing, so it
+//! works from any process and for all instances of a pipeline together. What the rows of state mean, the
+//! operators say. It holds what was asked for, and of a partition never more than its state.
+
+mod error;
+mod key;
+
+pub use error::QueryError;
+
+use crate::formats::keys;
+use crate::log::{Log, partition_of, partitions};
+use crate::plan::{InputPlan, NodePlan, Op, Physical, SubTopology};
+use crate::record::TopicPartition;
+use crate::runtime::operators::{Scan, Window};
+use crate::runtime::read::to_end::read_all;
+use arrow_array::{Array, ArrayRef, BooleanArray, Int32Array, RecordBatch};
+use arrow_schema::{DataType, Field, FieldRef, Schema};
+use arrow_select::concat::concat_batches;
+use arrow_select::filter::filter_record_batch;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+/// What of a state is asked for; nothing is all of it.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    /// Only this key, as record keys are written.
+    pub key: Option<String>,
+    /// Only the windows that hold this moment, epoch milliseconds.
+    pub holds: Option<i64>,
+    /// Only windows that begin at or after this moment.
+    pub from: Option<i64>,
+    /// Only windows that begin before this moment.
+    pub to: Option<i64>,
+    /// At most so many rows, the first in order.
+    pub limit: Option<usize>,
+}
+
+/// State, as its step would emit it.
+#[derive(Debug)]
+pub struct Answer {
+    /// The rows: by the end of their window, where they have one, then by key.
+    pub rows: RecordBatch,
+    /// Rows that could not be computed, and why.
+    pub bad: Vec<String>,
+}
+
+/// Rows of state by their key; one that several partitions hold is there for each.
+type Held = BTreeMap<(Vec<u8>, u32), Vec<u8>>;
+
+/// An operator that reads its own rows.
+enum Reading {
+    Window(Box<Window>),
+    Scan(Scan),
+}
+
+/// Which rows of state are wanted, by their keys.
+struct Wanted {
+    /// The ends of windows.
+    ends: Option<std::ops::RangeInclusive<i64>>,
+    /// A group.
+    group: Option<Vec<u8>>,
+}
+
+/// What was committed last of the state of a step.
+///
+/// # Errors
+/// Where the step has no such state, what is asked for does not fit it, or it cannot be read.
+pub fn query(log: &dyn Log, plan: &Physical, step: &str, ask: &Selection) -> Result<Answer, QueryError> {
+    let (sub, node) = find(plan, step)?;
+    let reading = Reading::of(node)?;
+    let mut wanted = Wanted { ends: reading.ends(step, ask)?, group: None };
+    let topic = plan.state_topic(step);
+    let Some(info) = log.topics(Some(&topic))?.pop() else {
+        let (pipeline, step) = (plan.name.clone(), step.to_owned());
+        return Err(QueryError::NeverRan { pipeline, step, topic, log: log.name() });
+    };
+    let mut order = partitions(&info);
+    if let Some(text) = &ask.key {
+        let by = columns(step, text, &reading.by())?;
+        wanted.group = Some(reading.group(&by)?);
+        first(&mut order, &keys(&by));
+    }
+    // Whoever writes a source decides where its keys are; what was sent by key is where the key belongs.
+    let known = sub.inputs.iter().all(|i| matches!(i, InputPlan::Repartition(_)));
+    let mut held = Held::new();
+    for at in &order {
+        held.extend(read(log, at, &wanted)?);
+        while ask.limit.is_some_and(|limit| held.len() > limit) {
+            held.pop_last();
+        }
+        if wanted.group.is_some() && (known || !held.is_empty()) {
+            break;
+        }
+    }
+    reading.answer(&held)
+}
+
+fn find<'a>(plan: &'a Physical, step: &str) -> Result<(&'a SubTopology, &'a NodePlan), QueryError> {
+    let nodes = || plan.subs.iter().flat_map(|s| s.nodes.iter().map(move |n| (s, n)));
+    let of_user = |op: &Op| !matches!(op, Op::Sink(_) | Op::Repartition(_));
+    let names = |which: &dyn Fn(&Op) -> bool| {
+        nodes().filter(|(_, n)| which(&n.op)).map(|(_, n)| n.name.clone()).collect::<Vec<_>>()
+    };
+    let stateful = names(&Op::stateful);
+    match nodes().find(|(_, n)| n.name == step && of_user(&n.op)) {
+        Some((sub, node)) if node.op.stateful() => Ok((sub, node)),
+        Some((_, node)) => Err(QueryError::Stateless { step: step.into(), kind: node.op.kind(), stateful }),
+        None => {
+            let (pipeline, step, known) = (plan.name.clone(), step.to_owned(), names(&of_user));
+            Err(QueryError::UnknownStep { pipeline, step, known, stateful })
+        }
+    }
+}
+
+fn columns(step: &str, text: &str, by: &[FieldRef]) -> Result<Vec<ArrayRef>, QueryError> {
+    if by.is_empty() {
+        return Err(QueryError::NoKey(step.into()));
+    }
+    key::columns(text, by).map_err(|reason| QueryError::WrongKey {
+        key: text.into(),
+        step: step.into(),
+        by: by.iter().map(|f| f.name().clone()).collect(),
+        reason,
+    })
+}
+
+/// The partition of a key before the others.
+fn first(order: &mut [TopicPartition], key: &arrow_array::BinaryArray) {
+    let count = u32::try_from(order.len()).unwrap_or(u32::MAX);
+    // Rows without a key are a group too: they meet in partition 0.
+    let own = if key.is_null(0) { 0 } else { partition_of(key.value(0), count).0 };
+    order.sort_by_key(|at| at.partition.0 != own);
+}
+
+/// The wanted rows of one partition, as they are at its end.
+fn read(log: &dyn Log, at: &TopicPartition, wanted: &Wanted) -> Result<Held, QueryError> {
+    let mut held = Held::new();
+    // Whoever asks waits for the answer for as long as they like.
+    read_all(log, at, &AtomicBool::new(false), |fetched| {
+        let records = &fetched.records;
+        for row in (0..records.len()).filter(|r| records.keys.is_valid(*r)) {
+            let key = records.keys.value(row);
+            if !wanted.is(key) {
+                continue;
+            }
+            let key = (key.to_vec(), at.partition.0);
+            match records.values.is_valid(row) {
+                true => drop(held.insert(key, records.values.value(row).to_vec())),
+                false => drop(held.remove(&key)),
+            }
+        }
+        Ok(())
+    })?;
+    Ok(held)
+}
+
+impl Wanted {
+    fn is(&self, key: &[u8]) -> bool {
+        let of_window =
+            |ends: &std::ops::RangeInclusive<i64>| Window::end_of(key).is_some_and(|end| ends.contains(&end));
+        let group = if self.ends.is_some() { key.get(8..).unwrap_or_default() } else { key };
+        self.ends.as_ref().is_none_or(of_window) && self.group.as_ref().is_none_or(|g| g == group)
+    }
+}
+
+impl Reading {
+    fn of(node: &NodePlan) -> Result<Self, QueryError> {
+        let origin = || TopicPartition::new(node.name.as_str(), 0);
+        match node.op.clone() {
+            Op::Window(plan) => Ok(Self::Window(Box::new(Window::new(plan, origin())?))),
+            Op::Scan(plan) => Ok(Self::Scan(Scan::new(plan)?)),
+            other => Err(QueryError::Foreign { step: node.name.clone(), kind: other.kind() }),
+        }
+    }
+
+    /// The columns of the key.
+    fn by(&self) -> Vec<FieldRef> {
+        match self {
+            Self::Window(window) => window.by().to_vec(),
+            Self::Scan(scan) => scan.by(),
+        }
+    }
+
+    /// A group as the keys of state name it.
+    fn group(&self, by: &[ArrayRef]) -> Result<Vec<u8>, QueryError> {
+        Ok(match self {
+            Self::Window(window) => window.group(by)?,
+            Self::Scan(scan) => scan.group(by)?,
+        })
+    }
+
+    /// The ends of the windows that are asked for; a scan has none.
+    fn ends(&self, step: &str, ask: &Selection) -> Result<Option<std::ops::RangeInclusive<i64>>, QueryError> {
+        match self {
+            Self::Window(window) => Ok(Some(window.ends(ask.holds, ask.from, ask.to))),
+            Self::Scan(_) if ask.holds.or(ask.from).or(ask.to).is_some() => Err(QueryError::NoWindows(step.into())),
+            Self::Scan(_) => Ok(None),
+        }
+    }
+
+    fn answer(&self, held: &Held) -> Result<Answer, QueryError> {
+        let rows: Vec<(&[u8], &[u8])> = held.iter().map(|((k, _), v)| (k.as_slice(), v.as_slice())).collect();
+        match self {
+            Self::Window(window) => {
+                let (mut parts, mut bad) = (Vec::new(), Vec::new());
+                for (columns, faults) in window.results(&rows)? {
+                    let good: BooleanArray =
+                        (0..columns.num_rows()).map(|r| Some(!faults.iter().any(|b| b.row == r))).collect();
+                    parts.push(filter_record_batch(&columns, &good).map_err(QueryError::internal)?);
+                    bad.extend(faults.into_iter().map(|b| b.error));
+                }
+                let rows = concat_batches(window.schema(), &parts).map_err(QueryError::internal)?;
+                Ok(Answer { rows, bad })
+            }
+            Self::Scan(scan) => {
+                let rows = scan.results(&rows)?;
+                // One fold a partition: only the partition tells them apart.
+                let partition =
+                    scan.by().is_empty().then(|| held.keys().map(|(_, p)| i32::try_from(*p).ok()).collect());
+                let rows = partition.map_or(Ok(rows.clone()), |p| with_partition(&rows, p))?;
+                Ok(Answer { rows, bad: Vec::new() })
+            }
+        }
+    }
+}
+
+fn with_partition(rows: &RecordBatch, partition: Int32Array) -> Result<RecordBatch, QueryError> {
+    let schema = rows.schema();
+    let field = Arc::new(Field::new("_partition", DataType::Int32, true));
+    let fields: Vec<FieldRef> = std::iter::once(field).chain(schema.fields().iter().cloned()).collect();
+    let columns = std::iter::once(Arc::new(partition) as ArrayRef).chain(rows.columns().iter().cloned());
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns.collect()).map_err(QueryError::internal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow_array::BinaryArray;
+
+    #[test]
+    fn the_partition_of_a_key_is_read_before_the_others() {
+        let order = |key: Option<&[u8]>| {
+            let mut order: Vec<_> = (0..4).map(|p| TopicPartition::new("p.w.state", p)).collect();
+            first(&mut order, &BinaryArray::from(vec![key]));
+            order.iter().map(|at| at.partition.0).collect::<Vec<_>>()
+        };
+        // Kafka's own test of its hash says that the one of `foobar` is -790332482.
+        let foobar = u32::try_from((-790_332_482_i64 & 0x7fff_ffff) % 4).unwrap_or(9);
+        assert_eq!(foobar, 2);
+        assert_eq!(order(Some(b"foobar")), [2, 0, 1, 3]);
+        assert_eq!(order(None), [0, 1, 2, 3]);
+    }
+
+    #[test]
+    fn rows_are_chosen_by_window_and_by_group() {
+        let key = |end: i64, group: &[u8]| [&(end.cast_unsigned() ^ (1 << 63)).to_be_bytes(), group].concat();
+        let wanted = Wanted { ends: Some(60..=120), group: Some(b"g".to_vec()) };
+        let is = [key(60, b"g"), key(120, b"g"), key(121, b"g"), key(59, b"g"), key(60, b"h"), b"floor".to_vec()];
+        assert_eq!(is.map(|k| wanted.is(&k)), [true, true, false, false, false, false]);
+        assert!(Wanted { ends: None, group: Some(b"long group".to_vec()) }.is(b"long group"));
+    }
+}

@@ -1,0 +1,225 @@
+//! Standby copies: the state of tasks that other instances run, kept up to date here, so that taking one of
+//! them over needs no long reading.
+//!
+//! Separate from tasks: a copy has no operators and commits nothing. Which partitions an instance stands by
+//! for follows from those that it has: the next ones after them, as many again for each copy that is wanted,
+//! so that nobody needs to agree with anybody.
+
+use crate::log::{FetchLimit, Log, Recovery, Start, partitions, topic};
+use crate::plan::Physical;
+use crate::record::{Offset, TopicPartition};
+use crate::runtime::commit::changelog_position::Mark;
+use crate::runtime::fault::Fault;
+use crate::runtime::recovery::state_copies::{Copies, Copy};
+use crate::time::Clock;
+use arrow_array::Array;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// How long to wait for changes before it is looked whether to end.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// How often it is looked where changelogs end, milliseconds.
+const LOOK: i64 = 60_000;
+
+/// The partitions of each sub-topology's tasks that are this instance's.
+pub(in crate::runtime) type Own = BTreeMap<u32, BTreeSet<u32>>;
+
+/// The partitions to stand by for, of `count`, with so many copies wanted of each.
+fn wanted(copies: u32, count: u32, own: &BTreeSet<u32>) -> BTreeSet<u32> {
+    // Who has nothing to do can stand by for all.
+    let Some(last) = own.last() else { return (0..count).collect() };
+    let some = u32::try_from(own.len()).unwrap_or(u32::MAX).saturating_mul(copies).min(count);
+    (1..=some).map(|i| (last + i) % count).filter(|p| !own.contains(p)).collect()
+}
+
+/// Keeps copies until it is over.
+pub(in crate::runtime) fn follow(
+    log: &dyn Log,
+    plan: &Physical,
+    copies: &Copies,
+    own: &Own,
+    clock: &dyn Clock,
+    over: &AtomicBool,
+) {
+    loop {
+        match keep(log, plan, copies, own, clock, over) {
+            Ok(Ended::Over) => return,
+            Ok(Ended::Old) => tracing::debug!("a standby copy has grown too old, and is made anew"),
+            Err(fault) => {
+                let until = "until the group assigns partitions anew";
+                return tracing::warn!("standby copies are not kept up to date {until}: {fault}");
+            }
+        }
+    }
+}
+
+/// Why copies are not followed any longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ended {
+    Over,
+    /// One has fallen so far behind that it may have missed deletions.
+    Old,
+}
+
+fn keep(
+    log: &dyn Log,
+    plan: &Physical,
+    copies: &Copies,
+    own: &Own,
+    clock: &dyn Clock,
+    over: &AtomicBool,
+) -> Result<Ended, Fault> {
+    let now = clock.now();
+    let mut held: BTreeMap<TopicPartition, Copy> = BTreeMap::new();
+    for sub in &plan.subs {
+        for node in sub.nodes.iter().filter(|n| n.op.stateful()) {
+            let info = topic(log, &plan.state_topic(&node.name))?;
+            let count = u32::try_from(info.partitions.len()).unwrap_or(u32::MAX);
+            let stand_by = wanted(plan.standby, count, own.get(&sub.id.0).unwrap_or(&BTreeSet::new()));
+            for at in partitions(&info).into_iter().filter(|at| stand_by.contains(&at.partition.0)) {
+                let bounds = info.partitions[at.partition.0 as usize];
+                let known = copies.take(&at, &info.id, now);
+                let copy = known.filter(|c| (bounds.earliest..=bounds.end).contains(&c.mark.next));
+                let fresh = || Copy { mark: Mark::new(&info.id, bounds.earliest, now), rows: BTreeMap::new() };
+                held.insert(at, copy.unwrap_or_else(fresh));
+            }
+        }
+    }
+    copies.forget();
+    let outcome = read(log, &mut held, clock, over);
+    held.into_iter().for_each(|(at, copy)| copies.put(at, copy));
+    outcome
+}
+
+fn read(
+    log: &dyn Log,
+    held: &mut BTreeMap<TopicPartition, Copy>,
+    clock: &dyn Clock,
+    over: &AtomicBool,
+) -> Result<Ended, Fault> {
+    if held.is_empty() {
+        return Ok(Ended::Over);
+    }
+    let mut starts = Vec::new();
+    for (at, copy) in &*held {
+        starts.push((at.clone(), log.resolve(at, Start::At(copy.mark.next))?));
+    }
+    let mut reader = log.reader(&starts)?;
+    let (mut ends, mut looked) = (BTreeMap::new(), None);
+    while !over.load(Ordering::Relaxed) {
+        let now = clock.now();
+        if looked.is_none_or(|at| now.saturating_sub(at) >= LOOK) {
+            // Before anything more is read: whoever was asleep must not take what is left for all there was.
+            if !held.values().all(|copy| copy.mark.is_fresh(now)) {
+                return Ok(Ended::Old);
+            }
+            (ends, looked) = (now_ends(log, held)?, Some(now));
+        }
+        if let Some(fetched) = reader.poll(FetchLimit::default(), PATIENCE)?
+            && let Some(copy) = held.get_mut(&*fetched.origin)
+        {
+            let records = &fetched.records;
+            for row in (0..records.len()).filter(|r| records.keys.is_valid(*r)) {
+                let key = records.keys.value(row).to_vec();
+                match records.values.is_valid(row) {
+                    true => drop(copy.rows.insert(key, records.values.value(row).to_vec())),
+                    false => drop(copy.rows.remove(&key)),
+                }
+            }
+        }
+        for (at, next) in reader.positions() {
+            if let Some(copy) = held.get_mut(&at) {
+                copy.mark.next = copy.mark.next.max(next);
+                if let (Some(end), Some(looked)) = (ends.get(&at), looked)
+                    && copy.mark.next >= *end
+                {
+                    copy.mark.at = looked;
+                }
+            }
+        }
+    }
+    Ok(Ended::Over)
+}
+
+/// Where the changelogs end now; none where the backplane is away, so that it is looked again later.
+fn now_ends(log: &dyn Log, of: &BTreeMap<TopicPartition, Copy>) -> Result<BTreeMap<TopicPartition, Offset>, Fault> {
+    let names: BTreeSet<&str> = of.keys().map(|at| &*at.topic).collect();
+    let mut ends = BTreeMap::new();
+    for name in names {
+        match topic(log, name) {
+            Ok(info) => ends.extend(partitions(&info).into_iter().zip(info.partitions.iter().map(|p| p.end))),
+            Err(e) if e.recovery() == Recovery::Retry => tracing::debug!("{e}"),
+            Err(e) => return Err(e.into()),
+        }
+    }
+    Ok(ends)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::log::embedded::EmbeddedLog;
+    use crate::log::{Append, TopicConfig};
+    use crate::record::RecordsBuilder;
+    use crate::time::VirtualClock;
+    use std::sync::Arc;
+
+    const HOUR: i64 = 60 * 60 * 1_000;
+
+    /// A clock that goes on by a time whenever it is asked, and ends what it is asked for.
+    struct Leaping {
+        clock: VirtualClock,
+        by: i64,
+        asked: std::sync::atomic::AtomicI64,
+        over: Arc<AtomicBool>,
+    }
+
+    impl Clock for Leaping {
+        fn now(&self) -> i64 {
+            let asked = self.asked.fetch_add(1, Ordering::Relaxed);
+            self.over.store(asked > 0, Ordering::Relaxed);
+            self.clock.now() + asked * self.by
+        }
+    }
+
+    #[test]
+    fn a_copy_is_as_old_as_the_end_that_it_has_reached_and_begun_anew_where_that_is_too_old() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = EmbeddedLog::open(folder.path()).unwrap();
+        log.create_topic("s", &TopicConfig { partitions: 1, compacted: true, ..TopicConfig::default() }).unwrap();
+        let at = TopicPartition::new("s", 0);
+        let mut records = RecordsBuilder::default();
+        records.push(Some(b"k"), Some(b"v"), 0);
+        log.appender().unwrap().append(&[Append { to: at.clone(), records: records.finish() }]).unwrap();
+        let read = |from: i64, by: i64| {
+            let over = Arc::new(AtomicBool::new(false));
+            let clock = Leaping { clock: VirtualClock::at(100 * HOUR), by, asked: 0.into(), over: over.clone() };
+            let copy = Copy { mark: Mark::new("id", Offset(0), from), rows: BTreeMap::new() };
+            let mut held = BTreeMap::from([(at.clone(), copy)]);
+            let ended = super::read(&log, &mut held, &clock, &over).unwrap();
+            let Copy { mark, rows } = held.remove(&at).unwrap();
+            (ended, mark.next.0, mark.at / HOUR, rows.len())
+        };
+        assert_eq!(read(90 * HOUR, 0), (Ended::Over, 1, 100, 1), "it is current");
+        assert_eq!(read(80 * HOUR, 0), (Ended::Old, 0, 80, 0), "too old from the start");
+        assert_eq!(read(90 * HOUR, 13 * HOUR), (Ended::Old, 1, 100, 1), "asleep for long after it was current");
+    }
+
+    fn next(copies: u32, count: u32, own: &[u32]) -> Vec<u32> {
+        wanted(copies, count, &own.iter().copied().collect()).into_iter().collect()
+    }
+
+    #[test]
+    fn each_partition_has_as_many_copies_as_are_wanted() {
+        assert_eq!(next(1, 6, &[0, 1]), [2, 3]);
+        assert_eq!(next(1, 6, &[2, 3]), [4, 5]);
+        assert_eq!(next(1, 6, &[4, 5]), [0, 1]);
+        assert_eq!(next(2, 6, &[4, 5]), [0, 1, 2, 3]);
+        assert_eq!(next(9, 6, &[4, 5]), [0, 1, 2, 3]);
+        assert_eq!(next(1, 3, &[0, 1, 2]), [0u32; 0]);
+        assert_eq!(next(1, 3, &[]), [0, 1, 2]);
+    }
+}

@@ -1,0 +1,231 @@
+//! Copies of state apart from the tasks that use it: what a task left behind when its partition went to
+//! another instance, what is kept in case that one fails, and what a file holds from the last run.
+//!
+//! Separate from restoring, which starts from a copy where there is one and reads only what came after. A
+//! copy is never the truth: it holds all that its changelog holds before one offset, and what comes after
+//! may be in it already, which changes nothing when it is read again.
+
+use crate::record::{Offset, TopicPartition};
+use crate::runtime::commit::changelog_position::Mark;
+use crate::state::StateEntries;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// First line of a file.
+const MAGIC: &str = "fastdata state 1";
+
+/// What one partition of a changelog comes to.
+#[derive(Debug, PartialEq)]
+pub(in crate::runtime) struct Copy {
+    pub(in crate::runtime) mark: Mark,
+    pub(in crate::runtime) rows: StateEntries,
+}
+
+/// All copies of one run.
+#[derive(Debug, Default)]
+pub(in crate::runtime) struct Copies {
+    held: Mutex<BTreeMap<TopicPartition, Copy>>,
+    folder: Option<PathBuf>,
+}
+
+impl Copies {
+    /// None yet in memory; files are in a folder, where one is given.
+    pub(in crate::runtime) fn new(folder: Option<PathBuf>) -> Self {
+        Self { held: Mutex::default(), folder }
+    }
+
+    fn held(&self) -> std::sync::MutexGuard<'_, BTreeMap<TopicPartition, Copy>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(in crate::runtime) fn put(&self, at: TopicPartition, copy: Copy) {
+        self.held().insert(at, copy);
+    }
+
+    /// The copy of a partition of a topic of this identity, from memory or else from its file; none where it
+    /// is too old.
+    pub(in crate::runtime) fn take(&self, at: &TopicPartition, id: &str, now: i64) -> Option<Copy> {
+        let held = self.held().remove(at);
+        let copy = held.or_else(|| self.folder.as_ref().and_then(|folder| load(&file(folder, at))));
+        copy.filter(|copy| *copy.mark.id == *id && !id.is_empty() && copy.mark.is_fresh(now))
+    }
+
+    /// Gives up what is held in memory: others have these partitions now.
+    pub(in crate::runtime) fn forget(&self) {
+        self.held().clear();
+    }
+
+    /// Writes all that is held to files, so that the next run reads only what comes after.
+    pub(in crate::runtime) fn save(&self, now: i64) {
+        let Some(folder) = &self.folder else { return };
+        let held = self.held();
+        let worth =
+            |Copy { mark, rows }: &Copy| !mark.id.is_empty() && mark.is_fresh(now) && !mark.is_filed(rows.len(), now);
+        for (at, copy) in held.iter().filter(|(_, copy)| worth(copy)) {
+            if let Err(e) = save(folder, &file(folder, at), copy) {
+                tracing::warn!("the state of `{at}` could not be saved in {}: {e}", folder.display());
+            }
+        }
+    }
+}
+
+fn file(folder: &Path, at: &TopicPartition) -> PathBuf {
+    folder.join(format!("{}.{}", at.topic, at.partition))
+}
+
+fn save(folder: &Path, path: &Path, copy: &Copy) -> io::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    // Readers see the old file or the new one, never a part.
+    let draft =
+        path.with_extension(format!("{}.{}", path.extension().unwrap_or_default().display(), std::process::id()));
+    let mut to = Hashing { to: BufWriter::new(std::fs::File::create(&draft)?), hash: Sha256::new() };
+    // The age of a file is that of what it holds, not that of the file.
+    let Mark { id, next, at, .. } = &copy.mark;
+    writeln!(to, "{MAGIC} {id} {next} {at} {}", copy.rows.len())?;
+    for (key, value) in &copy.rows {
+        for bytes in [key, value] {
+            to.write_all(&u32::try_from(bytes.len()).map_err(io::Error::other)?.to_le_bytes())?;
+            to.write_all(bytes)?;
+        }
+    }
+    let digest = to.hash.clone().finalize();
+    to.write_all(&digest)?;
+    let written = to.to.into_inner().map_err(io::IntoInnerError::into_error)?;
+    written.sync_all()?;
+    std::fs::rename(&draft, path)
+}
+
+/// What a file holds; none where it is missing or not whole.
+fn load(path: &Path) -> Option<Copy> {
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return None,
+        Err(e) => {
+            tracing::warn!("{} could not be read: {e}; the state is read from its changelog", path.display());
+            return None;
+        }
+    };
+    let copy = parse(&bytes);
+    if copy.is_none() {
+        tracing::warn!("{} is not whole; the state is read from its changelog", path.display());
+    }
+    copy
+}
+
+fn parse(bytes: &[u8]) -> Option<Copy> {
+    let (body, digest) = bytes.split_at_checked(bytes.len().checked_sub(32)?)?;
+    if Sha256::digest(body).as_slice() != digest {
+        return None;
+    }
+    let end = body.iter().position(|b| *b == b'\n')?;
+    let head = std::str::from_utf8(&body[..end]).ok()?.strip_prefix(MAGIC)?;
+    let mut words = head.split_ascii_whitespace();
+    let id: Arc<str> = words.next()?.into();
+    let mut number = || words.next()?.parse::<i64>().ok();
+    let (next, at, count) = (Offset(number()?), number()?, number()?);
+    let mut rest = &body[end + 1..];
+    let mut piece = || {
+        let (length, after) = rest.split_first_chunk::<4>()?;
+        let (piece, after) = after.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)?;
+        rest = after;
+        Some(piece.to_vec())
+    };
+    let rows: Option<StateEntries> = (0..count).map(|_| Some((piece()?, piece()?))).collect();
+    Some(Copy { mark: Mark { id, next, at, filed: Some((next, at)) }, rows: rows? })
+}
+
+/// Hashes what it writes.
+struct Hashing<W> {
+    to: W,
+    hash: Sha256,
+}
+
+impl<W: Write> Write for Hashing<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let n = self.to.write(bytes)?;
+        self.hash.update(&bytes[..n]);
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::runtime::commit::changelog_position::FRESH;
+
+    fn copy(words: &[(&str, &str)]) -> Copy {
+        let rows = words.iter().map(|(k, v)| (k.as_bytes().to_vec(), v.as_bytes().to_vec())).collect();
+        Copy { mark: Mark::new("one", Offset(7), 1_000), rows }
+    }
+
+    #[test]
+    fn a_file_gives_back_what_was_saved_for_the_same_topic_and_not_for_ever() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = TopicPartition::new("p.step.state", 3);
+        let saved = Copies::new(Some(folder.path().join("state")));
+        saved.put(at.clone(), copy(&[("a", "1"), ("", ""), ("b", "22")]));
+        saved.save(1_500);
+        let fresh = || Copies::new(Some(folder.path().join("state")));
+        let back = fresh().take(&at, "one", 2_000).unwrap();
+        assert_eq!((back.mark.next, back.mark.filed), (Offset(7), Some((Offset(7), 1_000))));
+        assert_eq!(back.rows, copy(&[("a", "1"), ("", ""), ("b", "22")]).rows);
+        assert_eq!(fresh().take(&at, "another", 2_000), None);
+        assert_eq!(fresh().take(&at, "one", 1_001 + FRESH), None);
+        assert_eq!(fresh().take(&TopicPartition::new("p.step.state", 4), "one", 2_000), None);
+    }
+
+    #[test]
+    fn a_copy_in_memory_grows_old_as_a_file_does_and_a_file_is_as_old_as_what_it_holds() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = TopicPartition::new("p.step.state", 3);
+        let copies = Copies::new(Some(folder.path().to_owned()));
+        let taken = |copies: &Copies, now| copies.take(&at, "one", now).is_some();
+        for (now, fresh) in [(999, false), (1_000, true), (1_000 + FRESH, true), (1_001 + FRESH, false)] {
+            copies.put(at.clone(), copy(&[("a", "1")]));
+            assert_eq!(taken(&copies, now), fresh, "at {now}");
+        }
+        copies.put(at.clone(), copy(&[("a", "1")]));
+        copies.save(1_000 + FRESH / 2);
+        let next = || Copies::new(Some(folder.path().to_owned()));
+        assert!(taken(&next(), 1_000 + FRESH));
+        assert!(!taken(&next(), 1_001 + FRESH), "it is older than the file");
+    }
+
+    #[test]
+    fn a_file_is_written_anew_where_much_has_come_since_or_it_grows_old() {
+        let mark = |next, filed| Mark { next: Offset(next), filed, ..Mark::new("one", Offset(0), 0) };
+        assert!(!mark(10, None).is_filed(100, 5));
+        assert!(mark(1_010, Some((Offset(10), 5))).is_filed(100, 5));
+        assert!(!mark(1_011, Some((Offset(10), 5))).is_filed(100, 5));
+        assert!(mark(10_010, Some((Offset(10), 5))).is_filed(100_000, 5));
+        assert!(!mark(10, Some((Offset(10), 5))).is_filed(100, 5 + FRESH / 2));
+    }
+
+    #[test]
+    fn a_file_that_is_torn_or_changed_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = TopicPartition::new("s", 0);
+        let copies = Copies::new(Some(folder.path().to_owned()));
+        copies.put(at.clone(), copy(&[("a", "1"), ("b", "2")]));
+        copies.save(1_000);
+        let path = file(folder.path(), &at);
+        let whole = std::fs::read(&path).unwrap();
+        for cut in 0..whole.len() {
+            assert_eq!(parse(&whole[..cut]), None, "cut at {cut}");
+        }
+        for i in 0..whole.len() {
+            let mut changed = whole.clone();
+            changed[i] ^= 1;
+            assert_eq!(parse(&changed), None, "changed at {i}");
+        }
+        assert!(parse(&whole).is_some());
+    }
+}

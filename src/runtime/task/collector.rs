@@ -1,0 +1,82 @@
+//! Where an operator puts what it makes of a round: rows by output, counts, dead rows, records to write.
+//!
+//! Separate so that operators cannot write a topic or commit by themselves, and cannot forget to count:
+//! the task counts what goes in and out, the operator only says what became of the rest.
+
+use crate::metrics::Counters;
+use crate::plan::Port;
+use crate::record::{BadRow, Batch};
+use crate::runtime::task::outbox::Outbox;
+
+/// A row that could not be handled.
+#[derive(Debug)]
+pub struct DeadRow {
+    /// The row, with its position.
+    pub row: Batch,
+    /// Why.
+    pub error: String,
+    /// The step that gave up on it.
+    pub step: usize,
+}
+
+/// What one operator makes of one round.
+#[derive(Debug)]
+pub struct Collector<'a> {
+    /// Rows by output.
+    pub(in crate::runtime) outputs: Vec<Vec<Batch>>,
+    pub(in crate::runtime) counters: &'a mut Counters,
+    pub(in crate::runtime) dead: &'a mut Vec<DeadRow>,
+    pub(in crate::runtime) outbox: &'a mut Outbox,
+    pub(in crate::runtime) step: usize,
+}
+
+impl Collector<'_> {
+    /// Hands rows to the steps that read this output.
+    pub fn emit(&mut self, port: Port, batch: Batch) {
+        if !batch.is_empty() {
+            self.outputs[port.0].push(batch);
+        }
+    }
+
+    /// Rows turned away.
+    pub fn filtered(&mut self, rows: usize) {
+        self.counters.filtered += rows as u64;
+    }
+
+    /// Rows taken into state.
+    pub fn absorbed(&mut self, rows: usize) {
+        self.counters.absorbed += rows as u64;
+    }
+
+    /// Rows that the operator made itself.
+    pub fn created(&mut self, rows: usize) {
+        self.counters.created += rows as u64;
+    }
+
+    /// Rows that became records of a topic.
+    pub fn written(&mut self, rows: usize) {
+        self.counters.written += rows as u64;
+    }
+
+    /// Gives up on some rows; returns the rows that are left.
+    #[must_use]
+    pub fn without_bad(&mut self, batch: Batch, bad: &[BadRow]) -> Batch {
+        if bad.is_empty() {
+            return batch;
+        }
+        let mut good = vec![true; batch.len()];
+        for b in bad {
+            if std::mem::replace(&mut good[b.row], false) {
+                let row = batch.take(&[u32::try_from(b.row).unwrap_or(u32::MAX)].to_vec().into());
+                self.dead.push(DeadRow { row, error: b.error.clone(), step: self.step });
+                self.counters.dead += 1;
+            }
+        }
+        batch.filter(&good.into())
+    }
+
+    /// The records to be committed with this round.
+    pub fn outbox(&mut self) -> &mut Outbox {
+        self.outbox
+    }
+}

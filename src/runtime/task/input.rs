@@ -1,0 +1,232 @@
+//! From records as read to rows: decoding, event time, and how rows move the watermark.
+//!
+//! Separate from tasks because a source and the reading end of a repartition differ only here. A record
+//! that cannot be decoded never moves the watermark.
+
+use crate::formats::Decoder;
+use crate::plan::{InputPlan, SourcePlan};
+use crate::record::{BadRow, Batch, Fetched, Meta, Origins};
+use crate::runtime::fault::Fault;
+use crate::runtime::task::repartition_codec::{RepartitionCodec, Sent, Told};
+use crate::time::{TaskWatermark, millis};
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{Array, BooleanArray};
+use arrow_buffer::ScalarBuffer;
+use arrow_cast::cast;
+use arrow_schema::DataType;
+use std::ops::Range;
+
+/// One input of a task.
+pub(in crate::runtime) struct Input {
+    kind: Kind,
+    /// Its slots in the task's watermark: one for a source, one a sender for a repartition.
+    pub(in crate::runtime) slots: Range<usize>,
+}
+
+enum Kind {
+    Source { plan: SourcePlan, decoder: Box<dyn Decoder> },
+    Repartition(RepartitionCodec),
+}
+
+/// What was made of a fetch, in the order of the log.
+#[derive(Debug, Default)]
+pub(in crate::runtime) struct Decoded {
+    pub(in crate::runtime) parts: Vec<Part>,
+    /// Rows of the fetch that could not be decoded.
+    pub(in crate::runtime) bad: Vec<BadRow>,
+}
+
+/// A part of what was read.
+#[derive(Debug)]
+pub(in crate::runtime) enum Part {
+    /// Rows for the operators.
+    Rows(Rows),
+    /// A sender says how far it has come.
+    Time { slot: usize, offset: i64, told: Told },
+}
+
+/// Rows with the slot of the task's watermark that each belongs to.
+#[derive(Debug)]
+pub(in crate::runtime) struct Rows {
+    pub(in crate::runtime) batch: Batch,
+    /// Neighbours of one slot together: the slot and how many rows.
+    pub(in crate::runtime) runs: Vec<(usize, usize)>,
+    /// The offset of each row's record in the topic that was read.
+    pub(in crate::runtime) offsets: ScalarBuffer<i64>,
+}
+
+impl Rows {
+    fn new(batch: Batch, slots: impl Iterator<Item = usize>, offsets: ScalarBuffer<i64>) -> Self {
+        let mut runs: Vec<(usize, usize)> = Vec::new();
+        for slot in slots {
+            match runs.last_mut() {
+                Some((last, rows)) if *last == slot => *rows += 1,
+                _ => runs.push((slot, 1)),
+            }
+        }
+        Self { batch, runs, offsets }
+    }
+
+    /// Without the rows that were read already, slot by slot.
+    pub(in crate::runtime) fn unread(self, next: &[i64]) -> Self {
+        let first = self.offsets.first().copied().unwrap_or(i64::MAX);
+        if self.runs.iter().all(|(slot, _)| next[*slot] <= first) {
+            return self;
+        }
+        let slots: Vec<usize> = self.runs.iter().flat_map(|(s, n)| std::iter::repeat_n(*s, *n)).collect();
+        let fresh: Vec<bool> = slots.iter().zip(self.offsets.iter()).map(|(s, o)| *o >= next[*s]).collect();
+        let kept = |i: &usize| fresh[*i];
+        let rows: Vec<usize> = (0..slots.len()).filter(kept).collect();
+        let offsets = rows.iter().map(|r| self.offsets[*r]).collect();
+        Self::new(self.batch.filter(&fresh.clone().into()), rows.iter().map(|r| slots[*r]), offsets)
+    }
+}
+
+impl Input {
+    pub(in crate::runtime) fn new(plan: &InputPlan, slots: Range<usize>) -> Result<Self, Fault> {
+        let kind = match plan {
+            InputPlan::Source(s) => {
+                let decoder = s.format.decoder(&s.schema).map_err(Fault::internal)?;
+                Kind::Source { plan: s.clone(), decoder }
+            }
+            InputPlan::Repartition(r) => Kind::Repartition(RepartitionCodec::new(r.schema.clone())?),
+        };
+        Ok(Self { kind, slots })
+    }
+
+    /// How long the input may be silent before it holds nothing back, milliseconds.
+    pub(in crate::runtime) fn idle_after(&self) -> Option<i64> {
+        match &self.kind {
+            Kind::Source { plan, .. } => plan.watermark.idle.map(millis),
+            // Senders say themselves when they are idle.
+            Kind::Repartition(_) => None,
+        }
+    }
+
+    /// The sender of a slot and how many there are, where it has any.
+    pub(in crate::runtime) fn sender(&self, slot: usize) -> Option<(i32, i32)> {
+        match &self.kind {
+            Kind::Source { .. } => None,
+            Kind::Repartition(_) => {
+                Some((i32::try_from(slot - self.slots.start).ok()?, i32::try_from(self.slots.len()).ok()?))
+            }
+        }
+    }
+
+    pub(in crate::runtime) fn decode(&mut self, fetched: &Fetched, now: i64) -> Result<Decoded, Fault> {
+        match &mut self.kind {
+            Kind::Source { plan, decoder } => Ok(source(plan, decoder.as_mut(), fetched, self.slots.start, now)),
+            Kind::Repartition(codec) => repartitioned(codec, fetched, &self.slots),
+        }
+    }
+
+    /// Lets rows of one slot move time; adds the task's watermark at each.
+    pub(in crate::runtime) fn pass(
+        &self,
+        time: &mut TaskWatermark,
+        slot: usize,
+        batch: &Batch,
+        rows: Range<usize>,
+        in_force: &mut Vec<i64>,
+    ) {
+        match &self.kind {
+            Kind::Source { plan, .. } => {
+                let delay = millis(plan.watermark.delay);
+                time.observe_into(slot, &batch.meta.event_times[rows], delay, in_force);
+            }
+            Kind::Repartition(_) => time.raise_into(slot, &batch.meta.watermarks[rows], in_force),
+        }
+    }
+
+    /// The watermark that decides what is late: the task's; of repartitioned rows also the one they bring,
+    /// as what was late upstream is late here. (The task's is ahead of theirs only where their sender was
+    /// idle and time went on without it.)
+    pub(in crate::runtime) fn lateness(&self, rows: &Meta, in_force: &[i64]) -> ScalarBuffer<i64> {
+        match &self.kind {
+            Kind::Source { .. } => in_force.to_vec().into(),
+            Kind::Repartition(_) => rows.watermarks.iter().zip(in_force).map(|(own, task)| *own.max(task)).collect(),
+        }
+    }
+}
+
+fn source(plan: &SourcePlan, decoder: &mut dyn Decoder, fetched: &Fetched, slot: usize, now: i64) -> Decoded {
+    let records = &fetched.records;
+    let mut decoded = decoder.decode(&records.values);
+    let all = Meta {
+        origins: Origins::one(fetched.origin.clone()),
+        order: fetched.offsets.clone(),
+        offsets: fetched.offsets.clone(),
+        timestamps: records.timestamps.clone(),
+        event_times: records.timestamps.clone(),
+        watermarks: records.timestamps.clone(),
+        keys: records.keys.clone(),
+        headers: records.headers.clone(),
+    };
+    // Row of the batch to row of the fetch.
+    let mut rows: Vec<usize> = Vec::new();
+    let meta = if decoded.bad.is_empty() {
+        all
+    } else {
+        let bad: Vec<usize> = decoded.bad.iter().map(|b| b.row).collect();
+        rows = (0..records.len()).filter(|r| bad.binary_search(r).is_err()).collect();
+        all.take(&rows.iter().map(|r| u32::try_from(*r).unwrap_or(u32::MAX)).collect())
+    };
+    let mut batch = Batch { columns: decoded.columns, meta };
+    let mut wrong: Vec<BadRow> = Vec::new();
+    if let Some(expr) = &plan.event_time {
+        let evaluated = expr.evaluate(&batch);
+        wrong = evaluated.bad;
+        let times = cast(&evaluated.array, &DataType::Int64).expect("event time is a timestamp or a bigint by plan");
+        let times = times.as_primitive::<Int64Type>();
+        for row in (0..times.len()).filter(|r| times.is_null(*r)) {
+            if !wrong.iter().any(|b| b.row == row) {
+                wrong.push(BadRow { row, error: format!("the event time `{}` is null", expr.sql()) });
+            }
+        }
+        batch.meta.event_times = times.values().clone();
+    }
+    if let Some(ahead) = plan.watermark.max_ahead {
+        let latest = now.saturating_add(millis(ahead));
+        for (row, t) in batch.meta.event_times.iter().enumerate().filter(|(_, t)| **t > latest) {
+            if !wrong.iter().any(|b| b.row == row) {
+                let (t, ahead) = (crate::time::rfc3339(*t), humantime::format_duration(ahead));
+                wrong.push(BadRow { row, error: format!("the event time {t} is more than {ahead} in the future") });
+            }
+        }
+    }
+    if !wrong.is_empty() {
+        let mut good = vec![true; batch.len()];
+        wrong.iter().for_each(|b| good[b.row] = false);
+        batch = batch.filter(&BooleanArray::from(good));
+        let of_fetch = |row: usize| rows.get(row).copied().unwrap_or(row);
+        decoded.bad.extend(wrong.into_iter().map(|b| BadRow { row: of_fetch(b.row), error: b.error }));
+        decoded.bad.sort_by_key(|b| b.row);
+    }
+    let offsets = batch.meta.offsets.clone();
+    let runs = if batch.is_empty() { Vec::new() } else { vec![(slot, batch.len())] };
+    Decoded { parts: vec![Part::Rows(Rows { batch, runs, offsets })], bad: decoded.bad }
+}
+
+fn repartitioned(codec: &RepartitionCodec, fetched: &Fetched, slots: &Range<usize>) -> Result<Decoded, Fault> {
+    let slot = |sender: i32| {
+        let slot = usize::try_from(sender).ok().map(|s| slots.start + s).filter(|s| slots.contains(s));
+        slot.ok_or_else(|| Fault::Fatal(format!(
+            "topic `{}` holds records of task {sender}, but its sender has {} partitions now; delete the topic, or go back to the old number",
+            fetched.origin.topic,
+            slots.len()
+        )))
+    };
+    let part = |sent| match sent {
+        Sent::Rows { senders, records, batch } => {
+            let of = senders.iter().map(|s| slot(*s)).collect::<Result<Vec<usize>, Fault>>()?;
+            let offsets = fetched.offsets.slice(records.start, records.len());
+            Ok(Part::Rows(Rows::new(batch, of.into_iter(), offsets)))
+        }
+        Sent::Time { sender, record, told } => {
+            Ok(Part::Time { slot: slot(sender)?, offset: fetched.offsets[record], told })
+        }
+    };
+    let parts = codec.decode(&fetched.records)?.into_iter().map(part).collect::<Result<Vec<_>, Fault>>()?;
+    Ok(Decoded { parts, bad: Vec::new() })
+}

@@ -1,0 +1,80 @@
+//! What a task takes back when it begins and leaves behind when it ends: progress, positions, state.
+//!
+//! Separate from its work, as nothing here happens while records flow.
+
+use super::Task;
+use crate::metrics::TaskProgress;
+use crate::record::{Offset, TopicPartition};
+use crate::runtime::Fault;
+use crate::state::StateEntries;
+
+impl Task {
+    /// Takes back the progress that was committed last.
+    ///
+    /// # Errors
+    /// Where it is that of another plan.
+    pub fn restore_progress(&mut self, progress: TaskProgress) -> Result<(), Fault> {
+        if progress.watermark.inputs.len() != self.time.inputs.len() {
+            let (was, is) = (progress.watermark.inputs.len(), self.time.inputs.len());
+            return Err(Fault::Fatal(format!(
+                "task {} was committed with {was} input partitions and has {is} now; start over with `--from earliest`",
+                self.id
+            )));
+        }
+        self.time = progress.watermark.clone();
+        self.told = Some((self.time.now(), self.time.idle()));
+        // Counters of another set of steps would not add up with those of this one: they begin anew.
+        let same = progress.steps.iter().map(|s| &s.name).eq(self.progress.steps.iter().map(|s| &s.name));
+        for (input, own) in self.progress.inputs.iter_mut().zip(&self.inputs) {
+            if let Some(was) = progress.inputs.iter().find(|i| i.name == input.name) {
+                input.clone_from(was);
+                for (sender, slot) in own.slots.clone().enumerate() {
+                    self.next[slot] = was.senders.get(sender).copied().unwrap_or(was.next);
+                }
+                if !same {
+                    (input.read, input.dead, input.copied) = (0, 0, 0);
+                }
+            }
+        }
+        if same {
+            for (step, was) in self.progress.steps.iter_mut().zip(progress.steps) {
+                step.counters = was.counters;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes back one change of a step's state.
+    ///
+    /// # Errors
+    /// Where the step keeps no state of that form.
+    pub fn restore_state(&mut self, step: &str, key: &[u8], value: Option<&[u8]>) -> Result<(), Fault> {
+        let node = self.plan.nodes.iter().position(|n| n.name == step);
+        node.map_or(Ok(()), |n| self.operators[n].restore(key, value))
+    }
+
+    /// Gives away the state of each step that can, as it was at the last barrier.
+    pub(in crate::runtime) fn leave_behind(&mut self) -> Vec<(String, StateEntries)> {
+        let steps = self.plan.nodes.iter().zip(&mut self.operators);
+        steps.filter_map(|(node, operator)| Some((node.name.clone(), operator.take_state()?))).collect()
+    }
+
+    /// Steps with the number of keys that each remembers.
+    pub(in crate::runtime) fn keys(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.plan.nodes.iter().zip(&self.operators).map(|(node, operator)| (node.name.as_str(), operator.size().keys))
+    }
+
+    /// Begins one of its inputs where no position is known; from now on there is one, even if nothing ever comes.
+    pub(in crate::runtime) fn begin_at(&mut self, at: &TopicPartition, offset: Offset) {
+        self.go_to(at, offset);
+        (self.chosen, self.dirty) = (true, true);
+    }
+
+    /// Goes to another position in one of its inputs than its progress says.
+    pub(in crate::runtime) fn go_to(&mut self, at: &TopicPartition, offset: Offset) {
+        let input = self.plan.inputs.iter().position(|i| *i.topic() == at.topic);
+        for slot in input.into_iter().flat_map(|i| self.inputs[i].slots.clone()) {
+            self.next[slot] = offset.0;
+        }
+    }
+}
