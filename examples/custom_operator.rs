@@ -9,7 +9,7 @@ use arrow_array::{Float64Array, RecordBatch, cast::AsArray as _, types::Float64T
 use fastdata::log::{Append, FetchLimit, Log, Start, TopicConfig, embedded::EmbeddedLog};
 use fastdata::plan::{self, Port};
 use fastdata::record::{RecordsBuilder, TopicPartition};
-use fastdata::runtime::{Collector, Engine, Fault, Round, RoundClock, RunOptions, Stop};
+use fastdata::runtime::{CancelReason, CancelToken, Collector, Engine, Fault, Round, RoundClock, RunOptions};
 use fastdata::runtime::{operators::build::Factory, task::operator::Operator};
 use fastdata::spec::{self, ProcessEnvironment};
 use fastdata::state::{MemoryStore, StateChange, Store as _};
@@ -97,7 +97,7 @@ async fn main() -> anyhow::Result<()> {
         let to = TopicPartition::new("readings", 0);
         log.appender()?.append(&[Append { to, records: records.finish() }])?;
         // The second run goes on where the first has stopped, with its averages.
-        engine.run(&options, &Stop::default()).await?;
+        engine.run(&options, &CancelToken::default()).await?;
     }
 
     let from = TopicPartition::new("smoothed", 0);

@@ -1,9 +1,9 @@
 //! fastdata runs stream pipelines from a YAML file over a log and treats models as data.
 //!
-//! A pipeline is a chain of types, each proving more than the one before:
-//! [`spec`] reads the file, [`plan`] resolves and compiles it, [`runtime`] runs it over a [`log`].
+//! A pipeline passes through a chain of types, each proving more than the one before: [`spec`] parses the
+//! file, [`plan`] resolves and compiles it, [`runtime`] runs it over a [`log`].
 //!
-//! A module may use only the modules above it in this list; `tests/architecture.rs` holds that.
+//! A module may use only the modules above it in this list; `tests/architecture.rs` checks that.
 
 pub mod diagnostics;
 

@@ -14,7 +14,7 @@ use fastdata::plan::Physical;
 use fastdata::record::{Offset, Records, RecordsBuilder, TopicPartition};
 use fastdata::runtime::operators::build::Factory;
 use fastdata::runtime::task::operator::Operator;
-use fastdata::runtime::{Collector, Engine, Fault, Round, RunOptions, StartFrom, Stop};
+use fastdata::runtime::{CancelReason, CancelToken, Collector, Engine, Fault, Round, RunOptions, StartFrom};
 use fastdata::time::VirtualClock;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,17 +26,17 @@ const MODELS: &str = "models";
 
 /// A run on a thread of its own.
 struct Run {
-    stop: Stop,
+    stop: CancelToken,
     thread: JoinHandle<Result<(), Fault>>,
 }
 
 impl Run {
     fn start(plan: Arc<Physical>, log: Arc<dyn Log>, custom: BTreeMap<&'static str, Factory>, until_end: bool) -> Self {
-        Self::start_with(Stop::default(), plan, log, custom, until_end)
+        Self::start_with(CancelToken::default(), plan, log, custom, until_end)
     }
 
     fn start_with(
-        stop: Stop,
+        stop: CancelToken,
         plan: Arc<Physical>,
         log: Arc<dyn Log>,
         custom: BTreeMap<&'static str, Factory>,
@@ -47,7 +47,7 @@ impl Run {
 
     fn start_from(
         from: StartFrom,
-        stop: Stop,
+        stop: CancelToken,
         plan: Arc<Physical>,
         log: Arc<dyn Log>,
         custom: BTreeMap<&'static str, Factory>,
@@ -163,7 +163,7 @@ fn a_run_that_waits_for_models_to_be_read_can_be_stopped() {
     let silent = Arc::new(Troubled::new(log, MODELS, Trouble::Silent));
     let run = Run::start(plan, silent.clone(), BTreeMap::new(), false);
     wait::until("the models to be asked for", || (silent.polls.load(Ordering::Relaxed) > 1).then_some(()));
-    run.stop.stop();
+    run.stop.cancel(CancelReason::Stop);
     run.end().unwrap();
 }
 
@@ -171,11 +171,11 @@ fn a_run_that_waits_for_models_to_be_read_can_be_stopped() {
 fn a_run_that_is_stopped_and_cannot_commit_ends_well_and_leaves_it_to_the_next() {
     let (plan, models, log, _dir) = scoring();
     append(&*log, MODELS, 0, one(&models[0]));
-    let stop = Stop::default();
+    let stop = CancelToken::default();
     let undoing = Arc::new(Troubled::new(log.clone(), "", Trouble::Undoes(stop.clone())));
     let run = Run::start_with(stop, plan.clone(), undoing.clone(), BTreeMap::new(), false);
     wait::until("a commit", || (undoing.polls.load(Ordering::Relaxed) > 0).then_some(()));
-    run.stop.stop();
+    run.stop.cancel(CancelReason::Stop);
     run.end().unwrap();
     assert_eq!(end(&*log, "scored"), Offset(0));
     Run::start(plan, log.clone(), BTreeMap::new(), true).end().unwrap();
@@ -186,11 +186,11 @@ fn a_run_that_is_stopped_and_cannot_commit_ends_well_and_leaves_it_to_the_next()
 fn a_run_that_is_stopped_does_not_try_again_to_commit_where_no_broker_is() {
     let (plan, models, log, _dir) = scoring();
     append(&*log, MODELS, 0, one(&models[0]));
-    let stop = Stop::default();
+    let stop = CancelToken::default();
     let away = Arc::new(Troubled::new(log.clone(), "", Trouble::Away(stop.clone())));
     let run = Run::start_with(stop, plan, away.clone(), BTreeMap::new(), false);
     wait::until("a commit", || (away.polls.load(Ordering::Relaxed) > 0).then_some(()));
-    run.stop.stop();
+    run.stop.cancel(CancelReason::Stop);
     run.end().unwrap();
     assert_eq!(away.polls.load(Ordering::Relaxed), 1, "each try may take long");
 }
@@ -204,7 +204,7 @@ fn a_run_that_waits_for_its_progress_to_be_read_can_be_stopped() {
     let silent = Arc::new(Troubled::new(log.clone(), &progress_topic(&plan.name), Trouble::Silent));
     let run = Run::start(plan.clone(), silent.clone(), BTreeMap::new(), false);
     wait::until("the progress to be asked for", || (silent.polls.load(Ordering::Relaxed) > 1).then_some(()));
-    run.stop.stop();
+    run.stop.cancel(CancelReason::Stop);
     run.end().unwrap();
     // What was given up has left nothing behind that a further run would stumble over.
     Run::start(plan, log.clone(), BTreeMap::new(), true).end().unwrap();
@@ -234,13 +234,13 @@ fn a_run_whose_first_commit_fails_goes_on_from_what_the_group_has() {
         let more = vec![Append { to: TopicPartition::new("in", 0), records: numbers(4..6) }];
         let troubled = Arc::new(Troubled::new(log.clone(), "", Trouble::First { made, more }));
         let plan = plan(PLAIN, dir.path());
-        let run = Run::start_from(from, Stop::default(), plan, troubled.clone(), BTreeMap::new(), false);
+        let run = Run::start_from(from, CancelToken::default(), plan, troubled.clone(), BTreeMap::new(), false);
         wait::until("all results", || {
             assert!(!run.thread.is_finished(), "{from:?}, made: {made}: it has ended");
             let there = !log.topics(Some("out")).unwrap().is_empty();
             (there && end(&*log, "out") >= Offset(results)).then_some(())
         });
-        run.stop.stop();
+        run.stop.cancel(CancelReason::Stop);
         run.end().unwrap();
         assert_eq!(end(&*log, "out"), Offset(results), "{from:?}, made: {made}");
     }

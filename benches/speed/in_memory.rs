@@ -28,8 +28,13 @@ fn prepared() -> (fastdata::runtime::Task, Vec<Fetched>) {
     let plan = setup::pipeline();
     let models = Arc::new(Models::new(&plan, Arc::new(SystemClock), false));
     models.publish(Offset(0), &setup::model("wine"));
-    let around =
-        Surroundings { partitions: BTreeMap::new(), models, samples: Arc::new(|_, _| ()), custom: BTreeMap::new() };
+    let around = Surroundings {
+        partitions: BTreeMap::new(),
+        models,
+        cancel: fastdata::runtime::CancelToken::default(),
+        samples: Arc::new(|_, _| ()),
+        custom: BTreeMap::new(),
+    };
     let task = build::task(&plan, &Arc::new(plan.subs[0].clone()), 0, &around).expect("the plan is good");
     let origin = Arc::new(TopicPartition::new("raw", 0));
     let fetched = (0..BATCHES).map(|b| {

@@ -5,7 +5,7 @@ use super::through_log::{append, engine, runtime};
 use fastdata::log::embedded::EmbeddedLog;
 use fastdata::log::{FetchLimit, Log};
 use fastdata::record::{Offset, TopicPartition};
-use fastdata::runtime::{RunOptions, Stop};
+use fastdata::runtime::{CancelReason, CancelToken, RunOptions};
 use std::time::{Duration, Instant};
 
 const PER_SECOND: u64 = 1000;
@@ -14,7 +14,7 @@ const RECORDS: usize = 5000;
 pub(crate) fn run() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let engine = engine(dir.path());
-    let stop = Stop::default();
+    let stop = CancelToken::default();
     // Only records that pass the filter have an output to wait for.
     let passing: Vec<usize> = (0..).filter(|i| passes(*i)).take(RECORDS).collect();
     let runtime = runtime();
@@ -47,7 +47,7 @@ pub(crate) fn run() {
         append(&writing, "raw", setup::records(id, 1, 0));
     }
     let seen = reader.join().expect("the reader");
-    stop.stop();
+    stop.cancel(CancelReason::Stop);
     runtime.block_on(running).expect("joined").expect("no fault");
     let mut took: Vec<Duration> = sent.iter().zip(&seen).map(|(s, r)| r.saturating_duration_since(*s)).collect();
     took.sort_unstable();

@@ -4,7 +4,7 @@ use super::setup;
 use fastdata::log::embedded::EmbeddedLog;
 use fastdata::log::{Append, Log, TopicConfig};
 use fastdata::record::TopicPartition;
-use fastdata::runtime::{Engine, Fault, RunOptions, Stop};
+use fastdata::runtime::{CancelToken, Engine, Fault, RunOptions};
 use fastdata::time::SystemClock;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -65,7 +65,7 @@ pub(crate) fn to_the_end(
     let engine = engine.clone();
     runtime.spawn(async move {
         let options = RunOptions { until_end: true, instance: "bench".into(), ..RunOptions::default() };
-        engine.run(&options, &Stop::default()).await
+        engine.run(&options, &CancelToken::default()).await
     })
 }
 

@@ -8,12 +8,12 @@ use crate::diagnostics::{Diagnostic, Report, Span};
 use crate::log::{Access, Log, LogError, Recovery};
 use crate::models::{Activation, ModelDescriptor};
 use crate::plan::Physical;
+use crate::runtime::CancelToken;
 use crate::runtime::MODELS_TOPIC;
-use crate::runtime::topics::{Need, Role, look};
+use crate::runtime::topics::{Role, TopicNeed, look};
 use crate::spec::{ModelRef, Operator, Spec, WhenMissing};
 use arrow_array::Array as _;
 use std::collections::BTreeSet;
-use std::sync::atomic::AtomicBool;
 
 /// What is wrong, and what may not be what the person wants.
 pub(super) struct Findings {
@@ -25,7 +25,7 @@ pub(super) struct Findings {
 pub(super) fn examine(spec: &Spec, plan: &Physical, log: &dyn Log) -> anyhow::Result<Findings> {
     let mut findings =
         Findings { errors: Report::new(spec.source.clone()), warnings: Report::new(spec.source.clone()) };
-    let found = look(plan, log, &AtomicBool::new(false))?;
+    let found = look(plan, log, &CancelToken::default())?;
     for misfit in &found.misfits {
         findings.errors.push(said(place(spec, &misfit.need), &misfit.fault.to_string()));
     }
@@ -105,7 +105,7 @@ fn said(at: Span, text: &str) -> Diagnostic {
 }
 
 /// Where the file speaks of a topic.
-fn place(spec: &Spec, need: &Need) -> Span {
+fn place(spec: &Spec, need: &TopicNeed) -> Span {
     let found = match need.role {
         Role::Source => spec.sources.iter().find(|s| s.topic.value == *need.topic).map(|s| s.topic.span),
         Role::Sink => spec.sinks.iter().find(|s| s.topic.value == *need.topic).map(|s| s.topic.span),

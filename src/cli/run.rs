@@ -6,7 +6,7 @@ use super::exit::WrongInput;
 use super::restoring::Restoring;
 use crate::expr::Functions;
 use crate::plan::{self, Physical};
-use crate::runtime::{self, Engine, Fault, RunOptions, Stop};
+use crate::runtime::{self, CancelReason, CancelToken, Engine, Fault, RunOptions};
 use crate::spec::{self, ProcessEnvironment, Spec};
 use crate::time::SystemClock;
 use std::collections::BTreeMap;
@@ -103,7 +103,7 @@ pub(super) fn execute(args: &Args, context: &Context) -> anyhow::Result<()> {
         runtime.worker_threads(workers.get());
     }
     let runtime = runtime.build()?;
-    let stop = Stop::default();
+    let stop = CancelToken::default();
     let options = RunOptions {
         until_end: args.until_end,
         drain: args.drain,
@@ -145,16 +145,16 @@ pub(super) fn execute(args: &Args, context: &Context) -> anyhow::Result<()> {
                         let ended = ended.unwrap_or_else(|e| Err(Fault::Fatal(e.to_string())));
                         if ended.is_err() {
                             // One that fails takes the others down in good order.
-                            stop.stop();
+                            stop.cancel(CancelReason::Stop);
                             outcome = outcome.and(ended);
                         }
                     }
                 },
                 () = tokio::time::sleep(NOTICE) => {
                     restoring.show();
-                    if shutdown.requested() && !stop.asked() {
+                    if shutdown.requested() && !stop.is_cancelled() {
                         context.printer().talk(format_args!("stopping once what was read is done; interrupt again to stop at once"));
-                        stop.stop();
+                        stop.cancel(CancelReason::Stop);
                     }
                 }
             }

@@ -4,6 +4,7 @@
 
 use crate::log::Start;
 use crate::record::Offset;
+use crate::time::rfc3339;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -61,18 +62,12 @@ pub(super) fn time(text: &str) -> Result<i64, String> {
     })
 }
 
-/// Epoch milliseconds of an RFC 3339 time, or of a date or time without a zone, which is read as UTC.
+/// Epoch milliseconds of an RFC 3339 time. A date or a time without a zone is in UTC.
 fn moment(text: &str) -> Option<i64> {
-    use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime};
-    DateTime::parse_from_rfc3339(text)
-        .map(|t| t.timestamp_millis())
-        .or_else(|_| {
-            NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f").map(|t| t.and_utc().timestamp_millis())
-        })
-        .or_else(|_| {
-            NaiveDate::parse_from_str(text, "%Y-%m-%d").map(|d| d.and_time(NaiveTime::MIN).and_utc().timestamp_millis())
-        })
-        .ok()
+    let date = || rfc3339::parse_date(text.as_bytes()).map(|days| i64::from(days) * rfc3339::DAY_MS);
+    rfc3339::parse_timestamp(text.as_bytes())
+        .or_else(|| rfc3339::parse_timestamp(format!("{text}Z").as_bytes()))
+        .or_else(date)
 }
 
 /// One byte between values; a tab can be written as `\t` or `tab`.

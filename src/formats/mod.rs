@@ -13,14 +13,13 @@ mod json;
 mod key;
 mod number;
 mod plain;
-mod rfc3339;
 
 pub use csv::{csv_complete, csv_fields};
 pub use infer::{InferError, infer_csv, infer_json};
 pub use key::{keyable, keys};
-pub(crate) use rfc3339::{parse_timestamp, write_timestamp};
 
 use crate::record::BadRow;
+use crate::time::rfc3339;
 use arrow_array::{BinaryArray, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use std::sync::Arc;

@@ -34,8 +34,8 @@ use super::distribution::Distribution;
 use super::sampler::Sampler;
 use super::{Generate, Random};
 use crate::diagnostics::{Diagnostic, Report, SourceText, Span, one_of};
-use crate::formats::parse_timestamp;
 use crate::record::RecordsBuilder;
+use crate::time::rfc3339::parse_timestamp;
 use rand::{RngExt as _, SeedableRng as _};
 use serde::Deserialize;
 use serde::de::{MapAccess, Visitor};
@@ -361,7 +361,7 @@ mod tests {
             assert_eq!(value["id"], i + 1);
             assert_eq!(value["sensor"].as_str(), key.as_deref());
             *sensors.entry(key.clone().unwrap()).or_insert(0) += 1;
-            assert_eq!(crate::formats::parse_timestamp(value["at"].as_str().unwrap().as_bytes()), Some(*at));
+            assert_eq!(crate::time::rfc3339::parse_timestamp(value["at"].as_str().unwrap().as_bytes()), Some(*at));
             match value["celsius"].as_f64() {
                 Some(c) => assert!((-20.0..=60.0).contains(&c)),
                 None => nulls += 1,

@@ -6,8 +6,8 @@
 
 use super::clock::{Clock, START, Shift};
 use super::{Generate, Random, fixed};
-use crate::formats::write_timestamp;
 use crate::record::RecordsBuilder;
+use crate::time::rfc3339::write_timestamp;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_distr::{Distribution as _, StandardNormal};
 
@@ -301,7 +301,7 @@ mod tests {
             assert_eq!(fields, expected);
             assert_eq!(value["kind"], key);
             assert_eq!(value["id"], i + 1);
-            assert_eq!(crate::formats::parse_timestamp(value["ts"].as_str().unwrap().as_bytes()), Some(at));
+            assert_eq!(crate::time::rfc3339::parse_timestamp(value["ts"].as_str().unwrap().as_bytes()), Some(at));
         }
     }
 

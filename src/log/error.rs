@@ -1,7 +1,6 @@
 //! Errors of a backplane, and how the caller recovers from each.
 //!
-//! Callers decide by [`Recovery`], never by the text. Fields carry the facts; the text says what happened,
-//! where, and what to do.
+//! Callers decide by [`Recovery`], never by the text. The text says what happened, where, and what to do.
 
 use crate::record::{Offset, TopicPartition};
 use thiserror::Error;
@@ -9,46 +8,46 @@ use thiserror::Error;
 /// The result of a call to a backplane.
 pub type LogResult<T> = Result<T, LogError>;
 
-/// A fault of the backplane.
+/// An error of the backplane.
 #[derive(Debug, Error)]
 pub enum LogError {
     /// No such topic.
     #[error("topic `{topic}` does not exist{}", hint(topic, known))]
     UnknownTopic {
-        /// The name that was asked for.
+        /// The requested name.
         topic: String,
-        /// The names that are there.
+        /// The topics that exist.
         known: Vec<String>,
     },
-    /// A topic of that name is there already.
+    /// A topic of that name exists.
     #[error("topic `{0}` exists already")]
     TopicExists(String),
-    /// A name or setting that no topic can have.
+    /// A name, setting or operation that the topic does not allow.
     #[error("{0}")]
     InvalidTopic(String),
     /// A partition that the topic does not have.
     #[error("topic `{}` has no partition {}: it has {count}", at.topic, at.partition)]
     UnknownPartition {
-        /// What was asked for.
+        /// The requested partition.
         at: TopicPartition,
-        /// How many partitions there are.
+        /// The number of partitions.
         count: u32,
     },
-    /// Records that should be there were removed, or the topic is shorter than what was read of it.
+    /// The offset is outside the bounds of the partition: records were removed, or the topic was cut.
     #[error(
         "offset {asked} of `{at}` cannot be read: the partition holds {earliest} to {end}; start over with `--from earliest` or `--from latest`"
     )]
     OffsetOutOfRange {
-        /// Where.
+        /// The partition.
         at: TopicPartition,
-        /// The offset asked for.
+        /// The requested offset.
         asked: Offset,
-        /// First offset held.
+        /// The first offset that can be read.
         earliest: Offset,
-        /// End offset.
+        /// The end offset.
         end: Offset,
     },
-    /// The topic was deleted and made again: offsets of the old one mean nothing in the new one.
+    /// The topic was deleted and created again: offsets of the old one mean nothing in the new one.
     #[error(
         "topic `{topic}` was deleted and made again since it was read last; start over with `--from earliest` or `--from latest`"
     )]
@@ -61,41 +60,41 @@ pub enum LogError {
     GroupTaken {
         /// The group.
         group: String,
-        /// Who has it, and since when.
+        /// The instance that runs, and since when where that is known.
         holder: String,
     },
-    /// This member is no longer the one that may commit.
+    /// Another member has taken over: this one may not commit any more.
     #[error("pipeline `{group}` was taken over by another instance; this one stops without committing")]
     Fenced {
         /// The group.
         group: String,
     },
-    /// The partitions of this member went to others, or it was taken for dead: its transaction is undone,
-    /// and it goes on with what the group gives it next.
+    /// The transaction was aborted, for instance because partitions were revoked or the member was declared
+    /// dead. The member continues from the committed offsets with its next assignment.
     #[error("the transaction of pipeline `{group}` is undone: {why}; it goes on from what was committed last")]
     Undone {
         /// The group.
         group: String,
-        /// What happened.
+        /// The cause.
         why: String,
     },
-    /// A record larger than the backplane takes.
+    /// A record over the size limit of the backplane.
     #[error("a record of {bytes} bytes for `{at}` is larger than the limit of {limit}")]
     TooLarge {
-        /// Where to.
+        /// The partition.
         at: TopicPartition,
         /// Its size.
         bytes: usize,
         /// The limit.
         limit: usize,
     },
-    /// The store holds something that it must not hold, or is not ours.
+    /// The store is damaged or belongs to another program.
     #[error("{0}")]
     Corrupt(String),
-    /// No room, no permission, no access: a person has to act.
+    /// No space, no permission, no access: the user has to act.
     #[error("{0}")]
     Unusable(String),
-    /// It may go well when tried again.
+    /// A temporary failure: the call may succeed when it is repeated.
     #[error("{0}")]
     Busy(String),
 }
@@ -105,7 +104,7 @@ pub enum LogError {
 pub enum Recovery {
     /// Try the same call again.
     Retry,
-    /// Drop the transaction, go back to what was committed, go on from there.
+    /// Drop the transaction and continue from the committed offsets and state.
     Abort,
     /// Stop with the message.
     Fatal,

@@ -1,15 +1,16 @@
 //! The backplane: topics with partitions, readers, groups and transactions.
 //!
-//! Separate so that everything above it runs over the embedded log and over Kafka alike; a backplane is
-//! one that passes `log::conformance`. It never decodes a value. All calls block: each is made from a
-//! thread of its own (the intake, the committer) or from a command.
+//! Everything above runs alike over the embedded log, over Kafka and over the log in memory: a backplane
+//! is whatever passes [`conformance`]. It never decodes a value. All calls block, so they are made from
+//! dedicated threads (the intake, the committer) or from commands.
 //!
-//! Internal topics (changelogs, progress, repartitioned records) are topics like any other.
+//! Internal topics (changelogs, progress, repartitioned records) are ordinary topics.
 
 pub mod conformance;
 pub mod embedded;
 mod error;
 pub mod kafka;
+pub mod memory;
 mod naming;
 mod partitioner;
 
@@ -21,62 +22,63 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-/// How a topic is kept.
+/// The settings of a topic.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TopicConfig {
     /// Number of partitions, at least 1.
     pub partitions: u32,
-    /// Keeps only the latest record of each key; a null value deletes the key.
+    /// Whether only the latest record of each key is kept; a null value deletes the key.
     pub compacted: bool,
-    /// Records older than this may be removed (not where compacted).
+    /// Records older than this may be removed. Not for compacted topics.
     pub retention: Option<Duration>,
-    /// Oldest records are removed while a partition holds more bytes than this (not where compacted).
+    /// The oldest records are removed while a partition has more bytes than this. Not for compacted topics.
     pub retention_bytes: Option<u64>,
 }
 
-/// What is known of a topic.
+/// The description of a topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TopicInfo {
     /// Its name.
     pub name: Arc<str>,
-    /// Changes when a topic is deleted and made again under the same name.
+    /// Identifies this topic among all that had its name: a topic that is deleted and created again gets
+    /// another id.
     pub id: String,
-    /// How it is kept.
+    /// Its settings.
     pub config: TopicConfig,
-    /// Bounds of each partition, in order.
+    /// The bounds of each partition, in order.
     pub partitions: Vec<PartitionInfo>,
 }
 
-/// The bounds of a partition, as a reader of committed records sees them.
+/// The bounds of a partition for a reader of committed records.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PartitionInfo {
-    /// First offset that can still be read.
+    /// The first offset that can be read.
     pub earliest: Offset,
-    /// The offset that the next record will get.
+    /// The offset after the last record.
     pub end: Offset,
-    /// Bytes of keys and values held, where the backplane can tell.
+    /// Bytes of its keys and values, where the backplane knows them.
     pub bytes: Option<u64>,
 }
 
-/// Where reading begins.
+/// Where reading starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
-    /// The oldest record.
+    /// At the oldest record.
     Earliest,
-    /// Only records that come after this moment.
+    /// After the last record.
     Latest,
-    /// This offset.
+    /// At this offset.
     At(Offset),
-    /// The first record with this timestamp (epoch milliseconds) or a later one.
+    /// At the first record with this timestamp (epoch milliseconds) or a later one.
     Time(i64),
 }
 
-/// How many records one call may return.
+/// The limits of one fetch.
 #[derive(Clone, Copy, Debug)]
 pub struct FetchLimit {
-    /// At most so many records.
+    /// The maximum number of records.
     pub records: usize,
-    /// Stops adding records once so many bytes are held; always returns at least one record.
+    /// A fetch ends with the record that reaches this many bytes; it returns at least one record.
     pub bytes: usize,
 }
 
@@ -86,7 +88,7 @@ impl Default for FetchLimit {
     }
 }
 
-/// An operation whose rights can be checked before it is done.
+/// An operation that [`Log::check_access`] checks.
 #[derive(Clone, Copy, Debug)]
 pub enum Access<'a> {
     /// Create a topic.
@@ -97,180 +99,181 @@ pub enum Access<'a> {
     ReadOffsets(&'a str),
 }
 
-/// A backplane. Cheap to share; every handle it gives out is independent.
+/// A backplane. It is cheap to share, and the handles it returns are independent of one another.
 pub trait Log: Send + Sync + std::fmt::Debug {
-    /// What to call it in messages: a folder or a list of brokers.
+    /// Its name in messages: a folder or a list of brokers.
     fn name(&self) -> String;
 
-    /// Makes a topic; fails with [`LogError::TopicExists`] where there is one.
+    /// Creates a topic; fails with [`LogError::TopicExists`] where one has that name.
     fn create_topic(&self, topic: &str, config: &TopicConfig) -> LogResult<()>;
 
-    /// Removes a topic with all its records.
+    /// Deletes a topic with all its records.
     fn delete_topic(&self, topic: &str) -> LogResult<()>;
 
-    /// All topics by name, internal ones too, or just the named one.
+    /// All topics in the order of their names, internal ones included; or only the named one, if it exists.
     fn topics(&self, only: Option<&str>) -> LogResult<Vec<TopicInfo>>;
 
-    /// Deletes the records before these offsets, as far as the backplane can; never any at or after them. An offset past the end means the end. Compacted topics are refused with
-    /// [`LogError::InvalidTopic`].
+    /// Deletes the records before these offsets, as far as the backplane can, and none at or after them. An
+    /// offset past the end means the end. Compacted topics are refused with [`LogError::InvalidTopic`].
     fn delete_records(&self, before: &[(TopicPartition, Offset)]) -> LogResult<()>;
 
-    /// The offset to read from for a start, one partition.
+    /// The offset in a partition that a start position means.
     fn resolve(&self, at: &TopicPartition, start: Start) -> LogResult<Offset>;
 
     /// Reads the given partitions from the given offsets, outside any group.
     fn reader(&self, from: &[(TopicPartition, Offset)]) -> LogResult<Box<dyn Reader>>;
 
-    /// Appends outside any group; each call is atomic and exact even where the backplane fails half way.
+    /// Appends outside any group. Each append is atomic and written once, also where the backplane fails in
+    /// between.
     fn appender(&self) -> LogResult<Box<dyn Appender>>;
 
-    /// Offsets that a group has committed, `None` where it has none for a partition.
+    /// The offsets that a group has committed; `None` for a partition without one.
     fn committed(&self, group: &str, of: &[TopicPartition]) -> LogResult<Vec<Option<Offset>>>;
 
-    /// Deletes the committed offsets of a group, which must have no live member. A member that is about to
-    /// leave is waited for, until `given_up` is set.
+    /// Deletes the committed offsets of a group without live members. Waits for a member that is about to
+    /// leave, until `given_up` is set.
     fn delete_offsets(&self, group: &str, given_up: &AtomicBool) -> LogResult<()>;
 
-    /// Joins a group as one member; see [`Member`].
+    /// Joins a group as a member.
     fn join(&self, group: &GroupSpec) -> LogResult<Box<dyn Member>>;
 
-    /// Checks whether this client may do something, without doing it, as far as the backplane can tell.
+    /// Checks whether an operation would be allowed, without doing it, as far as the backplane can tell.
     fn check_access(&self, access: &Access<'_>) -> LogResult<()>;
 }
 
 /// Reads records in order, each partition from its own position.
 pub trait Reader: Send {
-    /// The next records of one partition; waits at most `wait` for some to come, then returns `None`.
-    /// Partitions take turns, so that none starves. Returns at once when records are there, and `None`
-    /// before the time is over where a position has moved past offsets that hold no record.
+    /// The next records of one partition, or `None` after waiting for `wait`. Partitions are served in turn,
+    /// so that none starves. `None` may come early where a position has moved past offsets without a record.
     fn poll(&mut self, limit: FetchLimit, wait: Duration) -> LogResult<Option<Fetched>>;
 
-    /// Where each partition is: the offset of the next record to be returned.
+    /// The position in each partition: the offset of the next record to return.
     fn positions(&self) -> Vec<(TopicPartition, Offset)>;
 
-    /// Stops (`true`) or resumes reading some partitions; the others are read on.
+    /// Pauses (`true`) or resumes partitions; the others are not affected.
     fn pause(&mut self, of: &[TopicPartition], paused: bool) -> LogResult<()>;
 }
 
 /// Records for one partition of a topic.
 #[derive(Clone, Debug)]
 pub struct Append {
-    /// Where to.
+    /// The partition.
     pub to: TopicPartition,
-    /// What.
+    /// The records.
     pub records: Records,
 }
 
-/// Appends records, durable when a call returns.
+/// Appends records. They are durable when a call returns.
 pub trait Appender: Send {
-    /// Appends all or nothing; returns the offset of the first record of each.
+    /// Appends all or nothing; returns the first offset of each append.
     fn append(&mut self, appends: &[Append]) -> LogResult<Vec<Offset>>;
 }
 
-/// What a reader of results may see after a fault.
+/// The delivery guarantee: what a reader of results may see after a failure.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Delivery {
-    /// Each record's effect once.
+    /// The effect of each record once.
     #[default]
     ExactlyOnce,
-    /// Each record's effect at least once: positions move after all that came of the records is there.
+    /// The effect of each record at least once: offsets are committed after all results are acknowledged.
     AtLeastOnce,
-    /// Each record's effect at most once: positions move first.
+    /// The effect of each record at most once: offsets are committed first.
     AtMostOnce,
 }
 
-/// Who joins which group, and for what.
+/// How to join a group.
 #[derive(Clone, Debug, Default)]
 pub struct GroupSpec {
-    /// The pipeline's name: consumer group and transactional ids.
+    /// The pipeline's name, from which the consumer group and the transactional ids are made.
     pub group: String,
-    /// The topics to consume; partitions with the same number go to the same member.
+    /// The topics to consume. Partitions with the same number go to the same member.
     pub topics: Vec<Arc<str>>,
-    /// Told to a second instance that finds the group taken, where only one may run.
+    /// Names this instance to another one that finds the group taken, where only one may run.
     pub instance: String,
-    /// What its commits are to keep, at least.
+    /// The guarantee that its commits must give.
     pub delivery: Delivery,
 }
 
-/// What a group says to a member.
+/// What [`Member::poll`] returns.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "an event is moved once and never stored")]
 pub enum GroupEvent {
-    /// These partitions are now this member's, with the offset each group commit left (`None`: never).
+    /// These partitions are assigned to this member, each with the group's committed offset.
     Assigned(Vec<(TopicPartition, Option<Offset>)>),
-    /// These partitions are no longer this member's; until the next `poll` it may still commit.
+    /// These partitions are revoked. Until its next `poll` the member may still commit for them.
     Revoked(Vec<TopicPartition>),
-    /// Records of one assigned partition.
+    /// Records of an assigned partition.
     Records(Fetched),
-    /// Nothing within the time given.
+    /// Nothing happened within the waiting time.
     Idle,
 }
 
-/// One member of a group. The consuming half lives on the intake thread; the committing half is given
-/// out once, by [`Member::committer`], to the thread that owns transactions.
+/// A member of a group: the consuming half. It lives on the intake thread, and its [`Committer`] on the
+/// thread that owns transactions.
 pub trait Member: Send {
-    /// The next event. The first is `Assigned`. Reads start only where [`Member::seek`] put them.
+    /// The next event. The first one is `Assigned`. A partition is read only after a [`Member::seek`].
     fn poll(&mut self, limit: FetchLimit, wait: Duration) -> LogResult<GroupEvent>;
 
-    /// Sets where an assigned partition is read next.
+    /// Sets the position in an assigned partition.
     fn seek(&mut self, at: &TopicPartition, to: Offset) -> LogResult<()>;
 
-    /// Where each assigned partition is: the offset of the next record to be returned. It moves past
-    /// offsets that hold no record.
+    /// The position in each assigned partition: the offset of the next record to return. It moves past
+    /// offsets without a record.
     fn positions(&self) -> Vec<(TopicPartition, Offset)>;
 
-    /// Stops (`true`) or resumes reading some partitions; polling goes on.
+    /// Pauses (`true`) or resumes partitions; polling goes on.
     fn pause(&mut self, of: &[TopicPartition], paused: bool) -> LogResult<()>;
 
-    /// The committing half; called once.
+    /// The committing half. Only the first call succeeds.
     fn committer(&mut self) -> LogResult<Box<dyn Committer>>;
 
-    /// Leaves the group in good order.
+    /// Leaves the group, which can then be joined at once.
     fn leave(self: Box<Self>) -> LogResult<()>;
 }
 
-/// All that becomes visible together, or not at all.
+/// What becomes visible together, or not at all.
 #[derive(Clone, Debug, Default)]
 pub struct Transaction {
-    /// Outputs, dead letters, changelogs, progress: in this order within each partition.
+    /// Outputs, dead letters, changelogs and progress. Each partition gets its appends in this order.
     pub appends: Vec<Append>,
-    /// Indexes into `appends`. With less than [`Delivery::ExactlyOnce`] everything before such an index is
-    /// acknowledged before anything after it is sent, so that state never runs ahead of results.
+    /// Indexes into `appends`. With less than [`Delivery::ExactlyOnce`] all appends before such an index are
+    /// acknowledged before any after it is sent, so that state is never ahead of results.
     pub flush_points: Vec<usize>,
     /// The next offset to read of each input partition.
     pub offsets: Vec<(TopicPartition, Offset)>,
 }
 
-/// The committing half of a member. Only the current holder of the group's lease can commit: a member
-/// that lost it gets [`LogError::Fenced`] and nothing of its transaction is visible.
+/// The committing half of a member. A member that lost the group to another one is fenced: its commit
+/// fails with [`LogError::Fenced`], and nothing of its transaction is visible.
 pub trait Committer: Send {
-    /// Makes the whole transaction visible and durable, or fails and leaves no trace; with less than
-    /// [`Delivery::ExactlyOnce`] a failure may leave a part. Returns the offset of the first record of each
-    /// append, where it has records.
+    /// Makes the whole transaction visible and durable, or fails without a trace; with less than
+    /// [`Delivery::ExactlyOnce`] a failure may leave a part of it. Returns the first offset of each append,
+    /// `None` for an append without records.
     fn commit(&mut self, transaction: &Transaction) -> LogResult<Vec<Option<Offset>>>;
 
-    /// Sends results before their input positions are committed, where the delivery guarantee allows it.
+    /// Sends results before their transaction, where the delivery guarantee allows it.
     fn early_output(&mut self) -> Option<&mut dyn EarlyOutput> {
         None
     }
 
-    /// Waits until the offsets of earlier commits are acknowledged: with less than
-    /// [`Delivery::ExactlyOnce`] a commit may return before they are.
+    /// Waits until the offsets of earlier commits are acknowledged. With less than
+    /// [`Delivery::ExactlyOnce`] a commit may return before that.
     fn await_acks(&mut self) -> LogResult<()> {
         Ok(())
     }
 }
 
-/// Sends results before their commit (at-least-once only).
+/// Sends results before their transaction (at least once only).
 pub trait EarlyOutput {
-    /// Queues results without waiting for acknowledgements; the next commit waits for them. If either fails,
-    /// any of the results sent since the last commit may have been written, and their inputs are read again.
+    /// Queues results without waiting for acknowledgements; the next commit waits for them. Where one of the
+    /// two fails, any result since the last commit may have been written, and its input is read again.
     fn send(&mut self, results: &[Append]) -> LogResult<()>;
 }
 
 /// Finds a topic by name.
 ///
 /// # Errors
-/// [`LogError::UnknownTopic`] with the names that are there.
+/// [`LogError::UnknownTopic`] with the topics that exist.
 pub fn topic(log: &dyn Log, name: &str) -> LogResult<TopicInfo> {
     match log.topics(Some(name))?.pop() {
         Some(info) => Ok(info),

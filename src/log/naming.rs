@@ -1,24 +1,23 @@
-//! Which names and settings a topic can have: the rules of Kafka, so that pipelines can move there.
-//!
-//! Separate because every backplane must refuse the same ones, in the same words.
+//! The valid names and settings of topics. All backplanes apply Kafka's rules, so that a pipeline can move
+//! from one to another.
 
 use super::{LogError, LogResult, TopicConfig};
 
-const MAX_NAME: usize = 249;
+const MAX_NAME_BYTES: usize = 249;
 const MAX_PARTITIONS: u32 = 10_000;
 
-/// Whether a topic may have this name.
+/// Refuses an invalid name.
 pub(super) fn check_name(name: &str) -> LogResult<()> {
-    let fine = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
-    if name.is_empty() || name.len() > MAX_NAME || name == "." || name == ".." || !name.bytes().all(fine) {
+    let valid = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+    if name.is_empty() || name.len() > MAX_NAME_BYTES || name == "." || name == ".." || !name.bytes().all(valid) {
         return Err(LogError::InvalidTopic(format!(
-            "`{name}` cannot be the name of a topic: use 1 to {MAX_NAME} letters, digits, `.`, `_` and `-`"
+            "`{name}` cannot be the name of a topic: use 1 to {MAX_NAME_BYTES} letters, digits, `.`, `_` and `-`"
         )));
     }
     Ok(())
 }
 
-/// Whether a topic may have this name and these settings.
+/// Refuses an invalid name or invalid settings.
 pub(super) fn check(name: &str, config: &TopicConfig) -> LogResult<()> {
     check_name(name)?;
     if config.partitions == 0 || config.partitions > MAX_PARTITIONS {

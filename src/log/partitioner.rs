@@ -1,6 +1,6 @@
-//! Which partition a record goes to: by key as Kafka's own clients choose, else in turn.
+//! The partition of a key, as Kafka's default partitioner chooses it.
 //!
-//! Separate because both backplanes and the repartition operator must agree to the bit.
+//! Every producer and the repartition operator use it, so that equal keys meet in one partition.
 
 use crate::record::Partition;
 
@@ -27,7 +27,7 @@ pub fn murmur2(data: &[u8]) -> u32 {
     h ^ (h >> 15)
 }
 
-/// The partition of a key among `count`.
+/// The partition of a key among `count` partitions.
 #[must_use]
 pub fn partition_of(key: &[u8], count: u32) -> Partition {
     Partition((murmur2(key) & 0x7fff_ffff) % count.max(1))
@@ -37,9 +37,9 @@ pub fn partition_of(key: &[u8], count: u32) -> Partition {
 mod tests {
     use super::*;
 
-    /// Values published with Kafka's own test of its hash.
+    /// The values are those of Kafka's own test of its hash.
     #[test]
-    fn hashes_are_those_of_kafka() {
+    fn hashes_agree_with_kafka() {
         let signed = |s: &str| murmur2(s.as_bytes()).cast_signed();
         assert_eq!(signed("21"), -973_932_308);
         assert_eq!(signed("foobar"), -790_332_482);

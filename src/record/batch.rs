@@ -1,8 +1,6 @@
-//! A decoded batch: columns, and for each row where it came from and when it happened.
+//! A decoded batch: columns, and the position and times of each row. Operators see records only as this.
 //!
-//! Separate from raw records because operators only ever see this. Rows are in the order of the round that
-//! they belong to (one record may become several rows at the same place). It never owns state and never
-//! decides what is late.
+//! Invariant: rows are in the order of their records within a round; one record may become several rows.
 
 use super::{Headers, Origins};
 use arrow_array::{Array, ArrayRef, BinaryArray, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array};
@@ -12,12 +10,12 @@ use arrow_select::filter::filter_record_batch;
 use arrow_select::interleave::interleave;
 use arrow_select::take::{take, take_record_batch};
 
-/// Rows of columns with their positions and times.
+/// Rows with their positions and times.
 #[derive(Clone, Debug)]
 pub struct Batch {
     /// The columns that the pipeline names.
     pub columns: RecordBatch,
-    /// What is known of each row beside its columns.
+    /// Position, key, headers and times of each row.
     pub meta: Meta,
 }
 
@@ -26,15 +24,16 @@ pub struct Batch {
 pub struct Meta {
     /// The partitions that the rows come from.
     pub origins: Origins,
-    /// The place of the record that each row came from in its round; rises.
+    /// The position in its round of the record that each row came from; never falls.
     pub order: ScalarBuffer<i64>,
-    /// Offset of the record that each row came from; of a window's result, of the record that closed it.
+    /// Offset of the record that each row came from; for a window's result, of the record that closed the
+    /// window.
     pub offsets: ScalarBuffer<i64>,
     /// Timestamp of the record, milliseconds since the epoch.
     pub timestamps: ScalarBuffer<i64>,
     /// Event time, milliseconds since the epoch.
     pub event_times: ScalarBuffer<i64>,
-    /// The watermark in force when the row was read; decides what is late.
+    /// The watermark when the row was read, which decides whether it is late.
     pub watermarks: ScalarBuffer<i64>,
     /// Record keys, null where there is none.
     pub keys: BinaryArray,
@@ -68,12 +67,12 @@ impl Meta {
         }
     }
 
-    /// The rows named by `rows`, in that order.
+    /// The rows with these indexes, in this order.
     #[must_use]
     pub fn take(&self, rows: &UInt32Array) -> Self {
         let pick =
             |b: &ScalarBuffer<i64>| -> ScalarBuffer<i64> { rows.values().iter().map(|i| b[*i as usize]).collect() };
-        // Times and places of a record are often the same numbers, shared: they are picked once.
+        // A record's times, and its order and offset, are often one shared buffer: it is picked once.
         let or_same = |b: &ScalarBuffer<i64>, like: &ScalarBuffer<i64>, picked: &ScalarBuffer<i64>| {
             if b.inner().ptr_eq(like.inner()) { picked.clone() } else { pick(b) }
         };
@@ -110,7 +109,7 @@ impl Batch {
         self.len() == 0
     }
 
-    /// The rows that `mask` holds true (null counts as false).
+    /// The rows where `mask` is true; null counts as false.
     #[must_use]
     pub fn filter(&self, mask: &BooleanArray) -> Self {
         let kept = mask.true_count();
@@ -124,7 +123,7 @@ impl Batch {
         }
     }
 
-    /// The rows named by `rows`, in that order.
+    /// The rows with these indexes, in this order.
     #[must_use]
     pub fn take(&self, rows: &UInt32Array) -> Self {
         Self {
@@ -133,7 +132,7 @@ impl Batch {
         }
     }
 
-    /// The rows named by batch and row, in that order, of batches with the same columns.
+    /// The rows with these batch and row indexes, in this order. All batches have the same columns.
     #[must_use]
     pub fn interleave(batches: &[&Self], rows: &[(usize, usize)]) -> Self {
         let columns = (0..batches[0].columns.num_columns()).map(|column| {
@@ -162,7 +161,7 @@ impl Batch {
         Self { columns, meta }
     }
 
-    /// Some rows, one after the other.
+    /// The rows `start..start + rows`, without copying.
     #[must_use]
     pub fn slice(&self, start: usize, rows: usize) -> Self {
         if (start, rows) == (0, self.len()) {
@@ -171,7 +170,7 @@ impl Batch {
         Self { columns: self.columns.slice(start, rows), meta: self.meta.slice(start, rows) }
     }
 
-    /// The rows of several batches with the same columns, one after the other.
+    /// Joins several batches with the same columns in their order.
     #[must_use]
     pub fn concat(batches: &[Self]) -> Self {
         let schema = batches[0].columns.schema();
@@ -203,7 +202,7 @@ impl Batch {
     }
 }
 
-/// The headers of several batches, where one of them has any.
+/// The encoded headers of several batches; `None` where no batch has any.
 fn encoded_headers<'a>(batches: impl Iterator<Item = &'a Batch> + Clone) -> Option<Vec<BinaryArray>> {
     batches.clone().any(|b| b.meta.headers.is_some()).then(|| {
         let of =
@@ -212,7 +211,7 @@ fn encoded_headers<'a>(batches: impl Iterator<Item = &'a Batch> + Clone) -> Opti
     })
 }
 
-/// One column of several.
+/// Joins columns in their order.
 pub(crate) fn concat_binary(columns: impl Iterator<Item = BinaryArray>) -> BinaryArray {
     let columns: Vec<BinaryArray> = columns.collect();
     let all: Vec<&dyn Array> = columns.iter().map(|c| c as &dyn Array).collect();

@@ -1,8 +1,8 @@
 //! Record headers of a batch: name and bytes pairs, in order, repeats allowed, as Kafka has them.
 //!
-//! Separate because most batches have none and must not pay for them. One row is one byte string:
-//! for each header the name's length, the name, the value's length plus one (0 for null), the value;
-//! lengths are little-endian u32. This is also how the embedded log stores them.
+//! Most batches have none and pay nothing for them. One row is one byte string: for each header the
+//! length of the name, the name, the length of the value plus one (0 for null), the value. Lengths are
+//! little-endian u32. The embedded log stores rows in this form.
 
 use arrow_array::builder::BinaryBuilder;
 use arrow_array::{Array, BinaryArray, UInt32Array};
@@ -12,14 +12,14 @@ use arrow_array::{Array, BinaryArray, UInt32Array};
 pub struct Headers(BinaryArray);
 
 impl Headers {
-    /// The same header on so many records.
+    /// The same header on each of `rows` records.
     #[must_use]
     pub fn repeat(header: (&str, Option<&[u8]>), rows: usize) -> Self {
         let one = encode([header]);
         Self(BinaryArray::from_iter_values(std::iter::repeat_n(&one, rows)))
     }
 
-    /// From rows in the encoding of this module, as read back from storage.
+    /// From encoded rows, as storage returns them.
     #[must_use]
     pub fn from_encoded(rows: BinaryArray) -> Self {
         Self(rows)
@@ -31,7 +31,7 @@ impl Headers {
         &self.0
     }
 
-    /// The headers of one record; a row that is cut off ends early.
+    /// The headers of one record; those of a truncated row end early.
     pub fn row(&self, row: usize) -> impl Iterator<Item = (&str, Option<&[u8]>)> {
         let mut rest = if self.0.is_valid(row) { self.0.value(row) } else { &[] };
         std::iter::from_fn(move || {
@@ -75,7 +75,7 @@ fn bytes<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     split(rest, len)
 }
 
-/// Builds [`Headers`] row by row; costs nothing until the first header comes.
+/// Builds [`Headers`] row by row; allocates nothing until the first header.
 #[derive(Debug, Default)]
 pub struct HeadersBuilder {
     rows: usize,
@@ -97,7 +97,7 @@ impl HeadersBuilder {
         self.rows += 1;
     }
 
-    /// The headers so far, `None` where no record had one; the builder is empty again.
+    /// Returns the headers so far, `None` where no record has one, and empties the builder.
     #[must_use]
     pub fn finish(&mut self) -> Option<Headers> {
         self.rows = 0;

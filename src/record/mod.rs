@@ -1,6 +1,6 @@
-//! Records as columns: raw bytes as a log holds them, and decoded batches with their positions.
+//! Records in columns: raw bytes as a log stores them, and decoded batches with their positions.
 //!
-//! Separate because every other module speaks in these types. It knows no format, log or operator.
+//! Every module above uses these types. This one knows no format, log or operator.
 
 mod batch;
 mod headers;
@@ -27,7 +27,7 @@ impl fmt::Display for Partition {
     }
 }
 
-/// The place of a record in its partition.
+/// The position of a record in its partition.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Offset(pub i64);
 
@@ -59,11 +59,11 @@ impl fmt::Display for TopicPartition {
     }
 }
 
-/// One record that could not be handled, by its row in a batch, and why.
+/// A record that cannot be processed, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadRow {
-    /// Row in the batch that was given.
+    /// Its row in the batch.
     pub row: usize,
-    /// What is wrong with it, for a person.
+    /// The message for the user.
     pub error: String,
 }

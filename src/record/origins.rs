@@ -1,7 +1,6 @@
-//! Where the rows of a batch come from: most often one partition for all, after a merge one for each.
+//! The partitions that the rows of a batch come from: usually one for all rows, after a merge one for each.
 //!
-//! Separate because this costs nothing in the common case and must stay so: one pointer a batch. It never
-//! changes what a row holds.
+//! The usual case costs one pointer a batch, whatever its number of rows.
 
 use super::TopicPartition;
 use arrow_buffer::ScalarBuffer;
@@ -11,7 +10,7 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub struct Origins {
     all: Arc<[Arc<TopicPartition>]>,
-    /// The place of each row's partition in `all`; absent where there is only one.
+    /// The index of each row's partition in `all`; absent where there is only one.
     rows: Option<ScalarBuffer<u32>>,
 }
 
@@ -22,26 +21,26 @@ impl Origins {
         Self { all: [at].into(), rows: None }
     }
 
-    /// Each row comes from its own, named by its place in `all`.
+    /// Each row comes from the partition with its index in `all`.
     #[must_use]
     pub fn several(all: Vec<Arc<TopicPartition>>, rows: Vec<u32>) -> Self {
         let rows = (all.len() > 1).then(|| rows.into());
         Self { all: all.into(), rows }
     }
 
-    /// Where a row comes from.
+    /// The partition of a row.
     #[must_use]
     pub fn row(&self, row: usize) -> &Arc<TopicPartition> {
-        &self.all[self.place(row)]
+        &self.all[self.index(row)]
     }
 
-    /// The partition of all rows, where it is one.
+    /// The partition of all rows, where they share one.
     #[must_use]
     pub fn single(&self) -> Option<&Arc<TopicPartition>> {
         self.rows.is_none().then(|| &self.all[0])
     }
 
-    fn place(&self, row: usize) -> usize {
+    fn index(&self, row: usize) -> usize {
         self.rows.as_ref().map_or(0, |r| r[row] as usize)
     }
 
@@ -70,15 +69,15 @@ impl Origins {
             return Self { all: first.all.clone(), rows: None };
         }
         let mut all: Vec<Arc<TopicPartition>> = Vec::new();
-        let mut place = |at: &Arc<TopicPartition>| {
-            let found = all.iter().position(|known| known == at).unwrap_or_else(|| {
+        let mut index_of = |at: &Arc<TopicPartition>| {
+            let found = all.iter().position(|seen| seen == at).unwrap_or_else(|| {
                 all.push(at.clone());
                 all.len() - 1
             });
             u32::try_from(found).unwrap_or(u32::MAX)
         };
-        let places: Vec<Vec<u32>> = of.iter().map(|o| o.all.iter().map(&mut place).collect()).collect();
-        let rows = rows.map(|(part, row)| places[part][of[part].place(row)]).collect();
+        let indexes: Vec<Vec<u32>> = of.iter().map(|o| o.all.iter().map(&mut index_of).collect()).collect();
+        let rows = rows.map(|(part, row)| indexes[part][of[part].index(row)]).collect();
         Self::several(all, rows)
     }
 }
@@ -88,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_keep_their_partition_through_every_change_of_order() {
+    fn rows_keep_their_partition_when_reordered() {
         let at = |p| Arc::new(TopicPartition::new("t", p));
         let (a, b) = (Origins::one(at(0)), Origins::several(vec![at(1), at(0)], vec![0, 1, 0]));
         let partitions = |o: &Origins, n: usize| (0..n).map(|r| o.row(r).partition.0).collect::<Vec<_>>();

@@ -1,7 +1,7 @@
-//! Records as bytes, in columns: what a log stores and hands out.
+//! Records as bytes, in columns: what a log stores and returns.
 //!
-//! Separate from decoded batches because dead letters, topics and the client threads need the exact bytes.
-//! It never looks into a key or a value.
+//! Kept apart from decoded batches because dead letters, topics and the client threads need the exact
+//! bytes. Nothing here interprets a key or a value.
 
 use super::batch::concat_binary;
 use super::{Headers, HeadersBuilder, TopicPartition};
@@ -10,7 +10,7 @@ use arrow_array::{Array, BinaryArray, BooleanArray, UInt32Array};
 use arrow_buffer::ScalarBuffer;
 use std::sync::Arc;
 
-/// Records without a place: keys, values, timestamps and headers, one row each.
+/// Records without offsets: keys, values, timestamps and headers, one row each.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Records {
     /// Keys; null where a record has none.
@@ -36,17 +36,17 @@ impl Records {
         self.len() == 0
     }
 
-    /// Bytes of keys and values, the measure of queues and batches.
+    /// Bytes of keys, values and timestamps. Limits of queues and batches are in this measure.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        let span = |a: &BinaryArray| {
+        let len = |a: &BinaryArray| {
             let o = a.value_offsets();
             usize::try_from(o[o.len() - 1] - o[0]).unwrap_or(0)
         };
-        span(&self.keys) + span(&self.values) + 8 * self.len()
+        len(&self.keys) + len(&self.values) + 8 * self.len()
     }
 
-    /// Rows `start..start + len`, without copying.
+    /// The rows `start..start + len`, without copying.
     #[must_use]
     pub fn slice(&self, start: usize, len: usize) -> Self {
         Self {
@@ -57,7 +57,7 @@ impl Records {
         }
     }
 
-    /// The records of several batches, one after the other.
+    /// Joins several batches in their order.
     #[must_use]
     pub fn concat(mut parts: Vec<Self>) -> Self {
         if parts.len() == 1 {
@@ -76,14 +76,14 @@ impl Records {
         }
     }
 
-    /// The rows that `mask` holds true.
+    /// The rows where `mask` is true.
     #[must_use]
     pub fn filter(&self, mask: &BooleanArray) -> Self {
         let rows: Vec<u32> = (0u32..).zip(mask.iter()).filter(|(_, m)| *m == Some(true)).map(|(i, _)| i).collect();
         self.take(&UInt32Array::from(rows))
     }
 
-    /// The rows named by `rows`, in that order.
+    /// The rows with these indexes, in this order.
     #[must_use]
     pub fn take(&self, rows: &UInt32Array) -> Self {
         let take = |a: &BinaryArray| -> BinaryArray {
@@ -145,7 +145,7 @@ impl RecordsBuilder {
         self.timestamps.is_empty()
     }
 
-    /// The records so far; the builder is empty again.
+    /// Returns the records so far and empties the builder.
     #[must_use]
     pub fn finish(&mut self) -> Records {
         Records {
@@ -157,10 +157,10 @@ impl RecordsBuilder {
     }
 }
 
-/// Records as read: with the partition they came from and their offsets, which rise but may have gaps.
+/// Records read from a partition. Offsets rise and may have gaps.
 #[derive(Clone, Debug)]
 pub struct Fetched {
-    /// Where they were read.
+    /// The partition.
     pub origin: Arc<TopicPartition>,
     /// The offset of each.
     pub offsets: ScalarBuffer<i64>,

@@ -1,17 +1,17 @@
-//! The types of a pipeline file, as Arrow types, and back to the words that a person writes.
+//! The type names of pipeline files: parsed to Arrow types, and printed from them.
 //!
-//! Separate because schemas, expressions' results, messages and `infer` must agree on one spelling.
-//! It never converts values.
+//! The only place that knows the spelling, so that schemas, messages and `infer` agree. It never converts
+//! values.
 
 use arrow_schema::{DataType, Field, Fields, TimeUnit};
 use std::sync::Arc;
 
-/// A type that could not be read: what is wrong and at which byte of the text.
+/// Why a text is not a type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TypeError {
-    /// What is wrong, with the words of the user in backticks.
+    /// What is wrong, with the user's words in backticks.
     pub message: String,
-    /// Byte of the text at which it is wrong.
+    /// The byte of the text where it is wrong.
     pub at: usize,
     /// What to write instead.
     pub hint: Option<String>,
@@ -19,17 +19,17 @@ pub struct TypeError {
 
 const SIMPLE: [&str; 9] = ["boolean", "int", "bigint", "float", "double", "string", "bytes", "date", "timestamp"];
 const NESTED: [&str; 4] = ["decimal", "list", "struct", "map"];
-/// Deepest nesting of a type.
-const DEPTH: usize = 32;
+/// How many types may contain one another.
+const MAX_DEPTH: usize = 32;
 
-/// Reads a type as pipeline files write it, such as `list<struct<a: bigint>>`.
+/// Parses a type as pipeline files write it, such as `list<struct<a: bigint>>`.
 ///
 /// # Errors
-/// Where it is wrong and what was expected.
+/// Where the text is wrong and what was expected.
 pub fn parse_type(text: &str) -> Result<DataType, TypeError> {
     let mut p = Parser { text, at: 0 };
     let t = p.data_type(0)?;
-    p.space();
+    p.skip_space();
     if p.at < text.len() {
         return Err(p.error(format!("unexpected `{}` after the type", &text[p.at..])));
     }
@@ -46,12 +46,13 @@ impl Parser<'_> {
         TypeError { message, at: self.at, hint: None }
     }
 
-    fn space(&mut self) {
+    fn skip_space(&mut self) {
         self.at = self.text.len() - self.text[self.at..].trim_start().len();
     }
 
-    fn word(&mut self) -> String {
-        self.space();
+    /// A name or a number; a name may be in double quotes.
+    fn name(&mut self) -> String {
+        self.skip_space();
         let rest = &self.text[self.at..];
         if let Some(quoted) = rest.strip_prefix('"') {
             let end = quoted.find('"').map_or(rest.len(), |i| i + 2);
@@ -64,7 +65,7 @@ impl Parser<'_> {
     }
 
     fn expect(&mut self, c: char) -> Result<(), TypeError> {
-        self.space();
+        self.skip_space();
         if self.text[self.at..].starts_with(c) {
             self.at += c.len_utf8();
             return Ok(());
@@ -72,27 +73,32 @@ impl Parser<'_> {
         Err(self.error(format!("expected `{c}` in the type `{}`", self.text)))
     }
 
-    fn has(&mut self, c: char) -> bool {
-        self.space();
+    /// Skips a character where it is the next one.
+    fn accept(&mut self, c: char) -> bool {
+        self.skip_space();
         let found = self.text[self.at..].starts_with(c);
         self.at += if found { c.len_utf8() } else { 0 };
         found
     }
 
     fn number<T: std::str::FromStr>(&mut self) -> Result<T, TypeError> {
-        self.space();
+        self.skip_space();
         let at = self.at;
-        let word = self.word();
-        word.parse().map_err(|_| TypeError { message: format!("expected a number, found `{word}`"), at, hint: None })
+        let digits = self.name();
+        digits.parse().map_err(|_| TypeError {
+            message: format!("expected a number, found `{digits}`"),
+            at,
+            hint: None,
+        })
     }
 
     fn data_type(&mut self, depth: usize) -> Result<DataType, TypeError> {
-        self.space();
+        self.skip_space();
         let start = self.at;
-        if depth > DEPTH {
-            return Err(self.error(format!("types nest at most {DEPTH} deep")));
+        if depth > MAX_DEPTH {
+            return Err(self.error(format!("types nest at most {MAX_DEPTH} deep")));
         }
-        let name = self.word();
+        let name = self.name();
         Ok(match name.to_ascii_lowercase().as_str() {
             "boolean" => DataType::Boolean,
             "int" => DataType::Int32,
@@ -103,72 +109,75 @@ impl Parser<'_> {
             "bytes" => DataType::Binary,
             "date" => DataType::Date32,
             "timestamp" => timestamp(),
-            "decimal" => {
-                self.expect('(')?;
-                let at = self.at;
-                let precision: u8 = self.number()?;
-                let scale: i8 = if self.has(',') { self.number()? } else { 0 };
-                self.expect(')')?;
-                if precision == 0 || precision > 38 || scale < 0 || scale.unsigned_abs() > precision {
-                    let message = format!("decimal({precision},{scale}) is out of range");
-                    let hint = Some("a decimal has 1 to 38 digits, at most all of them behind the point".into());
-                    return Err(TypeError { message, at, hint });
-                }
-                DataType::Decimal128(precision, scale)
-            }
+            "decimal" => self.decimal()?,
             "list" => {
                 self.expect('<')?;
                 let item = self.data_type(depth + 1)?;
                 self.expect('>')?;
                 DataType::List(Arc::new(Field::new("item", item, true)))
             }
-            "struct" => {
-                self.expect('<')?;
-                let mut fields: Vec<Field> = Vec::new();
-                loop {
-                    self.space();
-                    let at = self.at;
-                    let name = self.word();
-                    if name.is_empty() || fields.iter().any(|f| *f.name() == name) {
-                        let message = if name.is_empty() {
-                            "expected a field name".into()
-                        } else {
-                            format!("field `{name}` stands twice")
-                        };
-                        return Err(TypeError { message, at, hint: None });
-                    }
-                    self.expect(':')?;
-                    fields.push(Field::new(name, self.data_type(depth + 1)?, true));
-                    if !self.has(',') {
-                        break;
-                    }
-                }
-                self.expect('>')?;
-                DataType::Struct(Fields::from(fields))
-            }
-            "map" => {
-                self.expect('<')?;
-                let at = self.at;
-                if self.data_type(depth + 1)? != DataType::Utf8 {
-                    return Err(TypeError {
-                        message: "the keys of a map are strings".into(),
-                        at,
-                        hint: Some("write `map<string, T>`".into()),
-                    });
-                }
-                self.expect(',')?;
-                let value = self.data_type(depth + 1)?;
-                self.expect('>')?;
-                let entry =
-                    Fields::from(vec![Field::new("keys", DataType::Utf8, false), Field::new("values", value, true)]);
-                DataType::Map(Arc::new(Field::new("entries", DataType::Struct(entry), false)), false)
-            }
+            "struct" => DataType::Struct(self.struct_fields(depth + 1)?),
+            "map" => self.map(depth + 1)?,
             _ => {
                 let names = SIMPLE.into_iter().chain(NESTED);
                 let hint = crate::diagnostics::one_of(&name, names);
                 return Err(TypeError { message: format!("unknown type `{name}`"), at: start, hint });
             }
         })
+    }
+
+    fn decimal(&mut self) -> Result<DataType, TypeError> {
+        self.expect('(')?;
+        let at = self.at;
+        let precision: u8 = self.number()?;
+        let scale: i8 = if self.accept(',') { self.number()? } else { 0 };
+        self.expect(')')?;
+        if precision == 0 || precision > 38 || scale < 0 || scale.unsigned_abs() > precision {
+            let message = format!("decimal({precision},{scale}) is out of range");
+            let hint = Some("a decimal has 1 to 38 digits, at most all of them behind the point".into());
+            return Err(TypeError { message, at, hint });
+        }
+        Ok(DataType::Decimal128(precision, scale))
+    }
+
+    fn struct_fields(&mut self, depth: usize) -> Result<Fields, TypeError> {
+        self.expect('<')?;
+        let mut fields: Vec<Field> = Vec::new();
+        loop {
+            self.skip_space();
+            let at = self.at;
+            let name = self.name();
+            if name.is_empty() {
+                return Err(TypeError { message: "expected a field name".into(), at, hint: None });
+            }
+            if fields.iter().any(|f| *f.name() == name) {
+                return Err(TypeError { message: format!("field `{name}` stands twice"), at, hint: None });
+            }
+            self.expect(':')?;
+            fields.push(Field::new(name, self.data_type(depth)?, true));
+            if !self.accept(',') {
+                break;
+            }
+        }
+        self.expect('>')?;
+        Ok(Fields::from(fields))
+    }
+
+    fn map(&mut self, depth: usize) -> Result<DataType, TypeError> {
+        self.expect('<')?;
+        let at = self.at;
+        if self.data_type(depth)? != DataType::Utf8 {
+            return Err(TypeError {
+                message: "the keys of a map are strings".into(),
+                at,
+                hint: Some("write `map<string, T>`".into()),
+            });
+        }
+        self.expect(',')?;
+        let value = self.data_type(depth)?;
+        self.expect('>')?;
+        let entry = Fields::from(vec![Field::new("keys", DataType::Utf8, false), Field::new("values", value, true)]);
+        Ok(DataType::Map(Arc::new(Field::new("entries", DataType::Struct(entry), false)), false))
     }
 }
 
@@ -178,7 +187,7 @@ pub fn timestamp() -> DataType {
     DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into()))
 }
 
-/// The type as a pipeline file writes it; types that no file can name are written as Arrow does.
+/// A type as a pipeline file writes it. Types that a file cannot name are written as Arrow does.
 #[must_use]
 pub fn type_name(t: &DataType) -> String {
     match t {
@@ -212,7 +221,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_type_reads_back_as_it_is_written() {
+    fn every_type_round_trips() {
         for text in SIMPLE.into_iter().chain([
             "decimal(10,2)",
             "list<struct<a: bigint, b: list<string>>>",
@@ -223,12 +232,12 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_type_says_where_and_what_instead() {
-        let e = parse_type("list<bigit>").unwrap_err();
+    fn an_error_has_a_position_and_a_hint() {
+        let e = parse_type("list<bigit>").expect_err("the item type is unknown");
         assert_eq!(
             (e.message.as_str(), e.at, e.hint.as_deref()),
             ("unknown type `bigit`", 5, Some("did you mean `bigint`?"))
         );
-        assert_eq!(parse_type("decimal(99,1)").unwrap_err().at, 8);
+        assert_eq!(parse_type("decimal(99,1)").expect_err("99 digits are too many").at, 8);
     }
 }

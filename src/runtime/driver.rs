@@ -1,22 +1,34 @@
-//! Runs a plan synchronously, on topics in memory and a clock that is set by hand.
+//! Runs a plan synchronously, over a log in memory and a clock that is set by hand.
 //!
-//! Separate from the runtime so that a pipeline can be tested without threads or a backplane: the same
-//! tasks, the same barriers, the same restore. It can be stopped anywhere and go on from its last commit.
+//! So a pipeline can be tested without threads or a backplane. Tasks, barriers, commits and the return to what was
+//! committed are those of a real run; only the intake is not: the driver decides which batch is read next. It can be
+//! stopped anywhere and goes on from its last commit.
 
-use crate::metrics::TaskProgress;
-use crate::plan::{InputPlan, Op, Physical};
+use super::cancel::CancelToken;
+use super::commit::commits::{CommitContext, Commits};
+use super::commit::instance_record::InstanceRecord;
+use super::commit::trimming::{TrimPoints, Trimming};
+use super::fault::Fault;
+use super::group::topics;
+use super::operators::Samples;
+use super::operators::build::{Partitions, Surroundings};
+use super::operators::models::Models;
+use super::read::cursors::{BySender, InputCursor};
+use super::recovery::changelogs::RestoreGauge;
+use super::recovery::progress::reports;
+use super::recovery::rebuild::{AssignedPartitions, Rebuild, Rebuilt};
+use super::recovery::state_copies::StateCopies;
+use super::task::{MergeInput, Task};
+use crate::log::memory::MemoryLog;
+use crate::log::{Append, FetchLimit, GroupEvent, GroupSpec, Log, Member, Reader, Start, TopicConfig};
+use crate::metrics::{PipelineInfo, TaskProgress};
+use crate::plan::Physical;
 use crate::record::{Fetched, Offset, Records, TopicPartition};
-use crate::runtime::fault::Fault;
-use crate::runtime::operators::Samples;
-use crate::runtime::operators::build;
-use crate::runtime::operators::build::Partitions;
-use crate::runtime::operators::build::{Surroundings, width};
-use crate::runtime::operators::models::Models;
-use crate::runtime::read::cursors::{Cursor, Shares};
-use crate::runtime::task::{Task, TaskCommit, TaskId, Wanted};
 use crate::time::{Clock, VirtualClock};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+use std::time::Duration;
 
 /// How a driver cuts what it reads.
 #[derive(Clone, Copy, Debug)]
@@ -25,15 +37,15 @@ pub struct DriverOptions {
     pub batch: usize,
     /// Batches between two commits.
     pub commit_every: usize,
-    /// Whether a task's inputs are read as one sequence, as in a bounded run; else in turns.
+    /// Merge a task's inputs by event time, as a bounded run does; else read them in turns.
     pub merge: bool,
 }
 
 /// What a task was given.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Fed {
-    No,
-    /// Nothing, but reading has gone on.
+    Nothing,
+    /// No records, but a position has advanced.
     Position,
     Batch,
 }
@@ -43,20 +55,29 @@ pub struct Driver {
     plan: Arc<Physical>,
     options: DriverOptions,
     clock: Arc<VirtualClock>,
-    around: Surroundings,
-    tasks: Vec<Task>,
-    topics: BTreeMap<TopicPartition, Vec<Records>>,
-    state: BTreeMap<(TaskId, String), BTreeMap<Vec<u8>, Vec<u8>>>,
-    progress: BTreeMap<TaskId, TaskProgress>,
-    next: BTreeMap<TopicPartition, usize>,
+    log: MemoryLog,
+    surroundings: Surroundings,
+    /// `None` only while the driver resumes: a group has one member at a time.
+    running: Option<Running>,
+    /// The partitions of sources, outputs and dead letters that hold records.
+    written: BTreeSet<TopicPartition>,
     batches: usize,
+}
+
+/// What does not survive a crash.
+struct Running {
+    _member: Box<dyn Member>,
+    commits: Commits,
+    trim_points: Receiver<TrimPoints>,
+    tasks: Vec<Task>,
+    readers: BTreeMap<TopicPartition, Box<dyn Reader>>,
 }
 
 impl Driver {
     /// A pipeline whose sources have so many partitions; other topics follow from the plan.
     ///
     /// # Errors
-    /// Where an operator cannot be made.
+    /// Where the topics do not fit together, or an operator cannot be made.
     pub fn new(
         plan: Arc<Physical>,
         sources: Partitions,
@@ -64,37 +85,15 @@ impl Driver {
         samples: Samples,
         options: DriverOptions,
     ) -> Result<Self, Fault> {
-        let clock = Arc::new(VirtualClock::at(now));
-        let mut partitions = sources;
-        for sub in &plan.subs {
-            for input in &sub.inputs {
-                if let InputPlan::Repartition(r) = input {
-                    let from = plan.subs.iter().find(|s| s.id == r.from);
-                    let count = if r.single { 1 } else { from.map_or(1, |s| width(s, &partitions)) };
-                    partitions.insert(r.topic.clone(), count);
-                }
-            }
-            for node in &sub.nodes {
-                if let Op::Sink(sink) = &node.op {
-                    let count = sink.partitions.unwrap_or_else(|| width(sub, &partitions));
-                    partitions.insert(sink.topic.clone(), count);
-                }
-            }
+        let (clock, log, cancel) = (Arc::new(VirtualClock::at(now)), MemoryLog::default(), CancelToken::default());
+        for (topic, partitions) in sources {
+            log.create_topic(&topic, &TopicConfig { partitions, ..TopicConfig::default() })?;
         }
+        let partitions = topics::prepare(&plan, &log, &cancel)?;
         let models = Arc::new(Models::new(&plan, clock.clone(), false));
-        let around = Surroundings { partitions, models, samples, custom: BTreeMap::new() };
-        let mut driver = Self {
-            plan,
-            options,
-            clock,
-            around,
-            tasks: Vec::new(),
-            topics: BTreeMap::new(),
-            state: BTreeMap::new(),
-            progress: BTreeMap::new(),
-            next: BTreeMap::new(),
-            batches: 0,
-        };
+        let surroundings = Surroundings { partitions, models, cancel, samples, custom: BTreeMap::new() };
+        let (running, written) = (None, BTreeSet::new());
+        let mut driver = Self { plan, options, clock, log, surroundings, running, written, batches: 0 };
         driver.resume()?;
         Ok(driver)
     }
@@ -102,12 +101,17 @@ impl Driver {
     /// The models that the pipeline scores with.
     #[must_use]
     pub fn models(&self) -> &Models {
-        &self.around.models
+        &self.surroundings.models
     }
 
     /// Adds records to a source.
-    pub fn feed(&mut self, to: TopicPartition, records: Records) {
-        self.topics.entry(to).or_default().push(records);
+    ///
+    /// # Errors
+    /// Where there is no such partition.
+    pub fn feed(&mut self, to: TopicPartition, records: Records) -> Result<(), Fault> {
+        self.written.insert(to.clone());
+        self.log.appender()?.append(&[Append { to, records }])?;
+        Ok(())
     }
 
     /// Lets the wall clock pass.
@@ -116,52 +120,69 @@ impl Driver {
     /// Faults that are not those of single records.
     pub fn pass_time(&mut self, to: i64) -> Result<(), Fault> {
         self.clock.set(to);
-        self.tasks.iter_mut().try_for_each(|t| t.tick(to))
+        self.running()?.tasks.iter_mut().try_for_each(|t| t.tick(to))
     }
 
-    /// Forgets all that was not committed and goes on from there, as after a crash.
+    /// Forgets everything that was not committed and goes on from there, as after a crash.
     ///
     /// # Errors
     /// Where what was committed does not fit.
     pub fn resume(&mut self) -> Result<(), Fault> {
-        self.tasks.clear();
-        self.next.clear();
-        for sub in &self.plan.subs {
-            let shared = Arc::new(sub.clone());
-            for partition in 0..width(sub, &self.around.partitions) {
-                let mut task = build::task(&self.plan, &shared, partition, &self.around)?;
-                let id = task.id();
-                if let Some(progress) = self.progress.get(&id) {
-                    for input in &progress.inputs {
-                        let at = TopicPartition::new(input.topic.as_str(), partition);
-                        self.next.insert(at, usize::try_from(input.next).map_err(Fault::internal)?);
-                    }
-                    task.restore_progress(progress.clone())?;
-                }
-                for ((_, step), rows) in self.state.iter().filter(|((t, _), _)| *t == id) {
-                    rows.iter().try_for_each(|(k, v)| task.restore_state(step, k, Some(v)))?;
-                }
-                self.tasks.push(task);
-            }
+        self.running = None;
+        let (plan, now) = (&self.plan, self.clock.now());
+        let topics = plan.subs.iter().flat_map(|s| &s.inputs).map(|i| i.topic().clone()).collect();
+        let (group, instance, delivery) = (plan.name.clone(), "driver".to_owned(), plan.delivery);
+        let mut member = self.log.join(&GroupSpec { group, topics, instance, delivery })?;
+        let assigned: AssignedPartitions = match member.poll(FetchLimit::default(), Duration::ZERO)? {
+            GroupEvent::Assigned(assigned) => assigned.into_iter().collect(),
+            event => return Err(Fault::internal(format!("{event:?} where partitions are assigned"))),
+        };
+        let (copies, gauge) = (StateCopies::new(None), RestoreGauge::default());
+        let (surroundings, cancel) = (&self.surroundings, &self.surroundings.cancel);
+        let rebuild = Rebuild { plan, log: &self.log, surroundings, copies: &copies, gauge: &gauge, cancel, now };
+        let start = |at: &TopicPartition| Ok(self.log.resolve(at, Start::Earliest)?);
+        let Rebuilt { tasks, starts, changelogs, expired_instances, .. } = rebuild.run(&assigned, &start)?;
+        let mut readers = BTreeMap::new();
+        for (at, offset) in starts {
+            readers.insert(at.clone(), self.log.reader(&[(at, offset)])?);
         }
+        let (trimming, trim_points) = Trimming::new();
+        let commits = Commits::new(CommitContext {
+            plan: plan.clone(),
+            committer: member.committer()?,
+            clock: self.clock.clone(),
+            info: PipelineInfo { name: plan.name.clone(), instance: "driver".into(), ..PipelineInfo::default() },
+            instance: InstanceRecord::new(tasks.iter().map(Task::id), expired_instances),
+            gauges: Arc::default(),
+            trimming,
+            changelogs,
+            cancel: cancel.clone(),
+        });
+        self.running = Some(Running { _member: member, commits, trim_points, tasks, readers });
         Ok(())
     }
 
+    fn running(&mut self) -> Result<&mut Running, Fault> {
+        self.running.as_mut().ok_or_else(|| Fault::internal("the driver could not be resumed"))
+    }
+
     /// Reads up to `batches` batches (all, where `None`), sub-topology after sub-topology, and with `drain`
-    /// closes the windows of each at its end; tells whether the sources are at their end.
+    /// closes the windows of each at its end; whether the sources are at their end.
     ///
     /// # Errors
     /// Faults that are not those of single records.
     pub fn run(&mut self, batches: Option<usize>, drain: bool) -> Result<bool, Fault> {
         let mut left = batches.unwrap_or(usize::MAX);
         for sub in 0..self.plan.subs.len() {
-            let tasks: Vec<usize> = (0..self.tasks.len()).filter(|t| self.tasks[*t].id().sub as usize == sub).collect();
+            let tasks = self.running()?.tasks.iter().enumerate().filter(|(_, t)| t.id().sub as usize == sub);
+            let tasks: Vec<usize> = tasks.map(|(i, _)| i).collect();
             let mut cursors = self.cursors(&tasks)?;
-            loop {
-                let mut read = false;
+            let mut read = true;
+            while read {
+                read = false;
                 for task in &tasks {
                     let merged = cursors.contains_key(task);
-                    let inputs = cursors.get(task).map_or(self.tasks[*task].partitions().len(), Vec::len);
+                    let inputs = cursors.get(task).map_or(self.running()?.tasks[*task].partitions().len(), Vec::len);
                     for input in 0..inputs {
                         if left == 0 {
                             return Ok(false);
@@ -171,7 +192,7 @@ impl Driver {
                         } else {
                             self.feed_in_turn(*task, input)?
                         };
-                        read |= fed != Fed::No;
+                        read |= fed != Fed::Nothing;
                         if fed == Fed::Batch {
                             left -= 1;
                             self.batches += 1;
@@ -181,14 +202,12 @@ impl Driver {
                         }
                     }
                 }
-                if !read {
-                    break;
-                }
             }
             self.commit(None)?;
             if drain {
                 let now = self.clock.now();
-                tasks.iter().try_for_each(|t| self.tasks[*t].drain(now))?;
+                let running = self.running()?;
+                tasks.iter().try_for_each(|t| running.tasks[*t].drain(now))?;
                 self.commit(Some(sub))?;
             }
         }
@@ -196,15 +215,16 @@ impl Driver {
     }
 
     /// The inputs of the tasks that merge them.
-    fn cursors(&mut self, tasks: &[usize]) -> Result<BTreeMap<usize, Vec<Cursor>>, Fault> {
+    fn cursors(&mut self, tasks: &[usize]) -> Result<BTreeMap<usize, Vec<InputCursor>>, Fault> {
         let mut cursors = BTreeMap::new();
-        for task in tasks.iter().filter(|_| self.options.merge) {
-            let wanted = self.tasks[*task].merge_inputs();
-            let cursor = |wanted: Wanted| {
-                let held: usize = self.topics.get(&wanted.at).into_iter().flatten().map(Records::len).sum();
-                Ok(Cursor::new(wanted, Offset(i64::try_from(held).map_err(Fault::internal)?)))
+        let tasks = if self.options.merge { tasks } else { &[] };
+        for task in tasks {
+            let merged = self.running()?.tasks[*task].merge_inputs();
+            let cursor = |input: MergeInput| {
+                let end = self.log.resolve(&input.at, Start::Latest)?;
+                Ok(InputCursor::new(input, end))
             };
-            let of: Vec<Cursor> = wanted.into_iter().map(cursor).collect::<Result<_, Fault>>()?;
+            let of: Vec<InputCursor> = merged.into_iter().map(cursor).collect::<Result<_, Fault>>()?;
             if !of.is_empty() {
                 cursors.insert(*task, of);
             }
@@ -212,83 +232,86 @@ impl Driver {
         Ok(cursors)
     }
 
-    fn offer(&mut self, task: usize, cursor: Option<&mut Cursor>) -> Result<Fed, Fault> {
-        let Some(cursor) = cursor else { return Ok(Fed::No) };
-        let mut fed = Fed::No;
-        if let Some(next) = cursor.next().filter(|_| !cursor.filled()) {
-            if let Some(fetched) = self.read(cursor.at(), usize::try_from(next.0).map_err(Fault::internal)?) {
-                cursor.take(&Shares::new(&fetched, cursor.senders()));
+    fn offer(&mut self, task: usize, cursor: Option<&mut InputCursor>) -> Result<Fed, Fault> {
+        let Some(cursor) = cursor else { return Ok(Fed::Nothing) };
+        let mut fed = Fed::Nothing;
+        if let Some(next) = cursor.next().filter(|_| !cursor.has_full_offer()) {
+            let mut reader = self.log.reader(&[(cursor.at().clone(), next)])?;
+            if let Some(fetched) = self.poll(reader.as_mut())? {
+                cursor.take(&BySender::new(&fetched, cursor.senders()));
                 fed = Fed::Position;
             }
         }
-        let Some(offer) = cursor.offer() else { return Ok(fed) };
-        fed = if offer.fetched.is_some() { Fed::Batch } else { Fed::Position };
-        self.tasks[task].offer(offer, self.clock.now())?;
+        let Some(offered) = cursor.offer() else { return Ok(fed) };
+        fed = if offered.fetched.is_some() { Fed::Batch } else { Fed::Position };
+        let now = self.clock.now();
+        self.running()?.tasks[task].offer(offered, now)?;
         Ok(fed)
     }
 
     fn feed_in_turn(&mut self, task: usize, input: usize) -> Result<Fed, Fault> {
-        let at = self.tasks[task].partitions().swap_remove(input);
-        let next = self.next.get(&at).copied().unwrap_or(0);
-        let Some(fetched) = self.read(&at, next) else { return Ok(Fed::No) };
-        self.next.insert(at, next + fetched.records.len());
-        self.tasks[task].run(&fetched, self.clock.now())?;
+        let now = self.clock.now();
+        let limit = self.limit();
+        let running = self.running()?;
+        let at = running.tasks[task].partitions().swap_remove(input);
+        let Some(reader) = running.readers.get_mut(&at) else { return Ok(Fed::Nothing) };
+        let Some(fetched) = reader.poll(limit, Duration::ZERO)? else { return Ok(Fed::Nothing) };
+        running.tasks[task].run(&fetched, now)?;
         Ok(Fed::Batch)
     }
 
-    /// The next records of a partition from a place on.
-    fn read(&self, at: &TopicPartition, next: usize) -> Option<Fetched> {
-        let mut skip = next;
-        for records in self.topics.get(at)? {
-            if skip >= records.len() {
-                skip -= records.len();
-                continue;
-            }
-            let rows = self.options.batch.min(records.len() - skip);
-            let first = i64::try_from(next).ok()?;
-            let offsets: Vec<i64> = (first..).take(rows).collect();
-            let (origin, records) = (Arc::new(at.clone()), records.slice(skip, rows));
-            return Some(Fetched { origin, offsets: offsets.into(), records });
-        }
-        None
+    fn limit(&self) -> FetchLimit {
+        FetchLimit { records: self.options.batch, bytes: usize::MAX }
+    }
+
+    fn poll(&self, reader: &mut dyn Reader) -> Result<Option<Fetched>, Fault> {
+        Ok(reader.poll(self.limit(), Duration::ZERO)?)
     }
 
     fn commit(&mut self, draining: Option<usize>) -> Result<(), Fault> {
         let now = self.clock.now();
-        for task in &mut self.tasks {
+        let running = self.running()?;
+        let mut handed_over = Vec::new();
+        for task in &mut running.tasks {
             let drain = draining == Some(task.id().sub as usize);
-            let TaskCommit { task, appends, changes, progress, .. } = task.barrier(now, drain)?;
-            for append in appends {
-                self.topics.entry(append.to).or_default().push(append.records);
-            }
-            for (step, changes) in changes {
-                let rows = self.state.entry((task, step)).or_default();
-                for (key, value) in changes {
-                    match value {
-                        Some(value) => drop(rows.insert(key, value)),
-                        None => drop(rows.remove(&key)),
-                    }
-                }
-            }
-            self.progress.insert(task, progress);
+            handed_over.push((task.barrier(now, drain)?, Vec::new()));
         }
-        Ok(())
+        let written: Vec<TopicPartition> =
+            handed_over.iter().flat_map(|(commit, _)| commit.appends.iter().map(|a| a.to.clone())).collect();
+        running.commits.end_epoch(handed_over, true)?;
+        let trim: Vec<(TopicPartition, Offset)> = running.trim_points.try_iter().flatten().collect();
+        self.written.extend(written);
+        Ok(self.log.delete_records(&trim)?)
     }
 
     /// All records of a topic's partition, in order.
-    #[must_use]
-    pub fn output(&self, at: &TopicPartition) -> Option<Records> {
-        let parts = self.topics.get(at).filter(|p| !p.is_empty())?;
-        Some(Records::concat(parts.clone()))
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn output(&self, at: &TopicPartition) -> Result<Option<Records>, Fault> {
+        if !self.written.contains(at) {
+            return Ok(None);
+        }
+        let from = self.log.resolve(at, Start::Earliest)?;
+        let mut reader = self.log.reader(&[(at.clone(), from)])?;
+        let (mut parts, all) = (Vec::new(), FetchLimit { records: usize::MAX, bytes: usize::MAX });
+        while let Some(fetched) = reader.poll(all, Duration::ZERO)? {
+            parts.push(fetched.records);
+        }
+        Ok((!parts.is_empty()).then(|| Records::concat(parts)))
     }
 
-    /// The partitions that hold records.
+    /// The partitions of sources, outputs and dead letters that hold records.
     pub fn written(&self) -> impl Iterator<Item = &TopicPartition> {
-        self.topics.keys()
+        self.written.iter()
     }
 
-    /// Committed progress of every task.
-    pub fn progress(&self) -> impl Iterator<Item = &TaskProgress> + Clone {
-        self.progress.values()
+    /// The committed progress of every task.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn progress(&self) -> Result<Vec<TaskProgress>, Fault> {
+        let reports = reports(&self.log, &self.plan.name, &self.surroundings.cancel)?;
+        Ok(reports.tasks.into_values().collect())
     }
 }

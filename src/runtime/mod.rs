@@ -3,6 +3,8 @@
 //! The rooms stand in this order, and each uses only those before it; `tests/architecture.rs` holds that. The
 //! same tasks run under [`Driver`], synchronously and without a backplane.
 
+mod cancel;
+
 mod fault;
 
 pub mod task;
@@ -23,9 +25,10 @@ mod run;
 
 mod driver;
 
+pub use cancel::{CancelReason, CancelToken};
 pub use driver::{Driver, DriverOptions};
 pub use fault::Fault;
-pub use group::engine::{Engine, RunOptions, StartFrom, Stop};
+pub use group::engine::{Engine, RunOptions, StartFrom};
 pub use group::topics;
 pub use read::model_feed::MODELS_TOPIC;
 pub use recovery::changelogs::RestoreGauge;

@@ -1,248 +1,202 @@
-//! A pipeline at work: threads and tasks started, faults answered, everything joined at the end.
+//! A pipeline at work: threads and tasks are started, faults are recovered from, everything is joined at the end.
 //!
-//! Separate because this is the only place where the parts know of each other. It reads no signal and no
-//! clock of its own. After a fault that loses a transaction everything is built anew from what was
-//! committed; the process survives everything but a fatal fault.
+//! It reads no signal and no clock of its own. After a fault that loses a transaction everything is rebuilt from what
+//! was committed; the process survives everything but a fatal fault.
 //!
 //! ```text
-//! intake ──(bounded)──▶ task ──(bounded)──▶ committer
+//! intake ──(bounded)──▶ task ──(bounded)──▶ commit loop
 //!    ▲                                          │
-//!    └────────────── epoch committed ◀──────────┘
+//!    └───────────── epoch complete ◀────────────┘
 //! ```
 
-use crate::log::{Committer, GroupSpec, Member};
-use crate::record::{Offset, TopicPartition};
-use crate::runtime::fault::Fault;
-use crate::runtime::group::assignment::{Assignment, Given};
-use crate::runtime::group::engine::{Engine, RunOptions, StartFrom, Stop};
-use crate::runtime::group::idle::Idle;
-use crate::runtime::group::topics;
-use crate::runtime::operators::build::Partitions;
-use crate::runtime::operators::models::Models;
-use crate::runtime::read::intake::Ending;
-use crate::runtime::read::model_feed::{MODELS_TOPIC, ModelFeed};
-use crate::runtime::recovery::standby;
-use crate::runtime::recovery::state_copies::Copies;
+use super::cancel::{CancelReason, CancelToken};
+use super::fault::{Fault, supervise};
+use super::group::assignment::{Assignment, Membership};
+use super::group::engine::{Engine, RunOptions, StartFrom};
+use super::group::idle::Idle;
+use super::group::session::Session;
+use super::group::topics;
+use super::operators::build::Partitions;
+use super::operators::models::Models;
+use super::read::intake::IntakeEnd;
+use super::read::model_feed::{MODELS_TOPIC, ModelFeed};
+use super::recovery::rebuild::AssignedPartitions;
+use super::recovery::standby::{self, OwnPartitions};
+use super::recovery::state_copies::StateCopies;
+use crate::log::{GroupSpec, Member};
 use crate::time::millis;
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
-/// How often it is looked whether to stop while the group hands out no partitions.
-pub(in crate::runtime) const JOIN: Duration = Duration::from_millis(100);
-
-/// How often it is looked whether to stop while the run is at work.
-const LOOK: Duration = Duration::from_millis(20);
-
 /// Wait after the first fault of several in a row; each further one doubles it.
-const BACKOFF: Duration = Duration::from_millis(100);
+const MIN_RETRY_BACKOFF: Duration = Duration::from_millis(100);
 
-/// Longest wait between two attempts.
-const SELDOM: Duration = Duration::from_secs(5);
+/// Longest wait between two attempts. An attempt that lasted longer counts as one that worked.
+const MAX_RETRY_BACKOFF: Duration = Duration::from_secs(5);
 
 impl Engine {
-    /// Runs until stopped, or to the end; called on a multi-thread Tokio runtime.
+    /// Runs until cancelled, or to the end; called on a multi-thread Tokio runtime.
     ///
     /// # Errors
     /// The fault that ended the run.
-    pub async fn run(&self, options: &RunOptions, stop: &Stop) -> Result<(), Fault> {
-        let engine = self.clone();
-        let (options, stop) = (options.clone(), stop.clone());
+    pub async fn run(&self, options: &RunOptions, cancel: &CancelToken) -> Result<(), Fault> {
         let handle = tokio::runtime::Handle::current();
-        let run = move || {
-            topics::sources(&engine.plan, engine.log.as_ref())?;
-            let since = engine.clock.now();
-            let mut wait = BACKOFF;
-            let (latest, mut forgotten) = (OnceLock::new(), options.from == StartFrom::Committed);
-            loop {
-                let begun = engine.clock.now();
-                match engine.attempt(&options, &latest, &mut forgotten, since, &stop, &handle) {
-                    Err(Fault::Abort(why)) if !stop.asked() => {
-                        tracing::warn!("going back to what was committed: {why}");
-                        // One that had worked for a while is no sign that the next will fail.
-                        let worked = engine.clock.now() - begun > millis(SELDOM);
-                        wait = if worked { BACKOFF } else { (wait * 2).min(SELDOM) };
-                        pause(wait, &stop);
-                    }
-                    // As after a kill, somebody goes on from what was committed, which loses what `delivery`
-                    // says and no more.
-                    Err(Fault::Abort(why)) => {
-                        tracing::warn!("ended with what was committed before; the next run goes on from there: {why}");
-                        return Ok(());
-                    }
-                    Err(Fault::Stopped) => return Ok(()),
-                    other => return other.map_err(|fault| topics::while_running(&engine.plan, fault)),
+        let session = Session::new(self.clone(), options.clone(), handle, cancel.clone());
+        tokio::task::spawn_blocking(move || session.run()).await.map_err(Fault::internal)?
+    }
+}
+
+impl Session {
+    /// Attempt after attempt, until one ends in good order or with a fault that only a person can mend.
+    fn run(&self) -> Result<(), Fault> {
+        let (plan, clock) = (&self.engine.plan, &self.engine.clock);
+        topics::sources(plan, self.engine.log.as_ref())?;
+        let (mut backoff, mut reset) = (MIN_RETRY_BACKOFF, self.options.from != StartFrom::Committed);
+        loop {
+            let started_at = clock.now();
+            match self.attempt(&mut reset) {
+                Err(Fault::Abort(why)) if !self.cancel.is_cancelled() => {
+                    tracing::warn!("going back to what was committed: {why}");
+                    let worked = clock.now() - started_at > millis(MAX_RETRY_BACKOFF);
+                    backoff = if worked { MIN_RETRY_BACKOFF } else { (backoff * 2).min(MAX_RETRY_BACKOFF) };
+                    self.cancel.sleep(backoff);
                 }
+                // As after a kill, the next run goes on from what was committed, which loses what `delivery`
+                // says and no more.
+                Err(Fault::Abort(why)) => {
+                    tracing::warn!("ended with what was committed before; the next run goes on from there: {why}");
+                    return Ok(());
+                }
+                Err(Fault::Stopped) => return Ok(()),
+                other => return other.map_err(|fault| topics::while_running(plan, fault)),
             }
-        };
-        tokio::task::spawn_blocking(run).await.map_err(Fault::internal)?
+        }
     }
 
-    /// One membership of the group, from joining to leaving: as many rounds as the group hands out partitions.
-    fn attempt(
-        &self,
-        options: &RunOptions,
-        latest: &OnceLock<BTreeMap<TopicPartition, Offset>>,
-        forgotten: &mut bool,
-        since: i64,
-        stop: &Stop,
-        handle: &tokio::runtime::Handle,
-    ) -> Result<(), Fault> {
-        let (plan, log) = (&self.plan, self.log.as_ref());
-        // Beside being asked, the run ends when its models can no longer be followed.
-        let (asked, stop) = (stop, &Stop::default());
-        if !*forgotten {
-            topics::forget(plan, log, asked.as_flag())?;
-            *forgotten = true;
+    /// One membership of the group, from joining to leaving: as many assignments as the group makes.
+    fn attempt(&self, reset: &mut bool) -> Result<(), Fault> {
+        let Engine { plan, log, clock, .. } = &self.engine;
+        if std::mem::take(reset)
+            && let Err(fault) = topics::reset(plan, log.as_ref(), &self.cancel)
+        {
+            *reset = true;
+            return Err(fault);
         }
-        let mut there = Some(topics::prepare(plan, log, asked.as_flag())?);
-        let inputs: Vec<Arc<str>> = plan.subs.iter().flat_map(|s| &s.inputs).map(|i| i.topic().clone()).collect();
+        let partitions = topics::prepare(plan, log.as_ref(), &self.cancel)?;
+        if self.options.until_end || self.options.from == StartFrom::Latest {
+            self.source_ends()?;
+        }
+        let cancel = self.cancel.child();
+        let models = Arc::new(Models::new(plan, clock.clone(), true));
+        // Before it joins: the group would wait for a member that does not poll.
+        let open = || ModelFeed::open(log, MODELS_TOPIC, models.clone(), &cancel);
+        let feed = models.needed().then(open).transpose()?;
         let group = GroupSpec {
             group: plan.name.clone(),
-            topics: inputs,
-            instance: options.instance.clone(),
+            topics: plan.subs.iter().flat_map(|s| &s.inputs).map(|i| i.topic().clone()).collect(),
+            instance: self.options.instance.clone(),
             delivery: plan.delivery,
         };
-        // Before it joins: the group would wait for a member that reads and does not listen.
-        let models = Arc::new(Models::new(plan, self.clock.clone(), true));
-        let open = || ModelFeed::open(&self.log, MODELS_TOPIC, models.clone(), asked.as_flag());
-        let feed = models.needed().then(open).transpose()?;
         let mut member = log.join(&group)?;
-        let mut committer = member.committer()?;
-        let copies = Copies::new(options.state_folder.clone());
+        let committer = member.committer()?;
+        let copies = StateCopies::new(self.options.state_folder.clone());
         std::thread::scope(|threads| {
             let feed = feed.map(|feed| {
-                threads.spawn(move || {
-                    let _ends = Ends(stop);
-                    feed.follow()
-                })
+                let cancel = &cancel;
+                threads.spawn(move || supervise("the models feed", cancel, || feed.follow(cancel)))
             });
-            forward(asked, stop);
-            let watch = threads.spawn({
-                let models = models.clone();
-                move || watch(asked, stop, &models)
+            let outcome = self.assignments((member, committer), &cancel, &models, (partitions, &copies));
+            cancel.cancel(CancelReason::Ended);
+            let fed = feed.map_or(Ok(()), |feed| {
+                feed.join().unwrap_or_else(|_| Err(Fault::internal("the models feed has panicked")))
             });
-            let mut idle = Idle::new(self.info(options, since), self.clock.clone());
-            let mut outcome = loop {
-                let given = match self.given(&mut idle, member.as_mut(), committer.as_mut(), stop, &copies) {
-                    Ok(Some(given)) => given,
-                    Ok(None) => {
-                        self.say_ended(options, since);
-                        break Ok(());
-                    }
-                    Err(fault) => break Err(fault),
-                };
-                let ended;
-                // What was found a moment ago need not be looked at again; later, topics may have grown.
-                let there = there.take().filter(|there| !idle.waited() && knows(there, &given));
-                let (engine, models, copies) = (self, &models, &copies);
-                let assignment =
-                    Assignment { engine, options, latest, since, stop, asked, handle, models, copies, there };
-                (ended, member, committer) = assignment.run(member, committer, given);
-                match ended {
-                    Ok(Ending::Revoked) => {}
-                    Ok(Ending::Done) => break Ok(()),
-                    Err(fault) => break Err(fault),
-                }
-            };
-            models.stop();
-            let watched = watch.join().is_ok();
-            let fed = feed.map_or(Ok(Ok(())), std::thread::ScopedJoinHandle::join);
-            let left = member.leave();
-            // A step that waited for a model was stopped because none can come any more.
-            if matches!((&outcome, &fed), (Err(Fault::Stopped), Err(_) | Ok(Err(_)))) {
-                outcome = Ok(());
+            match outcome {
+                // A step that waited for a model was stopped because none can come any more.
+                Err(Fault::Stopped) if fed.is_err() => {}
+                other => other?,
             }
-            outcome?;
-            left?;
-            // The others need not wait for it.
-            copies.save(self.clock.now());
-            match fed {
-                Ok(fed) if watched => fed,
-                _ => Err(Fault::internal("a thread of the run has panicked")),
-            }
+            // The others need not wait for the files.
+            copies.save(clock.now());
+            fed
         })
     }
 
-    /// Waits for partitions; keeps copies of the state of others meanwhile, where that is wanted.
-    fn given(
+    /// Carries out what the group assigns, until the run or the membership ends; then leaves the group.
+    fn assignments(
         &self,
-        waits: &mut Idle,
-        member: &mut dyn Member,
-        committer: &mut dyn Committer,
-        stop: &Stop,
-        copies: &Copies,
-    ) -> Result<Option<Given>, Fault> {
-        let (idle, over) = (AtomicBool::new(false), AtomicBool::new(false));
-        std::thread::scope(|threads| {
-            if self.plan.standby > 0 {
-                threads.spawn(|| {
-                    while !idle.load(Ordering::Relaxed) && !over.load(Ordering::Relaxed) {
-                        std::thread::park_timeout(JOIN);
-                    }
-                    standby::follow(
-                        self.log.as_ref(),
-                        &self.plan,
-                        copies,
-                        &standby::Own::new(),
-                        self.clock.as_ref(),
-                        &over,
-                    );
-                });
-            }
-            let waiting = || match self.plan.standby {
-                // Others have all partitions now.
-                0 => copies.forget(),
-                _ => idle.store(true, Ordering::Relaxed),
+        mut membership: Membership,
+        cancel: &CancelToken,
+        models: &Arc<Models>,
+        (partitions, copies): (Partitions, &StateCopies),
+    ) -> Result<(), Fault> {
+        let mut partitions = Some(partitions);
+        let mut idle = Idle::new(self.info(), self.engine.clock.clone());
+        loop {
+            let assigned = match self.await_assignment(&mut idle, &mut membership, cancel, copies) {
+                Ok(Some(assigned)) => assigned,
+                Ok(None) => {
+                    self.record_end();
+                    return Ok(membership.0.leave()?);
+                }
+                Err(fault) => return leave_after(membership.0, fault),
             };
-            let given = waits.given(member, committer, stop, &waiting);
-            over.store(true, Ordering::Relaxed);
-            given
+            // What was looked up a moment ago still holds; later, topics may have grown.
+            let fresh = partitions.take().filter(|known| !idle.has_waited() && covers(known, &assigned));
+            let cancel = cancel.child();
+            let assignment = Assignment { session: self, cancel, models, copies, partitions: fresh };
+            match assignment.run(membership, &assigned) {
+                Ok((IntakeEnd::Revoked, back)) => membership = back,
+                Ok((IntakeEnd::Done, (member, _))) => return Ok(member.leave()?),
+                Err((fault, Some(member))) => return leave_after(member, fault),
+                Err((fault, None)) => return Err(fault),
+            }
+        }
+    }
+
+    /// Waits for partitions; keeps standby copies meanwhile, where they are configured.
+    fn await_assignment(
+        &self,
+        idle: &mut Idle,
+        (member, committer): &mut Membership,
+        cancel: &CancelToken,
+        copies: &StateCopies,
+    ) -> Result<Option<AssignedPartitions>, Fault> {
+        let Engine { plan, log, clock, .. } = &self.engine;
+        if plan.standby == 0 {
+            // Other instances have all partitions, and their state moves on.
+            return idle.await_assignment(member.as_mut(), committer.as_mut(), cancel, &|| copies.clear());
+        }
+        let (follow, waiting) = (cancel.child(), cancel.child());
+        std::thread::scope(|threads| {
+            threads.spawn(|| {
+                // Copies are kept only once it is clear that there is nothing to do.
+                while !waiting.sleep(Duration::from_secs(3600)) {}
+                let own = OwnPartitions::new();
+                drop(supervise("the standby thread", cancel, || {
+                    standby::follow(log.as_ref(), plan, copies, &own, clock.as_ref(), &follow);
+                    Ok(())
+                }));
+            });
+            let on_idle = || waiting.cancel(CancelReason::Ended);
+            let assigned = idle.await_assignment(member.as_mut(), committer.as_mut(), cancel, &on_idle);
+            follow.cancel(CancelReason::Ended);
+            waiting.cancel(CancelReason::Ended);
+            assigned
         })
     }
 }
 
-/// Whether all partitions that were given were there when the topics were looked at.
-fn knows(there: &Partitions, given: &Given) -> bool {
-    given.iter().all(|(at, _)| there.get(&at.topic).is_none_or(|count| at.partition.0 < *count))
+/// Leaves the group in good order; the fault that ended the membership is what counts.
+fn leave_after(member: Box<dyn Member>, fault: Fault) -> Result<(), Fault> {
+    if let Err(e) = member.leave() {
+        tracing::debug!("the group could not be left in good order: {e}");
+    }
+    Err(fault)
 }
 
-/// Waits, but not longer than until the run is told to stop.
-fn pause(time: Duration, stop: &Stop) {
-    let mut left = time;
-    while !left.is_zero() && !stop.asked() {
-        let nap = left.min(JOIN);
-        std::thread::park_timeout(nap);
-        left -= nap;
-    }
-}
-
-/// Ends the run with the thread that has it, even where that panics.
-struct Ends<'a>(&'a Stop);
-
-impl Drop for Ends<'_> {
-    fn drop(&mut self) {
-        self.0.stop();
-    }
-}
-
-/// Ends one attempt where the whole run is asked to stop.
-fn forward(asked: &Stop, stop: &Stop) {
-    if asked.asked() {
-        stop.stop();
-    }
-}
-
-/// Hears that the run is asked to stop; then wakes steps that wait for a model.
-fn watch(asked: &Stop, stop: &Stop, models: &Models) {
-    while !models.stopped() {
-        forward(asked, stop);
-        if stop.asked() {
-            models.stop();
-        }
-        std::thread::park_timeout(LOOK);
-    }
+/// Whether all assigned partitions existed when the topics were looked up.
+fn covers(known: &Partitions, assigned: &AssignedPartitions) -> bool {
+    assigned.keys().all(|at| known.get(&at.topic).is_none_or(|count| at.partition.0 < *count))
 }
 
 #[cfg(test)]
@@ -252,21 +206,22 @@ mod tests {
     use crate::diagnostics::SourceText;
     use crate::log::Log as _;
     use crate::log::embedded::EmbeddedLog;
-    use crate::log::{FetchLimit, GroupEvent, LogResult};
+    use crate::log::{Committer, FetchLimit, GroupEvent, LogResult};
     use crate::record::{Offset, TopicPartition};
-    use crate::runtime::commit::changelog_position::Mark;
-    use crate::runtime::recovery::state_copies::Copy;
+    use crate::runtime::commit::changelog_position::ChangelogPosition;
+    use crate::runtime::recovery::state_copies::StateCopy;
     use crate::time::VirtualClock;
+    use std::collections::BTreeMap;
 
     /// A member without partitions that ends the run once it is polled again.
-    struct Spare(Box<dyn Member>, Stop, bool);
+    struct WithoutPartitions(Box<dyn Member>, CancelToken, bool);
 
-    impl Member for Spare {
+    impl Member for WithoutPartitions {
         fn poll(&mut self, _: FetchLimit, _: Duration) -> LogResult<GroupEvent> {
             if !std::mem::replace(&mut self.2, true) {
                 return Ok(GroupEvent::Assigned(Vec::new()));
             }
-            self.1.stop();
+            self.1.cancel(CancelReason::Stop);
             Ok(GroupEvent::Idle)
         }
 
@@ -292,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn an_instance_without_partitions_forgets_the_state_of_others() {
+    fn an_instance_without_partitions_drops_its_copies_of_state() {
         let text = "name: p\nsource: {topic: in, schema: {a: bigint}}\nsteps:\n  - filter: a > 0\nsink: out\n";
         let source = Arc::new(SourceText { name: "p.yaml".into(), text: text.into() });
         let spec = crate::spec::parse(source, std::path::Path::new("."), &crate::spec::ProcessEnvironment).unwrap();
@@ -305,23 +260,26 @@ mod tests {
             samples: Arc::new(|_, _| {}),
             custom: BTreeMap::new(),
         };
-        let stop = Stop::default();
+        let cancel = CancelToken::default();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let session = Session::new(engine, RunOptions::default(), runtime.handle().clone(), cancel.clone());
         let mut member = log.join(&GroupSpec { group: "p".into(), ..GroupSpec::default() }).unwrap();
-        let mut committer = member.committer().unwrap();
-        let mut member = Spare(member, stop.clone(), false);
-        let (copies, at) = (Copies::new(None), TopicPartition::new("p.s.state", 0));
-        copies.put(at.clone(), Copy { mark: Mark::new("one", Offset(1), 0), rows: BTreeMap::new() });
-        let mut idle = Idle::new(engine.info(&RunOptions::default(), 0), engine.clock.clone());
-        let given = engine.given(&mut idle, &mut member, committer.as_mut(), &stop, &copies).unwrap();
-        assert_eq!(given, None);
+        let committer = member.committer().unwrap();
+        let member: Box<dyn Member> = Box::new(WithoutPartitions(member, cancel.clone(), false));
+        let (copies, at) = (StateCopies::new(None), TopicPartition::new("p.s.state", 0));
+        let position = ChangelogPosition::new("one", Offset(1), 0);
+        copies.put(at.clone(), StateCopy { position, rows: BTreeMap::new() });
+        let mut idle = Idle::new(session.info(), session.engine.clock.clone());
+        let assigned = session.await_assignment(&mut idle, &mut (member, committer), &cancel, &copies).unwrap();
+        assert_eq!(assigned, None);
         assert_eq!(copies.take(&at, "one", 0), None);
     }
 
     #[test]
-    fn a_partition_that_came_after_the_topics_were_looked_at_is_not_known() {
-        let there = Partitions::from([("in".into(), 2)]);
-        let given = |p: u32| vec![(TopicPartition::new("in", 0), None), (TopicPartition::new("in", p), None)];
-        assert!(knows(&there, &given(1)));
-        assert!(!knows(&there, &given(2)));
+    fn a_partition_added_after_the_topics_were_looked_up_is_not_covered() {
+        let known = Partitions::from([("in".into(), 2)]);
+        let assigned = |p: u32| [0, p].map(|p| (TopicPartition::new("in", p), None)).into();
+        assert!(covers(&known, &assigned(1)));
+        assert!(!covers(&known, &assigned(2)));
     }
 }

@@ -1,20 +1,18 @@
-//! State in memory, in a tree by key.
-//!
-//! Separate because it is one of several places where state can live. It never evicts.
+//! The store in memory: a tree by key. It never evicts.
 
 use super::{StateChange, StateEntries, StateSize, Store};
 use std::collections::BTreeSet;
 use std::ops::Bound;
 
-/// What a row takes beside its bytes: two allocations and its place in the tree.
-const ROW: usize = 96;
+/// What an entry takes besides its bytes: two allocations and its slot in the tree.
+const ENTRY_OVERHEAD_BYTES: usize = 96;
 
 /// A store in memory.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
-    rows: StateEntries,
+    entries: StateEntries,
     changed: BTreeSet<Vec<u8>>,
-    /// Of keys and values.
+    /// Bytes of keys and values.
     bytes: usize,
 }
 
@@ -22,8 +20,8 @@ impl MemoryStore {
     fn set(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {
         let (key_bytes, new) = (key.len(), value.as_ref().map(Vec::len));
         let old = match value {
-            Some(value) => self.rows.insert(key, value),
-            None => self.rows.remove(&key),
+            Some(value) => self.entries.insert(key, value),
+            None => self.entries.remove(&key),
         };
         self.bytes += new.map_or(0, |n| key_bytes + n);
         self.bytes -= old.map_or(0, |o| key_bytes + o.len());
@@ -32,7 +30,7 @@ impl MemoryStore {
 
 impl Store for MemoryStore {
     fn get(&self, key: &[u8]) -> Option<&[u8]> {
-        self.rows.get(key).map(Vec::as_slice)
+        self.entries.get(key).map(Vec::as_slice)
     }
 
     fn put(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {
@@ -47,7 +45,7 @@ impl Store for MemoryStore {
             return Box::new(std::iter::empty());
         }
         let bounds = (Bound::Included(from), Bound::Excluded(to));
-        Box::new(self.rows.range::<[u8], _>(bounds).map(|(k, v)| (k.as_slice(), v.as_slice())))
+        Box::new(self.entries.range::<[u8], _>(bounds).map(|(k, v)| (k.as_slice(), v.as_slice())))
     }
 
     fn changes(&mut self) -> Vec<StateChange> {
@@ -55,7 +53,7 @@ impl Store for MemoryStore {
         changed
             .into_iter()
             .map(|k| {
-                let v = self.rows.get(&k).cloned();
+                let v = self.entries.get(&k).cloned();
                 (k, v)
             })
             .collect()
@@ -68,11 +66,14 @@ impl Store for MemoryStore {
     fn take_entries(&mut self) -> StateEntries {
         self.bytes = 0;
         self.changed.clear();
-        std::mem::take(&mut self.rows)
+        std::mem::take(&mut self.entries)
     }
 
     fn size(&self) -> StateSize {
-        StateSize { keys: self.rows.len() as u64, bytes: (self.bytes + self.rows.len() * ROW) as u64 }
+        StateSize {
+            keys: self.entries.len() as u64,
+            bytes: (self.bytes + self.entries.len() * ENTRY_OVERHEAD_BYTES) as u64,
+        }
     }
 }
 
@@ -81,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn changes_hold_the_last_value_of_each_key_and_restore_to_the_same() {
+    fn changes_are_the_last_value_of_each_key_and_restore_the_store() {
         let mut a = MemoryStore::default();
         a.put(b"x".into(), Some(b"1".into()));
         a.put(b"x".into(), Some(b"2".into()));
@@ -94,8 +95,8 @@ mod tests {
         for (k, v) in &changes {
             b.restore(k, v.as_deref());
         }
-        assert_eq!((&b.rows, b.changed.len()), (&a.rows, 0));
-        assert_eq!(a.size(), StateSize { keys: 1, bytes: 2 + ROW as u64 });
+        assert_eq!((&b.entries, b.changed.len()), (&a.entries, 0));
+        assert_eq!(a.size(), StateSize { keys: 1, bytes: 2 + ENTRY_OVERHEAD_BYTES as u64 });
         assert_eq!(b.size(), a.size());
     }
 }

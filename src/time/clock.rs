@@ -1,13 +1,12 @@
-//! The wall clock, and one that a test or a replay moves by hand.
-//!
-//! Separate so that the rest of the program can be handed a time instead of reading one.
+//! Clocks: that of the machine, and one that a test or a replay sets. Code takes a [`Clock`] and never
+//! reads the time itself.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Tells the time in milliseconds since the epoch.
+/// A source of the current time.
 pub trait Clock: Send + Sync {
-    /// Now.
+    /// Milliseconds since the Unix epoch.
     fn now(&self) -> i64;
 }
 
@@ -21,12 +20,12 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that stands still until it is set.
+/// A clock that shows one time until it is set.
 #[derive(Debug, Default)]
 pub struct VirtualClock(AtomicI64);
 
 impl VirtualClock {
-    /// A clock that shows this time.
+    /// A clock set to this time.
     #[must_use]
     pub fn at(millis: i64) -> Self {
         Self(AtomicI64::new(millis))

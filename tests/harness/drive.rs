@@ -88,7 +88,7 @@ impl Drive {
             driver.models().publish(Offset(version), model);
         }
         for ((topic, partition), records) in &self.input {
-            driver.feed(TopicPartition::new(topic.as_str(), *partition), pack(records));
+            driver.feed(TopicPartition::new(topic.as_str(), *partition), pack(records)).expect("the partition exists");
         }
         driver
     }
@@ -136,10 +136,10 @@ impl Drive {
             |at: &&TopicPartition| self.plan.subs.iter().flat_map(|s| &s.inputs).any(|i| *i.topic() == at.topic);
         let mut output = Topics::new();
         for at in driver.written().filter(|at| !inputs(at)) {
-            let records = driver.output(at).map(|r| unpack(&r)).unwrap_or_default();
+            let records = driver.output(at).expect("it can be read").map(|r| unpack(&r)).unwrap_or_default();
             output.insert((at.topic.to_string(), at.partition.0), records);
         }
-        let ledger = super::ledger::ledger(&self.plan, driver.progress());
+        let ledger = super::ledger::ledger(&self.plan, driver.progress().expect("it can be read").iter());
         let samples = samples.lock().unwrap().clone();
         let terms = ledger.came().into_iter().chain(ledger.went());
         let outcome = Outcome { output, ledger: terms.collect(), samples };

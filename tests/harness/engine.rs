@@ -9,7 +9,7 @@ use fastdata::log::{Append, FetchLimit, Log, Start, TopicConfig, TopicInfo, part
 use fastdata::metrics::progress_topic;
 use fastdata::plan::{InputPlan, Op};
 use fastdata::record::{RecordsBuilder, TopicPartition};
-use fastdata::runtime::{Engine, Fault, RunOptions, Stop, reports};
+use fastdata::runtime::{CancelReason, CancelToken, Engine, Fault, RunOptions, reports};
 use fastdata::time::VirtualClock;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -60,7 +60,7 @@ pub fn attempt(drive: &Drive, log: Arc<dyn Log>) -> Result<(), Fault> {
     };
     let options = RunOptions { until_end: true, drain: true, instance: "test".into(), ..RunOptions::default() };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
-    runtime.block_on(engine.run(&options, &Stop::default()))
+    runtime.block_on(engine.run(&options, &CancelToken::default()))
 }
 
 /// All records of a topic.

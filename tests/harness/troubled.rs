@@ -10,7 +10,7 @@ use fastdata::log::{
     Start, TopicConfig, TopicInfo, Transaction,
 };
 use fastdata::record::{Fetched, Offset, TopicPartition};
-use fastdata::runtime::Stop;
+use fastdata::runtime::{CancelReason, CancelToken};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
@@ -23,9 +23,9 @@ pub enum Trouble {
     /// Each fails the first time that it has nothing more, so often altogether.
     Fails(u32),
     /// A commit waits until the run is to stop, and is undone then.
-    Undoes(Stop),
+    Undoes(CancelToken),
     /// A commit waits until the run is to stop, and fails then, however often it is tried.
-    Away(Stop),
+    Away(CancelToken),
     /// The first commit is said to be undone, whether it was `made` or not; this is written meanwhile.
     First { made: bool, more: Vec<Append> },
 }
@@ -130,9 +130,9 @@ impl Committer for Undoing {
     fn commit(&mut self, transaction: &Transaction) -> LogResult<Vec<Option<Offset>>> {
         self.polls.fetch_add(1, Ordering::Relaxed);
         match &self.trouble {
-            Trouble::Undoes(stop) => wait::until("the run to be stopped", || stop.asked().then_some(())),
+            Trouble::Undoes(stop) => wait::until("the run to be stopped", || stop.is_cancelled().then_some(())),
             Trouble::Away(stop) => {
-                wait::until("the run to be stopped", || stop.asked().then_some(()));
+                wait::until("the run to be stopped", || stop.is_cancelled().then_some(()));
                 return Err(LogError::Busy("the broker is away".into()));
             }
             Trouble::First { made, more } if self.failed.fetch_add(1, Ordering::Relaxed) == 0 => {

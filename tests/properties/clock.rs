@@ -32,12 +32,12 @@ fn driver(text: &str, input: Topics, partitions: u32) -> Driver {
 }
 
 fn feed(driver: &mut Driver, partition: u32, records: &[Record]) {
-    driver.feed(TopicPartition::new("events", partition), crate::harness::record::pack(records));
+    driver.feed(TopicPartition::new("events", partition), crate::harness::record::pack(records)).expect("it exists");
 }
 
 /// `KIND END COUNT` of each result.
 fn results(driver: &Driver) -> Vec<String> {
-    let found = (0..2).filter_map(|p| driver.output(&TopicPartition::new("results", p)));
+    let found = (0..2).filter_map(|p| driver.output(&TopicPartition::new("results", p)).expect("it can be read"));
     let line = |r: Record| {
         let value: serde_json::Value = serde_json::from_slice(r.value.as_deref().unwrap()).unwrap();
         format!("{} {} {}", value["kind"].as_str().unwrap(), r.timestamp + 1, value["n"])
@@ -46,7 +46,10 @@ fn results(driver: &Driver) -> Vec<String> {
 }
 
 fn late(driver: &Driver) -> usize {
-    (0..2).filter_map(|p| driver.output(&TopicPartition::new("late", p))).map(|r| unpack(&r).len()).sum()
+    (0..2)
+        .filter_map(|p| driver.output(&TopicPartition::new("late", p)).expect("it can be read"))
+        .map(|r| unpack(&r).len())
+        .sum()
 }
 
 fn go(driver: &mut Driver, at: i64) -> Vec<String> {

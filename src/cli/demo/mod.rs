@@ -19,7 +19,7 @@ use crate::log::{Log, TopicConfig};
 use crate::metrics::Snapshot;
 use crate::plan::{self, Physical};
 use crate::runtime::inspect::observe::Observer;
-use crate::runtime::{Engine, RunOptions, Stop};
+use crate::runtime::{CancelReason, CancelToken, Engine, RunOptions};
 use crate::spec::{self, ProcessEnvironment};
 use crate::time::SystemClock;
 use feeder::Feeder;
@@ -54,7 +54,7 @@ pub(super) fn execute(_args: &Args, context: &Context) -> anyhow::Result<()> {
     publish::publish(&*log, &publish::FIRST)?;
 
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_time().build()?;
-    let stop = Stop::default();
+    let stop = CancelToken::default();
     let engine = Engine {
         plan: plan.clone(),
         log: log.clone(),
@@ -72,7 +72,7 @@ pub(super) fn execute(_args: &Args, context: &Context) -> anyhow::Result<()> {
     let played =
         act::play(&plan.name, &*log, &mut observer, &feeder, &|| running.is_finished(), &shutdown, context.printer());
     let fed = feeder.finish();
-    stop.stop();
+    stop.cancel(CancelReason::Stop);
     let ran = runtime.block_on(running)?;
     // What ended the run explains all that came after.
     ran?;

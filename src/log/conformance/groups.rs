@@ -1,71 +1,68 @@
-//! Cases on groups: joining, positions, transactions, and who may commit.
-//!
-//! Separate because this is what exactly-once rests on.
+//! Cases on groups: joining, positions, transactions and fencing. Exactly-once rests on these.
 
-use super::{Case, Fixture, Outcome, PATIENCE, SHORT, Stage, check, records, rows, texts};
+use super::{Case, Failure, Fixture, Outcome, QUIET_PERIOD, TIMEOUT, TestTopic, check, records, rows, texts};
 use crate::log::{
     Append, FetchLimit, GroupEvent, GroupSpec, LogError, LogResult, Member, Start, TopicConfig, Transaction,
 };
 use crate::record::{Offset, TopicPartition};
-use std::error::Error;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 pub(super) const CASES: &[Case] = &[
-    Case { name: "a member is told its partitions and reads where it seeks", run: consuming },
-    Case { name: "a paused partition gives nothing until it is resumed", run: pausing },
-    Case { name: "outputs and offsets become visible together", run: commits },
-    Case { name: "a transaction that fails leaves no trace", run: failing },
-    Case { name: "a second instance is told who runs", run: taken },
-    Case { name: "a member that has left cannot commit", run: fenced },
-    Case { name: "what a group has committed is thrown away, but not while somebody is at work", run: forgetting },
-    Case { name: "a group of a missing topic is refused", run: missing },
-    Case { name: "an offset of a topic that was made anew is refused", run: replaced },
+    Case { name: "a member is assigned its partitions and reads from where it seeks", run: consuming },
+    Case { name: "a paused partition returns no records until it is resumed", run: pausing },
+    Case { name: "outputs and offsets become visible together", run: committing },
+    Case { name: "a failed transaction leaves no trace", run: failed_transaction },
+    Case { name: "a second instance learns who holds the group", run: group_taken },
+    Case { name: "a member that has left cannot commit", run: fencing },
+    Case { name: "the offsets of a group can be deleted unless it has a live member", run: deleting_offsets },
+    Case { name: "joining a group with a missing topic fails", run: missing_topic },
+    Case { name: "an offset of a deleted topic is refused for its successor", run: replaced_topic },
     Case { name: "a committed offset that is out of range is an error", run: out_of_range },
 ];
 
-impl Stage<'_> {
+impl TestTopic<'_> {
     fn spec(&self, instance: &str) -> GroupSpec {
         let topics = vec![self.topic.as_str().into()];
         GroupSpec { group: self.group.clone(), topics, instance: instance.to_owned(), ..GroupSpec::default() }
     }
 
-    /// A member of another process and what it was told first.
-    #[expect(clippy::type_complexity, reason = "the second half is what the event holds")]
-    fn join(&self) -> Result<(Box<dyn Member>, Vec<(TopicPartition, Option<Offset>)>), Box<dyn Error + Send + Sync>> {
+    /// Joins through another handle; returns the member and its assignment.
+    #[expect(clippy::type_complexity, reason = "the second half is the content of the event")]
+    fn join(&self) -> Result<(Box<dyn Member>, Vec<(TopicPartition, Option<Offset>)>), Failure> {
         let mut member = self.fixture.open().join(&self.spec("one"))?;
-        match event(&mut *member, PATIENCE)? {
-            GroupEvent::Assigned(mut told) => {
-                told.sort();
-                Ok((member, told))
+        match event(&mut *member, TIMEOUT)? {
+            GroupEvent::Assigned(mut assignment) => {
+                assignment.sort();
+                Ok((member, assignment))
             }
             other => Err(format!("the first event is {other:?}").into()),
         }
     }
 }
 
-fn forgetting(fixture: &dyn Fixture) -> Outcome {
-    let s = Stage::new(fixture, 1)?;
+fn deleting_offsets(fixture: &dyn Fixture) -> Outcome {
+    let s = TestTopic::new(fixture, 1)?;
     s.log.delete_offsets(&s.group, &AtomicBool::new(false))?;
     let (mut member, _) = s.join()?;
     let offsets = vec![(s.at(0), Offset(0))];
     let mut committer = member.committer()?;
     committer.commit(&Transaction { offsets, ..Transaction::default() })?;
     let taken = s.log.delete_offsets(&s.group, &AtomicBool::new(false));
-    check!(matches!(taken, Err(LogError::GroupTaken { .. })), "somebody is at work: {taken:?}");
-    check!(s.log.committed(&s.group, &[s.at(0)])? == [Some(Offset(0))], "and what was committed is there");
+    check!(matches!(taken, Err(LogError::GroupTaken { .. })), "the group has a live member: {taken:?}");
+    check!(s.log.committed(&s.group, &[s.at(0)])? == [Some(Offset(0))], "a refused deletion removed an offset");
     drop(committer);
     member.leave()?;
     s.log.delete_offsets(&s.group, &AtomicBool::new(false))?;
-    check!(s.log.committed(&s.group, &[s.at(0)])? == [None], "nothing is left of it");
+    check!(s.log.committed(&s.group, &[s.at(0)])? == [None], "an offset is left after the deletion");
     Ok(())
 }
 
-/// The next event that is not idle, or idle when the time is over.
+/// The next event other than `Idle`; `Idle` when the time is over.
 fn event(member: &mut dyn Member, wait: Duration) -> LogResult<GroupEvent> {
     let mut left = wait;
     loop {
-        let step = SHORT.min(left);
+        let step = QUIET_PERIOD.min(left);
         match member.poll(FetchLimit::default(), step)? {
             GroupEvent::Idle if !left.is_zero() => left = left.saturating_sub(step),
             other => return Ok(other),
@@ -73,19 +70,19 @@ fn event(member: &mut dyn Member, wait: Duration) -> LogResult<GroupEvent> {
     }
 }
 
-fn fetched(member: &mut dyn Member) -> Result<Vec<String>, Box<dyn Error + Send + Sync>> {
-    match event(member, PATIENCE)? {
+fn fetched(member: &mut dyn Member) -> Result<Vec<String>, Failure> {
+    match event(member, TIMEOUT)? {
         GroupEvent::Records(fetched) => Ok(texts(&rows(&fetched))),
         other => Err(format!("{other:?} instead of records").into()),
     }
 }
 
 fn consuming(fixture: &dyn Fixture) -> Outcome {
-    let s = Stage::new(fixture, 2)?;
+    let s = TestTopic::new(fixture, 2)?;
     s.append(0, 0, &["a=1", "b=2", "c=3"])?;
-    let (mut member, told) = s.join()?;
-    check!(told == [(s.at(0), None), (s.at(1), None)], "told {told:?}");
-    let idle = event(&mut *member, SHORT)?;
+    let (mut member, assignment) = s.join()?;
+    check!(assignment == [(s.at(0), None), (s.at(1), None)], "assigned {assignment:?}");
+    let idle = event(&mut *member, QUIET_PERIOD)?;
     check!(matches!(idle, GroupEvent::Idle), "{idle:?} before any seek");
     member.seek(&s.at(0), Offset(1))?;
     member.seek(&s.at(1), Offset(0))?;
@@ -104,13 +101,13 @@ fn consuming(fixture: &dyn Fixture) -> Outcome {
 }
 
 fn pausing(fixture: &dyn Fixture) -> Outcome {
-    let s = Stage::new(fixture, 2)?;
+    let s = TestTopic::new(fixture, 2)?;
     let (mut member, _) = s.join()?;
     member.seek(&s.at(0), Offset(0))?;
     member.seek(&s.at(1), Offset(0))?;
     member.pause(&[s.at(0)], true)?;
     s.append(0, 0, &["a=1"])?;
-    let idle = event(&mut *member, SHORT)?;
+    let idle = event(&mut *member, QUIET_PERIOD)?;
     check!(matches!(idle, GroupEvent::Idle), "{idle:?} of a paused partition");
     s.append(1, 0, &["b=2"])?;
     let read = fetched(&mut *member)?;
@@ -122,8 +119,8 @@ fn pausing(fixture: &dyn Fixture) -> Outcome {
     Ok(())
 }
 
-fn commits(fixture: &dyn Fixture) -> Outcome {
-    let s = Stage::new(fixture, 2)?;
+fn committing(fixture: &dyn Fixture) -> Outcome {
+    let s = TestTopic::new(fixture, 2)?;
     let out = format!("{}-out", fixture.prefix());
     s.log.create_topic(&out, &TopicConfig { partitions: 1, ..TopicConfig::default() })?;
     let to = TopicPartition::new(out.as_str(), 0);
@@ -142,12 +139,12 @@ fn commits(fixture: &dyn Fixture) -> Outcome {
     })?;
     let other = fixture.open();
     let end = other.resolve(&to, Start::Latest)?;
-    let read = super::drain(&mut *other.reader(&[(to.clone(), Offset(0))])?, end)?;
+    let read = super::read_to(&mut *other.reader(&[(to.clone(), Offset(0))])?, end)?;
     check!(texts(&read) == ["x=1", "y=2"], "outputs: {:?}", texts(&read));
-    let held = other.committed(&s.group, &[s.at(0), s.at(1)])?;
-    check!(held == [Some(Offset(2)), None], "offsets: {held:?}");
+    let committed = other.committed(&s.group, &[s.at(0), s.at(1)])?;
+    check!(committed == [Some(Offset(2)), None], "offsets: {committed:?}");
     let none = other.committed(&format!("{}-other", s.group), &[s.at(0)])?;
-    check!(none == [None], "offsets of a group that never was: {none:?}");
+    check!(none == [None], "offsets of a group that does not exist: {none:?}");
     committer.commit(&Transaction {
         flush_points: Vec::new(),
         appends: Vec::new(),
@@ -155,14 +152,14 @@ fn commits(fixture: &dyn Fixture) -> Outcome {
     })?;
     drop(committer);
     member.leave()?;
-    let (member, told) = s.join()?;
-    check!(told == [(s.at(0), Some(Offset(1))), (s.at(1), None)], "told after a restart: {told:?}");
+    let (member, assignment) = s.join()?;
+    check!(assignment == [(s.at(0), Some(Offset(1))), (s.at(1), None)], "assigned after a restart: {assignment:?}");
     member.leave()?;
     Ok(())
 }
 
-fn failing(fixture: &dyn Fixture) -> Outcome {
-    let s = Stage::new(fixture, 1)?;
+fn failed_transaction(fixture: &dyn Fixture) -> Outcome {
+    let s = TestTopic::new(fixture, 1)?;
     s.append(0, 0, &["a=1"])?;
     let before = s.read_all(0)?.len();
     let (mut member, _) = s.join()?;
@@ -175,9 +172,9 @@ fn failing(fixture: &dyn Fixture) -> Outcome {
         offsets: vec![(s.at(0), Offset(1))],
     });
     check!(done.is_err(), "committed an output to partition 9 of one");
-    check!(s.read_all(0)?.len() == before, "the output of a failed transaction is there");
-    let held = s.log.committed(&s.group, &[s.at(0)])?;
-    check!(held == [None], "the offset of a failed transaction is there: {held:?}");
+    check!(s.read_all(0)?.len() == before, "an output of a failed transaction is visible");
+    let committed = s.log.committed(&s.group, &[s.at(0)])?;
+    check!(committed == [None], "an offset of a failed transaction is visible: {committed:?}");
     committer.commit(&Transaction {
         flush_points: Vec::new(),
         appends: vec![good],
@@ -189,11 +186,11 @@ fn failing(fixture: &dyn Fixture) -> Outcome {
     Ok(())
 }
 
-fn taken(fixture: &dyn Fixture) -> Outcome {
+fn group_taken(fixture: &dyn Fixture) -> Outcome {
     if !fixture.exclusive() {
         return Ok(());
     }
-    let s = Stage::new(fixture, 1)?;
+    let s = TestTopic::new(fixture, 1)?;
     let (member, _) = s.join()?;
     match fixture.open().join(&s.spec("two")) {
         Err(LogError::GroupTaken { group, holder }) => {
@@ -210,44 +207,48 @@ fn taken(fixture: &dyn Fixture) -> Outcome {
     Ok(())
 }
 
-fn fenced(fixture: &dyn Fixture) -> Outcome {
-    let s = Stage::new(fixture, 1)?;
+fn fencing(fixture: &dyn Fixture) -> Outcome {
+    let s = TestTopic::new(fixture, 1)?;
     let (mut member, _) = s.join()?;
     let mut committer = member.committer()?;
-    check!(member.committer().is_err(), "a second committing half was given out");
+    check!(member.committer().is_err(), "a second committer was returned");
     member.leave()?;
-    let stale = Transaction {
+    let transaction = Transaction {
         flush_points: Vec::new(),
         appends: vec![Append { to: s.at(0), records: records(0, &["x=1"]) }],
         offsets: vec![],
     };
     if fixture.exclusive() {
-        let done = committer.commit(&stale);
+        let done = committer.commit(&transaction);
         check!(matches!(done, Err(LogError::Fenced { .. })), "committed after leaving: {done:?}");
     }
     let (mut second, _) = s.join()?;
-    let mut now = second.committer()?;
-    now.commit(&Transaction { flush_points: Vec::new(), appends: Vec::new(), offsets: vec![(s.at(0), Offset(0))] })?;
-    let done = committer.commit(&stale);
+    let mut current = second.committer()?;
+    current.commit(&Transaction {
+        flush_points: Vec::new(),
+        appends: Vec::new(),
+        offsets: vec![(s.at(0), Offset(0))],
+    })?;
+    let done = committer.commit(&transaction);
     check!(done.is_err(), "committed after another instance took over");
-    check!(s.read_all(0)?.is_empty(), "an output of the old instance is there");
+    check!(s.read_all(0)?.is_empty(), "an output of the old instance is visible");
     second.leave()?;
     Ok(())
 }
 
-fn missing(fixture: &dyn Fixture) -> Outcome {
-    let s = Stage::new(fixture, 1)?;
+fn missing_topic(fixture: &dyn Fixture) -> Outcome {
+    let s = TestTopic::new(fixture, 1)?;
     let mut spec = s.spec("one");
     spec.topics.push(format!("{}-none", fixture.prefix()).into());
-    let joined = s.log.join(&spec).and_then(|mut m| m.poll(FetchLimit::default(), PATIENCE));
+    let joined = s.log.join(&spec).and_then(|mut m| m.poll(FetchLimit::default(), TIMEOUT));
     check!(matches!(joined, Err(LogError::UnknownTopic { .. })), "joined: {joined:?}");
     let (member, _) = s.join()?;
     member.leave()?;
     Ok(())
 }
 
-fn replaced(fixture: &dyn Fixture) -> Outcome {
-    let s = Stage::new(fixture, 1)?;
+fn replaced_topic(fixture: &dyn Fixture) -> Outcome {
+    let s = TestTopic::new(fixture, 1)?;
     s.append(0, 0, &["a=1", "b=2"])?;
     let (mut member, _) = s.join()?;
     let mut committer = member.committer()?;
@@ -257,8 +258,8 @@ fn replaced(fixture: &dyn Fixture) -> Outcome {
         offsets: vec![(s.at(0), Offset(1))],
     })?;
     s.log.delete_topic(&s.topic)?;
-    let polled = event(&mut *member, PATIENCE);
-    check!(matches!(polled, Err(LogError::UnknownTopic { .. })), "the topic went away under a member: {polled:?}");
+    let polled = event(&mut *member, TIMEOUT);
+    check!(matches!(polled, Err(LogError::UnknownTopic { .. })), "the topic of a member was deleted: {polled:?}");
     s.log.create_topic(&s.topic, &TopicConfig { partitions: 1, ..TopicConfig::default() })?;
     let done = committer.commit(&Transaction {
         flush_points: Vec::new(),
@@ -269,9 +270,9 @@ fn replaced(fixture: &dyn Fixture) -> Outcome {
     drop(committer);
     drop(member);
     s.append(0, 0, &["c=1", "d=2", "e=3"])?;
-    let (mut member, told) = s.join()?;
-    if let [(at, Some(old))] = told.as_slice() {
-        let sought = member.seek(at, *old).and_then(|()| event(&mut *member, PATIENCE).map(|_| ()));
+    let (mut member, assignment) = s.join()?;
+    if let [(at, Some(old))] = assignment.as_slice() {
+        let sought = member.seek(at, *old).and_then(|()| event(&mut *member, TIMEOUT).map(|_| ()));
         check!(
             matches!(sought, Err(LogError::TopicReplaced { .. })),
             "read from an offset of the old topic: {sought:?}"
@@ -279,16 +280,16 @@ fn replaced(fixture: &dyn Fixture) -> Outcome {
     }
     member.seek(&s.at(0), s.log.resolve(&s.at(0), Start::Earliest)?)?;
     let read = fetched(&mut *member)?;
-    check!(read == ["c=1", "d=2", "e=3"], "starting over: {read:?}");
+    check!(read == ["c=1", "d=2", "e=3"], "from the beginning of the new topic: {read:?}");
     member.leave()?;
     Ok(())
 }
 
 fn out_of_range(fixture: &dyn Fixture) -> Outcome {
-    let s = Stage::new(fixture, 1)?;
+    let s = TestTopic::new(fixture, 1)?;
     s.append(0, 0, &["a=1"])?;
     let (mut member, _) = s.join()?;
-    let sought = member.seek(&s.at(0), Offset(100)).and_then(|()| event(&mut *member, PATIENCE).map(|_| ()));
+    let sought = member.seek(&s.at(0), Offset(100)).and_then(|()| event(&mut *member, TIMEOUT).map(|_| ()));
     check!(matches!(sought, Err(LogError::OffsetOutOfRange { .. })), "read from 100 of one record: {sought:?}");
     member.leave()?;
     Ok(())

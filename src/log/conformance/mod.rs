@@ -1,7 +1,7 @@
-//! What every backplane must do, as cases to run against it.
+//! The conformance suite: what every backplane must do, as cases to run against it.
 //!
-//! In the library and not in a test, so that both backplanes, and any other, are held to the same words.
-//! It uses nothing but the [`Log`] trait. A case answers with what went wrong, in one sentence.
+//! Part of the library, so that unit tests, integration tests and other crates run the same cases. It
+//! uses only the [`Log`] trait. A case that fails returns one sentence about what went wrong.
 
 mod groups;
 mod random;
@@ -15,34 +15,37 @@ use arrow_array::Array;
 use std::error::Error;
 use std::time::{Duration, Instant};
 
-/// How a case ends.
+/// Why a case failed.
+type Failure = Box<dyn Error + Send + Sync>;
+
+/// The result of a case.
 pub type Outcome = Result<(), Box<dyn Error + Send + Sync>>;
 
-/// A store to run cases against.
+/// A backplane to run cases against.
 pub trait Fixture {
-    /// A further handle on the same store, as another process would have it.
+    /// Opens another handle on the same data, as another process would.
     fn open(&self) -> Box<dyn Log>;
 
-    /// Stands before the names of topics and groups; differs from case to case where the store is shared.
+    /// A prefix for the names of topics and groups. Where cases share one backplane, each needs its own.
     fn prefix(&self) -> String;
 
     /// Whether offsets have no gaps and a partition begins at 0.
     fn dense(&self) -> bool;
 
-    /// Whether a group takes one member only, and tells a second one.
+    /// Whether a group has one member only and refuses a second one.
     fn exclusive(&self) -> bool;
 }
 
-/// One demand on a backplane.
+/// One requirement on a backplane.
 #[derive(Clone, Copy, Debug)]
 pub struct Case {
-    /// What is demanded.
+    /// What is required.
     pub name: &'static str,
-    /// Whether it holds.
+    /// Checks it.
     pub run: fn(&dyn Fixture) -> Outcome,
 }
 
-/// Every demand.
+/// All cases.
 #[must_use]
 pub fn suite() -> Vec<Case> {
     [topics::CASES, reading::CASES, trimming::CASES, groups::CASES, random::CASES].concat()
@@ -57,14 +60,14 @@ macro_rules! check {
 }
 use check;
 
-/// How long a case waits for what must come.
-const PATIENCE: Duration = Duration::from_secs(20);
-/// Between two looks at what must come.
-const AGAIN: Duration = Duration::from_millis(5);
-/// How long a case waits for what must not come.
-const SHORT: Duration = Duration::from_millis(100);
+/// How long a case waits for something that must happen.
+const TIMEOUT: Duration = Duration::from_secs(20);
+/// The pause between two checks for something that must happen.
+const RETRY_INTERVAL: Duration = Duration::from_millis(5);
+/// How long a case watches for something that must not happen.
+const QUIET_PERIOD: Duration = Duration::from_millis(100);
 
-/// A record as a case sees it.
+/// A record in a form that cases compare.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Row {
     offset: i64,
@@ -101,31 +104,31 @@ fn texts(rows: &[Row]) -> Vec<String> {
     rows.iter().map(Row::text).collect()
 }
 
-/// Records from `key=value` words, `-` for null; the time of each is `from` and up.
-fn records(from: i64, words: &[&str]) -> Records {
+/// Records from `key=value` texts, with `-` for null. Timestamps count up from `from_time`.
+fn records(from_time: i64, texts: &[&str]) -> Records {
     let mut b = RecordsBuilder::default();
-    for (time, word) in (from..).zip(words) {
-        let (key, value) = word.split_once('=').unwrap_or(("-", word));
+    for (time, text) in (from_time..).zip(texts) {
+        let (key, value) = text.split_once('=').unwrap_or(("-", text));
         let part = |s: &str| (s != "-").then(|| s.as_bytes().to_vec());
         b.push(part(key).as_deref(), part(value).as_deref(), time);
     }
     b.finish()
 }
 
-/// A store with a topic of some partitions, and the names that a case needs.
-struct Stage<'a> {
+/// A new topic, and the names that a case needs.
+struct TestTopic<'a> {
     fixture: &'a dyn Fixture,
     log: Box<dyn Log>,
     topic: String,
     group: String,
 }
 
-impl<'a> Stage<'a> {
-    fn new(fixture: &'a dyn Fixture, partitions: u32) -> Result<Self, Box<dyn Error + Send + Sync>> {
+impl<'a> TestTopic<'a> {
+    fn new(fixture: &'a dyn Fixture, partitions: u32) -> Result<Self, Failure> {
         Self::with(fixture, &TopicConfig { partitions, ..TopicConfig::default() })
     }
 
-    fn with(fixture: &'a dyn Fixture, config: &TopicConfig) -> Result<Self, Box<dyn Error + Send + Sync>> {
+    fn with(fixture: &'a dyn Fixture, config: &TopicConfig) -> Result<Self, Failure> {
         let (topic, group) = (format!("{}-in", fixture.prefix()), format!("{}-group", fixture.prefix()));
         let log = fixture.open();
         log.create_topic(&topic, config)?;
@@ -136,13 +139,13 @@ impl<'a> Stage<'a> {
         TopicPartition::new(self.topic.as_str(), partition)
     }
 
-    /// Appends, and waits until the end of the partition moves no more, so that cases can compare ends.
-    fn append(&self, partition: u32, from: i64, words: &[&str]) -> Result<Offset, Box<dyn Error + Send + Sync>> {
-        let append = Append { to: self.at(partition), records: records(from, words) };
+    /// Appends, and waits until the end of the partition is final, so that cases can compare ends.
+    fn append(&self, partition: u32, from_time: i64, texts: &[&str]) -> Result<Offset, Failure> {
+        let append = Append { to: self.at(partition), records: records(from_time, texts) };
         let first = self.log.appender()?.append(&[append])?[0];
-        let written = first.0 + i64::try_from(words.len())?;
-        // Where offsets have gaps, the mark that ends a transaction takes one, and is written a moment after
-        // the commit was answered.
+        let written = first.0 + i64::try_from(texts.len())?;
+        // Where offsets have gaps, a transaction marker takes one. It is written shortly after the commit
+        // was acknowledged.
         let end = if self.fixture.dense() { written } else { written + 1 };
         let start = Instant::now();
         loop {
@@ -150,28 +153,28 @@ impl<'a> Stage<'a> {
             if found.0 >= end {
                 return Ok(first);
             }
-            let over = self.fixture.dense() || start.elapsed() > PATIENCE;
-            check!(!over, "{} records were appended at {first}, but the partition ends at {found}", words.len());
-            std::thread::park_timeout(AGAIN);
+            let timed_out = self.fixture.dense() || start.elapsed() > TIMEOUT;
+            check!(!timed_out, "{} records were appended at {first}, but the partition ends at {found}", texts.len());
+            std::thread::park_timeout(RETRY_INTERVAL);
         }
     }
 
-    /// All that a partition holds, from an offset on, as another process reads it.
-    fn read(&self, partition: u32, from: Offset) -> Result<Vec<Row>, Box<dyn Error + Send + Sync>> {
+    /// The records of a partition from an offset to its end, read through another handle.
+    fn read(&self, partition: u32, from: Offset) -> Result<Vec<Row>, Failure> {
         let log = self.fixture.open();
         let at = self.at(partition);
         let end = log.resolve(&at, crate::log::Start::Latest)?;
-        drain(&mut *log.reader(&[(at, from)])?, end)
+        read_to(&mut *log.reader(&[(at, from)])?, end)
     }
 
-    fn read_all(&self, partition: u32) -> Result<Vec<Row>, Box<dyn Error + Send + Sync>> {
+    fn read_all(&self, partition: u32) -> Result<Vec<Row>, Failure> {
         let from = self.log.resolve(&self.at(partition), crate::log::Start::Earliest)?;
         self.read(partition, from)
     }
 }
 
-/// The next records, or `None` where none come in time: a reader may return early without any.
-fn some(reader: &mut dyn Reader, limit: FetchLimit, wait: Duration) -> LogResult<Option<Fetched>> {
+/// Polls until records come or the time is over: a reader may return early without any.
+fn poll_until(reader: &mut dyn Reader, limit: FetchLimit, wait: Duration) -> LogResult<Option<Fetched>> {
     let start = Instant::now();
     loop {
         let fetched = reader.poll(limit, wait.saturating_sub(start.elapsed()))?;
@@ -181,14 +184,14 @@ fn some(reader: &mut dyn Reader, limit: FetchLimit, wait: Duration) -> LogResult
     }
 }
 
-/// Reads the only partition of a reader up to an offset.
-fn drain(reader: &mut dyn Reader, end: Offset) -> Result<Vec<Row>, Box<dyn Error + Send + Sync>> {
+/// Reads the only partition of a reader up to an end offset.
+fn read_to(reader: &mut dyn Reader, end: Offset) -> Result<Vec<Row>, Failure> {
     let mut all: Vec<Row> = Vec::new();
     while reader.positions().iter().any(|(_, at)| *at < end) {
         let before = reader.positions();
-        match reader.poll(FetchLimit::default(), PATIENCE)? {
+        match reader.poll(FetchLimit::default(), TIMEOUT)? {
             Some(fetched) => all.extend(rows(&fetched)),
-            None => check!(reader.positions() != before, "nothing came although {before:?} is before {end}"),
+            None => check!(reader.positions() != before, "no records came although {before:?} is before {end}"),
         }
     }
     check!(all.windows(2).all(|w| w[0].offset < w[1].offset), "offsets do not rise: {all:?}");

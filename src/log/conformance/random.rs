@@ -1,22 +1,25 @@
-//! Random work on a backplane beside a naive model of it: the same answers at every step.
+//! Random operations on a backplane, compared with a naive model at every step.
 //!
-//! Separate because it finds what no case was written for. The model is a list of records a partition
-//! and shares nothing with any backplane.
+//! It finds what no case was written for. The model keeps a list of records for each partition and shares
+//! no code with a backplane.
 
-use super::{Case, Fixture, Outcome, PATIENCE, Row, Stage, check, rows};
-use crate::log::{Append, FetchLimit, GroupEvent, GroupSpec, Start, TopicConfig, Transaction};
+use super::{Case, Failure, Fixture, Outcome, Row, TIMEOUT, TestTopic, check, rows};
+use crate::log::{
+    Append, Appender, Committer, FetchLimit, GroupEvent, GroupSpec, Member, Reader, Start, TopicConfig, Transaction,
+};
 use crate::record::{Offset, RecordsBuilder, TopicPartition};
 use rand_pcg::Pcg32;
 use rand_pcg::rand_core::{Rng, SeedableRng};
 
-pub(super) const CASES: &[Case] = &[Case { name: "random appends, commits and reads agree with a model", run: agree }];
+pub(super) const CASES: &[Case] =
+    &[Case { name: "random appends, commits and reads agree with a model", run: random_operations }];
 
 const PARTITIONS: usize = 3;
 const STEPS: usize = 150;
 
 struct Model {
     random: Pcg32,
-    held: [Vec<Row>; PARTITIONS],
+    partitions: [Vec<Row>; PARTITIONS],
     clock: i64,
 }
 
@@ -25,108 +28,142 @@ impl Model {
         usize::try_from(self.random.next_u32()).unwrap_or(0) % n.max(1)
     }
 
-    fn bytes(&mut self, longest: usize) -> Option<Vec<u8>> {
-        let len = self.below(longest);
+    fn bytes(&mut self, max_len: usize) -> Option<Vec<u8>> {
+        let len = self.below(max_len);
         (self.below(4) > 0).then(|| (0..len).map(|i| u8::try_from(i % 251).unwrap_or(0)).collect())
     }
 
-    /// Some records for one partition, which the model already holds when they are returned.
-    fn append(&mut self, topic: &str) -> (usize, Append) {
+    /// Makes records for one partition and adds them to the model.
+    fn append(&mut self, topic: &str) -> Append {
         let p = self.below(PARTITIONS);
-        let most = if self.below(10) == 0 { 9000 } else { 6 };
+        let max_records = if self.below(10) == 0 { 9000 } else { 6 };
         let mut b = RecordsBuilder::default();
-        let plain = self.below(2) == 0;
-        for _ in 0..=self.below(most) {
+        let without_headers = self.below(2) == 0;
+        for _ in 0..=self.below(max_records) {
             let (key, value, name) = (self.bytes(20), self.bytes(90), "n".repeat(self.below(3)));
             self.clock += i64::try_from(self.below(3)).unwrap_or(0);
             let header = self.bytes(5);
-            let headers = if plain { Vec::new() } else { vec![(name.clone(), header.clone())] };
+            let headers = if without_headers { Vec::new() } else { vec![(name.clone(), header.clone())] };
             let borrowed: Vec<(&str, Option<&[u8]>)> =
                 headers.iter().map(|(n, v)| (n.as_str(), v.as_deref())).collect();
             b.push_with(key.as_deref(), value.as_deref(), self.clock, &borrowed);
-            self.held[p].push(Row { offset: 0, time: self.clock, key, value, headers });
+            self.partitions[p].push(Row { offset: 0, time: self.clock, key, value, headers });
         }
         let to = TopicPartition::new(topic, u32::try_from(p).unwrap_or(0));
-        (p, Append { to, records: b.finish() })
+        Append { to, records: b.finish() }
     }
 }
 
-fn agree(fixture: &dyn Fixture) -> Outcome {
-    let s = Stage::new(fixture, 3)?;
-    let inputs = format!("{}-offsets", fixture.prefix());
-    s.log.create_topic(&inputs, &TopicConfig { partitions: 1, ..TopicConfig::default() })?;
-    let input = TopicPartition::new(inputs.as_str(), 0);
-    let feed = Append { to: input.clone(), records: super::records(0, &["a=1"; 1000]) };
-    s.log.appender()?.append(&[feed])?;
-    let spec = GroupSpec {
-        group: s.group.clone(),
-        topics: vec![inputs.as_str().into()],
-        instance: "random".to_owned(),
-        ..GroupSpec::default()
+fn random_operations(fixture: &dyn Fixture) -> Outcome {
+    let s = TestTopic::new(fixture, 3)?;
+    let input = TopicPartition::new(format!("{}-offsets", fixture.prefix()), 0);
+    let mut member = join(&s, &input)?;
+    let mut run = RandomRun {
+        model: Model { random: Pcg32::seed_from_u64(7), partitions: Default::default(), clock: 0 },
+        appender: s.log.appender()?,
+        committer: member.committer()?,
+        committed: None,
+        tail: fixture.open().reader(&[0, 1, 2].map(|p| (s.at(p), Offset(0))))?,
+        tailed: Default::default(),
+        input,
     };
-    let mut member = s.log.join(&spec)?;
-    while !matches!(member.poll(FetchLimit::default(), PATIENCE)?, GroupEvent::Assigned(_)) {}
-    let mut committer = member.committer()?;
-
-    let mut model = Model { random: Pcg32::seed_from_u64(7), held: Default::default(), clock: 0 };
-    let mut appender = s.log.appender()?;
-    let mut committed = None;
-    let from: Vec<_> = (0..3).map(|p| (s.at(p), Offset(0))).collect();
-    let mut tail = fixture.open().reader(&from)?;
-    let mut tailed: [Vec<Row>; PARTITIONS] = Default::default();
     for step in 0..STEPS {
-        let before = model.held.clone();
-        let appends: Vec<Append> = (0..model.below(4)).map(|_| model.append(&s.topic).1).collect();
-        match model.below(5) {
-            0 => {
-                let next = i64::try_from(model.below(1000)).unwrap_or(0);
-                let offsets = vec![(input.clone(), Offset(next))];
-                committer.commit(&Transaction { flush_points: Vec::new(), appends, offsets })?;
-                committed = Some(Offset(next));
-            }
-            1 => {
-                let mut appends = appends;
-                appends.push(Append { to: s.at(99), records: super::records(0, &["a=1"]) });
-                let offsets = vec![(input.clone(), Offset(1))];
-                check!(
-                    committer.commit(&Transaction { flush_points: Vec::new(), appends, offsets }).is_err(),
-                    "step {step}: committed to 99"
-                );
-                model.held = before;
-            }
-            _ => {
-                appender.append(&appends)?;
-            }
-        }
-        let limit = FetchLimit { records: 1 + model.below(500), bytes: 1 + model.below(20_000) };
-        for _ in 0..model.below(8) {
-            if tailed.iter().zip(&model.held).all(|(t, h)| t.len() == h.len()) {
-                break;
-            }
-            let fetched = super::some(&mut *tail, limit, PATIENCE)?.ok_or("a reader that is behind got nothing")?;
-            let p = usize::try_from(fetched.origin.partition.0)?;
-            check!(fetched.offsets.len() <= limit.records, "step {step}: more records than asked for");
-            tailed[p].extend(rows(&fetched));
-        }
-        let held = s.log.committed(&s.group, std::slice::from_ref(&input))?;
-        check!(held == [committed], "step {step}: committed {committed:?}, the log says {held:?}");
+        run.write(&s).map_err(|e| format!("step {step}: {e}"))?;
+        run.follow().map_err(|e| format!("step {step}: {e}"))?;
+        let found = s.log.committed(&s.group, std::slice::from_ref(&run.input))?;
+        check!(found == [run.committed], "step {step}: committed {:?}, the log has {found:?}", run.committed);
     }
-    for (p, expected) in (0u32..).zip(&model.held) {
-        let read = s.read_all(p)?;
-        check!(same(&read, expected), "partition {p}: {} records, the model has {}", read.len(), expected.len());
-        let already = &tailed[usize::try_from(p)?];
-        check!(same(already, &expected[..already.len()]), "partition {p}: the tail read something else");
-        let time = expected.get(expected.len() / 2).map_or(0, |r| r.time);
-        let found = s.read(p, s.log.resolve(&s.at(p), Start::Time(time))?)?;
-        let first = expected.iter().position(|r| r.time >= time).unwrap_or(expected.len());
-        check!(same(&found, &expected[first..]), "partition {p}: from time {time}");
-    }
-    drop(committer);
+    run.compare(&s)?;
+    drop(run);
     member.leave()?;
     Ok(())
 }
 
-/// The same records; the model knows no offsets.
+/// A member of the group that consumes a new topic of 1,000 records.
+fn join(s: &TestTopic<'_>, input: &TopicPartition) -> Result<Box<dyn Member>, Failure> {
+    s.log.create_topic(&input.topic, &TopicConfig { partitions: 1, ..TopicConfig::default() })?;
+    let records = super::records(0, &["a=1"; 1000]);
+    s.log.appender()?.append(&[Append { to: input.clone(), records }])?;
+    let spec = GroupSpec {
+        group: s.group.clone(),
+        topics: vec![input.topic.clone()],
+        instance: "random".to_owned(),
+        ..GroupSpec::default()
+    };
+    let mut member = s.log.join(&spec)?;
+    while !matches!(member.poll(FetchLimit::default(), TIMEOUT)?, GroupEvent::Assigned(_)) {}
+    Ok(member)
+}
+
+/// Handles on the backplane, and the model of its contents.
+struct RandomRun {
+    model: Model,
+    input: TopicPartition,
+    appender: Box<dyn Appender>,
+    committer: Box<dyn Committer>,
+    committed: Option<Offset>,
+    tail: Box<dyn Reader>,
+    /// What the tail has read of each partition.
+    tailed: [Vec<Row>; PARTITIONS],
+}
+
+impl RandomRun {
+    /// Appends records, in a transaction or not; now and then in a transaction that must fail.
+    fn write(&mut self, s: &TestTopic<'_>) -> Outcome {
+        let before = self.model.partitions.clone();
+        let mut appends: Vec<Append> = (0..self.model.below(4)).map(|_| self.model.append(&s.topic)).collect();
+        match self.model.below(5) {
+            0 => {
+                let next = Offset(i64::try_from(self.model.below(1000)).unwrap_or(0));
+                let offsets = vec![(self.input.clone(), next)];
+                self.committer.commit(&Transaction { appends, offsets, ..Transaction::default() })?;
+                self.committed = Some(next);
+            }
+            1 => {
+                appends.push(Append { to: s.at(99), records: super::records(0, &["a=1"]) });
+                let offsets = vec![(self.input.clone(), Offset(1))];
+                let failed = self.committer.commit(&Transaction { appends, offsets, ..Transaction::default() });
+                check!(failed.is_err(), "committed an output to partition 99");
+                self.model.partitions = before;
+            }
+            _ => {
+                self.appender.append(&appends)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads some of the records that the tail has not read yet.
+    fn follow(&mut self) -> Outcome {
+        let limit = FetchLimit { records: 1 + self.model.below(500), bytes: 1 + self.model.below(20_000) };
+        for _ in 0..self.model.below(8) {
+            if self.tailed.iter().zip(&self.model.partitions).all(|(tailed, all)| tailed.len() == all.len()) {
+                break;
+            }
+            let fetched = super::poll_until(&mut *self.tail, limit, TIMEOUT)?;
+            let fetched = fetched.ok_or("a reader that is behind got no records")?;
+            check!(fetched.offsets.len() <= limit.records, "more records than the limit");
+            self.tailed[usize::try_from(fetched.origin.partition.0)?].extend(rows(&fetched));
+        }
+        Ok(())
+    }
+
+    /// Compares each partition with the model: all of it, what the tail has read, and from a time on.
+    fn compare(&self, s: &TestTopic<'_>) -> Outcome {
+        for (p, (expected, tailed)) in (0u32..).zip(self.model.partitions.iter().zip(&self.tailed)) {
+            let read = s.read_all(p)?;
+            check!(same(&read, expected), "partition {p}: {} records, the model has {}", read.len(), expected.len());
+            check!(same(tailed, &expected[..tailed.len()]), "partition {p}: the tail read other records");
+            let time = expected.get(expected.len() / 2).map_or(0, |r| r.time);
+            let found = s.read(p, s.log.resolve(&s.at(p), Start::Time(time))?)?;
+            let first = expected.iter().position(|r| r.time >= time).unwrap_or(expected.len());
+            check!(same(&found, &expected[first..]), "partition {p}: from time {time}");
+        }
+        Ok(())
+    }
+}
+
+/// Whether the records are the same apart from their offsets, which the model does not have.
 fn same(read: &[Row], expected: &[Row]) -> bool {
     let plain = |r: &Row| Row { offset: 0, ..r.clone() };
     read.len() == expected.len() && read.iter().zip(expected).all(|(r, e)| plain(r) == *e)

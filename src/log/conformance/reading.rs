@@ -1,8 +1,8 @@
-//! Cases on appending and reading outside groups.
-//!
-//! Separate from groups because commands such as `seed` and `tail` need no more than this.
+//! Cases on appending and reading outside groups, as commands such as `seed` and `tail` do.
 
-use super::{Case, Fixture, Outcome, PATIENCE, Row, SHORT, Stage, check, records, rows, some, texts};
+use super::{
+    Case, Failure, Fixture, Outcome, QUIET_PERIOD, Row, TIMEOUT, TestTopic, check, poll_until, records, rows, texts,
+};
 use crate::log::{Append, FetchLimit, LogError, Start};
 use crate::record::{Offset, RecordsBuilder};
 use std::time::Duration;
@@ -11,27 +11,27 @@ pub(super) const CASES: &[Case] = &[
     Case { name: "records come back in order with rising offsets", run: order },
     Case { name: "keys, values, times and headers come back to the byte", run: round_trip },
     Case { name: "an append to several partitions is all or nothing", run: atomic },
-    Case { name: "reading begins where it was asked to", run: starts },
+    Case { name: "reading starts at the requested position", run: start_positions },
     Case { name: "an offset out of range is an error", run: out_of_range },
-    Case { name: "a reader waits, and wakes when another process appends", run: waking },
-    Case { name: "partitions take turns", run: turns },
-    Case { name: "a partition of a reader that is stopped goes on where it was", run: stopped },
-    Case { name: "a fetch keeps its limits and always gives something", run: limits },
-    Case { name: "many small appends are read together", run: combined },
+    Case { name: "a waiting reader wakes when another process appends", run: waking },
+    Case { name: "a reader serves its partitions in turn", run: fairness },
+    Case { name: "a paused partition of a reader resumes where it stopped", run: pausing },
+    Case { name: "a fetch keeps its limits and returns at least one record", run: limits },
+    Case { name: "one fetch joins many small appends", run: small_appends },
 ];
 
 fn order(fixture: &dyn Fixture) -> Outcome {
-    let s = Stage::new(fixture, 1)?;
-    let words: Vec<String> = (0..5000).map(|i| format!("k{}=v{i}", i % 7)).collect();
+    let s = TestTopic::new(fixture, 1)?;
+    let expected: Vec<String> = (0..5000).map(|i| format!("k{}=v{i}", i % 7)).collect();
     let mut firsts = Vec::new();
-    for chunk in words.chunks(617) {
-        let words: Vec<&str> = chunk.iter().map(String::as_str).collect();
-        firsts.push(s.append(0, 0, &words)?);
+    for chunk in expected.chunks(617) {
+        let texts: Vec<&str> = chunk.iter().map(String::as_str).collect();
+        firsts.push(s.append(0, 0, &texts)?);
     }
     let read = s.read_all(0)?;
-    check!(texts(&read) == words, "{} of {} records, or not in order", read.len(), words.len());
+    check!(texts(&read) == expected, "{} of {} records, or not in order", read.len(), expected.len());
     for (i, first) in firsts.iter().enumerate() {
-        check!(read[i * 617].offset == first.0, "append {i} was said to begin at {first}");
+        check!(read[i * 617].offset == first.0, "append {i} returned the offset {first}");
     }
     if fixture.dense() {
         check!(read.iter().zip(0..).all(|(r, i)| r.offset == i), "offsets have gaps");
@@ -40,7 +40,7 @@ fn order(fixture: &dyn Fixture) -> Outcome {
 }
 
 fn round_trip(fixture: &dyn Fixture) -> Outcome {
-    let s = Stage::new(fixture, 1)?;
+    let s = TestTopic::new(fixture, 1)?;
     let large = vec![0xfe; 200_000];
     let headers: &[(&str, Option<&[u8]>)] = &[("a", Some(b"1")), ("a", None), ("empty", Some(b""))];
     let mut b = RecordsBuilder::default();
@@ -71,19 +71,19 @@ fn round_trip(fixture: &dyn Fixture) -> Outcome {
     let expected: Vec<Row> = [0, 1, 2, 3, 1, 2, 3].map(|i: usize| one[i].clone()).into();
     let read: Vec<Row> = s.read_all(0)?.into_iter().map(|r| Row { offset: 0, ..r }).collect();
     for (i, (read, expected)) in read.iter().zip(&expected).enumerate() {
-        check!(read == expected, "record {i} came back changed: time {}, headers {:?}", read.time, read.headers);
+        check!(read == expected, "record {i} was changed: time {}, headers {:?}", read.time, read.headers);
     }
     check!(read.len() == expected.len(), "{} records of {}", read.len(), expected.len());
     Ok(())
 }
 
 fn atomic(fixture: &dyn Fixture) -> Outcome {
-    let s = Stage::new(fixture, 2)?;
+    let s = TestTopic::new(fixture, 2)?;
     let mut appender = s.log.appender()?;
     let good = |p: u32| Append { to: s.at(p), records: records(0, &["a=1", "b=2"]) };
     let failed = appender.append(&[good(0), good(1), good(2)]);
     check!(failed.is_err(), "appended to partition 2 of two");
-    check!(s.read_all(0)?.is_empty() && s.read_all(1)?.is_empty(), "half of the append is there");
+    check!(s.read_all(0)?.is_empty() && s.read_all(1)?.is_empty(), "a part of the failed append is visible");
     let firsts = appender.append(&[good(0), good(1), good(0)])?;
     check!(firsts.len() == 3, "{} offsets for three appends", firsts.len());
     check!(texts(&s.read_all(0)?) == ["a=1", "b=2", "a=1", "b=2"], "partition 0 after the good append");
@@ -92,8 +92,8 @@ fn atomic(fixture: &dyn Fixture) -> Outcome {
     Ok(())
 }
 
-fn starts(fixture: &dyn Fixture) -> Outcome {
-    let s = Stage::new(fixture, 1)?;
+fn start_positions(fixture: &dyn Fixture) -> Outcome {
+    let s = TestTopic::new(fixture, 1)?;
     s.append(0, 1000, &["a=0", "a=1", "a=2"])?;
     let second = s.append(0, 2000, &["b=0", "b=1", "b=2"])?;
     let from = |start| s.log.resolve(&s.at(0), start);
@@ -111,14 +111,14 @@ fn starts(fixture: &dyn Fixture) -> Outcome {
 }
 
 fn out_of_range(fixture: &dyn Fixture) -> Outcome {
-    let s = Stage::new(fixture, 1)?;
+    let s = TestTopic::new(fixture, 1)?;
     s.append(0, 0, &["a=1"])?;
     let end = s.log.resolve(&s.at(0), Start::Latest)?;
     // Well past the end, which the end of a transaction may still move on by one.
     for asked in [Offset(end.0 + 1000), Offset(-1)] {
         let fault = match s.log.reader(&[(s.at(0), asked)]) {
             Err(e) => Some(e),
-            Ok(mut reader) => reader.poll(FetchLimit::default(), PATIENCE).err(),
+            Ok(mut reader) => reader.poll(FetchLimit::default(), TIMEOUT).err(),
         };
         check!(matches!(fault, Some(LogError::OffsetOutOfRange { .. })), "reading from {asked}: {fault:?}");
     }
@@ -126,26 +126,26 @@ fn out_of_range(fixture: &dyn Fixture) -> Outcome {
 }
 
 fn waking(fixture: &dyn Fixture) -> Outcome {
-    let s = Stage::new(fixture, 1)?;
+    let s = TestTopic::new(fixture, 1)?;
     let end = s.log.resolve(&s.at(0), Start::Latest)?;
     let mut reader = s.log.reader(&[(s.at(0), end)])?;
-    check!(reader.poll(FetchLimit::default(), SHORT)?.is_none(), "records of an empty topic");
+    check!(reader.poll(FetchLimit::default(), QUIET_PERIOD)?.is_none(), "records of an empty topic");
     for opened in [fixture.open(), fixture.open()] {
         let append = Append { to: s.at(0), records: records(0, &["a=1"]) };
         let fetched = std::thread::scope(|scope| {
-            let waiting = scope.spawn(|| some(&mut *reader, FetchLimit::default(), PATIENCE));
+            let waiting = scope.spawn(|| poll_until(&mut *reader, FetchLimit::default(), TIMEOUT));
             let appended = opened.appender().and_then(|mut a| a.append(&[append]));
             (waiting.join(), appended)
         });
         fetched.1?;
         let fetched = fetched.0.map_err(|_| "the reader panicked")??;
-        check!(fetched.is_some_and(|f| texts(&rows(&f)) == ["a=1"]), "the reader slept through an append");
+        check!(fetched.is_some_and(|f| texts(&rows(&f)) == ["a=1"]), "an append did not wake the reader");
     }
     Ok(())
 }
 
-fn turns(fixture: &dyn Fixture) -> Outcome {
-    let s = Stage::new(fixture, 3)?;
+fn fairness(fixture: &dyn Fixture) -> Outcome {
+    let s = TestTopic::new(fixture, 3)?;
     for p in 0..3 {
         s.append(p, 0, &["a=1", "a=2", "a=3", "a=4"])?;
     }
@@ -154,75 +154,75 @@ fn turns(fixture: &dyn Fixture) -> Outcome {
     let mut seen = Vec::new();
     for _ in 0..6 {
         let limit = FetchLimit { records: 2, ..FetchLimit::default() };
-        let Some(fetched) = some(&mut *reader, limit, PATIENCE)? else { return Err("nothing came".into()) };
+        let Some(fetched) = poll_until(&mut *reader, limit, TIMEOUT)? else { return Err("no records came".into()) };
         seen.push(fetched.origin.partition.0);
     }
     for p in 0..3 {
         let before = seen.iter().take_while(|s| **s != p).count();
-        check!(before < 3 || !fixture.dense(), "partition {p} waited for {before} fetches of {seen:?}");
+        check!(before < 3 || !fixture.dense(), "partition {p} waited for {before} fetches: {seen:?}");
         check!(seen.contains(&p), "partition {p} never came: {seen:?}");
     }
     Ok(())
 }
 
-fn stopped(fixture: &dyn Fixture) -> Outcome {
-    let s = Stage::new(fixture, 2)?;
-    let words: Vec<String> = (0..1000).map(|i| format!("k={i}")).collect();
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    s.append(0, 0, &words)?;
-    s.append(1, 0, &words)?;
+fn pausing(fixture: &dyn Fixture) -> Outcome {
+    let s = TestTopic::new(fixture, 2)?;
+    let expected: Vec<String> = (0..1000).map(|i| format!("k={i}")).collect();
+    let expected: Vec<&str> = expected.iter().map(String::as_str).collect();
+    s.append(0, 0, &expected)?;
+    s.append(1, 0, &expected)?;
     let mut reader = s.log.reader(&[(s.at(0), Offset(0)), (s.at(1), Offset(0))])?;
-    let (mut read, mut stopped) = ([Vec::new(), Vec::new()], None);
-    while read.iter().any(|r: &Vec<Row>| r.len() < words.len()) {
+    let (mut read, mut paused) = ([Vec::new(), Vec::new()], None);
+    while read.iter().any(|r: &Vec<Row>| r.len() < expected.len()) {
         let limit = FetchLimit { records: 90, ..FetchLimit::default() };
-        let Some(fetched) = some(&mut *reader, limit, PATIENCE)? else { return Err("nothing came".into()) };
+        let Some(fetched) = poll_until(&mut *reader, limit, TIMEOUT)? else { return Err("no records came".into()) };
         let of = usize::try_from(fetched.origin.partition.0)?;
-        check!(stopped != Some(of), "records of partition {of}, which is stopped");
+        check!(paused != Some(of), "records of partition {of}, which is paused");
         read[of].extend(rows(&fetched));
-        // The one that has got further is stopped, until the other one is ahead.
-        let further = usize::from(read[1].len() > read[0].len());
-        reader.pause(&[s.at(u32::try_from(further)?)], true)?;
-        reader.pause(&[s.at(u32::try_from(1 - further)?)], false)?;
-        stopped = Some(further);
-        check!(read[further].len() <= read[1 - further].len() + 90, "partition {further} ran ahead");
+        // Pauses the partition that is ahead until the other one has overtaken it.
+        let ahead = usize::from(read[1].len() > read[0].len());
+        reader.pause(&[s.at(u32::try_from(ahead)?)], true)?;
+        reader.pause(&[s.at(u32::try_from(1 - ahead)?)], false)?;
+        paused = Some(ahead);
+        check!(read[ahead].len() <= read[1 - ahead].len() + 90, "partition {ahead} was read although it was paused");
     }
     for (p, read) in read.iter().enumerate() {
-        check!(texts(read) == words, "{} records of partition {p}, or not in order", read.len());
+        check!(texts(read) == expected, "{} records of partition {p}, or not in order", read.len());
     }
     Ok(())
 }
 
 fn limits(fixture: &dyn Fixture) -> Outcome {
-    let s = Stage::new(fixture, 1)?;
+    let s = TestTopic::new(fixture, 1)?;
     let value = "x".repeat(1000);
-    let words: Vec<String> = (0..10).map(|i| format!("k{i}={value}")).collect();
-    s.append(0, 0, &words.iter().map(String::as_str).collect::<Vec<_>>())?;
+    let texts: Vec<String> = (0..10).map(|i| format!("k{i}={value}")).collect();
+    s.append(0, 0, &texts.iter().map(String::as_str).collect::<Vec<_>>())?;
     let mut reader = s.log.reader(&[(s.at(0), Offset(0))])?;
-    let mut next = |records, bytes| -> Result<usize, Box<dyn std::error::Error + Send + Sync>> {
-        Ok(some(&mut *reader, FetchLimit { records, bytes }, PATIENCE)?.map_or(0, |f| f.offsets.len()))
+    let mut next = |records, bytes| -> Result<usize, Failure> {
+        Ok(poll_until(&mut *reader, FetchLimit { records, bytes }, TIMEOUT)?.map_or(0, |f| f.offsets.len()))
     };
     check!(next(3, 1 << 20)? == 3, "a limit of three records");
-    check!(next(1, 0)? == 1, "at least one record although no byte is allowed");
-    let few = next(100, 2500)?;
-    check!((1..=3).contains(&few), "{few} records of 1,002 bytes for a limit of 2,500");
-    let mut left = 6 - few;
+    check!(next(1, 0)? == 1, "a limit of no bytes still returns one record");
+    let fetched = next(100, 2500)?;
+    check!((1..=3).contains(&fetched), "{fetched} records of 1,002 bytes for a limit of 2,500");
+    let mut left = 6 - fetched;
     while left > 0 {
         left = left.saturating_sub(next(100, 1 << 20)?.max(1));
     }
-    check!(reader.poll(FetchLimit::default(), SHORT)?.is_none(), "more records than were written");
+    check!(reader.poll(FetchLimit::default(), QUIET_PERIOD)?.is_none(), "more records than were written");
     Ok(())
 }
 
-fn combined(fixture: &dyn Fixture) -> Outcome {
-    let s = Stage::new(fixture, 1)?;
+fn small_appends(fixture: &dyn Fixture) -> Outcome {
+    let s = TestTopic::new(fixture, 1)?;
     for i in 0..50 {
         s.append(0, i, &[format!("k={i}").as_str()])?;
     }
     let mut reader = s.log.reader(&[(s.at(0), Offset(0))])?;
-    let (mut polls, mut got) = (0, 0);
-    while got < 50 {
-        let fetched = some(&mut *reader, FetchLimit::default(), Duration::from_secs(5))?;
-        got += fetched.ok_or("records are missing")?.offsets.len();
+    let (mut polls, mut count) = (0, 0);
+    while count < 50 {
+        let fetched = poll_until(&mut *reader, FetchLimit::default(), Duration::from_secs(5))?;
+        count += fetched.ok_or("records are missing")?.offsets.len();
         polls += 1;
     }
     check!(polls <= 10, "50 records took {polls} fetches");

@@ -1,39 +1,35 @@
-//! Cases on trimming: what lies before an offset goes, and nothing else changes.
-//!
-//! Separate from topics because here it is a caller who says what may be gone, not a setting.
+//! Cases on trimming: records before an offset are deleted, and nothing else changes.
 
-use super::{Case, Fixture, Outcome, PATIENCE, Stage, check, texts};
+use super::{Case, Failure, Fixture, Outcome, TIMEOUT, TestTopic, check, texts};
 use crate::log::{self, Append, FetchLimit, Log, LogError, Start, TopicConfig};
 use crate::record::{Offset, RecordsBuilder, TopicPartition};
-use std::error::Error;
 
 pub(super) const CASES: &[Case] = &[
-    Case { name: "a trim removes what lies before an offset and nothing else", run: before },
+    Case { name: "a trim deletes the records before an offset and nothing else", run: records_before },
     Case { name: "a trimmed offset is out of range", run: out_of_range },
-    Case { name: "a trim that is repeated or behind changes nothing", run: repeated },
-    Case { name: "a trim past the end leaves an empty partition that goes on", run: past_the_end },
-    Case { name: "a time before a trim is the first record that is left", run: times },
+    Case { name: "a trim to the earliest offset or before changes nothing", run: repeated },
+    Case { name: "a trim past the end empties the partition, and appends go on", run: past_the_end },
+    Case { name: "a time before a trim resolves to the first record left", run: times },
     Case { name: "a compacted topic refuses a trim", run: compacted },
-    Case { name: "a trim of what is not there is named", run: unknown },
+    Case { name: "a trim of a missing topic or partition is an error", run: unknown },
 ];
 
-type Bounds = (Offset, Offset);
-
-fn bounds(log: &dyn Log, at: &TopicPartition) -> Result<Bounds, Box<dyn Error + Send + Sync>> {
+/// The earliest and the end offset of a partition.
+fn bounds(log: &dyn Log, at: &TopicPartition) -> Result<(Offset, Offset), Failure> {
     Ok((log.resolve(at, Start::Earliest)?, log.resolve(at, Start::Latest)?))
 }
 
-/// Three appends of four records each to a partition: `a=0` to `c=3`; where each append begins.
-fn filled(s: &Stage<'_>, partition: u32) -> Result<[Offset; 3], Box<dyn Error + Send + Sync>> {
-    let append = |name: &str, from| {
-        let words = [0, 1, 2, 3].map(|i| format!("{name}={i}"));
-        s.append(partition, from, &words.each_ref().map(String::as_str))
+/// Three appends of four records each to a partition, `a=0` to `c=3`; returns the first offset of each.
+fn filled(s: &TestTopic<'_>, partition: u32) -> Result<[Offset; 3], Failure> {
+    let append = |key: &str, from_time| {
+        let texts = [0, 1, 2, 3].map(|i| format!("{key}={i}"));
+        s.append(partition, from_time, &texts.each_ref().map(String::as_str))
     };
     Ok([append("a", 100)?, append("b", 200)?, append("c", 300)?])
 }
 
-fn before(fixture: &dyn Fixture) -> Outcome {
-    let s = Stage::new(fixture, 3)?;
+fn records_before(fixture: &dyn Fixture) -> Outcome {
+    let s = TestTopic::new(fixture, 3)?;
     let [_, _, third] = filled(&s, 0)?;
     let [_, second, _] = filled(&s, 1)?;
     let untouched = filled(&s, 2)?;
@@ -52,28 +48,28 @@ fn before(fixture: &dyn Fixture) -> Outcome {
     check!(left == ["c=0", "c=1", "c=2", "c=3"], "partition 0 holds {left:?}");
     let left = s.read_all(1)?;
     check!(texts(&left) == ["b=2", "b=3", "c=0", "c=1", "c=2", "c=3"], "partition 1 holds {:?}", texts(&left));
-    check!(left[0].offset == middle.0, "the first record left is said to be at {}", left[0].offset);
+    check!(left[0].offset == middle.0, "the first record left has the offset {}", left[0].offset);
     check!(bounds(&*other, &s.at(2))?.0 == untouched[0], "a partition that was not named lost records");
     let info = log::topic(&*other, &s.topic)?;
     check!(info.partitions[1].earliest == middle, "described as {:?}", info.partitions);
     let next = s.append(1, 400, &["d=0"])?;
     check!(next >= ends[1], "an append after a trim went to {next}");
-    check!(texts(&s.read(1, next)?) == ["d=0"], "what was appended after a trim");
+    check!(texts(&s.read(1, next)?) == ["d=0"], "the record appended after a trim was not read");
     Ok(())
 }
 
 fn out_of_range(fixture: &dyn Fixture) -> Outcome {
-    let s = Stage::new(fixture, 1)?;
+    let s = TestTopic::new(fixture, 1)?;
     let [first, second, _] = filled(&s, 0)?;
-    // This one stands at the beginning when that goes.
-    let mut standing = s.log.reader(&[(s.at(0), first)])?;
+    // Is positioned at the records that are deleted.
+    let mut behind = s.log.reader(&[(s.at(0), first)])?;
     s.log.delete_records(&[(s.at(0), second)])?;
-    let fault = standing.poll(FetchLimit::default(), PATIENCE).err();
+    let fault = behind.poll(FetchLimit::default(), TIMEOUT).err();
     check!(matches!(fault, Some(LogError::OffsetOutOfRange { .. })), "a reader before the trim: {fault:?}");
     for asked in [first, Offset(second.0 - 1)] {
         let fault = match fixture.open().reader(&[(s.at(0), asked)]) {
             Err(e) => Some(e),
-            Ok(mut reader) => reader.poll(FetchLimit::default(), PATIENCE).err(),
+            Ok(mut reader) => reader.poll(FetchLimit::default(), TIMEOUT).err(),
         };
         check!(matches!(fault, Some(LogError::OffsetOutOfRange { .. })), "reading from {asked}: {fault:?}");
     }
@@ -82,24 +78,24 @@ fn out_of_range(fixture: &dyn Fixture) -> Outcome {
 }
 
 fn repeated(fixture: &dyn Fixture) -> Outcome {
-    let s = Stage::new(fixture, 1)?;
+    let s = TestTopic::new(fixture, 1)?;
     let [first, second, _] = filled(&s, 0)?;
     s.log.delete_records(&[])?;
     s.log.delete_records(&[(s.at(0), first)])?;
-    check!(s.read_all(0)?.len() == 12, "a trim to the beginning removed something");
+    check!(s.read_all(0)?.len() == 12, "a trim to the beginning deleted records");
     s.log.delete_records(&[(s.at(0), second)])?;
-    let (held, left) = (bounds(&*s.log, &s.at(0))?, s.read_all(0)?);
-    for again in [second, first] {
-        fixture.open().delete_records(&[(s.at(0), again)])?;
-        let now = bounds(&*s.log, &s.at(0))?;
-        check!(now == held, "a further trim to {again} moved the bounds from {held:?} to {now:?}");
-        check!(s.read_all(0)? == left, "a further trim to {again} changed what is there");
+    let (expected, left) = (bounds(&*s.log, &s.at(0))?, s.read_all(0)?);
+    for offset in [second, first] {
+        fixture.open().delete_records(&[(s.at(0), offset)])?;
+        let found = bounds(&*s.log, &s.at(0))?;
+        check!(found == expected, "another trim to {offset} moved the bounds from {expected:?} to {found:?}");
+        check!(s.read_all(0)? == left, "another trim to {offset} changed the records");
     }
     Ok(())
 }
 
 fn past_the_end(fixture: &dyn Fixture) -> Outcome {
-    let s = Stage::new(fixture, 2)?;
+    let s = TestTopic::new(fixture, 2)?;
     filled(&s, 0)?;
     let end = s.log.resolve(&s.at(0), Start::Latest)?;
     s.log.delete_records(&[(s.at(0), Offset(end.0 + 1000)), (s.at(1), Offset(7))])?;
@@ -115,11 +111,11 @@ fn past_the_end(fixture: &dyn Fixture) -> Outcome {
 
 fn times(fixture: &dyn Fixture) -> Outcome {
     if !fixture.dense() {
-        // Kafka's brokers look for a time batch by batch, and find none where a trim has cut one; nobody asks
-        // for times in the topics that are trimmed.
+        // A Kafka broker searches for a time by batch and finds none where a trim has cut a batch. Nothing
+        // resolves times in topics that are trimmed.
         return Ok(());
     }
-    let s = Stage::new(fixture, 1)?;
+    let s = TestTopic::new(fixture, 1)?;
     let [_, second, third] = filled(&s, 0)?;
     let middle = Offset(second.0 + 3);
     s.log.delete_records(&[(s.at(0), middle)])?;
@@ -127,7 +123,7 @@ fn times(fixture: &dyn Fixture) -> Outcome {
         let found = s.log.resolve(&s.at(0), Start::Time(time))?;
         check!(found == expected, "time {time} is offset {found}, not {expected}");
     }
-    // Within the append that the trim cut only the records that are gone reach this time.
+    // In the append that the trim cuts, only a deleted record reaches this time.
     let mut mixed = RecordsBuilder::default();
     for time in [900, 10, 11] {
         mixed.push(None, Some(b"d"), time);
@@ -141,17 +137,17 @@ fn times(fixture: &dyn Fixture) -> Outcome {
 }
 
 fn compacted(fixture: &dyn Fixture) -> Outcome {
-    let s = Stage::with(fixture, &TopicConfig { partitions: 1, compacted: true, ..TopicConfig::default() })?;
+    let s = TestTopic::with(fixture, &TopicConfig { partitions: 1, compacted: true, ..TopicConfig::default() })?;
     s.append(0, 0, &["a=1", "b=1"])?;
     let end = s.log.resolve(&s.at(0), Start::Latest)?;
     let trimmed = s.log.delete_records(&[(s.at(0), end)]);
     check!(matches!(trimmed, Err(LogError::InvalidTopic(_))), "trimmed: {trimmed:?}");
-    check!(s.read_all(0)?.len() == 2, "records of a compacted topic are gone");
+    check!(s.read_all(0)?.len() == 2, "records of a compacted topic were deleted");
     Ok(())
 }
 
 fn unknown(fixture: &dyn Fixture) -> Outcome {
-    let s = Stage::new(fixture, 2)?;
+    let s = TestTopic::new(fixture, 2)?;
     let missing = TopicPartition::new(format!("{}-on", fixture.prefix()), 0);
     let trimmed = s.log.delete_records(&[(missing, Offset(1))]);
     check!(matches!(trimmed, Err(LogError::UnknownTopic { .. })), "a missing topic: {trimmed:?}");

@@ -11,7 +11,6 @@ use rusqlite::{Connection, OptionalExtension, params};
 use std::fs::{File, TryLockError};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, UNIX_EPOCH};
 
 /// The right to commit for a pipeline, held until dropped.
 #[derive(Debug)]
@@ -122,11 +121,10 @@ fn holder(store: &Store, group: &str) -> LogResult<String> {
         .at(&store.file)?;
     Ok(match found {
         Some((pid, instance, since)) => {
-            let since = UNIX_EPOCH + Duration::from_millis(u64::try_from(since).unwrap_or(0));
             // An instance of the command line names its process itself.
             let who =
                 if instance.contains(&pid.to_string()) { instance } else { format!("process {pid} ({instance})") };
-            format!("{who}, since {}", humantime::format_rfc3339_seconds(since))
+            format!("{who}, since {}", crate::time::rfc3339(since))
         }
         None => "another process has just started it".into(),
     })

@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 /// How old a copy may be, in memory or in a file. A changelog forgets deletions after a day, which its topic
 /// is told when it is made: an older copy would not hear of them.
-pub(in crate::runtime) const FRESH: i64 = 12 * 60 * 60 * 1000;
+pub(in crate::runtime) const MAX_COPY_AGE_MS: i64 = 12 * 60 * 60 * 1000;
 
 /// Changes that are read sooner than a file is written.
-const FEW: i64 = 1_000;
+const MIN_CHANGES_WORTH_A_FILE: i64 = 1_000;
 
 /// Up to where a changelog is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::runtime) struct Mark {
+pub(in crate::runtime) struct ChangelogPosition {
     /// The identity of the topic: another one of the same name is another changelog.
     pub(in crate::runtime) id: Arc<str>,
     /// Everything before this offset.
@@ -24,7 +24,7 @@ pub(in crate::runtime) struct Mark {
     pub(in crate::runtime) filed: Option<(Offset, i64)>,
 }
 
-impl Mark {
+impl ChangelogPosition {
     /// A changelog that is known up to an offset, at a time.
     pub(in crate::runtime) fn new(id: &str, next: Offset, at: i64) -> Self {
         Self { id: id.into(), next, at, filed: None }
@@ -32,15 +32,15 @@ impl Mark {
 
     /// Whether all that was deleted since is still told.
     pub(in crate::runtime) fn is_fresh(&self, now: i64) -> bool {
-        (self.at..=self.at.saturating_add(FRESH)).contains(&now)
+        (self.at..=self.at.saturating_add(MAX_COPY_AGE_MS)).contains(&now)
     }
 
     /// Whether its file is nearly as good as a new one: what came since is soon read.
     pub(in crate::runtime) fn is_filed(&self, rows: usize, now: i64) -> bool {
-        let few = i64::try_from(rows / 10).unwrap_or(0).max(FEW);
-        self.filed.is_some_and(|(next, at)| self.next.0 - next.0 <= few && now.saturating_sub(at) < FRESH / 2)
+        let few = i64::try_from(rows / 10).unwrap_or(0).max(MIN_CHANGES_WORTH_A_FILE);
+        self.filed.is_some_and(|(next, at)| self.next.0 - next.0 <= few && now.saturating_sub(at) < MAX_COPY_AGE_MS / 2)
     }
 }
 
 /// How far each changelog is known.
-pub(in crate::runtime) type Marks = BTreeMap<TopicPartition, Mark>;
+pub(in crate::runtime) type ChangelogPositions = BTreeMap<TopicPartition, ChangelogPosition>;

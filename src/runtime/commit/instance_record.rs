@@ -1,7 +1,5 @@
-//! What this instance tells of itself with its commits, and what it takes back of instances long gone.
-//!
-//! Separate from the commit because it is said in a record of its own, beside those of the tasks: a group
-//! has many instances, and each speaks for itself only.
+//! The record that an instance keeps of itself in the progress topic, and the removal of those of instances long
+//! gone. An instance writes about itself only.
 
 use crate::log::{Append, Appender};
 use crate::metrics::{InstanceInfo, PipelineInfo, Restoring, instance_key, progress_topic};
@@ -9,50 +7,56 @@ use crate::record::{RecordsBuilder, TopicPartition};
 use crate::runtime::fault::Fault;
 use crate::runtime::task::TaskId;
 
-/// Says that an instance reads state back, before it has anything to commit; or that it has ended, where
-/// there is nothing to commit any more.
+/// Writes the record of this instance outside of a commit: while it restores state and has nothing to commit yet,
+/// or when it has ended and has nothing to commit any more.
 ///
 /// # Errors
 /// Faults of the backplane.
-pub(in crate::runtime) fn aside(
-    through: &mut dyn Appender,
-    of: &PipelineInfo,
+pub(in crate::runtime) fn write_instance_record(
+    appender: &mut dyn Appender,
+    pipeline: &PipelineInfo,
     now: i64,
     restoring: Vec<Restoring>,
 ) -> Result<(), Fault> {
     let mut records = RecordsBuilder::default();
-    push(&InstanceInfo { restoring, ..instance(of, now) }, now, &mut records)?;
-    Ok(through.append(&[to_progress(of, records)]).map(drop)?)
+    push_instance(&InstanceInfo { restoring, ..instance_info(pipeline, now) }, now, &mut records)?;
+    Ok(appender.append(&[to_progress(&pipeline.name, records)]).map(drop)?)
 }
 
-/// What there is to say of every instance.
-pub(in crate::runtime) fn instance(of: &PipelineInfo, now: i64) -> InstanceInfo {
-    let (name, memory) = (of.instance.clone(), of.memory);
-    let (started_at, stopped_at) = (of.started_at, of.stopped_at);
+/// What is known of this instance beside its tasks.
+pub(in crate::runtime) fn instance_info(pipeline: &PipelineInfo, now: i64) -> InstanceInfo {
+    let (name, memory) = (pipeline.instance.clone(), pipeline.memory);
+    let (started_at, stopped_at) = (pipeline.started_at, pipeline.stopped_at);
     InstanceInfo { name, started_at, stopped_at, at: now, memory, ..InstanceInfo::default() }
 }
 
-pub(in crate::runtime) fn push(info: &InstanceInfo, now: i64, to: &mut RecordsBuilder) -> Result<(), Fault> {
+/// Adds the record of an instance.
+pub(in crate::runtime) fn push_instance(
+    info: &InstanceInfo,
+    now: i64,
+    records: &mut RecordsBuilder,
+) -> Result<(), Fault> {
     let value = serde_json::to_vec(info).map_err(Fault::internal)?;
-    to.push(Some(instance_key(&info.name).as_bytes()), Some(&value), now);
+    records.push(Some(instance_key(&info.name).as_bytes()), Some(&value), now);
     Ok(())
 }
 
-pub(in crate::runtime) fn to_progress(of: &PipelineInfo, mut records: RecordsBuilder) -> Append {
-    Append { to: TopicPartition::new(progress_topic(&of.name), 0), records: records.finish() }
+/// Records for the progress topic of a pipeline.
+pub(in crate::runtime) fn to_progress(pipeline: &str, mut records: RecordsBuilder) -> Append {
+    Append { to: TopicPartition::new(progress_topic(pipeline), 0), records: records.finish() }
 }
 
-/// This instance, between two decisions of its group.
-pub(in crate::runtime) struct Presence {
+/// What this instance writes about itself with its commits, between two assignments.
+pub(in crate::runtime) struct InstanceRecord {
     tasks: Vec<String>,
-    /// The keys of instances that nobody asks for any more.
-    outdated: Vec<String>,
+    /// Keys of the records of instances that ended long ago, until they are removed.
+    expired: Vec<String>,
 }
 
-impl Presence {
+impl InstanceRecord {
     /// An instance with these tasks.
-    pub(in crate::runtime) fn new(tasks: impl Iterator<Item = TaskId>, outdated: Vec<String>) -> Self {
-        Self { tasks: tasks.map(|t| t.to_string()).collect(), outdated }
+    pub(in crate::runtime) fn new(tasks: impl Iterator<Item = TaskId>, expired: Vec<String>) -> Self {
+        Self { tasks: tasks.map(|t| t.to_string()).collect(), expired }
     }
 
     /// How many tasks it has.
@@ -60,17 +64,24 @@ impl Presence {
         self.tasks.len()
     }
 
-    /// Adds what there is to say, next to what the pipeline says of itself.
-    pub(in crate::runtime) fn say(
+    /// Adds the record, and the removal of expired ones.
+    pub(in crate::runtime) fn push_to(
         &mut self,
-        of: &PipelineInfo,
+        pipeline: &PipelineInfo,
         now: i64,
-        to: &mut RecordsBuilder,
+        records: &mut RecordsBuilder,
     ) -> Result<(), Fault> {
-        // One of the same name is this one: its last word stands.
-        let key = instance_key(&of.instance);
-        let others = std::mem::take(&mut self.outdated).into_iter().filter(|k| *k != key);
-        others.for_each(|k| to.push(Some(k.as_bytes()), None, now));
-        push(&InstanceInfo { tasks: self.tasks.clone(), ..instance(of, now) }, now, to)
+        // An expired record under this instance's own name is replaced, not removed.
+        let own = instance_key(&pipeline.instance);
+        let others = std::mem::take(&mut self.expired).into_iter().filter(|k| *k != own);
+        others.for_each(|k| records.push(Some(k.as_bytes()), None, now));
+        push_instance(&InstanceInfo { tasks: self.tasks.clone(), ..instance_info(pipeline, now) }, now, records)
     }
+}
+
+/// Resident memory of this process in bytes; 0 where the system does not tell.
+pub(in crate::runtime) fn resident_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:"));
+    line.and_then(|l| l.trim().trim_end_matches(" kB").trim().parse::<u64>().ok()).map_or(0, |kib| kib * 1024)
 }

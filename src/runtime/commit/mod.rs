@@ -2,5 +2,8 @@
 
 pub(in crate::runtime) mod changelog_position;
 pub(in crate::runtime) mod commit_loop;
+pub(in crate::runtime) mod commits;
 pub(in crate::runtime) mod instance_record;
+mod state_limit;
+mod transaction;
 pub(in crate::runtime) mod trimming;

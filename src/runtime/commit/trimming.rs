@@ -1,7 +1,7 @@
 //! Removes repartitioned records once the task that reads them has committed what they did.
 //!
-//! Separate because it may take its time: a thread of its own, which no commit waits for. What it misses
-//! while it is busy goes with the next round; a fault is worth a warning, never the run.
+//! A thread of its own does it, so that no commit waits for it. What is not removed while the thread is busy goes
+//! with the next round; a failure is worth a warning, never the run.
 
 use crate::log::{Log, Recovery};
 use crate::plan::Physical;
@@ -10,57 +10,57 @@ use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
-/// Least time between two rounds.
-const EVERY: Duration = Duration::from_secs(1);
+/// Time between two rounds of removal.
+const TRIM_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What may go: everything before these offsets.
-pub(in crate::runtime) type Done = BTreeMap<TopicPartition, Offset>;
+/// The first offset of each partition that is still needed.
+pub(in crate::runtime) type TrimPoints = BTreeMap<TopicPartition, Offset>;
 
-/// The committer's side.
+/// The side of the commits: collects what may be removed.
 pub(in crate::runtime) struct Trimming {
-    done: Done,
-    to: SyncSender<Done>,
-    at: Option<Instant>,
+    points: TrimPoints,
+    to: SyncSender<TrimPoints>,
+    sent_at: Option<Instant>,
 }
 
 impl Trimming {
     /// The two sides; at most one round waits.
-    pub(in crate::runtime) fn new() -> (Self, Receiver<Done>) {
+    pub(in crate::runtime) fn new() -> (Self, Receiver<TrimPoints>) {
         let (to, from) = sync_channel(1);
-        (Self { done: Done::new(), to, at: None }, from)
+        (Self { points: TrimPoints::new(), to, sent_at: None }, from)
     }
 
-    /// Takes note of what was committed.
-    pub(in crate::runtime) fn committed(&mut self, plan: &Physical, positions: &[(TopicPartition, Offset)]) {
+    /// Takes in committed positions.
+    pub(super) fn on_committed(&mut self, plan: &Physical, positions: &[(TopicPartition, Offset)]) {
         let internal = positions.iter().filter(|(at, _)| plan.is_repartition(&at.topic));
-        self.done.extend(internal.cloned());
-        if self.done.is_empty() || self.at.is_some_and(|at| at.elapsed() < EVERY) {
+        self.points.extend(internal.cloned());
+        if self.points.is_empty() || self.sent_at.is_some_and(|at| at.elapsed() < TRIM_INTERVAL) {
             return;
         }
-        self.at = Some(Instant::now());
-        if self.to.try_send(self.done.clone()).is_ok() {
-            self.done.clear();
+        self.sent_at = Some(Instant::now());
+        if self.to.try_send(self.points.clone()).is_ok() {
+            self.points.clear();
         }
     }
 
-    /// At the end of the run everything that is left may go.
-    pub(in crate::runtime) fn finish(self) {
-        if !self.done.is_empty() {
+    /// Sends what is left, at the end of an assignment.
+    pub(super) fn flush(&mut self) {
+        if !self.points.is_empty() {
             // The other side is gone only when the run has failed.
-            drop(self.to.send(self.done));
+            drop(self.to.send(std::mem::take(&mut self.points)));
         }
     }
 }
 
-/// Removes what is done until the committer is gone.
-pub(in crate::runtime) fn follow(log: &dyn Log, done: &Receiver<Done>) {
-    for done in done {
-        let before: Vec<(TopicPartition, Offset)> = done.into_iter().collect();
+/// Removes records until the side of the commits is gone.
+pub(in crate::runtime) fn trim(log: &dyn Log, points: &Receiver<TrimPoints>) {
+    for points in points {
+        let before: Vec<(TopicPartition, Offset)> = points.into_iter().collect();
         match log.delete_records(&before) {
             Ok(()) => {}
-            // A cluster that is busy will be asked again.
+            // The next round asks a busy cluster again.
             Err(e) if e.recovery() == Recovery::Retry => tracing::debug!("repartitioned records stay for now: {e}"),
-            Err(e) => tracing::warn!("repartitioned records that are done with could not be removed: {e}"),
+            Err(e) => tracing::warn!("processed records of repartition topics could not be removed: {e}"),
         }
     }
 }

@@ -1,13 +1,12 @@
-//! An instance to which the group has assigned no partition: it waits, and reports that it is there.
+//! An instance to which the group has assigned no partition: it waits, and records that it is alive.
 
-use super::assignment::Given;
-use super::engine::Stop;
 use crate::log::{Committer, FetchLimit, GroupEvent, Member, Transaction};
 use crate::metrics::PipelineInfo;
 use crate::record::RecordsBuilder;
-use crate::runtime::Fault;
-use crate::runtime::commit::commit_loop::resident;
-use crate::runtime::commit::instance_record::{instance, push, to_progress};
+use crate::runtime::cancel::CancelToken;
+use crate::runtime::commit::instance_record::{instance_info, push_instance, resident_bytes, to_progress};
+use crate::runtime::fault::Fault;
+use crate::runtime::recovery::rebuild::AssignedPartitions;
 use crate::time::Clock;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,70 +14,66 @@ use std::time::Duration;
 /// How long a poll of the group may take while it assigns no partitions.
 const ASSIGNMENT_POLL_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// How often an instance without tasks says that it is there, milliseconds.
-const EVERY: i64 = 5_000;
+/// How often an instance without tasks records that it is alive, milliseconds.
+const HEARTBEAT_INTERVAL_MS: i64 = 5_000;
 
-/// This instance while the group has no partition for it.
+/// This instance while it has no partition.
 pub(in crate::runtime) struct Idle {
     info: PipelineInfo,
     clock: Arc<dyn Clock>,
-    said_at: Option<i64>,
+    recorded_at: Option<i64>,
 }
 
 impl Idle {
-    /// One that has said nothing yet.
     pub(in crate::runtime) fn new(info: PipelineInfo, clock: Arc<dyn Clock>) -> Self {
-        Self { info, clock, said_at: None }
+        Self { info, clock, recorded_at: None }
     }
 
     /// Whether it has ever waited without a partition.
-    pub(in crate::runtime) fn waited(&self) -> bool {
-        self.said_at.is_some()
+    pub(in crate::runtime) fn has_waited(&self) -> bool {
+        self.recorded_at.is_some()
     }
 
-    /// What the group gives this member; `None` where the run is told to stop first. Where there are more
-    /// members than partitions that may be nothing: then it is idle, which is told again and again, and waits
-    /// for others to leave.
-    pub(in crate::runtime) fn given(
+    /// Waits until the group assigns partitions; `None` where the run is stopped first. With more members than
+    /// partitions some get none; such a member calls `on_idle` and waits for others to leave.
+    pub(in crate::runtime) fn await_assignment(
         &mut self,
         member: &mut dyn Member,
         committer: &mut dyn Committer,
-        stop: &Stop,
-        idle: &dyn Fn(),
-    ) -> Result<Option<Given>, Fault> {
+        cancel: &CancelToken,
+        on_idle: &dyn Fn(),
+    ) -> Result<Option<AssignedPartitions>, Fault> {
         let mut empty = false;
-        while !stop.asked() {
+        while !cancel.is_cancelled() {
             match member.poll(FetchLimit::default(), ASSIGNMENT_POLL_TIMEOUT)? {
-                GroupEvent::Assigned(given) if !given.is_empty() => return Ok(Some(given)),
+                GroupEvent::Assigned(assigned) if !assigned.is_empty() => {
+                    return Ok(Some(assigned.into_iter().collect()));
+                }
                 event => empty |= matches!(event, GroupEvent::Assigned(_)),
             }
             if empty {
-                idle();
-                self.say(committer);
+                on_idle();
+                self.record(committer);
             }
         }
         Ok(None)
     }
 
-    /// Says that it is there, now and then.
-    fn say(&mut self, committer: &mut dyn Committer) {
+    /// Records at intervals that the instance is alive. Nothing depends on it, so a failure is no fault.
+    fn record(&mut self, committer: &mut dyn Committer) {
         let now = self.clock.now();
-        if self.said_at.is_none_or(|at| now.saturating_sub(at) >= EVERY) {
-            self.said_at = Some(now);
-            self.tell(committer, now);
+        if self.recorded_at.is_some_and(|at| now.saturating_sub(at) < HEARTBEAT_INTERVAL_MS) {
+            return;
         }
-    }
-
-    /// Not to be heard is worth no fault: nothing depends on it.
-    fn tell(&mut self, committer: &mut dyn Committer, now: i64) {
-        self.info.memory = resident();
+        self.recorded_at = Some(now);
+        self.info.memory = resident_bytes();
         let mut records = RecordsBuilder::default();
-        let said = push(&instance(&self.info, now), now, &mut records).and_then(|()| {
-            let appends = vec![to_progress(&self.info, records)];
-            Ok(committer.commit(&Transaction { flush_points: Vec::new(), appends, offsets: Vec::new() })?)
+        let written = push_instance(&instance_info(&self.info, now), now, &mut records).and_then(|()| {
+            let appends = vec![to_progress(&self.info.name, records)];
+            Ok(committer.commit(&Transaction { appends, ..Transaction::default() })?)
         });
-        if let Err(e) = said {
-            tracing::debug!("an instance without partitions could not say that it is there: {e}");
+        if let Err(e) = written {
+            tracing::debug!("an instance without partitions could not record that it is alive: {e}");
         }
     }
 }

@@ -6,13 +6,13 @@
 use crate::log::{Log, LogError, TopicConfig, topic};
 use crate::metrics::progress_topic;
 use crate::plan::{Feed, InputPlan, NodePlan, Op, Physical, SubTopology};
+use crate::runtime::cancel::CancelToken;
 use crate::runtime::fault::Fault;
 use crate::runtime::operators::build::Partitions;
 use crate::runtime::operators::build::width;
 use crate::runtime::recovery::progress;
 use crate::spec::ErrorPolicy;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// How often, and after which pause, is looked again while another instance makes the same topics.
@@ -38,7 +38,7 @@ pub enum Role {
 
 /// A topic that a pipeline needs.
 #[derive(Clone, Debug)]
-pub struct Need {
+pub struct TopicNeed {
     /// Its name.
     pub topic: Arc<str>,
     /// What it is for.
@@ -49,7 +49,7 @@ pub struct Need {
     pub config: TopicConfig,
 }
 
-impl Need {
+impl TopicNeed {
     /// What is in it, in words.
     fn holds(&self) -> String {
         let of = &self.of;
@@ -66,33 +66,33 @@ impl Need {
 
 /// Something about a topic with which the pipeline cannot run.
 #[derive(Debug)]
-pub struct Misfit {
+pub struct TopicMismatch {
     /// The topic.
-    pub need: Need,
+    pub need: TopicNeed,
     /// What is wrong, and what to do.
     pub fault: Fault,
 }
 
 /// The topics of a pipeline as they are.
 #[derive(Debug, Default)]
-pub struct Found {
+pub struct TopicSurvey {
     /// Partitions of each topic; of one that is missing, those that it would be made with.
     pub partitions: Partitions,
     /// What is needed and there.
-    pub there: Vec<Need>,
+    pub there: Vec<TopicNeed>,
     /// What is needed, not there, and made by the run.
-    pub missing: Vec<Need>,
+    pub missing: Vec<TopicNeed>,
     /// What does not fit.
-    pub misfits: Vec<Misfit>,
+    pub misfits: Vec<TopicMismatch>,
 }
 
 /// Looks at all topics of a pipeline and changes nothing.
 ///
 /// # Errors
-/// Faults of the backplane, and [`Fault::Stopped`] where it was given up. What is wrong with a topic is found,
+/// Faults of the backplane, and [`Fault::Stopped`] where it was cancelled. What is wrong with a topic is found,
 /// and is no error.
-pub fn look(plan: &Physical, log: &dyn Log, given_up: &AtomicBool) -> Result<Found, Fault> {
-    let mut found = Found::default();
+pub fn look(plan: &Physical, log: &dyn Log, cancel: &CancelToken) -> Result<TopicSurvey, Fault> {
+    let mut found = TopicSurvey::default();
     let plain = |partitions| TopicConfig { partitions, ..TopicConfig::default() };
     let compacted = |partitions| TopicConfig { partitions, compacted: true, ..TopicConfig::default() };
     for sub in &plan.subs {
@@ -105,7 +105,7 @@ pub fn look(plan: &Physical, log: &dyn Log, given_up: &AtomicBool) -> Result<Fou
                     (Role::Repartition, reader_of(sub, input), plain(wanted))
                 }
             };
-            found.add(log, Need { topic: input.topic().clone(), role, of, config })?;
+            found.add(log, TopicNeed { topic: input.topic().clone(), role, of, config })?;
         }
         let unequal = found.unequal(sub);
         found.misfits.extend(unequal);
@@ -113,21 +113,27 @@ pub fn look(plan: &Physical, log: &dyn Log, given_up: &AtomicBool) -> Result<Fou
         for node in &sub.nodes {
             if let Op::Sink(sink) = &node.op {
                 let config = plain(sink.partitions.unwrap_or(width));
-                found.add(log, Need { topic: sink.topic.clone(), role: Role::Sink, of: node.name.clone(), config })?;
+                found.add(
+                    log,
+                    TopicNeed { topic: sink.topic.clone(), role: Role::Sink, of: node.name.clone(), config },
+                )?;
             }
             if node.op.stateful() {
                 let topic = plan.state_topic(&node.name).as_str().into();
-                found.add(log, Need { topic, role: Role::State, of: node.name.clone(), config: compacted(width) })?;
+                found.add(
+                    log,
+                    TopicNeed { topic, role: Role::State, of: node.name.clone(), config: compacted(width) },
+                )?;
             }
         }
     }
     if plan.errors == ErrorPolicy::DeadLetter {
         let topic = plan.dead_topic().as_str().into();
-        found.add(log, Need { topic, role: Role::Dead, of: plan.name.clone(), config: plain(1) })?;
+        found.add(log, TopicNeed { topic, role: Role::Dead, of: plan.name.clone(), config: plain(1) })?;
     }
     let topic = progress_topic(&plan.name).as_str().into();
-    found.add(log, Need { topic, role: Role::Progress, of: plan.name.clone(), config: compacted(1) })?;
-    found.lost(plan, log, given_up)?;
+    found.add(log, TopicNeed { topic, role: Role::Progress, of: plan.name.clone(), config: compacted(1) })?;
+    found.lost(plan, log, cancel)?;
     Ok(found)
 }
 
@@ -139,9 +145,9 @@ fn reader_of(sub: &SubTopology, input: &InputPlan) -> String {
     sub.nodes.iter().find(reads).map_or_else(|| input.name().to_owned(), |node| node.name.clone())
 }
 
-impl Found {
+impl TopicSurvey {
     /// Looks at one topic.
-    fn add(&mut self, log: &dyn Log, need: Need) -> Result<(), Fault> {
+    fn add(&mut self, log: &dyn Log, need: TopicNeed) -> Result<(), Fault> {
         let mut partitions = need.config.partitions;
         let fault = match log.topics(Some(&need.topic))?.pop() {
             Some(info) => {
@@ -168,42 +174,42 @@ impl Found {
         };
         self.partitions.insert(need.topic.clone(), partitions);
         match fault {
-            Some(fault) => self.misfits.push(Misfit { need, fault }),
+            Some(fault) => self.misfits.push(TopicMismatch { need, fault }),
             None => self.there.push(need),
         }
         Ok(())
     }
 
     /// What is missing although it was written to: made anew it would be empty, and nobody would know.
-    fn lost(&mut self, plan: &Physical, log: &dyn Log, given_up: &AtomicBool) -> Result<(), Fault> {
-        let kept = |need: &Need| matches!(need.role, Role::State | Role::Repartition);
+    fn lost(&mut self, plan: &Physical, log: &dyn Log, cancel: &CancelToken) -> Result<(), Fault> {
+        let kept = |need: &TopicNeed| matches!(need.role, Role::State | Role::Repartition);
         if !self.missing.iter().any(kept) || !self.there.iter().any(|n| n.role == Role::Progress) {
             return Ok(());
         }
-        let progress = progress::reports(log, &plan.name, given_up)?.tasks;
+        let progress = progress::reports(log, &plan.name, cancel)?.tasks;
         let steps = || progress.values().flat_map(|t| &t.steps);
         let inputs = || progress.values().flat_map(|t| &t.inputs);
-        let written = |need: &Need| match need.role {
+        let written = |need: &TopicNeed| match need.role {
             Role::State => steps().any(|s| s.name == need.of && s.keys > 0),
             _ => inputs().any(|i| *i.topic == *need.topic && i.next > 0),
         };
         let (lost, missing) = std::mem::take(&mut self.missing).into_iter().partition(|n| kept(n) && written(n));
         self.missing = missing;
-        let lost: Vec<Need> = lost;
+        let lost: Vec<TopicNeed> = lost;
         self.misfits.extend(lost.into_iter().map(|need| {
-            let Need { topic, .. } = &need;
+            let TopicNeed { topic, .. } = &need;
             let fault = Fault::Fatal(format!(
                 "topic `{topic}`, in which `{}` keeps {}, was deleted; start over with `--from earliest`, which makes it anew",
                 plan.name,
                 need.holds()
             ));
-            Misfit { need, fault }
+            TopicMismatch { need, fault }
         }));
         Ok(())
     }
 
     /// Inputs that meet in one task with state must have the same number of partitions.
-    fn unequal(&self, sub: &SubTopology) -> Option<Misfit> {
+    fn unequal(&self, sub: &SubTopology) -> Option<TopicMismatch> {
         let counts: Vec<(&Arc<str>, u32)> =
             sub.inputs.iter().map(|i| (i.topic(), self.partitions[i.topic()])).collect();
         // Where one is not there at all, that is what is said.
@@ -217,16 +223,16 @@ impl Found {
             list.join(", ")
         ));
         let config = TopicConfig { partitions: counts[0].1, ..TopicConfig::default() };
-        Some(Misfit {
-            need: Need { topic: counts[0].0.clone(), role: Role::State, of: step.name.clone(), config },
+        Some(TopicMismatch {
+            need: TopicNeed { topic: counts[0].0.clone(), role: Role::State, of: step.name.clone(), config },
             fault,
         })
     }
 }
 
 /// Why a topic that is there cannot be used.
-fn unfit(need: &Need, partitions: u32, compacted: bool) -> Option<Fault> {
-    let Need { topic, role, config, .. } = need;
+fn unfit(need: &TopicNeed, partitions: u32, compacted: bool) -> Option<Fault> {
+    let TopicNeed { topic, role, config, .. } = need;
     if matches!(role, Role::Source | Role::Sink | Role::Dead) {
         return None;
     }
@@ -295,9 +301,9 @@ pub fn while_running(plan: &Physical, fault: Fault) -> Fault {
 /// # Errors
 /// A source that is not there, or topics whose partitions do not fit together; [`Fault::Stopped`] where it was
 /// given up.
-pub fn prepare(plan: &Physical, log: &dyn Log, given_up: &AtomicBool) -> Result<Partitions, Fault> {
+pub fn prepare(plan: &Physical, log: &dyn Log, cancel: &CancelToken) -> Result<Partitions, Fault> {
     for _ in 0..LOOKS {
-        let found = look(plan, log, given_up)?;
+        let found = look(plan, log, cancel)?;
         if let Some(misfit) = found.misfits.into_iter().next() {
             return Err(misfit.fault);
         }
@@ -318,13 +324,13 @@ pub fn prepare(plan: &Physical, log: &dyn Log, given_up: &AtomicBool) -> Result<
     Err(Fault::Abort(format!("the topics that another instance of `{}` makes are not to be seen yet", plan.name)))
 }
 
-/// Forgets what earlier runs have left: positions, state, progress, repartitioned records.
+/// Deletes what earlier runs have left: positions, state, progress, repartitioned records.
 ///
 /// # Errors
-/// Faults of the backplane; [`Fault::Stopped`] where it was given up.
-pub fn forget(plan: &Physical, log: &dyn Log, given_up: &AtomicBool) -> Result<(), Fault> {
+/// Faults of the backplane; [`Fault::Stopped`] where it was cancelled.
+pub(in crate::runtime) fn reset(plan: &Physical, log: &dyn Log, cancel: &CancelToken) -> Result<(), Fault> {
     // An instance that runs would go on without what it remembers.
-    log.delete_offsets(&plan.name, given_up).map_err(|e| match given_up.load(Ordering::Relaxed) {
+    log.delete_offsets(&plan.name, cancel.flag()).map_err(|e| match cancel.is_cancelled() {
         true => Fault::Stopped,
         false => e.into(),
     })?;

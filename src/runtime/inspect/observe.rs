@@ -67,11 +67,11 @@ impl ObserveError {
 pub struct Observer {
     log: Arc<dyn Log>,
     clock: Arc<dyn Clock>,
-    feeds: BTreeMap<String, Feed>,
+    feeds: BTreeMap<String, PipelineFeed>,
 }
 
 /// The place on one progress topic, and what was read so far.
-struct Feed {
+struct PipelineFeed {
     topic: String,
     reader: Box<dyn Reader>,
     reports: Reports,
@@ -120,7 +120,7 @@ impl Observer {
         Ok(snapshot)
     }
 
-    fn open(&self, pipeline: &str) -> Result<Feed, ObserveError> {
+    fn open(&self, pipeline: &str) -> Result<PipelineFeed, ObserveError> {
         let topic = progress_topic(pipeline);
         if self.log.topics(Some(&topic))?.is_empty() {
             let (pipeline, known) = (pipeline.to_owned(), self.pipelines()?);
@@ -128,13 +128,13 @@ impl Observer {
         }
         let at = TopicPartition::new(topic.as_str(), 0);
         let from = self.log.resolve(&at, Start::Earliest)?;
-        let mut feed = Feed { topic, reader: self.log.reader(&[(at, from)])?, reports: Reports::default() };
+        let mut feed = PipelineFeed { topic, reader: self.log.reader(&[(at, from)])?, reports: Reports::default() };
         feed.read(&*self.log)?;
         Ok(feed)
     }
 }
 
-impl Feed {
+impl PipelineFeed {
     /// Reads to a moment at which nothing more was there: tasks that committed together are seen together.
     fn read(&mut self, log: &dyn Log) -> Result<(), ObserveError> {
         let mut wait = Duration::ZERO;

@@ -5,6 +5,7 @@
 
 use crate::plan::{InputPlan, NodePlan, Op, Physical, SubTopology};
 use crate::record::{Partition, TopicPartition};
+use crate::runtime::cancel::CancelToken;
 use crate::runtime::fault::Fault;
 use crate::runtime::operators::log::{Log, Samples};
 use crate::runtime::operators::models::Models;
@@ -31,6 +32,8 @@ pub struct Surroundings {
     pub partitions: BTreeMap<Arc<str>, u32>,
     /// The models of the run.
     pub models: Arc<Models>,
+    /// Ends what tasks wait for.
+    pub cancel: CancelToken,
     /// Where samples of `log` steps go.
     pub samples: Samples,
     /// Operators of the embedding program, by kind.
@@ -63,12 +66,12 @@ pub fn task(plan: &Physical, sub: &Arc<SubTopology>, partition: u32, around: &Su
         slots += senders;
     }
     let operators: Result<Vec<_>, _> = sub.nodes.iter().map(|n| operator(n, id, around)).collect();
-    let letters = DeadLetters::new(&plan.dead_topic(), id.partition);
+    let dead_letters = DeadLetters::new(&plan.dead_topic(), id.partition);
     let outbox = Outbox::new(around.partitions.clone());
-    let mut task = Task::new(id, sub.clone(), inputs, operators?, outbox, letters, plan.errors);
+    let mut task = Task::new(id, sub.clone(), inputs, operators?, outbox, dead_letters, plan.errors);
     for (i, input) in sub.inputs.iter().enumerate() {
         if around.partitions.get(input.topic()).is_some_and(|n| *n <= partition) {
-            task.absent(i);
+            task.mark_absent(i);
         }
     }
     Ok(task)
@@ -90,7 +93,7 @@ fn operator(node: &NodePlan, task: TaskId, around: &Surroundings) -> Result<Box<
             let origin = TopicPartition { topic: node.name.as_str().into(), partition: task.partition };
             Box::new(Window::new(plan, origin)?)
         }
-        Op::Score(plan) => Box::new(Score::new(plan, around.models.clone())),
+        Op::Score(plan) => Box::new(Score::new(plan, around.models.clone(), around.cancel.clone())),
         Op::Log(plan) => Box::new(Log::new(node.name.clone(), plan, &node.outputs[0].schema, around.samples.clone())?),
         Op::Sink(plan) => Box::new(Sink::new(plan, task.partition)?),
         Op::Repartition(plan) => Box::new(Repartition::new(plan, task.partition)?),

@@ -1,33 +1,31 @@
-//! The models of a run: read from the models topic, made ready off the hot path, swapped between batches.
+//! The models of a run: taken from the records of the models topic, loaded and checked off the hot path, swapped in
+//! between two batches.
 //!
-//! Separate from `models`, which knows no topic: here a topic becomes slots. The topic is read to its end
-//! before data flows. A step that waits for its model waits here, and says so once.
+//! It reads no topic itself. A step whose data type has no model yet waits here, and logs so once.
 
 use crate::models::{Applied, ModelDescriptor, Registry, ServedModel};
 use crate::plan::{ModelChoice, Op, Physical, ScorePlan};
 use crate::record::{Fetched, Offset};
+use crate::runtime::cancel::CancelToken;
 use crate::runtime::fault::Fault;
 use crate::runtime::operators::bind;
 use crate::time::Clock;
 use arrow_array::Array;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::Duration;
 
 /// The models that steps can score with.
 pub struct Models {
     registry: Registry,
     clock: Arc<dyn Clock>,
     steps: Vec<ScorePlan>,
-    news: (Mutex<u64>, Condvar),
+    /// Counts what a waiting step should look at again.
+    changes: Mutex<u64>,
+    changed: Condvar,
     may_wait: bool,
-    stopped: AtomicBool,
-    /// What waits now goes back to what was committed.
-    interrupted: AtomicBool,
 }
 
 impl Models {
-    /// None yet; `may_wait` says whether more can come while steps wait.
+    /// No models yet; `may_wait` says whether more can come while steps wait.
     #[must_use]
     pub fn new(plan: &Physical, clock: Arc<dyn Clock>, may_wait: bool) -> Self {
         let ops = plan.subs.iter().flat_map(|s| &s.nodes).map(|n| &n.op);
@@ -36,10 +34,9 @@ impl Models {
             registry: Registry::default(),
             clock,
             steps: steps.collect(),
-            news: (Mutex::new(0), Condvar::new()),
+            changes: Mutex::new(0),
+            changed: Condvar::new(),
             may_wait,
-            stopped: AtomicBool::new(false),
-            interrupted: AtomicBool::new(false),
         }
     }
 
@@ -61,11 +58,12 @@ impl Models {
         self.registry.find(data_type)?.load()
     }
 
-    /// The model that serves a data type, once there is one.
+    /// The model that serves a data type, once there is one. Whoever cancels the token also calls
+    /// [`Self::wake_waiters`].
     ///
     /// # Errors
-    /// [`Fault::Stopped`] where the run ends first, or the wait is broken off.
-    pub fn wait_for(&self, data_type: &str) -> Result<Arc<ServedModel>, Fault> {
+    /// [`Fault::Stopped`] where the wait is cancelled.
+    pub fn wait_for(&self, data_type: &str, cancel: &CancelToken) -> Result<Arc<ServedModel>, Fault> {
         if let Some(model) = self.current(data_type) {
             return Ok(model);
         }
@@ -76,51 +74,23 @@ impl Models {
             "waiting for a model that serves `{data_type}`; publish one with `fastdata publish-model FILE --data-type {data_type}`"
         );
         tokio::task::block_in_place(|| {
-            let (lock, changed) = &self.news;
-            let mut news = lock.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
             loop {
-                if self.stopped() || self.interrupted.load(Ordering::Relaxed) {
+                if cancel.is_cancelled() {
                     return Err(Fault::Stopped);
                 }
                 if let Some(model) = self.current(data_type) {
                     return Ok(model);
                 }
-                news = changed.wait(news).unwrap_or_else(PoisonError::into_inner);
+                changes = self.changed.wait(changes).unwrap_or_else(PoisonError::into_inner);
             }
         })
     }
 
-    /// Wakes all that wait; they stop.
-    pub fn stop(&self) {
-        self.stopped.store(true, Ordering::Relaxed);
-        self.tell();
-    }
-
-    /// Breaks off all waiting, from now on until it is allowed again.
-    pub(in crate::runtime) fn interrupt(&self, interrupted: bool) {
-        self.interrupted.store(interrupted, Ordering::Relaxed);
-        self.tell();
-    }
-
-    /// Whether the run is ending.
-    #[must_use]
-    pub fn stopped(&self) -> bool {
-        self.stopped.load(Ordering::Relaxed)
-    }
-
-    fn tell(&self) {
-        let (lock, changed) = &self.news;
-        *lock.lock().unwrap_or_else(PoisonError::into_inner) += 1;
-        changed.notify_all();
-    }
-
-    /// Waits, but not longer than until the run ends.
-    pub(in crate::runtime) fn rest(&self, time: Duration) {
-        let (lock, changed) = &self.news;
-        let news = lock.lock().unwrap_or_else(PoisonError::into_inner);
-        if !self.stopped() {
-            drop(changed.wait_timeout(news, time));
-        }
+    /// Lets steps that wait for a model look again.
+    pub fn wake_waiters(&self) {
+        *self.changes.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        self.changed.notify_all();
     }
 
     /// Takes in what was read of the models topic.
@@ -143,7 +113,7 @@ impl Models {
                 tracing::warn!("model {}@{version} was rejected: {reason}", descriptor.name);
             }
         }
-        self.tell();
+        self.wake_waiters();
     }
 
     /// Whether every step that the model would serve can use it.

@@ -9,7 +9,7 @@ use crate::formats::keys;
 use crate::plan::RepartitionPlan;
 use crate::record::{Meta, Origins, Partition, Records, TopicPartition};
 use crate::runtime::task::operator::{Operator, evaluate};
-use crate::runtime::task::repartition_codec::{Kind, RepartitionCodec};
+use crate::runtime::task::repartition_codec::{PartKind, RepartitionCodec};
 use crate::runtime::task::round::{Round, RoundClock};
 use crate::runtime::{Collector, Fault};
 use crate::state::StateChange;
@@ -46,7 +46,7 @@ impl Operator for Repartition {
             if batch.is_empty() {
                 continue;
             }
-            let values = self.codec.encode(Kind::Row, self.sender()?, &batch.meta, batch.columns.columns())?;
+            let values = self.codec.encode(PartKind::Row, self.sender()?, &batch.meta, batch.columns.columns())?;
             let keys = if by.is_empty() { batch.meta.keys.clone() } else { keys(&by) };
             let (timestamps, headers) = (batch.meta.event_times.clone(), batch.meta.headers.clone());
             out.written(batch.len());
@@ -63,7 +63,7 @@ impl Operator for Repartition {
         out: &mut Collector<'_>,
     ) -> Result<Vec<StateChange>, Fault> {
         let Some(idle) = moved else { return Ok(Vec::new()) };
-        let kind = if idle { Kind::Idle } else { Kind::Watermark };
+        let kind = if idle { PartKind::Idle } else { PartKind::Watermark };
         let one = |v: i64| vec![v].into();
         let meta = Meta {
             origins: Origins::one(clock.origin.clone()),

@@ -1,127 +1,161 @@
-//! A bounded run: each sub-topology is read to its end before the next, and tasks that merge their inputs are
-//! offered the least of all.
-//!
-//! Separate because a run without an end reads records as they come, and knows none of this.
+//! A bounded run: each sub-topology is read to its end before the next one, and tasks that merge their inputs
+//! are offered the least record of all.
 
-use super::stages::Stretch;
+use super::cursors::InputCursor;
+use super::decision::Goal;
+use super::intake::Intake;
+use super::readers::{BatchSink, MergeReaders};
+use super::stages::Stage;
 use crate::log::Start;
 use crate::record::{Offset, TopicPartition};
 use crate::runtime::fault::Fault;
-use crate::runtime::read::cursors::Cursor;
-use crate::runtime::read::intake::{Flow, Intake, Turn};
-use crate::runtime::read::readers::{Readers, Taker};
-use crate::runtime::task::merge_queue::Offer;
-use crate::runtime::task::message::Message;
-use std::collections::{BTreeMap, BTreeSet};
+use crate::runtime::task::merge_queue::OfferedBatch;
+use crate::runtime::task::message::TaskMessage;
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-/// How often it is looked how far the other instances are.
-const LOOK: Duration = Duration::from_millis(100);
+/// How often the committed positions of the other instances are fetched.
+const PEER_POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 impl Intake {
-    /// Sub-topology after sub-topology: what the one sends on, the next reads to its end. What other instances
-    /// send on is waited for.
-    pub(in crate::runtime) fn to_the_end(&mut self, ends: BTreeMap<TopicPartition, Offset>) -> Result<(), Fault> {
-        self.flow.ends = ends;
-        for stretch in self.course.clone() {
-            for at in &stretch.partitions {
-                if !self.flow.ends.contains_key(at) {
-                    self.flow.ends.insert(at.clone(), self.log.resolve(at, Start::Latest)?);
-                }
+    /// Reads stage after stage: what one sends on, the next reads to its end. What other instances send on is
+    /// awaited.
+    pub(super) fn read_to_the_end(&mut self) -> Result<(), Fault> {
+        for stage in self.options.stages.clone() {
+            self.resolve_ends(&stage)?;
+            if self.has_part_in(stage.sub) {
+                self.begin_stage(stage.sub)?;
+                self.pursue(Goal::OwnPart(stage.sub))?;
             }
-            if !self.own_part(stretch.sub)? || (stretch.feeds && !self.others(&stretch)?) {
-                return self.settle(None);
+            if stage.feeds_others && !self.cancel.is_cancelled() {
+                self.await_peers(&stage)?;
+            }
+            // A goal that is given up is closed with a commit too.
+            if self.cancel.is_cancelled() {
+                return Ok(());
             }
         }
-        // Whoever has no part in the last one may have a commit under way all the same.
-        self.settle(None)
+        // An instance without a part in the last stage may have an epoch in flight all the same.
+        if self.epoch_in_flight || self.sent { self.pursue(Goal::CommitRest) } else { Ok(()) }
     }
 
-    /// Reads this instance's part of a sub-topology to its end; not where it is told to stop before.
-    fn own_part(&mut self, sub: u32) -> Result<bool, Fault> {
-        let inputs: Vec<TopicPartition> =
-            self.routes.iter().filter(|r| r.sub == sub).flat_map(|r| r.owned.clone()).collect();
-        if inputs.is_empty() {
+    fn has_part_in(&self, sub: u32) -> bool {
+        self.routes.iter().any(|r| r.sub == sub && !r.partitions.is_empty())
+    }
+
+    /// Sources have their ends from the start of the run; an internal topic has its end once its senders are done.
+    fn resolve_ends(&mut self, stage: &Stage) -> Result<(), Fault> {
+        let Some(ends) = &mut self.options.ends else { return Ok(()) };
+        for at in &stage.partitions {
+            if !ends.contains_key(at) {
+                ends.insert(at.clone(), self.log.resolve(at, Start::Latest)?);
+            }
+        }
+        Ok(())
+    }
+
+    fn end(&self, at: &TopicPartition) -> Offset {
+        self.options.ends.as_ref().and_then(|ends| ends.get(at)).copied().unwrap_or_default()
+    }
+
+    /// Opens the readers of merged inputs, and takes down which of the other partitions are to be read.
+    fn begin_stage(&mut self, sub: u32) -> Result<(), Fault> {
+        let mut cursors = Vec::new();
+        for (i, route) in self.routes.iter().enumerate().filter(|(_, r)| r.sub == sub) {
+            for input in &route.merged {
+                let mut input = input.clone();
+                let start = self.positions.get(&input.at).copied().unwrap_or_default();
+                input.next = input.next.max(start);
+                let end = self.end(&input.at);
+                cursors.push((i, InputCursor::new(input, end)));
+            }
+        }
+        self.merge_readers = MergeReaders::new(&*self.log, cursors)?;
+        let merged = self.merge_readers.partitions();
+        let own = self.routes.iter().filter(|r| r.sub == sub).flat_map(|r| &r.partitions);
+        let unread = |at: &&TopicPartition| {
+            !merged.contains(*at) && self.positions.get(*at).copied().unwrap_or_default() < self.end(at)
+        };
+        self.unfinished = own.filter(unread).cloned().collect();
+        Ok(())
+    }
+
+    /// What is read last may not be the last offset: some hold no record.
+    pub(super) fn advance_past_gaps(&mut self) {
+        if self.unfinished.is_empty() {
+            return;
+        }
+        for (at, position) in self.member.positions() {
+            if self.unfinished.contains(&at) {
+                if position >= self.end(&at) {
+                    self.unfinished.remove(&at);
+                }
+                self.positions.insert(at, position);
+            }
+        }
+    }
+
+    pub(super) fn goal_reached(&mut self, goal: Goal) -> Result<bool, Fault> {
+        match goal {
+            Goal::Endless => Ok(false),
+            Goal::CommitRest => Ok(true),
+            Goal::OwnPart(_) => {
+                Ok(self.unfinished.is_empty() && self.buffered.is_empty() && self.merge_readers.is_empty())
+            }
+            Goal::Peers => self.peers_are_done(),
+        }
+    }
+
+    /// Waits until the other instances of the group have read their part of a stage.
+    fn await_peers(&mut self, stage: &Stage) -> Result<(), Fault> {
+        let foreign = stage.partitions.iter().filter(|at| !self.route_of.contains_key(*at));
+        self.unfinished = foreign.cloned().collect();
+        self.peers_polled_at = None;
+        if self.peers_are_done()? {
+            return Ok(());
+        }
+        let topics: BTreeSet<&str> = self.unfinished.iter().map(|at| &*at.topic).collect();
+        let topics: Vec<String> = topics.iter().map(|t| format!("`{t}`")).collect();
+        tracing::info!("waiting until other instances have read their part of {}", topics.join(", "));
+        self.pursue(Goal::Peers)
+    }
+
+    fn peers_are_done(&mut self) -> Result<bool, Fault> {
+        if self.unfinished.is_empty() {
             return Ok(true);
         }
-        self.flow.readers = self.readers(sub)?;
-        let merged = self.flow.readers.partitions();
-        let rest: Vec<_> = inputs.iter().filter(|at| !merged.contains(*at)).collect();
-        let reached = |flow: &Flow| rest.iter().all(|at| flow.next.get(*at) >= flow.ends.get(*at));
-        while !(self.flow.held.is_empty() && self.flow.readers.is_empty() && reached(&self.flow)) {
-            if self.stopping() || self.turn()? == Turn::Revoked {
-                return Ok(false);
-            }
-            // What is read last may not be the last offset: some hold no record.
-            let positions = self.member.positions();
-            self.flow.next.extend(positions.into_iter().filter(|(at, _)| !merged.contains(at)));
+        if self.peers_polled_at.is_some_and(|at| at.elapsed() < PEER_POLL_INTERVAL) {
+            return Ok(false);
         }
-        self.settle(Some(sub))?;
-        Ok(!self.revoked())
-    }
-
-    /// Waits until the other instances of the group have come to the end too; not where it is told to stop
-    /// before, or the group hands out its partitions anew.
-    fn others(&mut self, stretch: &Stretch) -> Result<bool, Fault> {
-        let own = |at: &TopicPartition| self.flow.by_partition.contains_key(at);
-        let foreign: Vec<TopicPartition> = stretch.partitions.iter().filter(|at| !own(at)).cloned().collect();
-        let mut looked: Option<Instant> = None;
-        while !foreign.is_empty() {
-            if looked.is_none_or(|at| at.elapsed() >= LOOK) {
-                let committed = self.log.committed(&self.group, &foreign)?;
-                let behind = |(at, next): (&TopicPartition, &Option<Offset>)| {
-                    next.unwrap_or_default() < self.flow.ends.get(at).copied().unwrap_or_default()
-                };
-                if !foreign.iter().zip(&committed).any(behind) {
-                    return Ok(true);
-                }
-                if looked.is_none() {
-                    let topics: BTreeSet<&str> = foreign.iter().map(|at| &*at.topic).collect();
-                    let topics: Vec<String> = topics.iter().map(|t| format!("`{t}`")).collect();
-                    tracing::info!("waits until other instances have read their part of {}", topics.join(", "));
-                }
-                looked = Some(Instant::now());
-            }
-            if self.stopping() || self.turn()? == Turn::Revoked {
-                return Ok(false);
+        let foreign: Vec<TopicPartition> = self.unfinished.iter().cloned().collect();
+        let committed = self.log.committed(&self.options.group, &foreign)?;
+        for (at, next) in foreign.iter().zip(committed) {
+            if next.unwrap_or_default() >= self.end(at) {
+                self.unfinished.remove(at);
             }
         }
-        Ok(true)
+        self.peers_polled_at = Some(Instant::now());
+        Ok(self.unfinished.is_empty())
     }
 
-    /// Readers of what the tasks of a sub-topology merge.
-    fn readers(&self, sub: u32) -> Result<Readers, Fault> {
-        let mut cursors = Vec::new();
-        for (route, r) in self.routes.iter().enumerate().filter(|(_, r)| r.sub == sub) {
-            for wanted in &r.wanted {
-                let mut wanted = wanted.clone();
-                let start = self.flow.next.get(&wanted.at).copied().unwrap_or_default();
-                wanted.next = wanted.next.max(start);
-                let end = self.flow.ends.get(&wanted.at).copied().unwrap_or_default();
-                cursors.push((route, Cursor::new(wanted, end)));
-            }
-        }
-        Readers::new(&*self.log, cursors)
-    }
-
-    /// Offers what tasks that merge their inputs have room for; tells whether there was anything.
-    pub(in crate::runtime) fn offer(&mut self) -> Result<bool, Fault> {
-        let (mut readers, log) = (std::mem::take(&mut self.flow.readers), self.log.clone());
-        let offered = readers.turn(&*log, self);
-        self.flow.readers = readers;
+    /// Offers tasks that merge their inputs what they have capacity for; whether there was anything.
+    pub(super) fn offer_merged(&mut self) -> Result<bool, Fault> {
+        let (mut readers, log) = (std::mem::take(&mut self.merge_readers), self.log.clone());
+        let offered = readers.offer(&*log, self);
+        self.merge_readers = readers;
         offered
     }
 }
 
-impl Taker for Intake {
-    fn room(&self, route: usize) -> bool {
-        Self::room(self, route)
+impl BatchSink for Intake {
+    fn has_capacity(&self, route: usize) -> bool {
+        Self::has_capacity(self, route)
     }
 
-    fn give(&mut self, route: usize, offer: Offer) -> Result<(), Fault> {
-        self.flow.dirty = true;
-        if self.routes[route].to.blocking_send(Message::Offer(offer, Instant::now())).is_err() {
-            return self.why();
+    fn accept(&mut self, route: usize, offered: OfferedBatch) -> Result<(), Fault> {
+        self.sent = true;
+        if self.routes[route].queue.blocking_send(TaskMessage::Offer(offered, Instant::now())).is_err() {
+            return self.why_gone();
         }
         Ok(())
     }

@@ -1,13 +1,12 @@
-//! One input of a task that merges several: what was read of it and waits for the task, from its own offset to
-//! an end that is known.
+//! One input of a task that merges its inputs by event time: what was read of it and waits for the task, from its
+//! position to a known end.
 //!
-//! Separate from where records come from, so that the driver and the intake offer the same things. The
-//! senders of a repartition share a partition; each has a cursor of its own that leaves out the others. It
-//! never reads, and never offers more than the task allows.
+//! The senders of a repartition topic share a partition; each has a cursor of its own that leaves out the others.
+//! A cursor never reads, and never offers more than its task allows.
 
 use crate::record::{Fetched, Offset, Records, TopicPartition};
-use crate::runtime::task::Wanted;
-use crate::runtime::task::merge_queue::Offer;
+use crate::runtime::task::MergeInput;
+use crate::runtime::task::merge_queue::OfferedBatch;
 use crate::runtime::task::repartition_codec::RepartitionCodec;
 use arrow_array::UInt32Array;
 use arrow_buffer::ScalarBuffer;
@@ -15,37 +14,37 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
-/// Offers of one input that may wait in a task: one at work, one at hand.
-const AHEAD: usize = 2;
+/// Batches of one input that a task may hold: one that it releases rows from, and the next.
+const MAX_OFFERS_IN_TASK: usize = 2;
 
-/// Records of one offer, of all senders that share a partition together.
-const OFFER: usize = 4096;
+/// Records of one offer, over all senders that share a partition.
+const OFFER_RECORDS: usize = 4096;
 
-/// Bytes of one offer, of all senders together.
+/// Bytes of one offer, over all senders that share a partition.
 const OFFER_BYTES: usize = 1 << 20;
 
-/// Least records of one offer, while there are as many.
-const LEAST: usize = 64;
+/// Records of one offer at least, while there are as many.
+const MIN_OFFER_RECORDS: usize = 64;
 
-/// Offsets without a record of the input after which its task is told how far it has come.
-const SILENT: i64 = 10_000;
+/// Offsets without a record of the input after which its task is offered the position alone.
+const MAX_SILENT_OFFSETS: i64 = 10_000;
 
-/// What was read of a partition, by who has sent it.
-pub(in crate::runtime) struct Shares<'a> {
+/// What was read of a partition, by sender.
+pub(in crate::runtime) struct BySender<'a> {
     fetched: &'a Fetched,
-    /// None where there are no senders.
+    /// Empty where there are no senders.
     rows: Vec<Vec<u32>>,
 }
 
-impl<'a> Shares<'a> {
-    /// Of so many senders, where there are any.
+impl<'a> BySender<'a> {
+    /// Sorts records by their sender, where the partition has senders.
     pub(in crate::runtime) fn new(fetched: &'a Fetched, senders: Option<i32>) -> Self {
         let mut rows = vec![Vec::new(); usize::try_from(senders.unwrap_or(0)).unwrap_or(0)];
         if !rows.is_empty() {
             let values = &fetched.records.values;
             for row in (0u32..).take(fetched.offsets.len()) {
                 let sender = RepartitionCodec::sender(values.value(row as usize)).map(usize::try_from);
-                // What nobody has sent is no record of ours: the first one brings it to the decoder, which says so.
+                // A record without a known sender goes to the first, whose decoder refuses it by name.
                 let sender = sender.and_then(Result::ok).filter(|s| *s < rows.len()).unwrap_or(0);
                 rows[sender].push(row);
             }
@@ -56,37 +55,37 @@ impl<'a> Shares<'a> {
 
 /// One input on its way to a task.
 #[derive(Debug)]
-pub(in crate::runtime) struct Cursor {
-    /// What, from the first offset on that was not offered yet.
-    wanted: Wanted,
+pub(in crate::runtime) struct InputCursor {
+    /// From the first offset that was not offered yet.
+    input: MergeInput,
     end: Offset,
     /// The first offset that was not read yet.
     read: Offset,
-    held: VecDeque<Fetched>,
+    buffered: VecDeque<Fetched>,
     rows: usize,
     bytes: usize,
-    room: Arc<Semaphore>,
+    offers: Arc<Semaphore>,
     ended: bool,
 }
 
-impl Cursor {
-    /// Reads up to an end.
-    pub(in crate::runtime) fn new(wanted: Wanted, end: Offset) -> Self {
-        let (read, held, room) = (wanted.next, VecDeque::new(), Arc::new(Semaphore::new(AHEAD)));
-        Self { wanted, end, read, held, rows: 0, bytes: 0, room, ended: false }
+impl InputCursor {
+    /// Of an input, up to an end.
+    pub(in crate::runtime) fn new(input: MergeInput, end: Offset) -> Self {
+        let (read, offers) = (input.next, Arc::new(Semaphore::new(MAX_OFFERS_IN_TASK)));
+        Self { input, end, read, buffered: VecDeque::new(), rows: 0, bytes: 0, offers, ended: false }
     }
 
-    /// What it reads.
+    /// The partition that it reads.
     pub(in crate::runtime) fn at(&self) -> &TopicPartition {
-        &self.wanted.at
+        &self.input.at
     }
 
-    /// How many send what it reads one part of.
+    /// How many senders share the partition.
     pub(in crate::runtime) fn senders(&self) -> Option<i32> {
-        self.wanted.sender.map(|(_, senders)| senders)
+        self.input.sender.map(|(_, senders)| senders)
     }
 
-    /// From where on to read, `None` once the end is reached.
+    /// From where to read on; `None` once the end is reached.
     pub(in crate::runtime) fn next(&self) -> Option<Offset> {
         (self.read < self.end).then_some(self.read)
     }
@@ -96,93 +95,93 @@ impl Cursor {
         self.ended
     }
 
-    /// Bytes that wait for the task.
+    /// Buffered bytes.
     pub(in crate::runtime) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Whether as much waits as one offer takes.
-    pub(in crate::runtime) fn filled(&self) -> bool {
-        self.rows >= self.most() || self.bytes >= OFFER_BYTES / self.sharing()
+    /// Whether as much is buffered as one offer takes.
+    pub(in crate::runtime) fn has_full_offer(&self) -> bool {
+        self.rows >= self.max_records() || self.bytes >= OFFER_BYTES / self.sharing()
     }
 
-    /// Whether the task has nothing of it, and it has nothing for the task.
-    pub(in crate::runtime) fn starves(&self) -> bool {
-        self.held.is_empty() && self.next().is_some() && self.room.available_permits() == AHEAD
+    /// Whether the task holds nothing of it, and nothing is buffered for the task.
+    pub(in crate::runtime) fn is_starved(&self) -> bool {
+        self.buffered.is_empty() && self.next().is_some() && self.offers.available_permits() == MAX_OFFERS_IN_TASK
     }
 
     /// Takes its part of what was read of the partition.
-    pub(in crate::runtime) fn take(&mut self, shares: &Shares<'_>) {
+    pub(in crate::runtime) fn take(&mut self, shares: &BySender<'_>) {
         let fetched = shares.fetched;
         let place = |of: Offset| fetched.offsets.partition_point(|o| *o < of.0);
         let (from, to) = (place(self.read), place(self.end));
         if let Some(last) = fetched.offsets.last() {
-            self.reach(Offset(last + 1));
+            self.advance(Offset(last + 1));
         }
         if from >= to {
             return;
         }
-        let own = self.wanted.sender.and_then(|(sender, _)| shares.rows.get(usize::try_from(sender).ok()?));
+        let own = self.input.sender.and_then(|(sender, _)| shares.rows.get(usize::try_from(sender).ok()?));
         let Some(own) = own else {
-            self.hold(fetched.offsets.slice(from, to - from), fetched.records.slice(from, to - from), fetched);
+            self.buffer(fetched.offsets.slice(from, to - from), fetched.records.slice(from, to - from), fetched);
             return;
         };
         let within = |row: &&u32| (from..to).contains(&(**row as usize));
         let rows: Vec<u32> = own.iter().filter(within).copied().collect();
-        for rows in rows.chunks(self.most()) {
+        for rows in rows.chunks(self.max_records()) {
             let offsets = rows.iter().map(|r| fetched.offsets[*r as usize]).collect();
-            self.hold(offsets, fetched.records.take(&UInt32Array::from(rows.to_vec())), fetched);
+            self.buffer(offsets, fetched.records.take(&UInt32Array::from(rows.to_vec())), fetched);
         }
     }
 
-    fn hold(&mut self, offsets: ScalarBuffer<i64>, records: Records, of: &Fetched) {
+    fn buffer(&mut self, offsets: ScalarBuffer<i64>, records: Records, of: &Fetched) {
         self.rows += offsets.len();
         self.bytes += records.bytes();
-        self.held.push_back(Fetched { offsets, records, origin: of.origin.clone() });
+        self.buffered.push_back(Fetched { offsets, records, origin: of.origin.clone() });
     }
 
-    /// Nothing of it lies before this offset that was not taken.
-    pub(in crate::runtime) fn reach(&mut self, offset: Offset) {
+    /// Everything of it before this offset was taken.
+    pub(in crate::runtime) fn advance(&mut self, offset: Offset) {
         self.read = self.read.max(offset);
     }
 
-    /// What to offer next, where the task has room for it.
-    pub(in crate::runtime) fn offer(&mut self) -> Option<Offer> {
+    /// What to offer next, where the task has capacity for it.
+    pub(in crate::runtime) fn offer(&mut self) -> Option<OfferedBatch> {
         if self.ended {
             return None;
         }
         let at_end = self.next().is_none();
         let (mut fetched, mut permit) = (None, None);
-        if self.held.is_empty() {
-            if !at_end && self.read.0 - self.wanted.next.0 < SILENT {
+        if self.buffered.is_empty() {
+            if !at_end && self.read.0 - self.input.next.0 < MAX_SILENT_OFFSETS {
                 return None;
             }
         } else {
-            // While the task has something, it gains from getting more at a time.
-            if !at_end && !self.filled() && self.room.available_permits() < AHEAD {
+            // While the task still holds a batch, it gains from a larger one.
+            if !at_end && !self.has_full_offer() && self.offers.available_permits() < MAX_OFFERS_IN_TASK {
                 return None;
             }
-            permit = Some(self.room.clone().try_acquire_owned().ok()?);
-            fetched = self.release();
+            permit = Some(self.offers.clone().try_acquire_owned().ok()?);
+            fetched = self.next_batch();
         }
-        self.wanted.next = match self.held.front().and_then(|f| f.offsets.first()) {
+        self.input.next = match self.buffered.front().and_then(|f| f.offsets.first()) {
             Some(first) => Offset(*first),
             None => self.read.min(self.end),
         };
-        self.ended = at_end && self.held.is_empty();
-        Some(Offer { slot: self.wanted.slot, fetched, position: self.wanted.next, last: self.ended, permit })
+        self.ended = at_end && self.buffered.is_empty();
+        Some(OfferedBatch { slot: self.input.slot, fetched, position: self.input.next, last: self.ended, permit })
     }
 
-    /// As much of what waits as goes into one offer.
-    fn release(&mut self) -> Option<Fetched> {
+    /// As much of what is buffered as goes into one offer.
+    fn next_batch(&mut self) -> Option<Fetched> {
         let (mut parts, mut offsets, mut rows, mut bytes) = (Vec::new(), Vec::new(), 0, 0);
-        let origin = self.held.front()?.origin.clone();
-        while let Some(next) = self.held.pop_front_if(|f| rows == 0 || rows + f.offsets.len() <= OFFER) {
+        let origin = self.buffered.front()?.origin.clone();
+        while let Some(next) = self.buffered.pop_front_if(|f| rows == 0 || rows + f.offsets.len() <= OFFER_RECORDS) {
             rows += next.offsets.len();
             bytes += next.records.bytes();
             offsets.push(next.offsets);
             parts.push(next.records);
-            if rows >= self.most() || bytes >= OFFER_BYTES / self.sharing() {
+            if rows >= self.max_records() || bytes >= OFFER_BYTES / self.sharing() {
                 break;
             }
         }
@@ -196,12 +195,12 @@ impl Cursor {
         Some(Fetched { origin, offsets, records: Records::concat(parts) })
     }
 
-    /// Most records of one offer, where they come in small parts.
-    fn most(&self) -> usize {
-        (OFFER / self.sharing()).max(LEAST)
+    /// Records of one offer.
+    fn max_records(&self) -> usize {
+        (OFFER_RECORDS / self.sharing()).max(MIN_OFFER_RECORDS)
     }
 
-    /// How many share the partition.
+    /// How many cursors share the partition.
     fn sharing(&self) -> usize {
         self.senders().and_then(|n| usize::try_from(n).ok()).unwrap_or(1).max(1)
     }

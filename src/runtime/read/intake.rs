@@ -1,231 +1,295 @@
-//! The intake: one thread that polls the backplane, feeds the tasks, and sets the barriers.
+//! The intake: one thread that polls the group, feeds the tasks, and sends the barriers.
 //!
-//! Separate because a consumer must be polled without a pause: a task whose queue is full gets its
-//! partitions paused, never a slower poll. It decides when to commit; it never commits.
+//! A consumer must be polled without a pause: a task whose queue is full gets its partitions paused, never a
+//! slower poll. The intake decides when to commit; it never commits.
 
+use super::decision::{BUSY_POLL_TIMEOUT, Goal, Phase, Situation, Step, next_step};
+use super::readers::MergeReaders;
+use super::stages::Stage;
 use crate::faults::{self, Place};
 use crate::log::{FetchLimit, GroupEvent, Log, Member};
 use crate::record::{Fetched, Offset, TopicPartition};
+use crate::runtime::cancel::{CancelReason, CancelToken};
 use crate::runtime::fault::Fault;
-use crate::runtime::operators::models::Models;
-use crate::runtime::read::readers::Readers;
-use crate::runtime::read::stages::Stretch;
-use crate::runtime::task::Wanted;
+use crate::runtime::task::MergeInput;
 use crate::runtime::task::gauges::Gauges;
-use crate::runtime::task::message::{Committed, Epoch};
-use crate::runtime::task::message::{Message, room};
-use std::collections::BTreeMap;
+use crate::runtime::task::message::{CommitOutcome, Epoch, TaskMessage, has_capacity};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::Sender;
 
-/// Bytes of outputs and of state that wait before a commit is asked for ahead of its time.
-const WAITING: usize = 16 << 20;
+/// Bytes of output and uncommitted state at which a commit is asked for ahead of its time.
+const LARGE_COMMIT_BYTES: usize = 16 << 20;
 
-/// Bytes that may be on their way, from what was read to what waits for the commit: beyond it nothing more
-/// is read. What a slow sink cannot take stays where it is.
-const MOST: usize = 2 * WAITING;
+/// Bytes in flight, from what was read to what waits for a commit, beyond which tasks get nothing more: the rest
+/// of a backlog stays in the log.
+const MAX_IN_FLIGHT_BYTES: usize = 2 * LARGE_COMMIT_BYTES;
 
-/// How often tasks are told that time passes.
-const TICK: Duration = Duration::from_millis(100);
+/// How often tasks learn that wall-clock time passes.
+const TICK_INTERVAL: Duration = Duration::from_millis(100);
 
-/// How often a run without input says that it is there.
-const HEARTBEAT: Duration = Duration::from_secs(5);
+/// How often a run without input commits, so that others see that it is alive.
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
 
-/// How long a poll may take while nothing is under way.
-pub(in crate::runtime) const PATIENCE: Duration = Duration::from_millis(20);
-
-/// How long a poll may take while a task's queue is full, or a commit is under way.
-pub(in crate::runtime) const BRIEF: Duration = Duration::from_micros(500);
-
-/// One task, as the intake sees it.
-pub(in crate::runtime) struct Route {
+/// A task as the intake sees it.
+pub(in crate::runtime) struct TaskRoute {
     pub(in crate::runtime) sub: u32,
-    pub(in crate::runtime) to: Sender<Message>,
-    /// Those of its partitions that are there.
-    pub(in crate::runtime) owned: Vec<TopicPartition>,
-    /// The inputs of a task that merges them; they have readers of their own, the member reads none.
-    pub(in crate::runtime) wanted: Vec<Wanted>,
+    pub(in crate::runtime) queue: Sender<TaskMessage>,
+    /// Its partitions that exist.
+    pub(in crate::runtime) partitions: Vec<TopicPartition>,
+    /// The inputs of a task that merges them by event time; they have readers of their own, and the member does
+    /// not read them.
+    pub(in crate::runtime) merged: Vec<MergeInput>,
 }
 
-/// The intake of one member.
-pub(in crate::runtime) struct Intake {
-    pub(in crate::runtime) log: Arc<dyn Log>,
-    pub(in crate::runtime) member: Box<dyn Member>,
-    pub(in crate::runtime) routes: Vec<Route>,
-    pub(in crate::runtime) committed: Receiver<Committed>,
-    pub(in crate::runtime) gauges: Arc<Gauges>,
-    pub(in crate::runtime) models: Arc<Models>,
-    pub(in crate::runtime) stop: Arc<AtomicBool>,
+/// How an intake reads.
+pub(in crate::runtime) struct IntakeOptions {
+    pub(in crate::runtime) group: String,
     pub(in crate::runtime) commit_every: Duration,
     /// Results may be sent ahead of their commit.
-    pub(in crate::runtime) ahead: bool,
-    /// The name of the group.
-    pub(in crate::runtime) group: String,
-    /// The sub-topologies, those that feed others first.
-    pub(in crate::runtime) course: Vec<Stretch>,
+    pub(in crate::runtime) early_output: bool,
+    /// Where a bounded run ends; it grows by the ends of internal topics, stage by stage.
+    pub(in crate::runtime) ends: Option<BTreeMap<TopicPartition, Offset>>,
+    /// Close every window at the end of a bounded run.
     pub(in crate::runtime) drain: bool,
-    pub(in crate::runtime) flow: Flow,
+    /// The sub-topologies, upstream first.
+    pub(in crate::runtime) stages: Vec<Stage>,
 }
 
 /// How reading ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::runtime) enum Ending {
-    /// It was told to stop, or has come to the end.
+pub(in crate::runtime) enum IntakeEnd {
+    /// It was stopped, or has come to the end of a bounded run.
     Done,
-    /// The group hands out its partitions anew; everything that was read is committed.
+    /// The partitions were revoked; everything that was read is committed.
     Revoked,
 }
 
-/// How a turn ends.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(in crate::runtime) enum Turn {
-    Done,
-    /// The group takes the partitions back; what was read of them can still be committed.
-    Revoked,
-}
-
-/// What is under way.
-#[derive(Default)]
-pub(in crate::runtime) struct Flow {
-    /// All that was read is being worked off.
-    pub(in crate::runtime) settling: bool,
-    /// It reads up to an end.
-    bounded: bool,
-    /// Up to where, in a bounded run.
-    pub(in crate::runtime) ends: BTreeMap<TopicPartition, Offset>,
-    pub(in crate::runtime) by_partition: BTreeMap<TopicPartition, usize>,
-    /// Read but not yet taken by a full queue.
-    pub(in crate::runtime) held: BTreeMap<usize, (Fetched, Instant)>,
-    /// Of inputs that are merged, up to their end.
-    pub(in crate::runtime) readers: Readers,
-    pub(in crate::runtime) next: BTreeMap<TopicPartition, Offset>,
-    /// Something was sent since the last barrier.
-    pub(in crate::runtime) dirty: bool,
-    epoch: Epoch,
-    /// The epoch that is being committed.
-    pub(in crate::runtime) under_way: bool,
-    barrier_at: Option<Instant>,
-    begun_at: Option<Instant>,
-    tick_at: Option<Instant>,
+/// The intake of one assignment.
+pub(in crate::runtime) struct Intake {
+    pub(super) log: Arc<dyn Log>,
+    pub(super) member: Box<dyn Member>,
+    pub(super) routes: Vec<TaskRoute>,
+    pub(super) committed: Receiver<CommitOutcome>,
+    pub(super) gauges: Arc<Gauges>,
+    pub(super) cancel: CancelToken,
+    pub(super) options: IntakeOptions,
+    /// The task of each partition.
+    pub(super) route_of: BTreeMap<TopicPartition, usize>,
+    pub(super) phase: Phase,
+    /// Batches that were read while the queue of their task was full, by task.
+    pub(super) buffered: BTreeMap<usize, (Fetched, Instant)>,
+    /// Readers of merged inputs, until their end.
+    pub(super) merge_readers: MergeReaders,
+    /// The next offset of each partition, as far as batches were taken.
+    pub(super) positions: BTreeMap<TopicPartition, Offset>,
+    /// Partitions of the current stage that have not come to their end.
+    pub(super) unfinished: BTreeSet<TopicPartition>,
+    pub(super) peers_polled_at: Option<Instant>,
+    pub(super) sent: bool,
+    pub(super) input_dry: bool,
+    pub(super) epoch: Epoch,
+    pub(super) epoch_in_flight: bool,
+    pub(super) committed_at: Option<Instant>,
+    started_at: Instant,
+    ticked_at: Option<Instant>,
 }
 
 impl Intake {
-    /// Reads until told to stop; or, with `ends`, until all that was there at start is done. The member
-    /// comes back, as it may leave only after the last commit.
+    pub(in crate::runtime) fn new(
+        log: Arc<dyn Log>,
+        member: Box<dyn Member>,
+        routes: Vec<TaskRoute>,
+        (committed, gauges): (Receiver<CommitOutcome>, Arc<Gauges>),
+        cancel: CancelToken,
+        options: IntakeOptions,
+    ) -> Self {
+        let of = |(i, route): (usize, &TaskRoute)| route.partitions.iter().map(move |at| (at.clone(), i)).collect();
+        let route_of = routes.iter().enumerate().flat_map(|r| -> Vec<_> { of(r) }).collect();
+        Self {
+            log,
+            member,
+            routes,
+            committed,
+            gauges,
+            cancel,
+            options,
+            route_of,
+            phase: Phase::Reading,
+            buffered: BTreeMap::new(),
+            merge_readers: MergeReaders::default(),
+            positions: BTreeMap::new(),
+            unfinished: BTreeSet::new(),
+            peers_polled_at: None,
+            sent: false,
+            input_dry: false,
+            epoch: Epoch::default(),
+            epoch_in_flight: false,
+            committed_at: None,
+            started_at: Instant::now(),
+            ticked_at: None,
+        }
+    }
+
+    /// Reads from the start positions until it is stopped, the partitions are revoked, or a bounded run has come
+    /// to its end. The member is handed back, as it may leave only after the last commit.
     pub(in crate::runtime) fn run(
         mut self,
         starts: &[(TopicPartition, Offset)],
-        ends: Option<BTreeMap<TopicPartition, Offset>>,
-    ) -> (Result<Ending, Fault>, Box<dyn Member>) {
-        let outcome = match self.read(starts, ends) {
-            Ok(()) if self.revoked() => Ok(Ending::Revoked),
-            Ok(()) => Ok(Ending::Done),
-            // A task that waited for a model was broken off: what it had begun is begun anew by whoever has
-            // its partition next.
-            Err(Fault::Stopped) if self.revoked() && !self.stopping() => Ok(Ending::Revoked),
+    ) -> (Result<IntakeEnd, Fault>, Box<dyn Member>) {
+        let outcome = match self.seek(starts).and_then(|()| self.read_all()) {
+            Ok(()) if self.revoked() => Ok(IntakeEnd::Revoked),
+            Ok(()) => Ok(IntakeEnd::Done),
+            // A task that waited for a model was broken off: whoever gets its partition starts that batch anew.
+            Err(Fault::Stopped) if self.revoked() && !self.stopping() => Ok(IntakeEnd::Revoked),
             Err(fault) => Err(fault),
         };
         (outcome, self.member)
     }
 
-    fn read(
-        &mut self,
-        starts: &[(TopicPartition, Offset)],
-        ends: Option<BTreeMap<TopicPartition, Offset>>,
-    ) -> Result<(), Fault> {
-        for (i, route) in self.routes.iter().enumerate() {
-            self.flow.by_partition.extend(route.owned.iter().map(|p| (p.clone(), i)));
-        }
+    fn seek(&mut self, starts: &[(TopicPartition, Offset)]) -> Result<(), Fault> {
         for (at, offset) in starts {
-            // Only a seek finds that what was committed is of a topic that has been made anew.
+            // Only a seek finds that a committed position belongs to an earlier topic of the same name.
             self.member.seek(at, *offset)?;
-            let merged = |route: &usize| !self.routes[*route].wanted.is_empty();
-            if self.flow.by_partition.get(at).is_some_and(merged) {
+            let merged = self.route_of.get(at).is_some_and(|route| !self.routes[*route].merged.is_empty());
+            if merged {
                 self.member.pause(std::slice::from_ref(at), true)?;
             }
-            self.flow.next.insert(at.clone(), *offset);
+            self.positions.insert(at.clone(), *offset);
         }
-        self.flow.bounded = ends.is_some();
-        self.flow.begun_at = Some(Instant::now());
-        match ends {
-            Some(ends) => self.to_the_end(ends),
-            None => self.until_stopped(),
+        Ok(())
+    }
+
+    fn read_all(&mut self) -> Result<(), Fault> {
+        match self.options.ends.is_some() {
+            true => self.read_to_the_end(),
+            false => self.pursue(Goal::Endless),
         }
     }
 
-    fn until_stopped(&mut self) -> Result<(), Fault> {
-        while !self.stopping() && self.turn()? != Turn::Revoked {}
-        self.settle(None)
+    /// Takes one step after the other until the goal is reached, or the run or the assignment ends.
+    pub(super) fn pursue(&mut self, goal: Goal) -> Result<(), Fault> {
+        loop {
+            let situation = self.situation(goal)?;
+            match next_step(&situation) {
+                Step::Read(timeout) => self.read(timeout)?,
+                Step::Barrier { commits } => self.send_barrier(commits, None)?,
+                Step::Drain => {
+                    self.phase = Phase::Draining;
+                    self.pause_all(true)?;
+                }
+                Step::Listen(timeout) => {
+                    self.hand_over()?;
+                    self.listen(timeout)?;
+                }
+                Step::Close => {
+                    self.send_final_barrier(goal)?;
+                    self.phase = Phase::Closing;
+                }
+                Step::Finish => {
+                    if self.phase != Phase::Reading {
+                        self.phase = Phase::Reading;
+                        self.pause_all(false)?;
+                    }
+                    return Ok(());
+                }
+            }
+        }
     }
 
-    /// Whether the partitions are no longer this member's.
-    pub(in crate::runtime) fn revoked(&self) -> bool {
-        self.gauges.revoked.load(Ordering::Relaxed)
+    fn situation(&mut self, goal: Goal) -> Result<Situation, Fault> {
+        let [output, state] = [&self.gauges.output_bytes, &self.gauges.uncommitted_state_bytes];
+        let waiting = output.load(Ordering::Relaxed) + state.load(Ordering::Relaxed);
+        Ok(Situation {
+            phase: self.phase,
+            ending: self.cancel.is_cancelled(),
+            goal_reached: self.goal_reached(goal)?,
+            goal_is_wait: goal == Goal::Peers,
+            epoch_in_flight: self.epoch_in_flight,
+            buffered: !self.buffered.is_empty(),
+            merging: !self.merge_readers.is_empty(),
+            queues_have_capacity: self.phase != Phase::Draining || self.routes.iter().all(|r| has_capacity(&r.queue)),
+            input_dry: self.input_dry,
+            sent: self.sent,
+            uncommitted: self.gauges.uncommitted.load(Ordering::Relaxed),
+            commit_due: self.committed_at.is_none_or(|at| at.elapsed() >= self.options.commit_every),
+            commit_large: waiting > LARGE_COMMIT_BYTES,
+            heartbeat_due: self.committed_at.unwrap_or(self.started_at).elapsed() >= HEARTBEAT_INTERVAL,
+            early_output: self.options.early_output,
+        })
     }
 
-    pub(in crate::runtime) fn stopping(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
+    pub(super) fn revoked(&self) -> bool {
+        self.cancel.is_cancelled_for(CancelReason::Revoked)
     }
 
-    /// One poll and what follows from it.
-    pub(in crate::runtime) fn turn(&mut self) -> Result<Turn, Fault> {
+    pub(super) fn stopping(&self) -> bool {
+        self.cancel.is_cancelled_for(CancelReason::Stop) || self.cancel.is_cancelled_for(CancelReason::Ended)
+    }
+
+    /// Hands over what waits, polls once, and awaits nothing.
+    fn read(&mut self, timeout: Duration) -> Result<(), Fault> {
         self.hand_over()?;
-        let offered = self.offer()?;
-        let wait = if offered {
-            Duration::ZERO
-        } else if !self.flow.held.is_empty() || !self.flow.readers.is_empty() || self.flow.under_way {
-            BRIEF
-        } else if self.flow.dirty {
-            Duration::ZERO
-        } else {
-            PATIENCE
-        };
-        let quiet = match self.member.poll(FetchLimit::default(), wait)? {
-            GroupEvent::Records(fetched) => {
-                self.take(fetched)?;
-                false
+        let offered = self.offer_merged()?;
+        let timeout = if offered { Duration::ZERO } else { timeout };
+        // What was handed over just now may have emptied the buffer, or have been the first after a barrier.
+        let timeout = if self.sent { timeout.min(BUSY_POLL_TIMEOUT) } else { timeout };
+        self.input_dry = false;
+        match self.member.poll(FetchLimit::default(), timeout)? {
+            GroupEvent::Records(fetched) => self.take(fetched)?,
+            GroupEvent::Idle => {
+                self.input_dry = true;
+                self.advance_past_gaps();
             }
-            GroupEvent::Idle => true,
-            GroupEvent::Revoked(_) => {
-                self.give_back();
-                return Ok(Turn::Revoked);
+            GroupEvent::Revoked(_) => return Ok(self.on_revoked()),
+            GroupEvent::Assigned(_) => {
+                return Err(Fault::internal("partitions were assigned before others were revoked"));
             }
-            GroupEvent::Assigned(_) => return Err(Fault::internal("partitions were given that nobody had taken")),
-        };
-        self.hear(Duration::ZERO)?;
-        self.tick();
-        let active = self.flow.dirty || self.gauges.active.load(Ordering::Relaxed);
-        let due = self.flow.barrier_at.is_none_or(|at| at.elapsed() >= self.commit_every);
-        let [waiting, held] = [&self.gauges.waiting, &self.gauges.held].map(|g| g.load(Ordering::Relaxed));
-        let full = waiting + held > WAITING;
-        let dry = quiet && self.flow.dirty && self.flow.held.is_empty() && self.flow.readers.is_empty();
-        let spoken = self.flow.barrier_at.or(self.flow.begun_at);
-        let silent = spoken.is_some_and(|at| at.elapsed() >= HEARTBEAT);
-        let whole = silent || (active && (due || full));
-        if !self.flow.under_way && (whole || dry) {
-            self.barrier(whole || !self.ahead, false, None)?;
         }
-        Ok(Turn::Done)
+        self.on_outcome(Duration::ZERO)?;
+        self.tick();
+        Ok(())
     }
 
-    /// The group takes the partitions back: nothing more is read of them, and nobody waits for a model.
-    pub(in crate::runtime) fn give_back(&self) {
+    /// Awaits an epoch and polls the group, which must not wait for a task that waits. Once the partitions are
+    /// revoked the member is not polled any more: the next poll would acknowledge the revocation.
+    fn listen(&mut self, timeout: Duration) -> Result<(), Fault> {
+        self.on_outcome(timeout)?;
+        if self.revoked() {
+            return Ok(());
+        }
+        match self.member.poll(FetchLimit::default(), Duration::ZERO)? {
+            GroupEvent::Idle => {}
+            GroupEvent::Revoked(_) => self.on_revoked(),
+            event => return Err(Fault::internal(format!("{event:?} while nothing is read"))),
+        }
+        Ok(())
+    }
+
+    /// Nothing more is read of the partitions, and no task waits for a model.
+    fn on_revoked(&self) {
         faults::pass(Place::InRevoke);
-        self.models.interrupt(true);
-        self.gauges.revoked.store(true, Ordering::Relaxed);
+        self.cancel.cancel(CancelReason::Revoked);
     }
 
-    /// Gives records to their task, or holds them and pauses its partitions.
+    /// Buffers records for their task, and pauses the task's partitions where its queue is full.
     fn take(&mut self, mut fetched: Fetched) -> Result<(), Fault> {
         let at = (*fetched.origin).clone();
-        let last = fetched.offsets.last().copied().unwrap_or(-1);
-        self.flow.next.insert(at.clone(), Offset(last + 1));
+        let next = Offset(fetched.offsets.last().copied().unwrap_or(-1) + 1);
         faults::pass(Place::AfterPoll);
         faults::spoil(&mut fetched);
-        if let Some(end) = self.flow.ends.get(&at) {
+        let end = self.options.ends.as_ref().and_then(|ends| ends.get(&at)).copied();
+        if end.is_some_and(|end| next >= end) {
+            self.unfinished.remove(&at);
+        }
+        let Some(route) = self.route_of.get(&at).copied() else {
+            return Err(Fault::internal(format!("no task reads {at}")));
+        };
+        self.positions.insert(at, next);
+        if let Some(end) = end {
             let within = fetched.offsets.partition_point(|o| *o < end.0);
             if within == 0 {
                 return Ok(());
@@ -233,165 +297,63 @@ impl Intake {
             fetched.offsets = fetched.offsets.slice(0, within);
             fetched.records = fetched.records.slice(0, within);
         }
-        let Some(route) = self.flow.by_partition.get(&at).copied() else {
-            return Err(Fault::internal(format!("no task reads {at}")));
-        };
-        self.flow.held.insert(route, (fetched, Instant::now()));
+        self.buffered.insert(route, (fetched, Instant::now()));
         self.hand_over()?;
-        if self.flow.held.contains_key(&route) {
-            self.member.pause(&self.routes[route].owned, true)?;
+        if self.buffered.contains_key(&route) {
+            self.member.pause(&self.routes[route].partitions, true)?;
         }
         Ok(())
     }
 
-    pub(in crate::runtime) fn hand_over(&mut self) -> Result<(), Fault> {
-        for (route, (fetched, at)) in std::mem::take(&mut self.flow.held) {
-            if !self.room(route) {
-                self.flow.held.insert(route, (fetched, at));
+    /// Sends buffered batches to the tasks that have capacity.
+    fn hand_over(&mut self) -> Result<(), Fault> {
+        for (route, (fetched, at)) in std::mem::take(&mut self.buffered) {
+            if !self.has_capacity(route) {
+                self.buffered.insert(route, (fetched, at));
                 continue;
             }
             let bytes = fetched.records.bytes();
-            // There is room, so it fails only where the task is gone.
-            if self.routes[route].to.try_send(Message::Data(fetched, at)).is_err() {
-                return self.why();
+            // There is capacity, so sending fails only where the task is gone.
+            if self.routes[route].queue.try_send(TaskMessage::Data(fetched, at)).is_err() {
+                return self.why_gone();
             }
-            self.gauges.queued.fetch_add(bytes, Ordering::Relaxed);
-            self.flow.dirty = true;
-            if !self.revoked() && !self.flow.settling {
-                self.member.pause(&self.routes[route].owned, false)?;
+            self.gauges.queued_bytes.fetch_add(bytes, Ordering::Relaxed);
+            self.sent = true;
+            if self.phase == Phase::Reading && !self.revoked() {
+                self.member.pause(&self.routes[route].partitions, false)?;
             }
         }
         Ok(())
     }
 
-    /// Whether a task can be given another batch.
-    pub(in crate::runtime) fn room(&self, route: usize) -> bool {
-        let (queued, waiting) = (&self.gauges.queued, &self.gauges.waiting);
-        // What is held when nothing more is read is the last: it must not wait for a commit that waits for it.
-        let last = self.flow.settling;
-        room(&self.routes[route].to)
-            && (last || queued.load(Ordering::Relaxed) + waiting.load(Ordering::Relaxed) < MOST)
+    /// Whether a task takes another batch.
+    pub(super) fn has_capacity(&self, route: usize) -> bool {
+        let (queued, output) = (&self.gauges.queued_bytes, &self.gauges.output_bytes);
+        // What is buffered when nothing more is read is the last: it must not wait for a commit that waits for it.
+        let last = self.phase != Phase::Reading;
+        has_capacity(&self.routes[route].queue)
+            && (last || queued.load(Ordering::Relaxed) + output.load(Ordering::Relaxed) < MAX_IN_FLIGHT_BYTES)
     }
 
     fn tick(&mut self) {
-        if self.flow.tick_at.is_none_or(|at| at.elapsed() >= TICK) {
-            self.flow.tick_at = Some(Instant::now());
-            // A task with a full queue has enough to do; it hears of time with the next tick.
-            self.routes.iter().filter(|r| room(&r.to)).for_each(|r| drop(r.to.try_send(Message::Tick)));
+        if self.ticked_at.is_none_or(|at| at.elapsed() >= TICK_INTERVAL) {
+            self.ticked_at = Some(Instant::now());
+            // A task with a full queue learns of the time with the next tick.
+            self.routes
+                .iter()
+                .filter(|r| has_capacity(&r.queue))
+                .for_each(|r| drop(r.queue.try_send(TaskMessage::Tick)));
         }
     }
 
-    /// Sends a barrier behind everything that was sent.
-    pub(in crate::runtime) fn barrier(&mut self, whole: bool, drain: bool, ended: Option<u32>) -> Result<(), Fault> {
-        self.flow.epoch = Epoch { number: self.flow.epoch.number + 1, whole };
-        self.flow.dirty = false;
-        self.flow.under_way = true;
-        // What is left behind waits for the next that is whole.
-        self.gauges.active.store(!whole, Ordering::Relaxed);
-        if whole {
-            self.flow.barrier_at = Some(Instant::now());
+    /// Stops or resumes what the member reads for tasks.
+    fn pause_all(&mut self, paused: bool) -> Result<(), Fault> {
+        if self.revoked() {
+            return Ok(());
         }
-        let epoch = self.flow.epoch;
-        let looked = self.looked(ended);
-        for (i, route) in self.routes.iter().enumerate() {
-            let own = |(at, _): &&(TopicPartition, Offset)| self.flow.by_partition.get(at) == Some(&i);
-            let looked = looked.iter().filter(own).cloned().collect();
-            if route.to.blocking_send(Message::Barrier { epoch, drain, looked, ended: ended.is_some() }).is_err() {
-                return self.why();
-            }
+        for route in self.routes.iter().filter(|r| r.merged.is_empty()) {
+            self.member.pause(&route.partitions, paused)?;
         }
         Ok(())
-    }
-
-    /// How far each partition was looked at, where all that was read of it has reached its task. In a bounded
-    /// run what lies behind the end is read and left, so that only the end itself can be told, once it is
-    /// reached.
-    fn looked(&self, ended: Option<u32>) -> Vec<(TopicPartition, Offset)> {
-        if ended.is_some() && !self.revoked() {
-            let owned = self.routes.iter().filter(|r| Some(r.sub) == ended).flat_map(|r| &r.owned);
-            return owned.filter_map(|at| Some((at.clone(), *self.flow.ends.get(at)?))).collect();
-        }
-        let positions = if self.revoked() || self.flow.bounded { Vec::new() } else { self.member.positions() };
-        let taken = |at: &TopicPartition| {
-            self.flow.by_partition.get(at).is_some_and(|route| !self.flow.held.contains_key(route))
-        };
-        positions.into_iter().filter(|(at, _)| taken(at)).collect()
-    }
-
-    pub(in crate::runtime) fn tell_all(
-        &mut self,
-        which: impl Fn(&Route) -> bool,
-        message: impl Fn() -> Message,
-    ) -> Result<(), Fault> {
-        for route in self.routes.iter().filter(|r| which(r)) {
-            if route.to.blocking_send(message()).is_err() {
-                return self.why();
-            }
-        }
-        Ok(())
-    }
-
-    /// Hears what became of the epoch under way.
-    pub(in crate::runtime) fn hear(&mut self, wait: Duration) -> Result<(), Fault> {
-        match self.committed.recv_timeout(wait) {
-            Ok(Ok(epoch)) => {
-                self.flow.under_way &= epoch != self.flow.epoch;
-                Ok(())
-            }
-            Ok(Err(fault)) => Err(fault),
-            Err(RecvTimeoutError::Timeout) => Ok(()),
-            Err(RecvTimeoutError::Disconnected) => Err(Fault::internal("the committer is gone")),
-        }
-    }
-
-    /// Why a task is gone: the committer has heard it, or ends once all tasks have.
-    pub(in crate::runtime) fn why(&mut self) -> Result<(), Fault> {
-        self.routes.clear();
-        loop {
-            match self.committed.recv() {
-                Ok(Ok(_)) => {}
-                Ok(Err(fault)) => return Err(fault),
-                Err(_) => return Err(Fault::internal("a task is gone")),
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-    use crate::diagnostics::SourceText;
-    use crate::log::{GroupSpec, embedded::EmbeddedLog};
-    use crate::time::VirtualClock;
-
-    #[test]
-    fn a_commit_that_is_under_way_at_the_end_of_a_bounded_run_is_heard() {
-        let text = "name: p\nsource: {topic: in, schema: {a: bigint}}\nsteps:\n  - filter: a > 0\nsink: out\n";
-        let source = Arc::new(SourceText { name: "p.yaml".into(), text: text.into() });
-        let spec = crate::spec::parse(source, std::path::Path::new("."), &crate::spec::ProcessEnvironment).unwrap();
-        let plan = crate::plan::compile(&spec, &crate::expr::Functions::new()).unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        let log = EmbeddedLog::open(folder.path()).unwrap();
-        let member = log.join(&GroupSpec { group: "p".into(), ..GroupSpec::default() }).unwrap();
-        let (done, committed) = std::sync::mpsc::sync_channel(1);
-        done.send(Err(Fault::Abort("lost".into()))).unwrap();
-        let intake = Intake {
-            log: Arc::new(log),
-            member,
-            routes: Vec::new(),
-            committed,
-            gauges: Arc::default(),
-            models: Arc::new(Models::new(&plan, Arc::new(VirtualClock::at(0)), false)),
-            stop: Arc::default(),
-            commit_every: Duration::from_secs(1),
-            ahead: false,
-            group: "p".into(),
-            course: Vec::new(),
-            drain: false,
-            flow: Flow { under_way: true, ..Flow::default() },
-        };
-        let (ended, _) = intake.run(&[], Some(BTreeMap::new()));
-        assert!(matches!(&ended, Err(Fault::Abort(why)) if why == "lost"), "{ended:?}");
     }
 }

@@ -1,8 +1,9 @@
 //! Reading: the intake that polls the group and feeds the tasks, bounded runs, and the models topic.
 
+pub(in crate::runtime) mod barriers;
 pub(in crate::runtime) mod bounded;
 pub(in crate::runtime) mod cursors;
-pub(in crate::runtime) mod drain;
+mod decision;
 pub(in crate::runtime) mod intake;
 pub(super) mod model_feed;
 pub(in crate::runtime) mod readers;

@@ -3,37 +3,37 @@
 use super::to_end::read_to;
 use crate::log::{FetchLimit, Log, LogError, LogResult, Reader, Recovery, Start, TopicConfig};
 use crate::record::TopicPartition;
-use crate::runtime::Fault;
+use crate::runtime::cancel::CancelToken;
+use crate::runtime::fault::Fault;
 use crate::runtime::operators::models::Models;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-/// The topic that models are published on, unless told otherwise.
+/// The topic that models are published on, unless the file names another.
 pub const MODELS_TOPIC: &str = "models";
 
-/// How long the feed waits for news before it looks whether the run is ending.
-const PATIENCE: Duration = Duration::from_millis(100);
+/// How long one poll of the models topic may take.
+const POLL_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// Wait before a topic that could not be read is tried again.
-const AGAIN: Duration = Duration::from_secs(1);
+/// Wait before a topic that could not be read is read again.
+const RETRY_BACKOFF: Duration = Duration::from_secs(1);
 
-/// Reads the models topic.
+/// A reader of the models topic.
 pub(in crate::runtime) struct ModelFeed {
     log: Arc<dyn Log>,
     reader: Box<dyn Reader>,
-    /// The reader has failed; another takes its place.
-    stale: bool,
+    /// The reader has failed and must be replaced.
+    reader_failed: bool,
     models: Arc<Models>,
 }
 
 impl ModelFeed {
-    /// Reads all that is there, unless that is given up; the topic is made where it is missing.
+    /// Takes in all models that are there, unless that is cancelled; the topic is created where it is missing.
     pub(in crate::runtime) fn open(
         log: &Arc<dyn Log>,
         topic: &str,
         models: Arc<Models>,
-        given_up: &AtomicBool,
+        cancel: &CancelToken,
     ) -> Result<Self, Fault> {
         if log.topics(Some(topic))?.is_empty() {
             match log.create_topic(topic, &TopicConfig { partitions: 1, ..TopicConfig::default() }) {
@@ -44,27 +44,27 @@ impl ModelFeed {
         let at = TopicPartition::new(topic, 0);
         let (from, end) = (log.resolve(&at, Start::Earliest)?, log.resolve(&at, Start::Latest)?);
         let mut reader = log.reader(&[(at, from)])?;
-        read_to(reader.as_mut(), end, given_up, |fetched| {
+        read_to(reader.as_mut(), end, cancel, |fetched| {
             models.take(fetched);
             Ok(())
         })?;
-        Ok(Self { log: log.clone(), reader, stale: false, models })
+        Ok(Self { log: log.clone(), reader, reader_failed: false, models })
     }
 
-    /// Follows the topic until the run ends. A backplane that is away is waited for: what is published
-    /// meanwhile comes late, but it comes.
-    pub(in crate::runtime) fn follow(mut self) -> Result<(), Fault> {
-        let mut said = false;
-        while !self.models.stopped() {
+    /// Follows the topic until it is cancelled. While the backplane is away it retries: what is published
+    /// meanwhile arrives late, but it arrives.
+    pub(in crate::runtime) fn follow(mut self, cancel: &CancelToken) -> Result<(), Fault> {
+        let mut warned = false;
+        while !cancel.is_cancelled() {
             match self.poll() {
-                Ok(()) => said = false,
+                Ok(()) => warned = false,
                 Err(e) if e.recovery() == Recovery::Fatal => return Err(e.into()),
                 Err(e) => {
-                    if !std::mem::replace(&mut said, true) {
-                        tracing::warn!("models are not followed for now, which is tried again: {e}");
+                    if !std::mem::replace(&mut warned, true) {
+                        tracing::warn!("the models topic cannot be read, which is retried: {e}");
                     }
-                    self.stale = true;
-                    self.models.rest(AGAIN);
+                    self.reader_failed = true;
+                    cancel.sleep(RETRY_BACKOFF);
                 }
             }
         }
@@ -72,11 +72,11 @@ impl ModelFeed {
     }
 
     fn poll(&mut self) -> LogResult<()> {
-        if self.stale {
+        if self.reader_failed {
             self.reader = self.log.reader(&self.reader.positions())?;
-            self.stale = false;
+            self.reader_failed = false;
         }
-        if let Some(fetched) = self.reader.poll(FetchLimit::default(), PATIENCE)? {
+        if let Some(fetched) = self.reader.poll(FetchLimit::default(), POLL_TIMEOUT)? {
             self.models.take(&fetched);
         }
         Ok(())

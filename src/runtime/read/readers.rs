@@ -1,70 +1,68 @@
-//! What tasks that merge their inputs are given to read in a bounded run, out of as few readers as can be.
+//! The readers of inputs that tasks merge by event time, in a bounded run: as few readers as possible.
 //!
-//! Separate from the cursors, which know one input each. A partition of a repartition holds the records of
-//! many senders, and one reader reads for all of them. Only senders that are so far ahead of others in their
-//! partition that what waits of them leaves no room are left to another reader there, from then on: nothing
-//! needs to be kept until the rest have come as far. It never waits.
+//! A partition of a repartition topic holds the records of many senders, and one reader reads for all of them.
+//! Only senders so far ahead of others in their partition that their records fill the buffer move to another
+//! reader there: so nothing has to be buffered until the rest have caught up, and no reader waits for a task.
 
 use crate::log::{FetchLimit, Log, Reader};
 use crate::record::{Fetched, Offset, TopicPartition};
 use crate::runtime::fault::Fault;
-use crate::runtime::read::cursors::{Cursor, Shares};
-use crate::runtime::task::merge_queue::Offer;
+use crate::runtime::read::cursors::{BySender, InputCursor};
+use crate::runtime::task::merge_queue::OfferedBatch;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Bytes of one partition that may wait before no more is read of it.
-const MOST: usize = 4 << 20;
+/// Bytes of one partition that are buffered before it is paused.
+const MAX_BUFFERED_BYTES_PER_PARTITION: usize = 4 << 20;
 
-/// Bytes of all partitions of a reader that may wait, where there are many.
-const ALL: usize = 128 << 20;
+/// Bytes of all partitions of a reader together, where there are many.
+const MAX_BUFFERED_BYTES_PER_READER: usize = 128 << 20;
 
-/// Least bytes of one partition that may wait.
-const LEAST: usize = 512 << 10;
+/// Bytes of one partition that are always buffered, however many share the reader.
+const MIN_BUFFERED_BYTES_PER_PARTITION: usize = 512 << 10;
 
-/// Who takes what is offered: the task of a route.
-pub(in crate::runtime) trait Taker {
-    /// Whether it can be given anything.
-    fn room(&self, route: usize) -> bool;
+/// Takes the batches that readers offer, for the tasks.
+pub(in crate::runtime) trait BatchSink {
+    /// Whether the task of a route takes another batch.
+    fn has_capacity(&self, route: usize) -> bool;
 
-    /// Takes an offer.
-    fn give(&mut self, route: usize, offer: Offer) -> Result<(), Fault>;
+    /// Sends a batch to the task of a route.
+    fn accept(&mut self, route: usize, offered: OfferedBatch) -> Result<(), Fault>;
 }
 
 /// All readers of one sub-topology.
 #[derive(Default)]
-pub(in crate::runtime) struct Readers {
-    all: Vec<Shared>,
+pub(in crate::runtime) struct MergeReaders {
+    all: Vec<SharedReader>,
 }
 
 /// A reader of some partitions.
-struct Shared {
-    /// `None` where all that it would read was read.
+struct SharedReader {
+    /// `None` where everything was read.
     reader: Option<Box<dyn Reader>>,
-    parts: BTreeMap<TopicPartition, Part>,
-    /// Bytes of one partition that may wait.
-    most: usize,
+    partitions: BTreeMap<TopicPartition, ReadPartition>,
+    max_partition_bytes: usize,
 }
 
-/// One partition of a reader, with those who want something of it.
-struct Part {
+/// One partition of a reader, with the inputs that share it.
+struct ReadPartition {
     at: TopicPartition,
     route: usize,
-    cursors: Vec<Cursor>,
+    cursors: Vec<InputCursor>,
     paused: bool,
 }
 
-impl Readers {
+impl MergeReaders {
     /// One reader for each topic.
-    pub(in crate::runtime) fn new(log: &dyn Log, cursors: Vec<(usize, Cursor)>) -> Result<Self, Fault> {
-        let mut topics: BTreeMap<Arc<str>, BTreeMap<TopicPartition, Part>> = BTreeMap::new();
+    pub(in crate::runtime) fn new(log: &dyn Log, cursors: Vec<(usize, InputCursor)>) -> Result<Self, Fault> {
+        let mut topics: BTreeMap<Arc<str>, BTreeMap<TopicPartition, ReadPartition>> = BTreeMap::new();
         for (route, cursor) in cursors {
             let at = cursor.at().clone();
-            let parts = topics.entry(at.topic.clone()).or_default();
-            parts.entry(at.clone()).or_insert_with(|| Part::new(at, route)).cursors.push(cursor);
+            let partitions = topics.entry(at.topic.clone()).or_default();
+            partitions.entry(at.clone()).or_insert_with(|| ReadPartition::new(at, route)).cursors.push(cursor);
         }
-        let all = topics.into_values().map(|parts| Shared::new(log, parts));
+        let all = topics.into_values().map(|partitions| SharedReader::new(log, partitions));
         Ok(Self { all: all.collect::<Result<_, Fault>>()? })
     }
 
@@ -73,121 +71,127 @@ impl Readers {
         self.all.is_empty()
     }
 
-    /// Which partitions they read.
+    /// The partitions that they read.
     pub(in crate::runtime) fn partitions(&self) -> BTreeSet<TopicPartition> {
-        self.all.iter().flat_map(|s| s.parts.keys().cloned()).collect()
+        self.all.iter().flat_map(|s| s.partitions.keys().cloned()).collect()
     }
 
-    /// Offers what there is room for and reads on where there is room for more; tells whether anything was
-    /// offered.
-    pub(in crate::runtime) fn turn(&mut self, log: &dyn Log, to: &mut dyn Taker) -> Result<bool, Fault> {
+    /// Offers what tasks have capacity for, and reads on where the buffers have; whether anything was offered.
+    pub(in crate::runtime) fn offer(&mut self, log: &dyn Log, to: &mut dyn BatchSink) -> Result<bool, Fault> {
         let mut offered = false;
         for i in 0..self.all.len() {
-            offered |= self.all[i].turn(to)?;
-            let ahead = self.all[i].leave_behind(to);
+            offered |= self.all[i].offer(to)?;
+            let ahead = self.all[i].split_off_ahead(to);
             if !ahead.is_empty() {
-                self.pass_on(log, i, ahead)?;
+                self.move_to_other_readers(log, i, ahead)?;
             }
         }
-        self.all.retain(|s| s.parts.values().any(Part::lasts));
+        self.all.retain(|s| s.partitions.values().any(ReadPartition::has_more));
         Ok(offered)
     }
 
-    /// Gives parts of a reader to others that do not read their partitions, as few as can be.
-    fn pass_on(&mut self, log: &dyn Log, from: usize, parts: Vec<Part>) -> Result<(), Fault> {
-        let mut passed: BTreeMap<usize, Vec<Part>> = BTreeMap::new();
-        for part in parts {
-            let same = |s: &Shared| s.parts.keys().next().is_some_and(|at| at.topic == part.at.topic);
-            let free = |s: &Shared| s.parts.get(&part.at).is_none_or(|p| !p.lasts());
+    /// Moves inputs to readers that do not read their partition yet, as few readers as possible.
+    fn move_to_other_readers(
+        &mut self,
+        log: &dyn Log,
+        from: usize,
+        partitions: Vec<ReadPartition>,
+    ) -> Result<(), Fault> {
+        let mut passed: BTreeMap<usize, Vec<ReadPartition>> = BTreeMap::new();
+        for partition in partitions {
+            let same = |s: &SharedReader| s.partitions.keys().next().is_some_and(|at| at.topic == partition.at.topic);
+            let free = |s: &SharedReader| s.partitions.get(&partition.at).is_none_or(|p| !p.has_more());
             let found = self.all.iter().enumerate().position(|(i, s)| i != from && same(s) && free(s));
-            passed.entry(found.unwrap_or(self.all.len())).or_default().push(part);
+            passed.entry(found.unwrap_or(self.all.len())).or_default().push(partition);
         }
-        for (to, parts) in passed {
-            tracing::debug!("some senders of {} are far ahead: reader {to} takes them", parts[0].at.topic);
-            let mut all = if to < self.all.len() { std::mem::take(&mut self.all[to].parts) } else { BTreeMap::new() };
-            all.extend(parts.into_iter().map(|p| (p.at.clone(), p)));
-            let shared = Shared::new(log, all)?;
+        for (to, partitions) in passed {
+            tracing::debug!("some senders of {} are far ahead: reader {to} takes them", partitions[0].at.topic);
+            let mut all =
+                if to < self.all.len() { std::mem::take(&mut self.all[to].partitions) } else { BTreeMap::new() };
+            all.extend(partitions.into_iter().map(|p| (p.at.clone(), p)));
+            let shared = SharedReader::new(log, all)?;
             if to < self.all.len() { self.all[to] = shared } else { self.all.push(shared) }
         }
         Ok(())
     }
 }
 
-impl Shared {
-    fn new(log: &dyn Log, parts: BTreeMap<TopicPartition, Part>) -> Result<Self, Fault> {
-        let from: Vec<_> = parts.values().filter_map(|p| Some((p.at.clone(), p.next()?))).collect();
+impl SharedReader {
+    fn new(log: &dyn Log, partitions: BTreeMap<TopicPartition, ReadPartition>) -> Result<Self, Fault> {
+        let from: Vec<_> = partitions.values().filter_map(|p| Some((p.at.clone(), p.next()?))).collect();
         let reader = if from.is_empty() { None } else { Some(log.reader(&from)?) };
-        let most = (ALL / parts.len().max(1)).clamp(LEAST, MOST);
-        let parts = parts.into_iter().map(|(at, p)| (at, Part { paused: p.next().is_none(), ..p })).collect();
-        Ok(Self { reader, parts, most })
+        let max_partition_bytes = (MAX_BUFFERED_BYTES_PER_READER / partitions.len().max(1))
+            .clamp(MIN_BUFFERED_BYTES_PER_PARTITION, MAX_BUFFERED_BYTES_PER_PARTITION);
+        let partitions =
+            partitions.into_iter().map(|(at, p)| (at, ReadPartition { paused: p.next().is_none(), ..p })).collect();
+        Ok(Self { reader, partitions, max_partition_bytes })
     }
 
-    fn turn(&mut self, to: &mut dyn Taker) -> Result<bool, Fault> {
+    fn offer(&mut self, to: &mut dyn BatchSink) -> Result<bool, Fault> {
         let mut offered = false;
-        for part in self.parts.values_mut() {
-            offered |= part.offer(to)?;
+        for partition in self.partitions.values_mut() {
+            offered |= partition.offer(to)?;
         }
         let Some(reader) = &mut self.reader else { return Ok(offered) };
-        for part in self.parts.values_mut() {
-            part.pause(reader.as_mut(), self.most)?;
+        for partition in self.partitions.values_mut() {
+            partition.pause(reader.as_mut(), self.max_partition_bytes)?;
         }
-        // No more at a time than lets the member be polled in between.
-        for _ in 0..self.parts.len() {
-            if self.parts.values().all(|p| p.paused) {
+        // Bounded, so that the member is polled in between.
+        for _ in 0..self.partitions.len() {
+            if self.partitions.values().all(|p| p.paused) {
                 break;
             }
             let Some(fetched) = reader.poll(FetchLimit::default(), Duration::ZERO)? else {
                 // Some offsets hold no record.
                 for (at, position) in reader.positions() {
-                    let cursors = self.parts.get_mut(&at).into_iter().flat_map(|p| &mut p.cursors);
-                    cursors.for_each(|c| c.reach(position));
+                    let cursors = self.partitions.get_mut(&at).into_iter().flat_map(|p| &mut p.cursors);
+                    cursors.for_each(|c| c.advance(position));
                 }
                 break;
             };
-            let Some(part) = self.parts.get_mut(&fetched.origin) else { continue };
-            part.take(&fetched);
-            offered |= part.offer(to)?;
-            part.pause(reader.as_mut(), self.most)?;
+            let Some(partition) = self.partitions.get_mut(&fetched.origin) else { continue };
+            partition.take(&fetched);
+            offered |= partition.offer(to)?;
+            partition.pause(reader.as_mut(), self.max_partition_bytes)?;
         }
         Ok(offered)
     }
 
-    /// Gives away those who keep others of their partition from being read on.
-    fn leave_behind(&mut self, to: &dyn Taker) -> Vec<Part> {
-        let most = self.most;
-        let starves = |p: &Part| to.room(p.route) && p.cursors.iter().any(Cursor::starves);
-        let stuck = self.parts.values_mut().filter(|p| p.bytes() >= most && starves(p));
-        stuck.map(|p| p.leave_behind(most)).collect()
+    /// Splits off the inputs that keep others of their partition from being read.
+    fn split_off_ahead(&mut self, to: &dyn BatchSink) -> Vec<ReadPartition> {
+        let max_bytes = self.max_partition_bytes;
+        let starves = |p: &ReadPartition| to.has_capacity(p.route) && p.cursors.iter().any(InputCursor::is_starved);
+        let stuck = self.partitions.values_mut().filter(|p| p.bytes() >= max_bytes && starves(p));
+        stuck.map(|p| p.split_off_ahead(max_bytes)).collect()
     }
 }
 
-impl Part {
+impl ReadPartition {
     fn new(at: TopicPartition, route: usize) -> Self {
         Self { at, route, cursors: Vec::new(), paused: false }
     }
 
-    /// From where on it is to be read, `None` once its end is reached.
+    /// From where it is to be read; `None` once its end is reached.
     fn next(&self) -> Option<Offset> {
-        self.cursors.iter().filter_map(Cursor::next).min()
+        self.cursors.iter().filter_map(InputCursor::next).min()
     }
 
-    fn lasts(&self) -> bool {
-        !self.cursors.iter().all(Cursor::ended)
+    fn has_more(&self) -> bool {
+        !self.cursors.iter().all(InputCursor::ended)
     }
 
-    /// Bytes that wait.
     fn bytes(&self) -> usize {
-        self.cursors.iter().map(Cursor::bytes).sum()
+        self.cursors.iter().map(InputCursor::bytes).sum()
     }
 
     fn take(&mut self, fetched: &Fetched) {
-        let shares = Shares::new(fetched, self.cursors.first().and_then(Cursor::senders));
+        let shares = BySender::new(fetched, self.cursors.first().and_then(InputCursor::senders));
         self.cursors.iter_mut().for_each(|c| c.take(&shares));
     }
 
-    /// Stops reading it while no more is wanted, and resumes it.
-    fn pause(&mut self, reader: &mut dyn Reader, most: usize) -> Result<(), Fault> {
-        let paused = self.next().is_none() || self.bytes() >= most;
+    /// Pauses it while enough is buffered, and resumes it.
+    fn pause(&mut self, reader: &mut dyn Reader, max_bytes: usize) -> Result<(), Fault> {
+        let paused = self.next().is_none() || self.bytes() >= max_bytes;
         if paused != self.paused {
             reader.pause(std::slice::from_ref(&self.at), paused)?;
             self.paused = paused;
@@ -195,20 +199,20 @@ impl Part {
         Ok(())
     }
 
-    /// Those of whom no less waits than would of each, if all were as far. Less than the most is left, and who
-    /// waits for more is among those that are left.
-    fn leave_behind(&mut self, most: usize) -> Self {
-        let share = most / self.cursors.len().max(1);
+    /// The inputs that hold their share of the buffer or more. What stays fills less than the buffer, and the
+    /// input whose task is starved is among those that stay.
+    fn split_off_ahead(&mut self, max_bytes: usize) -> Self {
+        let share = max_bytes / self.cursors.len().max(1);
         let cursors = self.cursors.extract_if(.., |c| c.bytes() >= share).collect();
         Self { cursors, ..Self::new(self.at.clone(), self.route) }
     }
 
-    fn offer(&mut self, to: &mut dyn Taker) -> Result<bool, Fault> {
+    fn offer(&mut self, to: &mut dyn BatchSink) -> Result<bool, Fault> {
         let mut offered = false;
         for cursor in &mut self.cursors {
-            while to.room(self.route) {
+            while to.has_capacity(self.route) {
                 let Some(offer) = cursor.offer() else { break };
-                to.give(self.route, offer)?;
+                to.accept(self.route, offer)?;
                 offered = true;
             }
         }
@@ -222,7 +226,7 @@ mod tests {
     use super::*;
     use crate::log::{Append, Start, TopicConfig, embedded::EmbeddedLog};
     use crate::record::RecordsBuilder;
-    use crate::runtime::task::Wanted;
+    use crate::runtime::task::MergeInput;
     use proptest::prelude::*;
     use tokio::sync::OwnedSemaphorePermit;
 
@@ -282,12 +286,12 @@ mod tests {
         }
     }
 
-    impl Taker for Tasks {
-        fn room(&self, _: usize) -> bool {
+    impl BatchSink for Tasks {
+        fn has_capacity(&self, _: usize) -> bool {
             true
         }
 
-        fn give(&mut self, route: usize, offer: Offer) -> Result<(), Fault> {
+        fn accept(&mut self, route: usize, offer: OfferedBatch) -> Result<(), Fault> {
             self.ended += usize::from(offer.last);
             if let Some(fetched) = offer.fetched {
                 assert!(fetched.offsets.last().unwrap() < &offer.position.0);
@@ -298,9 +302,9 @@ mod tests {
         }
     }
 
-    fn wanted(p: usize, sender: usize, senders: usize, next: i64) -> Wanted {
+    fn wanted(p: usize, sender: usize, senders: usize, next: i64) -> MergeInput {
         let at = TopicPartition::new("t", p as u32);
-        Wanted { slot: sender, at, sender: Some((sender as i32, senders as i32)), next: Offset(next) }
+        MergeInput { slot: sender, at, sender: Some((sender as i32, senders as i32)), next: Offset(next) }
     }
 
     /// Offers all of a topic to tasks that want it in an order of theirs; returns what became of it, how many
@@ -316,23 +320,23 @@ mod tests {
         let mut cursors = Vec::new();
         for p in 0..parts.len() {
             let end = log.resolve(&TopicPartition::new("t", p as u32), Start::Latest).unwrap();
-            cursors.extend((0..senders).map(|s| (p, Cursor::new(wanted(p, s, senders, from(p, s)), end))));
+            cursors.extend((0..senders).map(|s| (p, InputCursor::new(wanted(p, s, senders, from(p, s)), end))));
         }
-        let mut readers = Readers::new(&log, cursors).unwrap();
+        let mut readers = MergeReaders::new(&log, cursors).unwrap();
         let order = order.iter().map(|o| o.iter().rev().copied().collect()).collect();
         let mut tasks = Tasks::new(order, senders);
-        let (mut most, mut held, mut quiet) = (readers.all.len(), 0, 0);
+        let (mut max_bytes, mut held, mut quiet) = (readers.all.len(), 0, 0);
         while !readers.is_empty() {
-            let offered = readers.turn(&log, &mut tasks).unwrap();
+            let offered = readers.offer(&log, &mut tasks).unwrap();
             tasks.work();
-            most = most.max(readers.all.len());
-            let in_part = |p: &Part| p.cursors.iter().map(Cursor::bytes).sum();
-            held = held.max(readers.all.iter().flat_map(|s| s.parts.values()).map(in_part).max().unwrap_or(0));
+            max_bytes = max_bytes.max(readers.all.len());
+            let in_part = |p: &ReadPartition| p.cursors.iter().map(InputCursor::bytes).sum();
+            held = held.max(readers.all.iter().flat_map(|s| s.partitions.values()).map(in_part).max().unwrap_or(0));
             quiet = if offered { 0 } else { quiet + 1 };
             assert!(quiet < 10_000, "nothing goes on");
         }
         assert_eq!(tasks.ended, parts.len() * tasks.senders);
-        (tasks, most, held)
+        (tasks, max_bytes, held)
     }
 
     fn places(of: &[i32], sender: usize, from: i64) -> Vec<i64> {
@@ -345,7 +349,7 @@ mod tests {
         let parts = vec![senders.clone(), senders];
         let (tasks, readers, held) = run(&parts, &parts, 7, 300, |_, _| 0);
         assert_eq!(readers, 1);
-        assert!(held < MOST + (4 << 20) + 1000, "{held} bytes were held");
+        assert!(held < MAX_BUFFERED_BYTES_PER_PARTITION + (4 << 20) + 1000, "{held} bytes were held");
         for (p, done) in tasks.done.iter().enumerate() {
             (0..7).for_each(|s| assert_eq!(done[s], places(&parts[p], s, 0), "sender {s} of {p}"));
         }
@@ -358,7 +362,7 @@ mod tests {
         let order = vec![[[2, 3].repeat(25_000), [0, 1].repeat(25_000)].concat()];
         let (tasks, readers, held) = run(&parts, &order, 4, 300, |_, _| 0);
         assert_eq!(readers, 2, "both that are ahead go to the same");
-        assert!(held < MOST + (4 << 20) + 1000, "{held} bytes were held");
+        assert!(held < MAX_BUFFERED_BYTES_PER_PARTITION + (4 << 20) + 1000, "{held} bytes were held");
         (0..4).for_each(|s| assert_eq!(tasks.done[0][s], places(&parts[0], s, 0), "sender {s}"));
     }
 

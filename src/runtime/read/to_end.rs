@@ -2,58 +2,58 @@
 
 use crate::log::{FetchLimit, Log, Reader, Start};
 use crate::record::{Fetched, Offset, TopicPartition};
-use crate::runtime::Fault;
-use std::sync::atomic::{AtomicBool, Ordering};
+use crate::runtime::cancel::CancelToken;
+use crate::runtime::fault::Fault;
 use std::time::Duration;
 
-/// How long to wait for records that must be there before it is looked whether to give up.
-const PATIENCE: Duration = Duration::from_millis(200);
+/// How long one poll may take before the token is looked at again.
+const POLL_TIMEOUT: Duration = Duration::from_millis(200);
 
-/// After so many waits in a row in which nothing came, it is said what is waited for; and after so many, what
-/// to do.
-const LONG: u32 = 15;
-const TOO_LONG: u32 = 300;
+/// Polls in a row without progress after which the log says what is awaited (3 s), and after which it says what to
+/// do (1 min).
+const SLOW_POLLS: u32 = 15;
+const STUCK_POLLS: u32 = 300;
 
-/// Reads one partition from its beginning to where it ends now, unless that is given up.
+/// Reads one partition from its beginning to where it ends now, unless that is cancelled.
 ///
 /// # Errors
-/// Faults of the backplane, those of `each`, and [`Fault::Stopped`] where it was given up.
-pub(crate) fn read_all(
+/// Faults of the backplane, those of `each`, and [`Fault::Stopped`] where it was cancelled.
+pub(in crate::runtime) fn read_all(
     log: &dyn Log,
     at: &TopicPartition,
-    given_up: &AtomicBool,
+    cancel: &CancelToken,
     each: impl FnMut(&Fetched) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
     let (from, end) = (log.resolve(at, Start::Earliest)?, log.resolve(at, Start::Latest)?);
-    read_to(log.reader(&[(at.clone(), from)])?.as_mut(), end, given_up, each)
+    read_to(log.reader(&[(at.clone(), from)])?.as_mut(), end, cancel, each)
 }
 
-/// Reads on to an end. That may take as long as a broker is away, or a transaction is left open.
+/// Reads on to an end. That may take as long as a broker is away, or a transaction is open.
 pub(in crate::runtime) fn read_to(
     reader: &mut dyn Reader,
     end: Offset,
-    given_up: &AtomicBool,
+    cancel: &CancelToken,
     mut each: impl FnMut(&Fetched) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
-    let (mut last, mut quiet) = (None, 0);
+    let (mut last, mut polls) = (None, 0);
     while let Some((at, next)) = reader.positions().into_iter().find(|(_, next)| *next < end) {
-        if given_up.load(Ordering::Relaxed) {
+        if cancel.is_cancelled() {
             return Err(Fault::Stopped);
         }
-        // Nothing may come where records were compacted away: then only the position moves.
-        quiet = if last == Some(next) { quiet + 1 } else { 0 };
+        // Where records were compacted away a poll returns nothing, and only the position moves.
+        polls = if last == Some(next) { polls + 1 } else { 0 };
         last = Some(next);
-        if quiet == LONG {
+        if polls == SLOW_POLLS {
             tracing::info!(
-                "waiting for offset {next} of `{at}`, which is to be read up to {end}: a broker is away, or a transaction in it is not decided yet"
+                "waiting for offset {next} of `{at}`, which is to be read up to {end}: a broker is away, or a transaction in it is still open"
             );
         }
-        if quiet == TOO_LONG {
+        if polls == STUCK_POLLS {
             tracing::warn!(
-                "still waiting for offset {next} of `{at}`, which is to be read up to {end}; if all brokers are there, Kafka has left a transaction without an end: find it with `kafka-transactions.sh find-hanging`, and end it with `kafka-transactions.sh abort`"
+                "still waiting for offset {next} of `{at}`, which is to be read up to {end}; if all brokers are up, Kafka has left a transaction without an end: find it with `kafka-transactions.sh find-hanging`, and end it with `kafka-transactions.sh abort`"
             );
         }
-        if let Some(fetched) = reader.poll(FetchLimit::default(), PATIENCE)? {
+        if let Some(fetched) = reader.poll(FetchLimit::default(), POLL_TIMEOUT)? {
             each(&fetched)?;
         }
     }

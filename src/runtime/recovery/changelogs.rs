@@ -1,35 +1,36 @@
-//! State out of its changelogs: what tasks remember is read back from the topics that it was committed to.
+//! Restores the state of tasks from the changelogs that it was committed to.
 //!
-//! Separate from positions and progress, which are small: this may take long, so several threads read, it
-//! can be given up half way, and others can see how far it is. It starts from a copy where there is one.
+//! This may take long: several threads read, it can be cancelled half way, and a gauge shows how far it is. It
+//! starts from a copy of the state where there is one.
 
 use crate::faults::{self, Mistake, Place};
 use crate::log::{FetchLimit, Log, TopicInfo, topic};
 use crate::metrics::Restoring;
 use crate::plan::Physical;
 use crate::record::{Fetched, Offset, TopicPartition};
-use crate::runtime::commit::changelog_position::{Mark, Marks};
+use crate::runtime::cancel::CancelToken;
+use crate::runtime::commit::changelog_position::{ChangelogPosition, ChangelogPositions};
 use crate::runtime::fault::Fault;
-use crate::runtime::recovery::state_copies::{Copies, Copy};
+use crate::runtime::recovery::state_copies::{StateCopies, StateCopy};
 use crate::runtime::task::Task;
 use arrow_array::Array;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long to wait for records before it is looked whether to give up.
-const PATIENCE: Duration = Duration::from_millis(100);
+/// How long one poll may take.
+const POLL_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// Longest time that needs no explanation.
-const LONG: Duration = Duration::from_secs(2);
+/// A restore that takes longer is logged.
+const SLOW_RESTORE: Duration = Duration::from_secs(2);
 
-/// How far the reading of state has come, for whoever shows it.
+/// How far the restoring of state has come, for whoever shows it.
 #[derive(Clone, Debug, Default)]
 pub struct RestoreGauge(Arc<Mutex<Vec<Restoring>>>);
 
 impl RestoreGauge {
-    /// Each changelog that is being read; none where nothing is.
+    /// Each changelog that is being read.
     #[must_use]
     pub fn now(&self) -> Vec<Restoring> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -40,55 +41,59 @@ impl RestoreGauge {
     }
 }
 
-/// Reads state back.
+/// Restores state.
 pub(in crate::runtime) struct Changelogs<'a> {
     pub(in crate::runtime) log: &'a dyn Log,
     pub(in crate::runtime) plan: &'a Physical,
-    pub(in crate::runtime) copies: &'a Copies,
+    pub(in crate::runtime) copies: &'a StateCopies,
     pub(in crate::runtime) gauge: &'a RestoreGauge,
-    pub(in crate::runtime) given_up: &'a AtomicBool,
-    /// A time before it is looked where they end.
+    pub(in crate::runtime) cancel: &'a CancelToken,
+    /// The time, taken before their ends are looked up.
     pub(in crate::runtime) now: i64,
 }
 
-/// One partition of a changelog, and the task that it is of.
-struct Part {
+/// One partition of a changelog, and its task.
+struct ChangelogPartition {
     at: TopicPartition,
     step: String,
-    /// Its number among those that are shown.
+    /// Its index in the gauge.
     number: usize,
     task: usize,
-    mark: Mark,
+    position: ChangelogPosition,
     from: Offset,
     next: Offset,
     end: Offset,
 }
 
-impl Part {
+impl ChangelogPartition {
     fn read(&self) -> bool {
         self.next < self.end
     }
 }
 
 impl Changelogs<'_> {
-    /// Gives tasks what was committed of their state. Tells up to where each changelog was read, which is
-    /// not to its end where it was given up.
-    pub(in crate::runtime) fn restore(&self, tasks: &mut [Task]) -> Result<Marks, Fault> {
+    /// Restores the committed state of tasks. Returns up to where each changelog was read, which is not its end
+    /// where this was cancelled.
+    pub(in crate::runtime) fn restore(&self, tasks: &mut [Task]) -> Result<ChangelogPositions, Fault> {
         let (mut parts, start) = (self.parts(tasks)?, Instant::now());
         let (here, read) = (AtomicU64::new(0), AtomicU64::new(0));
-        let shown = |p: &Part| Restoring { step: p.step.clone(), partition: p.at.partition.0, ..Restoring::default() };
+        let shown = |p: &ChangelogPartition| Restoring {
+            step: p.step.clone(),
+            partition: p.at.partition.0,
+            ..Restoring::default()
+        };
         self.gauge.set(parts.iter().map(shown).collect());
         let threads = std::thread::available_parallelism().map_or(1, usize::from).min(tasks.len().max(1));
         let size = tasks.len().div_ceil(threads).max(1);
         let outcome = std::thread::scope(|scope| {
             let mut reading = Vec::new();
             for (number, tasks) in tasks.chunks_mut(size).enumerate() {
-                let mut own: Vec<Part> = parts.extract_if(.., |p| p.task / size == number).collect();
+                let mut own: Vec<ChangelogPartition> = parts.extract_if(.., |p| p.task / size == number).collect();
                 own.iter_mut().for_each(|p| p.task %= size);
                 let (here, read) = (&here, &read);
                 reading.push(scope.spawn(move || self.fill(tasks, own, (here, read))));
             }
-            let mut marks = Marks::new();
+            let mut marks = ChangelogPositions::new();
             for read in reading {
                 marks.extend(read.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
             }
@@ -98,15 +103,16 @@ impl Changelogs<'_> {
         if outcome.is_ok() && !tasks.is_empty() {
             let (here, read) = (here.into_inner(), read.into_inner());
             let took = start.elapsed();
-            let said =
-                format!("state of {} tasks: {read} changes read in {took:.1?}, {here} keys were here", tasks.len());
-            // What a person has waited for is worth a word.
-            if took < LONG { tracing::debug!("{said}") } else { tracing::info!("{said}") }
+            let said = format!(
+                "restored {} tasks in {took:.1?}: {read} changes read, {here} keys from local copies",
+                tasks.len()
+            );
+            if took < SLOW_RESTORE { tracing::debug!("{said}") } else { tracing::info!("{said}") }
         }
         outcome
     }
 
-    fn parts(&self, tasks: &[Task]) -> Result<Vec<Part>, Fault> {
+    fn parts(&self, tasks: &[Task]) -> Result<Vec<ChangelogPartition>, Fault> {
         let mut known: BTreeMap<String, TopicInfo> = BTreeMap::new();
         let mut parts = Vec::new();
         for (task, id) in tasks.iter().map(Task::id).enumerate() {
@@ -123,12 +129,12 @@ impl Changelogs<'_> {
                         info.partitions.len()
                     )));
                 };
-                parts.push(Part {
+                parts.push(ChangelogPartition {
                     at: TopicPartition { topic: info.name.clone(), partition: id.partition },
                     step: node.name.clone(),
                     number: parts.len(),
                     task,
-                    mark: Mark::new(&info.id, bounds.earliest, self.now),
+                    position: ChangelogPosition::new(&info.id, bounds.earliest, self.now),
                     from: bounds.earliest,
                     next: bounds.earliest,
                     end: bounds.end,
@@ -142,18 +148,20 @@ impl Changelogs<'_> {
     fn fill(
         &self,
         tasks: &mut [Task],
-        mut parts: Vec<Part>,
+        mut parts: Vec<ChangelogPartition>,
         (here, read): (&AtomicU64, &AtomicU64),
-    ) -> Result<Marks, Fault> {
+    ) -> Result<ChangelogPositions, Fault> {
         for part in &mut parts {
             faults::pass(Place::DuringRestore);
-            let copy = self.copies.take(&part.at, &part.mark.id, self.now);
-            if let Some(Copy { mark, rows }) = copy.filter(|c| (part.from..=part.end).contains(&c.mark.next)) {
+            let copy = self.copies.take(&part.at, &part.position.id, self.now);
+            if let Some(StateCopy { position, rows }) =
+                copy.filter(|c| (part.from..=part.end).contains(&c.position.next))
+            {
                 for (key, value) in &rows {
                     tasks[part.task].restore_state(&part.step, key, Some(value))?;
                 }
-                (part.from, part.next) = (mark.next, mark.next);
-                part.mark = mark;
+                (part.from, part.next) = (position.next, position.next);
+                part.position = position;
                 here.fetch_add(rows.len() as u64, Ordering::Relaxed);
             }
             self.show(part);
@@ -161,9 +169,9 @@ impl Changelogs<'_> {
         let starts: Vec<_> = parts.iter().filter(|p| p.read()).map(|p| (p.at.clone(), p.next)).collect();
         if !starts.is_empty() {
             let mut reader = self.log.reader(&starts)?;
-            while parts.iter().any(Part::read) && !self.given_up.load(Ordering::Relaxed) {
+            while parts.iter().any(ChangelogPartition::read) && !self.cancel.is_cancelled() {
                 // Nothing may come where records were compacted away: then only the position moves.
-                if let Some(fetched) = reader.poll(FetchLimit::default(), PATIENCE)? {
+                if let Some(fetched) = reader.poll(FetchLimit::default(), POLL_TIMEOUT)? {
                     let part = parts.iter().find(|p| p.at == *fetched.origin);
                     let part = part.ok_or_else(|| Fault::internal(format!("{} was not asked for", fetched.origin)))?;
                     read.fetch_add(fetched.offsets.len() as u64, Ordering::Relaxed);
@@ -177,15 +185,15 @@ impl Changelogs<'_> {
                 }
             }
         }
-        let known = |p: Part| {
+        let known = |p: ChangelogPartition| {
             // What was not read to its end is as old as what it began with.
-            let at = if p.read() { p.mark.at } else { self.now };
-            (p.at, Mark { next: p.next, at, ..p.mark })
+            let at = if p.read() { p.position.at } else { self.now };
+            (p.at, ChangelogPosition { next: p.next, at, ..p.position })
         };
         Ok(parts.into_iter().map(known).collect())
     }
 
-    fn show(&self, part: &Part) {
+    fn show(&self, part: &ChangelogPartition) {
         let length = |from: Offset, to: Offset| u64::try_from(to.0 - from.0).unwrap_or(0);
         let mut all = self.gauge.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(shown) = all.get_mut(part.number) {

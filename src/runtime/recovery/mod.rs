@@ -1,7 +1,8 @@
 //! Recovery: tasks go back to what was committed, with their positions, counters and state.
 
 pub(super) mod changelogs;
-pub(in crate::runtime) mod positions;
+mod positions;
 pub(super) mod progress;
+pub(in crate::runtime) mod rebuild;
 pub(in crate::runtime) mod standby;
 pub(in crate::runtime) mod state_copies;

@@ -1,32 +1,29 @@
-//! Back to what was committed: the progress of each task, and whether all that belongs to it is there.
-//!
-//! Separate because after any fault, and at each start, the same thing happens here and nowhere else.
+//! The positions and counters that a task returns to, and whether they agree with the group and the state.
 
+use super::progress::reports;
+use super::rebuild::{AssignedPartitions, Rebuild};
 use crate::faults;
-use crate::log::{Delivery, Log, Recovery};
+use crate::log::{Delivery, Recovery};
 use crate::metrics::{TaskProgress, progress_topic};
 use crate::plan::Physical;
-use crate::record::{Offset, TopicPartition};
+use crate::record::TopicPartition;
 use crate::runtime::fault::Fault;
-use crate::runtime::recovery::progress::reports;
 use crate::runtime::task::Task;
-use std::sync::atomic::AtomicBool;
 
 /// Puts a task back to the position and the counters that were committed; its state comes from changelogs.
-/// `offsets` are those of the group.
 ///
 /// # Errors
-/// Where progress and offsets disagree, beyond what committing them apart brings with it.
-pub(in crate::runtime) fn position(
+/// Where progress and the positions of the group disagree, beyond what `delivery` allows.
+pub(super) fn restore_position(
     plan: &Physical,
     task: &mut Task,
     progress: Option<TaskProgress>,
-    offsets: &[(TopicPartition, Option<Offset>)],
+    assigned: &AssignedPartitions,
 ) -> Result<(), Fault> {
-    let own = task.partitions();
-    // Where a mistake is planted, others are to find it.
+    // Where a mistake is planted, the tests are to find it, not this check.
     let together = plan.delivery == Delivery::ExactlyOnce && !faults::mistaken();
-    let committed: Vec<_> = offsets.iter().filter(|(at, _)| own.contains(at)).collect();
+    let position = |at: TopicPartition| assigned.get(&at).map(|offset| (at, *offset));
+    let committed: Vec<_> = task.partitions().into_iter().filter_map(position).collect();
     let Some(progress) = progress else {
         if together && committed.iter().any(|(_, o)| o.is_some()) {
             return Err(Fault::Fatal(format!(
@@ -36,7 +33,7 @@ pub(in crate::runtime) fn position(
             )));
         }
         for (at, offset) in committed {
-            task.go_to(at, offset.unwrap_or_default());
+            task.seek(&at, offset.unwrap_or_default());
         }
         return Ok(());
     };
@@ -60,15 +57,15 @@ pub(in crate::runtime) fn position(
         elsewhere.push((at, offset.unwrap_or_default()));
     }
     task.restore_progress(progress)?;
-    elsewhere.into_iter().for_each(|(at, offset)| task.go_to(at, offset));
+    elsewhere.into_iter().for_each(|(at, offset)| task.seek(&at, offset));
     Ok(())
 }
 
-/// Whether a task remembers as many keys as were committed.
+/// Checks that a task holds as many keys as were committed.
 ///
 /// # Errors
 /// A changelog that was cut.
-pub(in crate::runtime) fn complete(plan: &Physical, task: &Task, progress: &TaskProgress) -> Result<(), Fault> {
+pub(super) fn check_complete(plan: &Physical, task: &Task, progress: &TaskProgress) -> Result<(), Fault> {
     if faults::mistaken() {
         return Ok(());
     }
@@ -85,36 +82,34 @@ pub(in crate::runtime) fn complete(plan: &Physical, task: &Task, progress: &Task
     Ok(())
 }
 
-/// What a fault comes to that was found while the tasks of some partitions were built. An instance that was
-/// asleep finds what others have committed since it was given the partitions: that is no fault of theirs.
-/// `was` is the progress of these tasks as it was read.
-pub(in crate::runtime) fn overtaken<'a>(
-    plan: &Physical,
-    log: &dyn Log,
-    given: &[(TopicPartition, Option<Offset>)],
+/// What a fault means that was found while tasks were built. An instance that was asleep finds what others have
+/// committed since it was assigned the partitions; that is no fault of the data. `was` is the progress of these
+/// tasks as it was read.
+pub(super) fn explain_overtaken<'a>(
+    of: &Rebuild<'_>,
+    assigned: &AssignedPartitions,
     was: impl IntoIterator<Item = (&'a Task, &'a Option<TaskProgress>)>,
-    given_up: &AtomicBool,
     fault: Fault,
 ) -> Fault {
-    if !matches!(fault, Fault::Fatal(_)) || plan.delivery != Delivery::ExactlyOnce {
+    if !matches!(fault, Fault::Fatal(_)) || of.plan.delivery != Delivery::ExactlyOnce {
         return fault;
     }
-    let of: Vec<TopicPartition> = given.iter().map(|(at, _)| at.clone()).collect();
-    let now = match log.committed(&plan.name, &of) {
+    let partitions: Vec<TopicPartition> = assigned.keys().cloned().collect();
+    let now = match of.log.committed(&of.plan.name, &partitions) {
         Ok(now) => now,
         Err(e) if e.recovery() == Recovery::Fatal => return fault,
         Err(e) => return Fault::Abort(e.to_string()),
     };
-    // Nobody takes a position away by going on: where one is gone, the fault stands.
-    let moved = given.iter().zip(now).find_map(|((at, was), now)| Some((at, was, now.filter(|_| *was != now)?)));
+    // Whoever goes on removes no position: where one is gone, the fault stands.
+    let moved = assigned.iter().zip(now).find_map(|((at, was), now)| Some((at, was, now.filter(|_| *was != now)?)));
     if let Some((at, was, now)) = moved {
         let was = was.map_or("none".to_owned(), |o| o.to_string());
         return Fault::Abort(format!(
-            "others have gone on while tasks were being built here: the position of `{at}` was {was} and is {now}"
+            "another instance has gone on while tasks were being built here: the position of `{at}` was {was} and is {now}"
         ));
     }
-    // Windows that are closed by the clock move no position.
-    let mut now = match reports(log, &plan.name, given_up) {
+    // A window that the clock closes moves no position.
+    let mut now = match reports(of.log, &of.plan.name, of.cancel) {
         Ok(now) => now.tasks,
         Err(why @ (Fault::Stopped | Fault::Abort(_))) => return why,
         Err(_) => return fault,
@@ -122,7 +117,7 @@ pub(in crate::runtime) fn overtaken<'a>(
     let differs = |(task, was): &(&Task, &Option<TaskProgress>)| now.remove(&task.id().to_string()) != **was;
     was.into_iter().find(differs).map_or(fault, |(task, _)| {
         Fault::Abort(format!(
-            "others have gone on while tasks were being built here: the progress of task {} is another now",
+            "another instance has gone on while tasks were being built here: the progress of task {} has changed",
             task.id()
         ))
     })

@@ -4,21 +4,21 @@ use crate::log::Log;
 use crate::metrics::{Reports, progress_topic};
 use crate::record::TopicPartition;
 use crate::runtime::Fault;
+use crate::runtime::cancel::CancelToken;
 use crate::runtime::read::to_end::read_all;
 use arrow_array::Array;
-use std::sync::atomic::AtomicBool;
 
-/// All that a pipeline has reported, unless the reading of it is given up.
+/// Everything that a pipeline has reported, unless reading it is cancelled.
 ///
 /// # Errors
-/// Faults of the backplane, or a topic that something else writes; [`Fault::Stopped`] where it was given up.
-pub fn reports(log: &dyn Log, pipeline: &str, given_up: &AtomicBool) -> Result<Reports, Fault> {
+/// Faults of the backplane, or a topic that something else writes; [`Fault::Stopped`] where it was cancelled.
+pub fn reports(log: &dyn Log, pipeline: &str, cancel: &CancelToken) -> Result<Reports, Fault> {
     let mut found = Reports::default();
     let topic = progress_topic(pipeline);
     if log.topics(Some(&topic))?.is_empty() {
         return Ok(found);
     }
-    read_all(log, &TopicPartition::new(topic.as_str(), 0), given_up, |fetched| {
+    read_all(log, &TopicPartition::new(topic.as_str(), 0), cancel, |fetched| {
         let records = &fetched.records;
         for row in (0..records.len()).filter(|r| records.keys.is_valid(*r)) {
             let value = records.values.is_valid(row).then(|| records.values.value(row));

@@ -1,52 +1,52 @@
-//! Standby copies: the state of tasks that other instances run, kept up to date here, so that taking one of
-//! them over needs no long reading.
+//! Standby copies: the state of tasks that other instances run, kept up to date here, so that taking one over
+//! needs no long restore.
 //!
-//! Separate from tasks: a copy has no operators and commits nothing. Which partitions an instance stands by
-//! for follows from those that it has: the next ones after them, as many again for each copy that is wanted,
-//! so that nobody needs to agree with anybody.
+//! A copy has no operators and commits nothing. Which partitions an instance keeps copies of follows from those
+//! that it has: the next ones after them, as many again for each copy configured, so that instances need not
+//! coordinate.
 
 use crate::log::{FetchLimit, Log, Recovery, Start, partitions, topic};
 use crate::plan::Physical;
 use crate::record::{Offset, TopicPartition};
-use crate::runtime::commit::changelog_position::Mark;
+use crate::runtime::cancel::CancelToken;
+use crate::runtime::commit::changelog_position::ChangelogPosition;
 use crate::runtime::fault::Fault;
-use crate::runtime::recovery::state_copies::{Copies, Copy};
+use crate::runtime::recovery::state_copies::{StateCopies, StateCopy};
 use crate::time::Clock;
 use arrow_array::Array;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// How long to wait for changes before it is looked whether to end.
-const PATIENCE: Duration = Duration::from_millis(100);
+/// How long one poll may take.
+const POLL_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// How often it is looked where changelogs end, milliseconds.
-const LOOK: i64 = 60_000;
+/// How often the ends of the changelogs are looked up, milliseconds.
+const END_REFRESH_INTERVAL_MS: i64 = 60_000;
 
 /// The partitions of each sub-topology's tasks that are this instance's.
-pub(in crate::runtime) type Own = BTreeMap<u32, BTreeSet<u32>>;
+pub(in crate::runtime) type OwnPartitions = BTreeMap<u32, BTreeSet<u32>>;
 
-/// The partitions to stand by for, of `count`, with so many copies wanted of each.
-fn wanted(copies: u32, count: u32, own: &BTreeSet<u32>) -> BTreeSet<u32> {
-    // Who has nothing to do can stand by for all.
+/// The partitions, of `count`, to keep copies of, where each is to have so many.
+fn standby_partitions(copies: u32, count: u32, own: &BTreeSet<u32>) -> BTreeSet<u32> {
+    // An instance without partitions can keep copies of all.
     let Some(last) = own.last() else { return (0..count).collect() };
     let some = u32::try_from(own.len()).unwrap_or(u32::MAX).saturating_mul(copies).min(count);
     (1..=some).map(|i| (last + i) % count).filter(|p| !own.contains(p)).collect()
 }
 
-/// Keeps copies until it is over.
+/// Keeps copies until it is cancelled.
 pub(in crate::runtime) fn follow(
     log: &dyn Log,
     plan: &Physical,
-    copies: &Copies,
-    own: &Own,
+    copies: &StateCopies,
+    own: &OwnPartitions,
     clock: &dyn Clock,
-    over: &AtomicBool,
+    cancel: &CancelToken,
 ) {
     loop {
-        match keep(log, plan, copies, own, clock, over) {
-            Ok(Ended::Over) => return,
-            Ok(Ended::Old) => tracing::debug!("a standby copy has grown too old, and is made anew"),
+        match keep(log, plan, copies, own, clock, cancel) {
+            Ok(FollowEnd::Cancelled) => return,
+            Ok(FollowEnd::Stale) => tracing::debug!("a standby copy is too old and is rebuilt"),
             Err(fault) => {
                 let until = "until the group assigns partitions anew";
                 return tracing::warn!("standby copies are not kept up to date {until}: {fault}");
@@ -55,69 +55,72 @@ pub(in crate::runtime) fn follow(
     }
 }
 
-/// Why copies are not followed any longer.
+/// Why copies are no longer followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ended {
-    Over,
+enum FollowEnd {
+    Cancelled,
     /// One has fallen so far behind that it may have missed deletions.
-    Old,
+    Stale,
 }
 
 fn keep(
     log: &dyn Log,
     plan: &Physical,
-    copies: &Copies,
-    own: &Own,
+    copies: &StateCopies,
+    own: &OwnPartitions,
     clock: &dyn Clock,
-    over: &AtomicBool,
-) -> Result<Ended, Fault> {
+    cancel: &CancelToken,
+) -> Result<FollowEnd, Fault> {
     let now = clock.now();
-    let mut held: BTreeMap<TopicPartition, Copy> = BTreeMap::new();
+    let mut held: BTreeMap<TopicPartition, StateCopy> = BTreeMap::new();
     for sub in &plan.subs {
         for node in sub.nodes.iter().filter(|n| n.op.stateful()) {
             let info = topic(log, &plan.state_topic(&node.name))?;
             let count = u32::try_from(info.partitions.len()).unwrap_or(u32::MAX);
-            let stand_by = wanted(plan.standby, count, own.get(&sub.id.0).unwrap_or(&BTreeSet::new()));
+            let stand_by = standby_partitions(plan.standby, count, own.get(&sub.id.0).unwrap_or(&BTreeSet::new()));
             for at in partitions(&info).into_iter().filter(|at| stand_by.contains(&at.partition.0)) {
                 let bounds = info.partitions[at.partition.0 as usize];
                 let known = copies.take(&at, &info.id, now);
-                let copy = known.filter(|c| (bounds.earliest..=bounds.end).contains(&c.mark.next));
-                let fresh = || Copy { mark: Mark::new(&info.id, bounds.earliest, now), rows: BTreeMap::new() };
+                let copy = known.filter(|c| (bounds.earliest..=bounds.end).contains(&c.position.next));
+                let fresh = || StateCopy {
+                    position: ChangelogPosition::new(&info.id, bounds.earliest, now),
+                    rows: BTreeMap::new(),
+                };
                 held.insert(at, copy.unwrap_or_else(fresh));
             }
         }
     }
-    copies.forget();
-    let outcome = read(log, &mut held, clock, over);
+    copies.clear();
+    let outcome = read(log, &mut held, clock, cancel);
     held.into_iter().for_each(|(at, copy)| copies.put(at, copy));
     outcome
 }
 
 fn read(
     log: &dyn Log,
-    held: &mut BTreeMap<TopicPartition, Copy>,
+    held: &mut BTreeMap<TopicPartition, StateCopy>,
     clock: &dyn Clock,
-    over: &AtomicBool,
-) -> Result<Ended, Fault> {
+    cancel: &CancelToken,
+) -> Result<FollowEnd, Fault> {
     if held.is_empty() {
-        return Ok(Ended::Over);
+        return Ok(FollowEnd::Cancelled);
     }
     let mut starts = Vec::new();
     for (at, copy) in &*held {
-        starts.push((at.clone(), log.resolve(at, Start::At(copy.mark.next))?));
+        starts.push((at.clone(), log.resolve(at, Start::At(copy.position.next))?));
     }
     let mut reader = log.reader(&starts)?;
     let (mut ends, mut looked) = (BTreeMap::new(), None);
-    while !over.load(Ordering::Relaxed) {
+    while !cancel.is_cancelled() {
         let now = clock.now();
-        if looked.is_none_or(|at| now.saturating_sub(at) >= LOOK) {
+        if looked.is_none_or(|at| now.saturating_sub(at) >= END_REFRESH_INTERVAL_MS) {
             // Before anything more is read: whoever was asleep must not take what is left for all there was.
-            if !held.values().all(|copy| copy.mark.is_fresh(now)) {
-                return Ok(Ended::Old);
+            if !held.values().all(|copy| copy.position.is_fresh(now)) {
+                return Ok(FollowEnd::Stale);
             }
             (ends, looked) = (now_ends(log, held)?, Some(now));
         }
-        if let Some(fetched) = reader.poll(FetchLimit::default(), PATIENCE)?
+        if let Some(fetched) = reader.poll(FetchLimit::default(), POLL_TIMEOUT)?
             && let Some(copy) = held.get_mut(&*fetched.origin)
         {
             let records = &fetched.records;
@@ -131,20 +134,23 @@ fn read(
         }
         for (at, next) in reader.positions() {
             if let Some(copy) = held.get_mut(&at) {
-                copy.mark.next = copy.mark.next.max(next);
+                copy.position.next = copy.position.next.max(next);
                 if let (Some(end), Some(looked)) = (ends.get(&at), looked)
-                    && copy.mark.next >= *end
+                    && copy.position.next >= *end
                 {
-                    copy.mark.at = looked;
+                    copy.position.at = looked;
                 }
             }
         }
     }
-    Ok(Ended::Over)
+    Ok(FollowEnd::Cancelled)
 }
 
 /// Where the changelogs end now; none where the backplane is away, so that it is looked again later.
-fn now_ends(log: &dyn Log, of: &BTreeMap<TopicPartition, Copy>) -> Result<BTreeMap<TopicPartition, Offset>, Fault> {
+fn now_ends(
+    log: &dyn Log,
+    of: &BTreeMap<TopicPartition, StateCopy>,
+) -> Result<BTreeMap<TopicPartition, Offset>, Fault> {
     let names: BTreeSet<&str> = of.keys().map(|at| &*at.topic).collect();
     let mut ends = BTreeMap::new();
     for name in names {
@@ -164,23 +170,26 @@ mod tests {
     use crate::log::embedded::EmbeddedLog;
     use crate::log::{Append, TopicConfig};
     use crate::record::RecordsBuilder;
+    use crate::runtime::cancel::CancelReason;
     use crate::time::VirtualClock;
-    use std::sync::Arc;
+    use std::sync::atomic::{AtomicI64, Ordering};
 
     const HOUR: i64 = 60 * 60 * 1_000;
 
     /// A clock that goes on by a time whenever it is asked, and ends what it is asked for.
-    struct Leaping {
+    struct LeapingClock {
         clock: VirtualClock,
         by: i64,
-        asked: std::sync::atomic::AtomicI64,
-        over: Arc<AtomicBool>,
+        asked: AtomicI64,
+        cancel: CancelToken,
     }
 
-    impl Clock for Leaping {
+    impl Clock for LeapingClock {
         fn now(&self) -> i64 {
             let asked = self.asked.fetch_add(1, Ordering::Relaxed);
-            self.over.store(asked > 0, Ordering::Relaxed);
+            if asked > 0 {
+                self.cancel.cancel(CancelReason::Ended);
+            }
             self.clock.now() + asked * self.by
         }
     }
@@ -195,21 +204,22 @@ mod tests {
         records.push(Some(b"k"), Some(b"v"), 0);
         log.appender().unwrap().append(&[Append { to: at.clone(), records: records.finish() }]).unwrap();
         let read = |from: i64, by: i64| {
-            let over = Arc::new(AtomicBool::new(false));
-            let clock = Leaping { clock: VirtualClock::at(100 * HOUR), by, asked: 0.into(), over: over.clone() };
-            let copy = Copy { mark: Mark::new("id", Offset(0), from), rows: BTreeMap::new() };
+            let cancel = CancelToken::default();
+            let clock =
+                LeapingClock { clock: VirtualClock::at(100 * HOUR), by, asked: 0.into(), cancel: cancel.clone() };
+            let copy = StateCopy { position: ChangelogPosition::new("id", Offset(0), from), rows: BTreeMap::new() };
             let mut held = BTreeMap::from([(at.clone(), copy)]);
-            let ended = super::read(&log, &mut held, &clock, &over).unwrap();
-            let Copy { mark, rows } = held.remove(&at).unwrap();
-            (ended, mark.next.0, mark.at / HOUR, rows.len())
+            let ended = super::read(&log, &mut held, &clock, &cancel).unwrap();
+            let StateCopy { position, rows } = held.remove(&at).unwrap();
+            (ended, position.next.0, position.at / HOUR, rows.len())
         };
-        assert_eq!(read(90 * HOUR, 0), (Ended::Over, 1, 100, 1), "it is current");
-        assert_eq!(read(80 * HOUR, 0), (Ended::Old, 0, 80, 0), "too old from the start");
-        assert_eq!(read(90 * HOUR, 13 * HOUR), (Ended::Old, 1, 100, 1), "asleep for long after it was current");
+        assert_eq!(read(90 * HOUR, 0), (FollowEnd::Cancelled, 1, 100, 1), "it is current");
+        assert_eq!(read(80 * HOUR, 0), (FollowEnd::Stale, 0, 80, 0), "too old from the start");
+        assert_eq!(read(90 * HOUR, 13 * HOUR), (FollowEnd::Stale, 1, 100, 1), "asleep for long after it was current");
     }
 
     fn next(copies: u32, count: u32, own: &[u32]) -> Vec<u32> {
-        wanted(copies, count, &own.iter().copied().collect()).into_iter().collect()
+        standby_partitions(copies, count, &own.iter().copied().collect()).into_iter().collect()
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Copies of state apart from the tasks that use it: what a task left behind when its partition went to
+//! StateCopies of state apart from the tasks that use it: what a task left behind when its partition went to
 //! another instance, what is kept in case that one fails, and what a file holds from the last run.
 //!
 //! Separate from restoring, which starts from a copy where there is one and reads only what came after. A
@@ -6,7 +6,7 @@
 //! may be in it already, which changes nothing when it is read again.
 
 use crate::record::{Offset, TopicPartition};
-use crate::runtime::commit::changelog_position::Mark;
+use crate::runtime::commit::changelog_position::ChangelogPosition;
 use crate::state::StateEntries;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -19,51 +19,52 @@ const MAGIC: &str = "fastdata state 1";
 
 /// What one partition of a changelog comes to.
 #[derive(Debug, PartialEq)]
-pub(in crate::runtime) struct Copy {
-    pub(in crate::runtime) mark: Mark,
+pub(in crate::runtime) struct StateCopy {
+    pub(in crate::runtime) position: ChangelogPosition,
     pub(in crate::runtime) rows: StateEntries,
 }
 
 /// All copies of one run.
 #[derive(Debug, Default)]
-pub(in crate::runtime) struct Copies {
-    held: Mutex<BTreeMap<TopicPartition, Copy>>,
+pub(in crate::runtime) struct StateCopies {
+    copies: Mutex<BTreeMap<TopicPartition, StateCopy>>,
     folder: Option<PathBuf>,
 }
 
-impl Copies {
+impl StateCopies {
     /// None yet in memory; files are in a folder, where one is given.
     pub(in crate::runtime) fn new(folder: Option<PathBuf>) -> Self {
-        Self { held: Mutex::default(), folder }
+        Self { copies: Mutex::default(), folder }
     }
 
-    fn held(&self) -> std::sync::MutexGuard<'_, BTreeMap<TopicPartition, Copy>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<TopicPartition, StateCopy>> {
+        self.copies.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(in crate::runtime) fn put(&self, at: TopicPartition, copy: Copy) {
-        self.held().insert(at, copy);
+    pub(in crate::runtime) fn put(&self, at: TopicPartition, copy: StateCopy) {
+        self.lock().insert(at, copy);
     }
 
     /// The copy of a partition of a topic of this identity, from memory or else from its file; none where it
     /// is too old.
-    pub(in crate::runtime) fn take(&self, at: &TopicPartition, id: &str, now: i64) -> Option<Copy> {
-        let held = self.held().remove(at);
+    pub(in crate::runtime) fn take(&self, at: &TopicPartition, id: &str, now: i64) -> Option<StateCopy> {
+        let held = self.lock().remove(at);
         let copy = held.or_else(|| self.folder.as_ref().and_then(|folder| load(&file(folder, at))));
-        copy.filter(|copy| *copy.mark.id == *id && !id.is_empty() && copy.mark.is_fresh(now))
+        copy.filter(|copy| *copy.position.id == *id && !id.is_empty() && copy.position.is_fresh(now))
     }
 
-    /// Gives up what is held in memory: others have these partitions now.
-    pub(in crate::runtime) fn forget(&self) {
-        self.held().clear();
+    /// Drops the copies in memory.
+    pub(in crate::runtime) fn clear(&self) {
+        self.lock().clear();
     }
 
     /// Writes all that is held to files, so that the next run reads only what comes after.
     pub(in crate::runtime) fn save(&self, now: i64) {
         let Some(folder) = &self.folder else { return };
-        let held = self.held();
-        let worth =
-            |Copy { mark, rows }: &Copy| !mark.id.is_empty() && mark.is_fresh(now) && !mark.is_filed(rows.len(), now);
+        let held = self.lock();
+        let worth = |StateCopy { position, rows }: &StateCopy| {
+            !position.id.is_empty() && position.is_fresh(now) && !position.is_filed(rows.len(), now)
+        };
         for (at, copy) in held.iter().filter(|(_, copy)| worth(copy)) {
             if let Err(e) = save(folder, &file(folder, at), copy) {
                 tracing::warn!("the state of `{at}` could not be saved in {}: {e}", folder.display());
@@ -76,14 +77,14 @@ fn file(folder: &Path, at: &TopicPartition) -> PathBuf {
     folder.join(format!("{}.{}", at.topic, at.partition))
 }
 
-fn save(folder: &Path, path: &Path, copy: &Copy) -> io::Result<()> {
+fn save(folder: &Path, path: &Path, copy: &StateCopy) -> io::Result<()> {
     std::fs::create_dir_all(folder)?;
     // Readers see the old file or the new one, never a part.
     let draft =
         path.with_extension(format!("{}.{}", path.extension().unwrap_or_default().display(), std::process::id()));
     let mut to = Hashing { to: BufWriter::new(std::fs::File::create(&draft)?), hash: Sha256::new() };
     // The age of a file is that of what it holds, not that of the file.
-    let Mark { id, next, at, .. } = &copy.mark;
+    let ChangelogPosition { id, next, at, .. } = &copy.position;
     writeln!(to, "{MAGIC} {id} {next} {at} {}", copy.rows.len())?;
     for (key, value) in &copy.rows {
         for bytes in [key, value] {
@@ -99,7 +100,7 @@ fn save(folder: &Path, path: &Path, copy: &Copy) -> io::Result<()> {
 }
 
 /// What a file holds; none where it is missing or not whole.
-fn load(path: &Path) -> Option<Copy> {
+fn load(path: &Path) -> Option<StateCopy> {
     let bytes = match std::fs::read(path) {
         Ok(bytes) => bytes,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return None,
@@ -115,7 +116,7 @@ fn load(path: &Path) -> Option<Copy> {
     copy
 }
 
-fn parse(bytes: &[u8]) -> Option<Copy> {
+fn parse(bytes: &[u8]) -> Option<StateCopy> {
     let (body, digest) = bytes.split_at_checked(bytes.len().checked_sub(32)?)?;
     if Sha256::digest(body).as_slice() != digest {
         return None;
@@ -134,7 +135,7 @@ fn parse(bytes: &[u8]) -> Option<Copy> {
         Some(piece.to_vec())
     };
     let rows: Option<StateEntries> = (0..count).map(|_| Some((piece()?, piece()?))).collect();
-    Some(Copy { mark: Mark { id, next, at, filed: Some((next, at)) }, rows: rows? })
+    Some(StateCopy { position: ChangelogPosition { id, next, at, filed: Some((next, at)) }, rows: rows? })
 }
 
 /// Hashes what it writes.
@@ -159,26 +160,26 @@ impl<W: Write> Write for Hashing<W> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::runtime::commit::changelog_position::FRESH;
+    use crate::runtime::commit::changelog_position::MAX_COPY_AGE_MS;
 
-    fn copy(words: &[(&str, &str)]) -> Copy {
+    fn copy(words: &[(&str, &str)]) -> StateCopy {
         let rows = words.iter().map(|(k, v)| (k.as_bytes().to_vec(), v.as_bytes().to_vec())).collect();
-        Copy { mark: Mark::new("one", Offset(7), 1_000), rows }
+        StateCopy { position: ChangelogPosition::new("one", Offset(7), 1_000), rows }
     }
 
     #[test]
     fn a_file_gives_back_what_was_saved_for_the_same_topic_and_not_for_ever() {
         let folder = tempfile::tempdir().unwrap();
         let at = TopicPartition::new("p.step.state", 3);
-        let saved = Copies::new(Some(folder.path().join("state")));
+        let saved = StateCopies::new(Some(folder.path().join("state")));
         saved.put(at.clone(), copy(&[("a", "1"), ("", ""), ("b", "22")]));
         saved.save(1_500);
-        let fresh = || Copies::new(Some(folder.path().join("state")));
+        let fresh = || StateCopies::new(Some(folder.path().join("state")));
         let back = fresh().take(&at, "one", 2_000).unwrap();
-        assert_eq!((back.mark.next, back.mark.filed), (Offset(7), Some((Offset(7), 1_000))));
+        assert_eq!((back.position.next, back.position.filed), (Offset(7), Some((Offset(7), 1_000))));
         assert_eq!(back.rows, copy(&[("a", "1"), ("", ""), ("b", "22")]).rows);
         assert_eq!(fresh().take(&at, "another", 2_000), None);
-        assert_eq!(fresh().take(&at, "one", 1_001 + FRESH), None);
+        assert_eq!(fresh().take(&at, "one", 1_001 + MAX_COPY_AGE_MS), None);
         assert_eq!(fresh().take(&TopicPartition::new("p.step.state", 4), "one", 2_000), None);
     }
 
@@ -186,34 +187,40 @@ mod tests {
     fn a_copy_in_memory_grows_old_as_a_file_does_and_a_file_is_as_old_as_what_it_holds() {
         let folder = tempfile::tempdir().unwrap();
         let at = TopicPartition::new("p.step.state", 3);
-        let copies = Copies::new(Some(folder.path().to_owned()));
-        let taken = |copies: &Copies, now| copies.take(&at, "one", now).is_some();
-        for (now, fresh) in [(999, false), (1_000, true), (1_000 + FRESH, true), (1_001 + FRESH, false)] {
+        let copies = StateCopies::new(Some(folder.path().to_owned()));
+        let taken = |copies: &StateCopies, now| copies.take(&at, "one", now).is_some();
+        for (now, fresh) in
+            [(999, false), (1_000, true), (1_000 + MAX_COPY_AGE_MS, true), (1_001 + MAX_COPY_AGE_MS, false)]
+        {
             copies.put(at.clone(), copy(&[("a", "1")]));
             assert_eq!(taken(&copies, now), fresh, "at {now}");
         }
         copies.put(at.clone(), copy(&[("a", "1")]));
-        copies.save(1_000 + FRESH / 2);
-        let next = || Copies::new(Some(folder.path().to_owned()));
-        assert!(taken(&next(), 1_000 + FRESH));
-        assert!(!taken(&next(), 1_001 + FRESH), "it is older than the file");
+        copies.save(1_000 + MAX_COPY_AGE_MS / 2);
+        let next = || StateCopies::new(Some(folder.path().to_owned()));
+        assert!(taken(&next(), 1_000 + MAX_COPY_AGE_MS));
+        assert!(!taken(&next(), 1_001 + MAX_COPY_AGE_MS), "it is older than the file");
     }
 
     #[test]
     fn a_file_is_written_anew_where_much_has_come_since_or_it_grows_old() {
-        let mark = |next, filed| Mark { next: Offset(next), filed, ..Mark::new("one", Offset(0), 0) };
-        assert!(!mark(10, None).is_filed(100, 5));
-        assert!(mark(1_010, Some((Offset(10), 5))).is_filed(100, 5));
-        assert!(!mark(1_011, Some((Offset(10), 5))).is_filed(100, 5));
-        assert!(mark(10_010, Some((Offset(10), 5))).is_filed(100_000, 5));
-        assert!(!mark(10, Some((Offset(10), 5))).is_filed(100, 5 + FRESH / 2));
+        let position = |next, filed| ChangelogPosition {
+            next: Offset(next),
+            filed,
+            ..ChangelogPosition::new("one", Offset(0), 0)
+        };
+        assert!(!position(10, None).is_filed(100, 5));
+        assert!(position(1_010, Some((Offset(10), 5))).is_filed(100, 5));
+        assert!(!position(1_011, Some((Offset(10), 5))).is_filed(100, 5));
+        assert!(position(10_010, Some((Offset(10), 5))).is_filed(100_000, 5));
+        assert!(!position(10, Some((Offset(10), 5))).is_filed(100, 5 + MAX_COPY_AGE_MS / 2));
     }
 
     #[test]
     fn a_file_that_is_torn_or_changed_is_none() {
         let folder = tempfile::tempdir().unwrap();
         let at = TopicPartition::new("s", 0);
-        let copies = Copies::new(Some(folder.path().to_owned()));
+        let copies = StateCopies::new(Some(folder.path().to_owned()));
         copies.put(at.clone(), copy(&[("a", "1"), ("b", "2")]));
         copies.save(1_000);
         let path = file(folder.path(), &at);

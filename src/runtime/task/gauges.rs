@@ -1,18 +1,16 @@
-//! Counters that intake, tasks and committer share without a message.
+//! Counters that intake, tasks and commit loop share without a message.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 
-/// What tasks, intake and committer tell each other without a message.
+/// The shared counters of one assignment, over all its tasks.
 #[derive(Debug, Default)]
 pub(in crate::runtime) struct Gauges {
-    /// Bytes that were read and wait for their task, all tasks together.
-    pub(in crate::runtime) queued: AtomicUsize,
-    /// Bytes that wait for the commit, all tasks together.
-    pub(in crate::runtime) waiting: AtomicUsize,
-    /// Bytes of state whose results were sent ahead of their commit.
-    pub(in crate::runtime) held: AtomicUsize,
-    /// Something happened that should be committed.
-    pub(in crate::runtime) active: AtomicBool,
-    /// The group takes the partitions back; the run goes on with others.
-    pub(in crate::runtime) revoked: AtomicBool,
+    /// Bytes that were read and wait in front of a task.
+    pub(in crate::runtime) queued_bytes: AtomicUsize,
+    /// Bytes of output that wait for a barrier.
+    pub(in crate::runtime) output_bytes: AtomicUsize,
+    /// Bytes of state changes whose results were sent ahead of their commit.
+    pub(in crate::runtime) uncommitted_state_bytes: AtomicUsize,
+    /// A task has something to commit.
+    pub(in crate::runtime) uncommitted: AtomicBool,
 }

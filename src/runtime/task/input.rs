@@ -7,7 +7,7 @@ use crate::formats::Decoder;
 use crate::plan::{InputPlan, SourcePlan};
 use crate::record::{BadRow, Batch, Fetched, Meta, Origins};
 use crate::runtime::fault::Fault;
-use crate::runtime::task::repartition_codec::{RepartitionCodec, Sent, Told};
+use crate::runtime::task::repartition_codec::{RepartitionCodec, RepartitionPart, WatermarkMessage};
 use crate::time::{TaskWatermark, millis};
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
@@ -19,36 +19,36 @@ use std::ops::Range;
 
 /// One input of a task.
 pub(in crate::runtime) struct Input {
-    kind: Kind,
+    kind: InputKind,
     /// Its slots in the task's watermark: one for a source, one a sender for a repartition.
     pub(in crate::runtime) slots: Range<usize>,
 }
 
-enum Kind {
+enum InputKind {
     Source { plan: SourcePlan, decoder: Box<dyn Decoder> },
     Repartition(RepartitionCodec),
 }
 
 /// What was made of a fetch, in the order of the log.
 #[derive(Debug, Default)]
-pub(in crate::runtime) struct Decoded {
-    pub(in crate::runtime) parts: Vec<Part>,
-    /// Rows of the fetch that could not be decoded.
+pub(in crate::runtime) struct DecodedInput {
+    pub(in crate::runtime) parts: Vec<DecodedPart>,
+    /// DecodedRows of the fetch that could not be decoded.
     pub(in crate::runtime) bad: Vec<BadRow>,
 }
 
 /// A part of what was read.
 #[derive(Debug)]
-pub(in crate::runtime) enum Part {
-    /// Rows for the operators.
-    Rows(Rows),
+pub(in crate::runtime) enum DecodedPart {
+    /// DecodedRows for the operators.
+    Rows(DecodedRows),
     /// A sender says how far it has come.
-    Time { slot: usize, offset: i64, told: Told },
+    Watermark { slot: usize, offset: i64, message: WatermarkMessage },
 }
 
-/// Rows with the slot of the task's watermark that each belongs to.
+/// DecodedRows with the slot of the task's watermark that each belongs to.
 #[derive(Debug)]
-pub(in crate::runtime) struct Rows {
+pub(in crate::runtime) struct DecodedRows {
     pub(in crate::runtime) batch: Batch,
     /// Neighbours of one slot together: the slot and how many rows.
     pub(in crate::runtime) runs: Vec<(usize, usize)>,
@@ -56,7 +56,7 @@ pub(in crate::runtime) struct Rows {
     pub(in crate::runtime) offsets: ScalarBuffer<i64>,
 }
 
-impl Rows {
+impl DecodedRows {
     fn new(batch: Batch, slots: impl Iterator<Item = usize>, offsets: ScalarBuffer<i64>) -> Self {
         let mut runs: Vec<(usize, usize)> = Vec::new();
         for slot in slots {
@@ -88,9 +88,9 @@ impl Input {
         let kind = match plan {
             InputPlan::Source(s) => {
                 let decoder = s.format.decoder(&s.schema).map_err(Fault::internal)?;
-                Kind::Source { plan: s.clone(), decoder }
+                InputKind::Source { plan: s.clone(), decoder }
             }
-            InputPlan::Repartition(r) => Kind::Repartition(RepartitionCodec::new(r.schema.clone())?),
+            InputPlan::Repartition(r) => InputKind::Repartition(RepartitionCodec::new(r.schema.clone())?),
         };
         Ok(Self { kind, slots })
     }
@@ -98,26 +98,26 @@ impl Input {
     /// How long the input may be silent before it holds nothing back, milliseconds.
     pub(in crate::runtime) fn idle_after(&self) -> Option<i64> {
         match &self.kind {
-            Kind::Source { plan, .. } => plan.watermark.idle.map(millis),
+            InputKind::Source { plan, .. } => plan.watermark.idle.map(millis),
             // Senders say themselves when they are idle.
-            Kind::Repartition(_) => None,
+            InputKind::Repartition(_) => None,
         }
     }
 
     /// The sender of a slot and how many there are, where it has any.
     pub(in crate::runtime) fn sender(&self, slot: usize) -> Option<(i32, i32)> {
         match &self.kind {
-            Kind::Source { .. } => None,
-            Kind::Repartition(_) => {
+            InputKind::Source { .. } => None,
+            InputKind::Repartition(_) => {
                 Some((i32::try_from(slot - self.slots.start).ok()?, i32::try_from(self.slots.len()).ok()?))
             }
         }
     }
 
-    pub(in crate::runtime) fn decode(&mut self, fetched: &Fetched, now: i64) -> Result<Decoded, Fault> {
+    pub(in crate::runtime) fn decode(&mut self, fetched: &Fetched, now: i64) -> Result<DecodedInput, Fault> {
         match &mut self.kind {
-            Kind::Source { plan, decoder } => Ok(source(plan, decoder.as_mut(), fetched, self.slots.start, now)),
-            Kind::Repartition(codec) => repartitioned(codec, fetched, &self.slots),
+            InputKind::Source { plan, decoder } => Ok(source(plan, decoder.as_mut(), fetched, self.slots.start, now)),
+            InputKind::Repartition(codec) => repartitioned(codec, fetched, &self.slots),
         }
     }
 
@@ -131,11 +131,11 @@ impl Input {
         in_force: &mut Vec<i64>,
     ) {
         match &self.kind {
-            Kind::Source { plan, .. } => {
+            InputKind::Source { plan, .. } => {
                 let delay = millis(plan.watermark.delay);
                 time.observe_into(slot, &batch.meta.event_times[rows], delay, in_force);
             }
-            Kind::Repartition(_) => time.raise_into(slot, &batch.meta.watermarks[rows], in_force),
+            InputKind::Repartition(_) => time.raise_into(slot, &batch.meta.watermarks[rows], in_force),
         }
     }
 
@@ -144,13 +144,15 @@ impl Input {
     /// idle and time went on without it.)
     pub(in crate::runtime) fn lateness(&self, rows: &Meta, in_force: &[i64]) -> ScalarBuffer<i64> {
         match &self.kind {
-            Kind::Source { .. } => in_force.to_vec().into(),
-            Kind::Repartition(_) => rows.watermarks.iter().zip(in_force).map(|(own, task)| *own.max(task)).collect(),
+            InputKind::Source { .. } => in_force.to_vec().into(),
+            InputKind::Repartition(_) => {
+                rows.watermarks.iter().zip(in_force).map(|(own, task)| *own.max(task)).collect()
+            }
         }
     }
 }
 
-fn source(plan: &SourcePlan, decoder: &mut dyn Decoder, fetched: &Fetched, slot: usize, now: i64) -> Decoded {
+fn source(plan: &SourcePlan, decoder: &mut dyn Decoder, fetched: &Fetched, slot: usize, now: i64) -> DecodedInput {
     let records = &fetched.records;
     let mut decoded = decoder.decode(&records.values);
     let all = Meta {
@@ -205,10 +207,10 @@ fn source(plan: &SourcePlan, decoder: &mut dyn Decoder, fetched: &Fetched, slot:
     }
     let offsets = batch.meta.offsets.clone();
     let runs = if batch.is_empty() { Vec::new() } else { vec![(slot, batch.len())] };
-    Decoded { parts: vec![Part::Rows(Rows { batch, runs, offsets })], bad: decoded.bad }
+    DecodedInput { parts: vec![DecodedPart::Rows(DecodedRows { batch, runs, offsets })], bad: decoded.bad }
 }
 
-fn repartitioned(codec: &RepartitionCodec, fetched: &Fetched, slots: &Range<usize>) -> Result<Decoded, Fault> {
+fn repartitioned(codec: &RepartitionCodec, fetched: &Fetched, slots: &Range<usize>) -> Result<DecodedInput, Fault> {
     let slot = |sender: i32| {
         let slot = usize::try_from(sender).ok().map(|s| slots.start + s).filter(|s| slots.contains(s));
         slot.ok_or_else(|| Fault::Fatal(format!(
@@ -218,15 +220,15 @@ fn repartitioned(codec: &RepartitionCodec, fetched: &Fetched, slots: &Range<usiz
         )))
     };
     let part = |sent| match sent {
-        Sent::Rows { senders, records, batch } => {
+        RepartitionPart::Rows { senders, records, batch } => {
             let of = senders.iter().map(|s| slot(*s)).collect::<Result<Vec<usize>, Fault>>()?;
             let offsets = fetched.offsets.slice(records.start, records.len());
-            Ok(Part::Rows(Rows::new(batch, of.into_iter(), offsets)))
+            Ok(DecodedPart::Rows(DecodedRows::new(batch, of.into_iter(), offsets)))
         }
-        Sent::Time { sender, record, told } => {
-            Ok(Part::Time { slot: slot(sender)?, offset: fetched.offsets[record], told })
+        RepartitionPart::Watermark { sender, record, message } => {
+            Ok(DecodedPart::Watermark { slot: slot(sender)?, offset: fetched.offsets[record], message })
         }
     };
     let parts = codec.decode(&fetched.records)?.into_iter().map(part).collect::<Result<Vec<_>, Fault>>()?;
-    Ok(Decoded { parts, bad: Vec::new() })
+    Ok(DecodedInput { parts, bad: Vec::new() })
 }

@@ -6,15 +6,15 @@
 //! never reads a topic and never touches time.
 
 use crate::record::{BadRow, Fetched, Offset};
-use crate::runtime::task::input::Rows;
-use crate::runtime::task::repartition_codec::Told;
+use crate::runtime::task::input::DecodedRows;
+use crate::runtime::task::repartition_codec::WatermarkMessage;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
 
 /// What comes of one input.
 #[derive(Debug)]
-pub(in crate::runtime) struct Offer {
+pub(in crate::runtime) struct OfferedBatch {
     /// The slot of the task's watermark that the input has.
     pub(in crate::runtime) slot: usize,
     /// Records, none of another slot.
@@ -27,12 +27,12 @@ pub(in crate::runtime) struct Offer {
     pub(in crate::runtime) permit: Option<OwnedSemaphorePermit>,
 }
 
-/// Decoded records that wait for their turn.
+/// DecodedInput records that wait for their turn.
 #[derive(Debug)]
-pub(in crate::runtime) struct Piece {
+pub(in crate::runtime) struct DecodedBatch {
     pub(in crate::runtime) input: usize,
     pub(in crate::runtime) fetched: Fetched,
-    pub(in crate::runtime) rows: Rows,
+    pub(in crate::runtime) rows: DecodedRows,
     /// Records that could not be decoded; they wait for no event time.
     pub(in crate::runtime) bad: Vec<BadRow>,
     #[expect(dead_code, reason = "what counts is that it is given back with the piece")]
@@ -42,22 +42,22 @@ pub(in crate::runtime) struct Piece {
 /// What is released, one after the other.
 #[derive(Debug, Default)]
 pub(in crate::runtime) struct Released {
-    pub(in crate::runtime) pieces: Vec<Arc<Piece>>,
-    pub(in crate::runtime) runs: Vec<Run>,
+    pub(in crate::runtime) pieces: Vec<Arc<DecodedBatch>>,
+    pub(in crate::runtime) runs: Vec<ReleasedRun>,
     len: usize,
 }
 
 /// Neighbours within a piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::runtime) struct Run {
+pub(in crate::runtime) struct ReleasedRun {
     pub(in crate::runtime) slot: usize,
     pub(in crate::runtime) piece: usize,
-    pub(in crate::runtime) what: Item,
+    pub(in crate::runtime) what: ReleasedItem,
 }
 
 /// What a run is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::runtime) enum Item {
+pub(in crate::runtime) enum ReleasedItem {
     /// So many rows from this one on.
     Rows(usize, usize),
     /// One record that could not be decoded.
@@ -66,57 +66,57 @@ pub(in crate::runtime) enum Item {
 
 /// What the sequence brings next.
 #[derive(Debug)]
-pub(in crate::runtime) enum Next {
+pub(in crate::runtime) enum MergeStep {
     /// Records.
     Rows(Released),
-    /// An input has come to its end, and this is the last that was told of it.
-    Ended(usize, Option<Told>),
+    /// An input has come to its end, and this is the last that was message of it.
+    Ended(usize, Option<WatermarkMessage>),
     /// Not known before more is offered.
     Nothing,
 }
 
 /// The queues of a task.
 #[derive(Debug)]
-pub(in crate::runtime) struct Ordered {
-    queues: Vec<Queue>,
+pub(in crate::runtime) struct MergeQueue {
+    queues: Vec<InputQueue>,
 }
 
 #[derive(Debug, Default)]
-struct Queue {
-    pieces: VecDeque<Arc<Piece>>,
+struct InputQueue {
+    pieces: VecDeque<Arc<DecodedBatch>>,
     /// The next row, and the next bad record, of the first piece.
     row: usize,
     bad: usize,
-    told: Option<(i64, Told)>,
+    message: Option<(i64, WatermarkMessage)>,
     position: i64,
     ended: bool,
     passed: bool,
 }
 
-impl Ordered {
+impl MergeQueue {
     /// Of inputs that are read from these offsets on; those without one bring nothing.
     pub(in crate::runtime) fn new(from: impl Iterator<Item = Option<i64>>) -> Self {
-        let queue = |from: Option<i64>| Queue {
+        let queue = |from: Option<i64>| InputQueue {
             position: from.unwrap_or(0),
             ended: from.is_none(),
             passed: from.is_none(),
-            ..Queue::default()
+            ..InputQueue::default()
         };
         Self { queues: from.map(queue).collect() }
     }
 
-    pub(in crate::runtime) fn push(&mut self, slot: usize, piece: Piece) {
+    pub(in crate::runtime) fn push(&mut self, slot: usize, piece: DecodedBatch) {
         if !piece.rows.batch.is_empty() || !piece.bad.is_empty() {
             let queue = &mut self.queues[slot];
-            // Rows carry a watermark that is no older than what was told before them.
-            queue.told = None;
+            // DecodedRows carry a watermark that is no older than what was message before them.
+            queue.message = None;
             queue.pieces.push_back(Arc::new(piece));
         }
     }
 
-    /// What was told takes effect at the end, so that it does not matter when senders committed.
-    pub(in crate::runtime) fn tell(&mut self, slot: usize, offset: i64, told: Told) {
-        self.queues[slot].told = Some((offset, told));
+    /// What was message takes effect at the end, so that it does not matter when senders committed.
+    pub(in crate::runtime) fn tell(&mut self, slot: usize, offset: i64, message: WatermarkMessage) {
+        self.queues[slot].message = Some((offset, message));
     }
 
     pub(in crate::runtime) fn reached(&mut self, slot: usize, position: Offset, last: bool) {
@@ -133,11 +133,11 @@ impl Ordered {
             let bad = piece.bad.get(queue.bad).map_or(i64::MAX, |b| piece.fetched.offsets[b.row]);
             row.min(bad)
         });
-        waiting.or(queue.told.map(|(offset, _)| offset)).unwrap_or(queue.position)
+        waiting.or(queue.message.map(|(offset, _)| offset)).unwrap_or(queue.position)
     }
 
     /// At most so many records, as far as their order is known.
-    pub(in crate::runtime) fn next(&mut self, most: usize) -> Next {
+    pub(in crate::runtime) fn next(&mut self, most: usize) -> MergeStep {
         let mut released = Released::default();
         while released.len < most {
             if let Some(slot) = self.queues.iter().position(|q| q.pieces.is_empty() && !q.passed) {
@@ -146,7 +146,7 @@ impl Ordered {
                     break;
                 }
                 queue.passed = true;
-                return Next::Ended(slot, queue.told.take().map(|(_, told)| told));
+                return MergeStep::Ended(slot, queue.message.take().map(|(_, message)| message));
             }
             let mut heads = self.queues.iter().enumerate().filter_map(|(slot, q)| Some((q.head()?, slot)));
             let Some(mut least) = heads.next() else { break };
@@ -161,11 +161,11 @@ impl Ordered {
             }
             self.queues[least.1].release(least.1, second, most, &mut released);
         }
-        if released.runs.is_empty() { Next::Nothing } else { Next::Rows(released) }
+        if released.runs.is_empty() { MergeStep::Nothing } else { MergeStep::Rows(released) }
     }
 }
 
-impl Queue {
+impl InputQueue {
     /// The event time of the next record; one that could not be decoded waits for nothing.
     fn head(&self) -> Option<i64> {
         let piece = self.pieces.front()?;
@@ -173,7 +173,7 @@ impl Queue {
     }
 
     /// The next record, where it is a bad one.
-    fn next_bad(&self, piece: &Piece) -> Option<usize> {
+    fn next_bad(&self, piece: &DecodedBatch) -> Option<usize> {
         let bad = piece.fetched.offsets[piece.bad.get(self.bad)?.row];
         piece.rows.offsets.get(self.row).is_none_or(|row| bad < *row).then_some(self.bad)
     }
@@ -187,7 +187,7 @@ impl Queue {
             released.pieces.push(first.clone());
         }
         if let Some(bad) = self.next_bad(&first) {
-            released.runs.push(Run { slot, piece, what: Item::Bad(bad) });
+            released.runs.push(ReleasedRun { slot, piece, what: ReleasedItem::Bad(bad) });
             released.len += 1;
             self.bad += 1;
         } else {
@@ -197,7 +197,7 @@ impl Queue {
             let before = |row: usize| second.is_none_or(|second| (times[row], slot) < second);
             let more = self.row + 1..times.len().min(self.row + most - released.len);
             let rows = 1 + more.take_while(|r| first.rows.offsets[*r] < until && before(*r)).count();
-            released.runs.push(Run { slot, piece, what: Item::Rows(self.row, rows) });
+            released.runs.push(ReleasedRun { slot, piece, what: ReleasedItem::Rows(self.row, rows) });
             released.len += rows;
             self.row += rows;
         }

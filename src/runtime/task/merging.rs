@@ -6,8 +6,8 @@ use super::Task;
 use crate::record::{Batch, Offset, TopicPartition};
 use crate::runtime::fault::Fault;
 use crate::runtime::task::dead_letters::Undecoded;
-use crate::runtime::task::input::{Input, Part};
-use crate::runtime::task::merge_queue::{Item, Next, Offer, Ordered, Piece, Released};
+use crate::runtime::task::input::{DecodedPart, Input};
+use crate::runtime::task::merge_queue::{DecodedBatch, MergeQueue, MergeStep, OfferedBatch, Released, ReleasedItem};
 use crate::runtime::task::round::RoundClock;
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ const MOST: usize = 4096;
 
 /// One input that a task wants to be fed with.
 #[derive(Clone, Debug)]
-pub(in crate::runtime) struct Wanted {
+pub(in crate::runtime) struct MergeInput {
     pub(in crate::runtime) slot: usize,
     pub(in crate::runtime) at: TopicPartition,
     /// Only the records of this sender, of so many.
@@ -37,20 +37,20 @@ struct Gathered<'a> {
 
 impl Task {
     /// Reads its inputs as one sequence from now on, where it has several; tells what it wants to be offered.
-    pub(in crate::runtime) fn merge_inputs(&mut self) -> Vec<Wanted> {
+    pub(in crate::runtime) fn merge_inputs(&mut self) -> Vec<MergeInput> {
         let present = |input: usize| !self.absent[input];
         let slots = || (0..self.inputs.len()).flat_map(|i| self.inputs[i].slots.clone().map(move |slot| (i, slot)));
-        let wanted: Vec<Wanted> = slots()
+        let wanted: Vec<MergeInput> = slots()
             .filter(|(i, _)| present(*i))
             .map(|(i, slot)| {
                 let at = TopicPartition { topic: self.plan.inputs[i].topic().clone(), partition: self.id.partition };
-                Wanted { slot, at, sender: self.inputs[i].sender(slot), next: Offset(self.next[slot]) }
+                MergeInput { slot, at, sender: self.inputs[i].sender(slot), next: Offset(self.next[slot]) }
             })
             .collect();
         if wanted.len() < 2 {
             return Vec::new();
         }
-        self.ordered = Some(Ordered::new(slots().map(|(i, slot)| present(i).then(|| self.next[slot]))));
+        self.ordered = Some(MergeQueue::new(slots().map(|(i, slot)| present(i).then(|| self.next[slot]))));
         wanted
     }
 
@@ -58,11 +58,11 @@ impl Task {
     ///
     /// # Errors
     /// Faults that are not those of single records.
-    pub(in crate::runtime) fn offer(&mut self, offer: Offer, now: i64) -> Result<(), Fault> {
+    pub(in crate::runtime) fn offer(&mut self, offer: OfferedBatch, now: i64) -> Result<(), Fault> {
         let Some(mut ordered) = self.ordered.take() else {
             return Err(Fault::internal(format!("task {} does not merge its inputs", self.id)));
         };
-        let Offer { slot, fetched, position, last, permit } = offer;
+        let OfferedBatch { slot, fetched, position, last, permit } = offer;
         let permit = permit.map(Arc::new);
         if let Some(fetched) = fetched {
             let input = self.input_of(&fetched)?;
@@ -70,11 +70,11 @@ impl Task {
             let mut bad = decoded.bad;
             for part in decoded.parts {
                 match part {
-                    Part::Rows(rows) => {
+                    DecodedPart::Rows(rows) => {
                         let (fetched, permit, bad) = (fetched.clone(), permit.clone(), std::mem::take(&mut bad));
-                        ordered.push(slot, Piece { input, fetched, rows, bad, permit });
+                        ordered.push(slot, DecodedBatch { input, fetched, rows, bad, permit });
                     }
-                    Part::Time { offset, told, .. } => ordered.tell(slot, offset, told),
+                    DecodedPart::Watermark { offset, message, .. } => ordered.tell(slot, offset, message),
                 }
             }
         }
@@ -89,12 +89,14 @@ impl Task {
         advanced
     }
 
-    fn advance(&mut self, ordered: &mut Ordered, now: i64) -> Result<(), Fault> {
+    fn advance(&mut self, ordered: &mut MergeQueue, now: i64) -> Result<(), Fault> {
         loop {
             match ordered.next(MOST) {
-                Next::Nothing => return Ok(()),
-                Next::Ended(slot, told) => told.map_or(Ok(()), |told| self.hear(slot, told, now))?,
-                Next::Rows(released) => self.release(&released, now)?,
+                MergeStep::Nothing => return Ok(()),
+                MergeStep::Ended(slot, message) => {
+                    message.map_or(Ok(()), |message| self.on_watermark(slot, message, now))?
+                }
+                MergeStep::Rows(released) => self.release(&released, now)?,
             }
         }
     }
@@ -111,13 +113,13 @@ impl Task {
             let piece = &*released.pieces[run.piece];
             let progress = &mut self.progress.inputs[piece.input];
             match run.what {
-                Item::Bad(bad) => {
+                ReleasedItem::Bad(bad) => {
                     (progress.read, progress.dead) = (progress.read + 1, progress.dead + 1);
                     let source = plan.inputs[piece.input].name();
                     undecoded.push(Undecoded { order: place, fetched: &piece.fetched, source, bad: &piece.bad[bad] });
                     place += 1;
                 }
-                Item::Rows(start, rows) => {
+                ReleasedItem::Rows(start, rows) => {
                     progress.read += rows as u64;
                     let (input, batch) = (&self.inputs[piece.input], &piece.rows.batch);
                     input.pass(&mut self.time, run.slot, batch, start..start + rows, &mut watermarks);

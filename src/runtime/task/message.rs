@@ -1,57 +1,62 @@
-//! What travels between the intake, the tasks and the committer.
+//! What travels between the intake, the tasks and the commit loop.
 
 use super::TaskCommit;
-use super::merge_queue::Offer;
+use super::merge_queue::OfferedBatch;
 use crate::record::{Fetched, Offset, TopicPartition};
 use crate::runtime::Fault;
 use std::time::Instant;
 use tokio::sync::mpsc;
 
-/// Batches that may wait in front of a task: enough that it never runs dry while the intake reads on. One
-/// further place is left for a barrier, which must never wait for a task that waits.
-pub(in crate::runtime) const QUEUE: usize = 4;
+/// Batches that may wait in front of a task, so that it never runs dry while the intake reads on. The queue has
+/// one more place, kept free for a barrier: the intake must not block behind a task that waits for a model.
+pub(in crate::runtime) const TASK_QUEUE_BATCHES: usize = 4;
 
-/// Whether a task can be given another batch.
-pub(in crate::runtime) fn room(to: &mpsc::Sender<Message>) -> bool {
-    to.capacity() > 1
+/// Whether a task's queue takes another batch and still has its place for a barrier.
+pub(in crate::runtime) fn has_capacity(queue: &mpsc::Sender<TaskMessage>) -> bool {
+    queue.capacity() > 1
 }
 
-/// What a task is told.
-pub(in crate::runtime) enum Message {
-    /// Records of one of its partitions.
+/// A message to a task.
+pub(in crate::runtime) enum TaskMessage {
+    /// Records of one of its partitions, and when they were read.
     Data(Fetched, Instant),
-    /// The next of one input, where it merges several.
-    Offer(Offer, Instant),
-    /// Time passes.
+    /// The next batch of one input of a task that merges its inputs by event time.
+    Offer(OfferedBatch, Instant),
+    /// Wall-clock time passes.
     Tick,
-    /// Close every window.
+    /// Close every window: no more input will come.
     Drain,
     /// Hand over everything up to here.
-    Barrier {
-        epoch: Epoch,
-        drain: bool,
-        /// How far its partitions were looked at: some offsets hold no record.
-        looked: Vec<(TopicPartition, Offset)>,
-        /// There they end.
-        ended: bool,
-    },
+    Barrier(Barrier),
+}
+
+/// A barrier behind everything that was sent to a task.
+#[derive(Clone)]
+pub(in crate::runtime) struct Barrier {
+    pub(in crate::runtime) epoch: Epoch,
+    /// Windows were closed because no more input will come.
+    pub(in crate::runtime) drain: bool,
+    /// Positions of the task's partitions past offsets that hold no record.
+    pub(in crate::runtime) positions: Vec<(TopicPartition, Offset)>,
+    /// The partitions end at these positions.
+    pub(in crate::runtime) at_end: bool,
 }
 
 /// What lies between two barriers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::runtime) struct Epoch {
     pub(in crate::runtime) number: u64,
-    /// It is committed; else only its results are sent ahead.
-    pub(in crate::runtime) whole: bool,
+    /// The epoch ends with a commit; otherwise only its results are sent, ahead of the next commit.
+    pub(in crate::runtime) commits: bool,
 }
 
-/// What a task says to the committer.
-pub(in crate::runtime) enum Report {
-    /// It has reached the barrier.
+/// A message of a task to the commit loop.
+pub(in crate::runtime) enum TaskReport {
+    /// It has reached a barrier; `read_at` holds when each batch before it was read.
     Ready { epoch: Epoch, commit: Box<TaskCommit>, read_at: Vec<Instant> },
     /// It cannot go on.
     Failed(Fault),
 }
 
-/// What the committer says to the intake: an epoch is over.
-pub(in crate::runtime) type Committed = Result<Epoch, Fault>;
+/// What the commit loop reports to the intake: an epoch is complete, or the run has failed.
+pub(in crate::runtime) type CommitOutcome = Result<Epoch, Fault>;

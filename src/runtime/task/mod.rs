@@ -1,8 +1,8 @@
 //! A task: the operators of one sub-topology at work on one partition.
 //!
-//! Separate from threads and channels: the driver and the runtime run the same tasks. A task takes what was
-//! read, runs its operators once a round in the order of the plan, and hands everything over at a barrier.
-//! It never commits and never reads a topic by itself.
+//! A task takes what was read, runs its operators once a round in the order of the plan, and hands everything over
+//! at a barrier. It knows no threads or channels, never commits, and never reads a topic by itself; the driver and
+//! the runtime run the same tasks.
 
 pub mod collector;
 pub(in crate::runtime) mod dead_letters;
@@ -19,7 +19,7 @@ pub mod round;
 mod rounds;
 pub(in crate::runtime) mod worker;
 
-pub(in crate::runtime) use merging::Wanted;
+pub(in crate::runtime) use merging::MergeInput;
 
 use crate::faults::{self, Place};
 use crate::log::Append;
@@ -29,11 +29,11 @@ use crate::record::{Fetched, Offset, Partition, TopicPartition};
 use crate::runtime::fault::Fault;
 use crate::runtime::task::collector::Collector;
 use crate::runtime::task::dead_letters::{DeadLetters, Undecoded};
-use crate::runtime::task::input::{Input, Part, Rows};
-use crate::runtime::task::merge_queue::Ordered;
+use crate::runtime::task::input::{DecodedPart, DecodedRows, Input};
+use crate::runtime::task::merge_queue::MergeQueue;
 use crate::runtime::task::operator::Operator;
 use crate::runtime::task::outbox::Outbox;
-use crate::runtime::task::repartition_codec::Told;
+use crate::runtime::task::repartition_codec::WatermarkMessage;
 use crate::runtime::task::round::RoundClock;
 use crate::spec::ErrorPolicy;
 use crate::state::StateChange;
@@ -60,7 +60,7 @@ impl std::fmt::Display for TaskId {
 pub struct TaskCommit {
     /// Who.
     pub task: TaskId,
-    /// Outputs and dead letters.
+    /// Outputs and dead dead_letters.
     pub appends: Vec<Append>,
     /// State changes by step.
     pub changes: Vec<(String, Vec<StateChange>)>,
@@ -73,8 +73,8 @@ pub struct TaskCommit {
 }
 
 impl TaskCommit {
-    /// Takes in what the same task has handed over next.
-    pub(in crate::runtime) fn follow(&mut self, mut next: Self) {
+    /// Adds what the same task hands over at the next barrier.
+    pub(in crate::runtime) fn merge(&mut self, mut next: Self) {
         self.appends.append(&mut next.appends);
         self.changes.append(&mut next.changes);
         let (appends, changes) = (std::mem::take(&mut self.appends), std::mem::take(&mut self.changes));
@@ -91,21 +91,21 @@ pub struct Task {
     time: TaskWatermark,
     progress: TaskProgress,
     outbox: Outbox,
-    letters: DeadLetters,
+    dead_letters: DeadLetters,
     errors: ErrorPolicy,
     /// Wall clock of the last record of each input.
-    heard: Vec<Option<i64>>,
+    last_record_at: Vec<Option<i64>>,
     origin: Arc<TopicPartition>,
     /// The next offset to read, slot by slot.
     next: Vec<i64>,
-    /// Inputs that have no partition for this task.
+    /// Inputs whose topic has no partition for this task: they are never read and never committed.
     absent: Vec<bool>,
-    /// The watermark at the last barrier, and whether all inputs were idle.
-    told: Option<(i64, bool)>,
-    /// What waits for its turn, where inputs are read as one sequence.
-    ordered: Option<Ordered>,
-    /// An input began without a known position: each has one now.
-    chosen: bool,
+    /// The watermark sent at the last barrier, and whether all inputs were idle then.
+    last_sent: Option<(i64, bool)>,
+    /// Buffered input, where a bounded run merges the inputs by event time.
+    ordered: Option<MergeQueue>,
+    /// An input had no committed position; where it started is committed even if nothing is read.
+    start_chosen: bool,
     dirty: bool,
 }
 
@@ -116,7 +116,7 @@ impl Task {
         inputs: Vec<Input>,
         operators: Vec<Box<dyn Operator>>,
         outbox: Outbox,
-        letters: DeadLetters,
+        dead_letters: DeadLetters,
         errors: ErrorPolicy,
     ) -> Self {
         let slots = inputs.last().map_or(0, |i| i.slots.end);
@@ -137,7 +137,7 @@ impl Task {
             ..TaskProgress::default()
         };
         let origin = Arc::new(TopicPartition { topic: plan.inputs[0].topic().clone(), partition: id.partition });
-        let (heard, absent) = (vec![None; inputs.len()], vec![false; inputs.len()]);
+        let (last_record_at, absent) = (vec![None; inputs.len()], vec![false; inputs.len()]);
         let time = TaskWatermark::new(slots);
         Self {
             id,
@@ -147,38 +147,38 @@ impl Task {
             time,
             progress,
             outbox,
-            letters,
+            dead_letters,
             errors,
-            heard,
+            last_record_at,
             origin,
             next: vec![0; slots],
             absent,
-            told: None,
+            last_sent: None,
             ordered: None,
-            chosen: false,
+            start_chosen: false,
             dirty: false,
         }
     }
 
-    /// Who it is.
+    /// Its name.
     #[must_use]
     pub fn id(&self) -> TaskId {
         self.id
     }
 
-    /// The partitions that it reads.
+    /// The partitions that it reads; an input whose topic has fewer partitions has none.
     #[must_use]
     pub fn partitions(&self) -> Vec<TopicPartition> {
-        self.plan
-            .inputs
-            .iter()
-            .map(|i| TopicPartition { topic: i.topic().clone(), partition: self.id.partition })
-            .collect()
+        (0..self.plan.inputs.len()).filter(|i| !self.absent[*i]).map(|i| self.partition_of(i)).collect()
     }
 
-    /// Bytes that wait for the commit.
+    fn partition_of(&self, input: usize) -> TopicPartition {
+        TopicPartition { topic: self.plan.inputs[input].topic().clone(), partition: self.id.partition }
+    }
+
+    /// Bytes of output that wait for a barrier.
     #[must_use]
-    pub fn waiting(&self) -> usize {
+    pub fn pending_bytes(&self) -> usize {
         self.outbox.bytes()
     }
 
@@ -188,11 +188,19 @@ impl Task {
         self.dirty
     }
 
-    /// Says that an input has no partition for this task: it holds nothing back.
-    pub(in crate::runtime) fn absent(&mut self, input: usize) {
+    /// Marks an input as having no partition for this task: it holds time back for none.
+    pub(in crate::runtime) fn mark_absent(&mut self, input: usize) {
         let slots = self.inputs[input].slots.clone();
         self.time.inputs[slots].iter_mut().for_each(|w| w.idle = true);
         self.absent[input] = true;
+    }
+
+    /// The position to commit of each input. An input of which nothing was read has none, unless it had no
+    /// committed position when the task was built.
+    fn committed_offsets(&self) -> Vec<(TopicPartition, Offset)> {
+        let known = |i: &usize| !self.absent[*i] && (self.start_chosen || self.progress.inputs[*i].next > 0);
+        let inputs = (0..self.plan.inputs.len()).filter(known);
+        inputs.map(|i| (self.partition_of(i), Offset(self.progress.inputs[i].next))).collect()
     }
 
     /// Runs what was read of one partition.
@@ -202,7 +210,7 @@ impl Task {
     pub fn run(&mut self, fetched: &Fetched, now: i64) -> Result<(), Fault> {
         let input = self.input_of(fetched)?;
         self.dirty = true;
-        self.heard[input] = Some(now);
+        self.last_record_at[input] = Some(now);
         let decoded = self.inputs[input].decode(fetched, now)?;
         let plan = self.plan.clone();
         let undecoded = decoded.bad.iter().map(|bad| {
@@ -216,9 +224,11 @@ impl Task {
         progress.dead += undecoded.len() as u64;
         for part in decoded.parts {
             match part {
-                Part::Rows(rows) => self.run_rows(input, rows, now, fetched, &undecoded)?,
-                Part::Time { slot, offset, told } if offset >= self.next[slot] => self.hear(slot, told, now)?,
-                Part::Time { .. } => {}
+                DecodedPart::Rows(rows) => self.run_rows(input, rows, now, fetched, &undecoded)?,
+                DecodedPart::Watermark { slot, offset, message } if offset >= self.next[slot] => {
+                    self.on_watermark(slot, message, now)?
+                }
+                DecodedPart::Watermark { .. } => {}
             }
         }
         if let Some(last) = fetched.offsets.last() {
@@ -236,13 +246,13 @@ impl Task {
     fn run_rows(
         &mut self,
         input: usize,
-        rows: Rows,
+        rows: DecodedRows,
         now: i64,
         fetched: &Fetched,
         undecoded: &[Undecoded<'_>],
     ) -> Result<(), Fault> {
         // A bounded run may have read some senders further than others.
-        let Rows { mut batch, runs, .. } = rows.unread(&self.next);
+        let DecodedRows { mut batch, runs, .. } = rows.unread(&self.next);
         let before = self.time.now();
         let (mut watermarks, mut start) = (Vec::with_capacity(batch.len()), 0);
         for (slot, n) in runs {
@@ -270,13 +280,13 @@ impl Task {
         Ok(())
     }
 
-    /// Takes in what a sender tells of itself.
-    fn hear(&mut self, slot: usize, told: Told, now: i64) -> Result<(), Fault> {
+    /// Takes in the watermark of a sender.
+    fn on_watermark(&mut self, slot: usize, told: WatermarkMessage, now: i64) -> Result<(), Fault> {
         self.dirty = true;
         let before = self.time.now();
         self.time.inputs[slot].raise(told.watermark);
         self.time.inputs[slot].idle = told.idle;
-        let after = self.time.settle();
+        let after = self.time.resolve();
         self.pass_time(before, after, now, false)
     }
 
@@ -286,15 +296,15 @@ impl Task {
     /// Faults that are not those of single records.
     pub fn tick(&mut self, now: i64) -> Result<(), Fault> {
         let before = self.time.now();
-        for (input, heard) in self.inputs.iter().zip(&mut self.heard) {
-            let since = *heard.get_or_insert(now);
+        for (input, last_record_at) in self.inputs.iter().zip(&mut self.last_record_at) {
+            let since = *last_record_at.get_or_insert(now);
             // Where inputs wait for one another, silence means nothing.
             if self.ordered.is_none() && input.idle_after().is_some_and(|after| now.saturating_sub(since) >= after) {
                 self.dirty |= !self.time.inputs[input.slots.start].idle;
                 self.time.inputs[input.slots.start].idle = true;
             }
         }
-        let after = self.time.settle();
+        let after = self.time.resolve();
         self.dirty |= after != before;
         let waiting = self.outbox.bytes();
         self.pass_time(before, after, now, false)?;
@@ -312,14 +322,17 @@ impl Task {
         self.pass_time(self.time.now(), self.time.now(), now, true)
     }
 
-    /// Takes note of how far its partitions were looked at, past the last record that it was given; where they
-    /// end there, all of it was worked off.
-    pub(in crate::runtime) fn looked(&mut self, at: &[(TopicPartition, Offset)], ended: bool) -> &mut Self {
-        for (at, offset) in at.iter().filter(|_| ended || self.ordered.is_none()) {
+    /// Moves positions past offsets that hold no record; where the partitions end there, all of it was processed.
+    pub(in crate::runtime) fn advance_positions(
+        &mut self,
+        positions: &[(TopicPartition, Offset)],
+        at_end: bool,
+    ) -> &mut Self {
+        for (at, offset) in positions.iter().filter(|_| at_end || self.ordered.is_none()) {
             let input = self.plan.inputs.iter().position(|i| *i.topic() == at.topic);
             for slot in input.into_iter().flat_map(|i| self.inputs[i].slots.clone()) {
-                // Where nothing was read there is no position to speak of.
-                if self.next[slot] < offset.0 && (ended || self.next[slot] > 0) {
+                // An input of which nothing was read has no position yet.
+                if self.next[slot] < offset.0 && (at_end || self.next[slot] > 0) {
                     self.next[slot] = offset.0;
                     self.dirty = true;
                 }
@@ -335,8 +348,8 @@ impl Task {
     pub fn barrier(&mut self, now: i64, drain: bool) -> Result<TaskCommit, Fault> {
         let clock = self.clock(self.time.now(), self.time.now(), now, drain);
         let told = (self.time.now(), self.time.idle());
-        let moved = (self.told != Some(told)).then_some(told.1);
-        self.told = Some(told);
+        let moved = (self.last_sent != Some(told)).then_some(told.1);
+        self.last_sent = Some(told);
         let mut dead = Vec::new();
         let mut changes = Vec::new();
         for (step, operator) in self.operators.iter_mut().enumerate() {
@@ -364,16 +377,13 @@ impl Task {
         }
         self.progress.at = now;
         self.progress.watermark = self.time.clone();
-        // Where nothing was read there is no position to speak of, unless it was chosen where to begin.
-        let offsets = self.progress.inputs.iter().zip(&self.plan.inputs).filter(|(p, _)| self.chosen || p.next > 0);
-        let offsets = offsets
-            .map(|(p, i)| (TopicPartition { topic: i.topic().clone(), partition: self.id.partition }, Offset(p.next)));
+        let offsets = self.committed_offsets();
         let appends = self.outbox.take();
-        // Whatever there is to write is committed, whoever has caused it.
+        // What there is to write is committed, even where time alone has caused it.
         let dirty = std::mem::take(&mut self.dirty) || !appends.is_empty() || !changes.is_empty();
         Ok(TaskCommit {
             task: self.id,
-            offsets: offsets.collect(),
+            offsets,
             appends,
             changes,
             progress: TaskProgress { latency: Latency::default(), ..self.progress.clone() },

@@ -16,14 +16,14 @@ use std::sync::Arc;
 
 /// What a record of the internal topic says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::runtime) enum Kind {
+pub(in crate::runtime) enum PartKind {
     Row = 0,
     Watermark = 1,
     Idle = 2,
 }
 
 /// Columns before those of the pipeline: kind, sender, topic, partition, offset, timestamp, event time, watermark.
-const LEADING: [DataType; 8] = [
+const POSITION_COLUMNS: [DataType; 8] = [
     DataType::Int32,
     DataType::Int32,
     DataType::Utf8,
@@ -36,7 +36,7 @@ const LEADING: [DataType; 8] = [
 
 /// What was sent, in the order of the topic.
 #[derive(Debug)]
-pub(crate) enum Sent {
+pub(crate) enum RepartitionPart {
     /// Rows, each of its own sender and origin.
     Rows {
         /// The sending task's partition, row by row.
@@ -47,19 +47,19 @@ pub(crate) enum Sent {
         batch: Batch,
     },
     /// How far a sender has come.
-    Time {
+    Watermark {
         /// The sending task's partition.
         sender: i32,
         /// The place of the record.
         record: usize,
         /// What it says.
-        told: Told,
+        message: WatermarkMessage,
     },
 }
 
 /// How far a sender has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Told {
+pub(crate) struct WatermarkMessage {
     /// Its watermark.
     pub watermark: i64,
     /// Whether it has fallen idle.
@@ -79,14 +79,14 @@ impl RepartitionCodec {
     /// # Errors
     /// Where a column's type has no row form.
     pub(crate) fn new(schema: SchemaRef) -> Result<Self, Fault> {
-        let types = LEADING.into_iter().chain(schema.fields().iter().map(|f| f.data_type().clone()));
+        let types = POSITION_COLUMNS.into_iter().chain(schema.fields().iter().map(|f| f.data_type().clone()));
         let rows = RowConverter::new(types.map(SortField::new).collect()).map_err(Fault::internal)?;
         Ok(Self { rows, schema })
     }
 
     pub(in crate::runtime) fn encode(
         &self,
-        kind: Kind,
+        kind: PartKind,
         sender: i32,
         meta: &Meta,
         columns: &[ArrayRef],
@@ -121,7 +121,7 @@ impl RepartitionCodec {
     ///
     /// # Errors
     /// Where the topic holds something that no repartition of this pipeline wrote.
-    pub(crate) fn decode(&self, records: &Records) -> Result<Vec<Sent>, Fault> {
+    pub(crate) fn decode(&self, records: &Records) -> Result<Vec<RepartitionPart>, Fault> {
         if records.values.null_count() > 0 {
             return Err(Fault::Fatal(
                 "an internal topic holds a record without a value: something else writes it".into(),
@@ -131,17 +131,17 @@ impl RepartitionCodec {
         let rows = (0..records.len()).map(|i| parser.parse(records.values.value(i)));
         let columns = self.rows.convert_rows(rows).map_err(Fault::internal)?;
         let (kinds, senders) = (columns[0].as_primitive::<Int32Type>(), columns[1].as_primitive::<Int32Type>());
-        let is_row = |i: usize| kinds.value(i) == Kind::Row as i32;
+        let is_row = |i: usize| kinds.value(i) == PartKind::Row as i32;
         let mut sent = Vec::new();
         let mut start = 0;
         while start < records.len() {
             if !is_row(start) {
                 let kind = kinds.value(start);
-                let told = Told {
+                let message = WatermarkMessage {
                     watermark: columns[7].as_primitive::<Int64Type>().value(start),
-                    idle: kind == Kind::Idle as i32,
+                    idle: kind == PartKind::Idle as i32,
                 };
-                sent.push(Sent::Time { sender: senders.value(start), record: start, told });
+                sent.push(RepartitionPart::Watermark { sender: senders.value(start), record: start, message });
                 start += 1;
                 continue;
             }
@@ -159,11 +159,11 @@ impl RepartitionCodec {
                 headers: records.slice(start, run).headers,
             };
             let options = RecordBatchOptions::new().with_row_count(Some(run));
-            let own = part[LEADING.len()..].to_vec();
+            let own = part[POSITION_COLUMNS.len()..].to_vec();
             let columns = RecordBatch::try_new_with_options(self.schema.clone(), own, &options);
             let batch = Batch { columns: columns.map_err(Fault::internal)?, meta };
             let senders = senders.slice(start, run).values().clone();
-            sent.push(Sent::Rows { senders, records: start..start + run, batch });
+            sent.push(RepartitionPart::Rows { senders, records: start..start + run, batch });
             start += run;
         }
         Ok(sent)

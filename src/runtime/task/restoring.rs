@@ -22,7 +22,7 @@ impl Task {
             )));
         }
         self.time = progress.watermark.clone();
-        self.told = Some((self.time.now(), self.time.idle()));
+        self.last_sent = Some((self.time.now(), self.time.idle()));
         // Counters of another set of steps would not add up with those of this one: they begin anew.
         let same = progress.steps.iter().map(|s| &s.name).eq(self.progress.steps.iter().map(|s| &s.name));
         for (input, own) in self.progress.inputs.iter_mut().zip(&self.inputs) {
@@ -54,7 +54,7 @@ impl Task {
     }
 
     /// Gives away the state of each step that can, as it was at the last barrier.
-    pub(in crate::runtime) fn leave_behind(&mut self) -> Vec<(String, StateEntries)> {
+    pub(in crate::runtime) fn take_state(&mut self) -> Vec<(String, StateEntries)> {
         let steps = self.plan.nodes.iter().zip(&mut self.operators);
         steps.filter_map(|(node, operator)| Some((node.name.clone(), operator.take_state()?))).collect()
     }
@@ -65,13 +65,13 @@ impl Task {
     }
 
     /// Begins one of its inputs where no position is known; from now on there is one, even if nothing ever comes.
-    pub(in crate::runtime) fn begin_at(&mut self, at: &TopicPartition, offset: Offset) {
-        self.go_to(at, offset);
-        (self.chosen, self.dirty) = (true, true);
+    pub(in crate::runtime) fn start_at(&mut self, at: &TopicPartition, offset: Offset) {
+        self.seek(at, offset);
+        (self.start_chosen, self.dirty) = (true, true);
     }
 
     /// Goes to another position in one of its inputs than its progress says.
-    pub(in crate::runtime) fn go_to(&mut self, at: &TopicPartition, offset: Offset) {
+    pub(in crate::runtime) fn seek(&mut self, at: &TopicPartition, offset: Offset) {
         let input = self.plan.inputs.iter().position(|i| *i.topic() == at.topic);
         for slot in input.into_iter().flat_map(|i| self.inputs[i].slots.clone()) {
             self.next[slot] = offset.0;

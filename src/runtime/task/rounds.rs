@@ -54,11 +54,16 @@ impl Task {
             count_outputs(node, &outputs, counters);
             made.push(outputs);
         }
-        self.bury(dead, fetched, undecoded)
+        self.write_dead_letters(dead, fetched, undecoded)
     }
 
     /// Sets aside what could not be handled, in the order of the round, wherever batches were cut.
-    fn bury(&mut self, mut dead: Vec<DeadRow>, fetched: &[&Fetched], undecoded: &[Undecoded<'_>]) -> Result<(), Fault> {
+    fn write_dead_letters(
+        &mut self,
+        mut dead: Vec<DeadRow>,
+        fetched: &[&Fetched],
+        undecoded: &[Undecoded<'_>],
+    ) -> Result<(), Fault> {
         dead.sort_by_key(|d| d.row.meta.order[0]);
         let name = |step: usize| self.plan.nodes[step].name.clone();
         match self.errors {
@@ -76,7 +81,7 @@ impl Task {
             }
             ErrorPolicy::Drop => Ok(()),
             ErrorPolicy::DeadLetter => {
-                self.letters.write(&dead, name, fetched, undecoded, &mut self.outbox);
+                self.dead_letters.write(&dead, name, fetched, undecoded, &mut self.outbox);
                 Ok(())
             }
         }

@@ -1,43 +1,37 @@
-//! A task on the Tokio runtime: takes messages in order, reports at barriers.
+//! A task on the Tokio runtime: takes messages in order and reports at barriers.
 //!
-//! Separate from the task itself, which knows no channel. Its queue is bounded; a full queue pauses the
-//! partitions behind it.
+//! Its queue is bounded; a full queue pauses the partitions behind it.
 
+use super::Task;
 use super::gauges::Gauges;
-use super::message::Message;
-use crate::runtime::fault::Fault;
-use crate::runtime::task::Task;
-use crate::runtime::task::message::Report;
+use super::message::{Barrier, TaskMessage, TaskReport};
+use crate::runtime::fault::{self, Fault};
 use crate::time::Clock;
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 use tokio::sync::mpsc;
 
-/// Works until its queue is closed; gives the task back unless it has failed. A panic is a fault like any
-/// other: nobody would hear of a task that is only gone, and all that wait for it would wait for ever.
+/// Works until its queue is closed; returns the task unless it has failed. A panic is reported as a fault, since
+/// a task that only vanishes would leave the commit loop waiting for its report for ever.
 pub(in crate::runtime) async fn work(
     mut task: Task,
-    mut messages: mpsc::Receiver<Message>,
-    reports: mpsc::Sender<Report>,
+    mut messages: mpsc::Receiver<TaskMessage>,
+    reports: mpsc::Sender<TaskReport>,
     clock: Arc<dyn Clock>,
     gauges: Arc<Gauges>,
 ) -> Option<Task> {
     let mut read_at = Vec::new();
-    let id = task.id();
+    let name = format!("task {}", task.id());
     while let Some(message) = messages.recv().await {
-        // Nothing of the task is used after a panic, so it does not matter how it has left it.
-        let step = || handle(&mut task, message, &mut read_at, clock.as_ref(), &gauges);
-        let report = match catch_unwind(AssertUnwindSafe(step)) {
-            Ok(Ok(None)) => continue,
-            Ok(Ok(Some(report))) => report,
-            Ok(Err(fault)) => Report::Failed(fault),
-            Err(panic) => Report::Failed(Fault::internal(format!("task {id} has panicked: {}", words(&*panic)))),
+        let handled = fault::catch_panic(&name, || handle(&mut task, message, &mut read_at, clock.as_ref(), &gauges));
+        let report = match handled {
+            Ok(None) => continue,
+            Ok(Some(report)) => report,
+            Err(fault) => TaskReport::Failed(fault),
         };
-        let failed = matches!(report, Report::Failed(_));
-        // The committer hangs up only after a fault, which it has reported itself.
+        let failed = matches!(report, TaskReport::Failed(_));
+        // The commit loop hangs up only after a fault, which it has reported itself.
         if reports.send(report).await.is_err() || failed {
             return None;
         }
@@ -46,43 +40,36 @@ pub(in crate::runtime) async fn work(
     Some(task)
 }
 
-/// Does what a task is told; a report, where there is something to say.
 fn handle(
     task: &mut Task,
-    message: Message,
+    message: TaskMessage,
     read_at: &mut Vec<Instant>,
     clock: &dyn Clock,
     gauges: &Gauges,
-) -> Result<Option<Report>, Fault> {
-    let before = task.waiting();
+) -> Result<Option<TaskReport>, Fault> {
+    let before = task.pending_bytes();
     match message {
-        Message::Data(fetched, at) => {
+        TaskMessage::Data(fetched, at) => {
             read_at.push(at);
             let done = task.run(&fetched, clock.now());
-            gauges.queued.fetch_sub(fetched.records.bytes(), Ordering::Relaxed);
+            gauges.queued_bytes.fetch_sub(fetched.records.bytes(), Ordering::Relaxed);
             done?;
         }
-        Message::Offer(offer, at) => {
+        TaskMessage::Offer(offered, at) => {
             read_at.push(at);
-            task.offer(offer, clock.now())?;
+            task.offer(offered, clock.now())?;
         }
-        Message::Tick => task.tick(clock.now())?,
-        Message::Drain => task.drain(clock.now())?,
-        Message::Barrier { epoch, drain, looked, ended } => {
-            let commit = Box::new(task.looked(&looked, ended).barrier(clock.now(), drain)?);
-            gauges.waiting.fetch_sub(before, Ordering::Relaxed);
-            return Ok(Some(Report::Ready { epoch, commit, read_at: std::mem::take(read_at) }));
+        TaskMessage::Tick => task.tick(clock.now())?,
+        TaskMessage::Drain => task.drain(clock.now())?,
+        TaskMessage::Barrier(Barrier { epoch, drain, positions, at_end }) => {
+            let commit = Box::new(task.advance_positions(&positions, at_end).barrier(clock.now(), drain)?);
+            gauges.output_bytes.fetch_sub(before, Ordering::Relaxed);
+            return Ok(Some(TaskReport::Ready { epoch, commit, read_at: std::mem::take(read_at) }));
         }
     }
-    gauges.waiting.fetch_add(task.waiting() - before, Ordering::Relaxed);
+    gauges.output_bytes.fetch_add(task.pending_bytes() - before, Ordering::Relaxed);
     if task.dirty() {
-        gauges.active.store(true, Ordering::Relaxed);
+        gauges.uncommitted.store(true, Ordering::Relaxed);
     }
     Ok(None)
-}
-
-/// What a panic says.
-fn words(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it does not say why")
 }

@@ -13,6 +13,7 @@ use crate::formats::keys;
 use crate::log::{Log, partition_of, partitions};
 use crate::plan::{InputPlan, NodePlan, Op, Physical, SubTopology};
 use crate::record::TopicPartition;
+use crate::runtime::cancel::CancelToken;
 use crate::runtime::operators::{Scan, Window};
 use crate::runtime::read::to_end::read_all;
 use arrow_array::{Array, ArrayRef, BooleanArray, Int32Array, RecordBatch};
@@ -21,7 +22,6 @@ use arrow_select::concat::concat_batches;
 use arrow_select::filter::filter_record_batch;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 /// What of a state is asked for; nothing is all of it.
 #[derive(Clone, Debug, Default)]
@@ -40,7 +40,7 @@ pub struct Selection {
 
 /// State, as its step would emit it.
 #[derive(Debug)]
-pub struct Answer {
+pub struct QueryResult {
     /// The rows: by the end of their window, where they have one, then by key.
     pub rows: RecordBatch,
     /// Rows that could not be computed, and why.
@@ -48,16 +48,16 @@ pub struct Answer {
 }
 
 /// Rows of state by their key; one that several partitions hold is there for each.
-type Held = BTreeMap<(Vec<u8>, u32), Vec<u8>>;
+type StoredRows = BTreeMap<(Vec<u8>, u32), Vec<u8>>;
 
 /// An operator that reads its own rows.
-enum Reading {
+enum StateReader {
     Window(Box<Window>),
     Scan(Scan),
 }
 
 /// Which rows of state are wanted, by their keys.
-struct Wanted {
+struct RowFilter {
     /// The ends of windows.
     ends: Option<std::ops::RangeInclusive<i64>>,
     /// A group.
@@ -68,10 +68,10 @@ struct Wanted {
 ///
 /// # Errors
 /// Where the step has no such state, what is asked for does not fit it, or it cannot be read.
-pub fn query(log: &dyn Log, plan: &Physical, step: &str, ask: &Selection) -> Result<Answer, QueryError> {
+pub fn query(log: &dyn Log, plan: &Physical, step: &str, ask: &Selection) -> Result<QueryResult, QueryError> {
     let (sub, node) = find(plan, step)?;
-    let reading = Reading::of(node)?;
-    let mut wanted = Wanted { ends: reading.ends(step, ask)?, group: None };
+    let reading = StateReader::of(node)?;
+    let mut wanted = RowFilter { ends: reading.ends(step, ask)?, group: None };
     let topic = plan.state_topic(step);
     let Some(info) = log.topics(Some(&topic))?.pop() else {
         let (pipeline, step) = (plan.name.clone(), step.to_owned());
@@ -85,7 +85,7 @@ pub fn query(log: &dyn Log, plan: &Physical, step: &str, ask: &Selection) -> Res
     }
     // Whoever writes a source decides where its keys are; what was sent by key is where the key belongs.
     let known = sub.inputs.iter().all(|i| matches!(i, InputPlan::Repartition(_)));
-    let mut held = Held::new();
+    let mut held = StoredRows::new();
     for at in &order {
         held.extend(read(log, at, &wanted)?);
         while ask.limit.is_some_and(|limit| held.len() > limit) {
@@ -136,10 +136,10 @@ fn first(order: &mut [TopicPartition], key: &arrow_array::BinaryArray) {
 }
 
 /// The wanted rows of one partition, as they are at its end.
-fn read(log: &dyn Log, at: &TopicPartition, wanted: &Wanted) -> Result<Held, QueryError> {
-    let mut held = Held::new();
+fn read(log: &dyn Log, at: &TopicPartition, wanted: &RowFilter) -> Result<StoredRows, QueryError> {
+    let mut held = StoredRows::new();
     // Whoever asks waits for the answer for as long as they like.
-    read_all(log, at, &AtomicBool::new(false), |fetched| {
+    read_all(log, at, &CancelToken::default(), |fetched| {
         let records = &fetched.records;
         for row in (0..records.len()).filter(|r| records.keys.is_valid(*r)) {
             let key = records.keys.value(row);
@@ -157,7 +157,7 @@ fn read(log: &dyn Log, at: &TopicPartition, wanted: &Wanted) -> Result<Held, Que
     Ok(held)
 }
 
-impl Wanted {
+impl RowFilter {
     fn is(&self, key: &[u8]) -> bool {
         let of_window =
             |ends: &std::ops::RangeInclusive<i64>| Window::end_of(key).is_some_and(|end| ends.contains(&end));
@@ -166,7 +166,7 @@ impl Wanted {
     }
 }
 
-impl Reading {
+impl StateReader {
     fn of(node: &NodePlan) -> Result<Self, QueryError> {
         let origin = || TopicPartition::new(node.name.as_str(), 0);
         match node.op.clone() {
@@ -201,7 +201,7 @@ impl Reading {
         }
     }
 
-    fn answer(&self, held: &Held) -> Result<Answer, QueryError> {
+    fn answer(&self, held: &StoredRows) -> Result<QueryResult, QueryError> {
         let rows: Vec<(&[u8], &[u8])> = held.iter().map(|((k, _), v)| (k.as_slice(), v.as_slice())).collect();
         match self {
             Self::Window(window) => {
@@ -213,7 +213,7 @@ impl Reading {
                     bad.extend(faults.into_iter().map(|b| b.error));
                 }
                 let rows = concat_batches(window.schema(), &parts).map_err(QueryError::internal)?;
-                Ok(Answer { rows, bad })
+                Ok(QueryResult { rows, bad })
             }
             Self::Scan(scan) => {
                 let rows = scan.results(&rows)?;
@@ -221,7 +221,7 @@ impl Reading {
                 let partition =
                     scan.by().is_empty().then(|| held.keys().map(|(_, p)| i32::try_from(*p).ok()).collect());
                 let rows = partition.map_or(Ok(rows.clone()), |p| with_partition(&rows, p))?;
-                Ok(Answer { rows, bad: Vec::new() })
+                Ok(QueryResult { rows, bad: Vec::new() })
             }
         }
     }
@@ -257,9 +257,9 @@ mod tests {
     #[test]
     fn rows_are_chosen_by_window_and_by_group() {
         let key = |end: i64, group: &[u8]| [&(end.cast_unsigned() ^ (1 << 63)).to_be_bytes(), group].concat();
-        let wanted = Wanted { ends: Some(60..=120), group: Some(b"g".to_vec()) };
+        let wanted = RowFilter { ends: Some(60..=120), group: Some(b"g".to_vec()) };
         let is = [key(60, b"g"), key(120, b"g"), key(121, b"g"), key(59, b"g"), key(60, b"h"), b"floor".to_vec()];
         assert_eq!(is.map(|k| wanted.is(&k)), [true, true, false, false, false, false]);
-        assert!(Wanted { ends: None, group: Some(b"long group".to_vec()) }.is(b"long group"));
+        assert!(RowFilter { ends: None, group: Some(b"long group".to_vec()) }.is(b"long group"));
     }
 }

@@ -12,6 +12,7 @@ use crate::metrics::{Latency, ModelUse};
 use crate::models::{ServedModel, UNIFORM};
 use crate::plan::{ModelChoice, Port, ScorePlan};
 use crate::record::{BadRow, Batch, Headers, HeadersBuilder};
+use crate::runtime::cancel::CancelToken;
 use crate::runtime::operators::models::Models;
 use crate::runtime::task::operator::{Operator, evaluate};
 use crate::runtime::task::round::Round;
@@ -30,14 +31,16 @@ use std::time::Instant;
 pub struct Score {
     plan: ScorePlan,
     models: Arc<Models>,
+    /// Ends the wait for a model.
+    cancel: CancelToken,
     bound: BTreeMap<(String, i64), (Arc<ServedModel>, Fit, ModelUse)>,
 }
 
 impl Score {
     /// Scores with the models of this run.
     #[must_use]
-    pub fn new(plan: ScorePlan, models: Arc<Models>) -> Self {
-        Self { plan, models, bound: BTreeMap::new() }
+    pub fn new(plan: ScorePlan, models: Arc<Models>, cancel: CancelToken) -> Self {
+        Self { plan, models, cancel, bound: BTreeMap::new() }
     }
 
     /// Scores rows that share a data type; `None` where none of them goes on.
@@ -49,7 +52,7 @@ impl Score {
     ) -> Result<Option<Batch>, Fault> {
         let wait = matches!(self.plan.when_missing, WhenMissing::Wait);
         let model = match data_type {
-            Some(data_type) if wait => Some(self.models.wait_for(data_type)?),
+            Some(data_type) if wait => Some(self.models.wait_for(data_type, &self.cancel)?),
             Some(data_type) => self.models.current(data_type),
             None => None,
         };

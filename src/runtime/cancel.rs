@@ -1,0 +1,172 @@
+//! Cancellation: a token that carries its reasons to everything below it.
+//!
+//! A run has one token, each membership of the group a child of it, each assignment a child of that. To cancel a
+//! token cancels all tokens below it, at once and for good, and wakes whoever sleeps on one of them.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+/// Why something is to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CancelReason {
+    /// The run was asked to end in good order: what was read is processed and committed.
+    Stop,
+    /// The group has revoked the partitions: what was read is committed if no task is waiting.
+    Revoked,
+    /// Another part of the run has ended, in good order or not.
+    Ended,
+}
+
+/// A token that is cancelled once, from any thread. Clones are the same token.
+#[derive(Clone, Default)]
+pub struct CancelToken(Arc<Node>);
+
+#[derive(Default)]
+struct Node {
+    cancelled: AtomicBool,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// Each reason once, the first one first.
+    reasons: Vec<CancelReason>,
+    children: Vec<Weak<Node>>,
+    wakers: Vec<Arc<dyn Fn() + Send + Sync>>,
+}
+
+impl Node {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn cancel(&self, reason: CancelReason) {
+        let mut state = self.state();
+        if state.reasons.contains(&reason) {
+            return;
+        }
+        state.reasons.push(reason);
+        self.cancelled.store(true, Ordering::Release);
+        self.changed.notify_all();
+        let (children, wakers) = (state.children.clone(), state.wakers.clone());
+        // A waker takes locks of its own, so none is held while it runs.
+        drop(state);
+        wakers.iter().for_each(|wake| wake());
+        children.iter().filter_map(Weak::upgrade).for_each(|child| child.cancel(reason));
+    }
+}
+
+impl CancelToken {
+    /// A token below this one: cancelled with it, and on its own.
+    #[must_use]
+    pub fn child(&self) -> Self {
+        let child = Self::default();
+        let mut state = self.0.state();
+        state.children.retain(|c| c.strong_count() > 0);
+        state.children.push(Arc::downgrade(&child.0));
+        let reasons = state.reasons.clone();
+        drop(state);
+        reasons.into_iter().for_each(|reason| child.cancel(reason));
+        child
+    }
+
+    /// Cancels this token and all below it.
+    pub fn cancel(&self, reason: CancelReason) {
+        self.0.cancel(reason);
+    }
+
+    /// Whether it was cancelled, for whatever reason.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.0.cancelled.load(Ordering::Acquire)
+    }
+
+    /// Whether it was cancelled for this reason, perhaps among others.
+    #[must_use]
+    pub fn is_cancelled_for(&self, reason: CancelReason) -> bool {
+        self.is_cancelled() && self.0.state().reasons.contains(&reason)
+    }
+
+    /// What is set once it is cancelled, for calls to a backplane that can be given up.
+    #[must_use]
+    pub fn flag(&self) -> &AtomicBool {
+        &self.0.cancelled
+    }
+
+    /// Sleeps until it is cancelled, or the time is over; whether it was cancelled.
+    pub fn sleep(&self, time: Duration) -> bool {
+        let until = Instant::now() + time;
+        let mut state = self.0.state();
+        while state.reasons.is_empty() {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            state = self.0.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
+    }
+
+    /// Calls this when it is cancelled; at once where it is already.
+    pub fn on_cancel(&self, wake: impl Fn() + Send + Sync + 'static) {
+        let mut state = self.0.state();
+        if state.reasons.is_empty() {
+            state.wakers.push(Arc::new(wake));
+        } else {
+            drop(state);
+            wake();
+        }
+    }
+}
+
+impl fmt::Debug for CancelToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("CancelToken").field(&self.0.state().reasons).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicUsize;
+
+    #[test]
+    fn a_reason_travels_down_and_not_up() {
+        let run = CancelToken::default();
+        let assignment = run.child();
+        assignment.cancel(CancelReason::Revoked);
+        assert!(assignment.is_cancelled_for(CancelReason::Revoked) && !run.is_cancelled());
+        run.cancel(CancelReason::Stop);
+        assert!(assignment.is_cancelled_for(CancelReason::Stop), "a second reason arrives too");
+        assert!(!assignment.is_cancelled_for(CancelReason::Ended));
+        assert!(run.child().is_cancelled_for(CancelReason::Stop), "a late child is born cancelled");
+    }
+
+    #[test]
+    fn sleepers_and_wakers_are_woken_by_whatever_cancels() {
+        let run = CancelToken::default();
+        let woken = Arc::new(AtomicUsize::new(0));
+        let sleeper = run.child();
+        let count = woken.clone();
+        sleeper.on_cancel(move || {
+            count.fetch_add(1, Ordering::Relaxed);
+        });
+        let sleeping = {
+            let sleeper = sleeper.clone();
+            std::thread::spawn(move || sleeper.sleep(Duration::from_secs(60)))
+        };
+        run.cancel(CancelReason::Ended);
+        assert!(sleeping.join().expect("no panic"));
+        sleeper.on_cancel({
+            let count = woken.clone();
+            move || {
+                count.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        assert_eq!(woken.load(Ordering::Relaxed), 2);
+        assert!(!CancelToken::default().sleep(Duration::from_millis(1)));
+    }
+}

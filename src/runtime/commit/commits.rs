@@ -1,0 +1,215 @@
+//! The owner of transactions: outputs, dead letters, state, counters and positions of all tasks become visible
+//! together or not at all.
+
+use super::changelog_position::ChangelogPositions;
+use super::instance_record::{InstanceRecord, resident_bytes};
+use super::state_limit::StateLimit;
+use super::transaction::TransactionBuilder;
+use super::trimming::Trimming;
+use crate::faults::{self, Mistake};
+use crate::log::{Append, Committer, Delivery, Recovery, Transaction};
+use crate::metrics::{Latency, PipelineInfo};
+use crate::plan::Physical;
+use crate::record::{Offset, TopicPartition};
+use crate::runtime::cancel::{CancelReason, CancelToken};
+use crate::runtime::fault::Fault;
+use crate::runtime::task::gauges::Gauges;
+use crate::runtime::task::{TaskCommit, TaskId};
+use crate::state::StateChange;
+use crate::time::Clock;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+/// How often a commit is attempted while the backplane is busy.
+const MAX_COMMIT_ATTEMPTS: u32 = 5;
+
+/// Time between two records of the pipeline and the instance, milliseconds.
+const INSTANCE_RECORD_INTERVAL_MS: i64 = 1_000;
+
+/// What commits are made with.
+pub(in crate::runtime) struct CommitContext {
+    pub(in crate::runtime) plan: Arc<Physical>,
+    pub(in crate::runtime) committer: Box<dyn Committer>,
+    pub(in crate::runtime) clock: Arc<dyn Clock>,
+    pub(in crate::runtime) info: PipelineInfo,
+    pub(in crate::runtime) instance: InstanceRecord,
+    pub(in crate::runtime) gauges: Arc<Gauges>,
+    pub(in crate::runtime) trimming: Trimming,
+    /// Up to where each changelog is what its task holds.
+    pub(in crate::runtime) changelogs: ChangelogPositions,
+    pub(in crate::runtime) cancel: CancelToken,
+}
+
+/// What a task hands over at a barrier, and when the batches before it were read.
+pub(in crate::runtime) type Handover = (TaskCommit, Vec<Instant>);
+
+/// The owner of transactions.
+pub(in crate::runtime) struct Commits {
+    pub(super) context: CommitContext,
+    state_limit: StateLimit,
+    latency: BTreeMap<TaskId, Latency>,
+    /// What was handed over and is not committed yet.
+    pending: BTreeMap<TaskId, Handover>,
+    /// The positions of the last commit.
+    positions: Vec<(TopicPartition, Offset)>,
+    recorded_at: Option<i64>,
+}
+
+impl Commits {
+    pub(in crate::runtime) fn new(context: CommitContext) -> Self {
+        let state_limit = StateLimit::new(context.plan.memory_limit);
+        let (latency, pending) = (BTreeMap::new(), BTreeMap::new());
+        Self { context, state_limit, latency, pending, positions: Vec::new(), recorded_at: None }
+    }
+
+    /// Ends an epoch with what every task has handed over: commits, or only sends the results ahead.
+    pub(in crate::runtime) fn end_epoch(&mut self, handed_over: Vec<Handover>, commits: bool) -> Result<(), Fault> {
+        if !commits {
+            let changes = handed_over.iter().flat_map(|(commit, _)| &commit.changes);
+            let bytes = changes.map(|(_, changes)| bytes_of(changes)).sum();
+            self.context.gauges.uncommitted_state_bytes.fetch_add(bytes, Ordering::Relaxed);
+        }
+        self.add_pending(handed_over);
+        if commits { self.commit() } else { self.send_early() }
+    }
+
+    /// Records that the instance has ended, and lets go what only the last positions held back.
+    pub(in crate::runtime) fn finish(mut self) -> CommitContext {
+        self.await_positions();
+        // After a revocation the run goes on with what is assigned next.
+        if !self.context.cancel.is_cancelled_for(CancelReason::Revoked) {
+            self.context.info.stopped_at = Some(self.context.clock.now());
+            self.recorded_at = None;
+            if let Err(e) = self.commit() {
+                tracing::warn!("the end of the run could not be recorded: {e}");
+            }
+            self.await_positions();
+        }
+        self.context.trimming.flush();
+        self.context
+    }
+
+    /// Awaits the positions of the last commit: what they stand for must not be removed before.
+    fn await_positions(&mut self) {
+        let positions = std::mem::take(&mut self.positions);
+        match self.context.committer.await_acks() {
+            Ok(()) => self.context.trimming.on_committed(&self.context.plan, &positions),
+            Err(e) => {
+                tracing::warn!("the last positions could not be committed, so some records are processed again: {e}");
+            }
+        }
+    }
+
+    fn add_pending(&mut self, handed_over: Vec<Handover>) {
+        for (commit, mut read_at) in handed_over.into_iter().filter(|(commit, _)| commit.dirty) {
+            match self.pending.entry(commit.task) {
+                Entry::Vacant(pending) => {
+                    pending.insert((commit, read_at));
+                }
+                Entry::Occupied(mut pending) => {
+                    let (before, times) = pending.get_mut();
+                    before.merge(commit);
+                    times.append(&mut read_at);
+                }
+            }
+        }
+    }
+
+    fn send_early(&mut self) -> Result<(), Fault> {
+        let Some(output) = self.context.committer.early_output() else { return Ok(()) };
+        let pending = self.pending.values_mut();
+        let results: Vec<Append> = pending.flat_map(|(c, _)| std::mem::take(&mut c.appends)).collect();
+        if results.is_empty() { Ok(()) } else { output.send(&results).map_err(Fault::from) }
+    }
+
+    fn commit(&mut self) -> Result<(), Fault> {
+        let now = self.context.clock.now();
+        let due = |at: i64| now.saturating_sub(at) >= INSTANCE_RECORD_INTERVAL_MS;
+        let record_instance = self.recorded_at.is_none_or(due);
+        if self.pending.is_empty() && !record_instance {
+            return Ok(());
+        }
+        self.context.gauges.uncommitted_state_bytes.store(0, Ordering::Relaxed);
+        let mut pending: Vec<Handover> = std::mem::take(&mut self.pending).into_values().collect();
+        let plan = self.context.plan.clone();
+        let mut builder = TransactionBuilder::new(&plan, now);
+        for (commit, _) in &mut pending {
+            self.state_limit.update(commit);
+            builder.add(commit, &self.latency)?;
+        }
+        self.state_limit.check()?;
+        if record_instance {
+            let CommitContext { info, instance, .. } = &mut self.context;
+            info.memory = resident_bytes();
+            builder.add_pipeline(info)?;
+            instance.push_to(info, now, builder.progress())?;
+            self.recorded_at = Some(now);
+        }
+        self.commit_transaction(builder.finish(), now)?;
+        for (commit, read_at) in &pending {
+            let latency = self.latency.entry(commit.task).or_default();
+            for at in read_at {
+                latency.record(u64::try_from(at.elapsed().as_micros()).unwrap_or(u64::MAX), 1);
+            }
+        }
+        Ok(())
+    }
+
+    fn commit_transaction(&mut self, mut transaction: Transaction, now: i64) -> Result<(), Fault> {
+        if faults::planted(Mistake::StateApart) {
+            let mut late = Transaction { offsets: transaction.offsets.clone(), ..Transaction::default() };
+            let state = |a: &Append| a.to.topic.ends_with(".state");
+            late.appends = transaction.appends.extract_if(.., |a| state(a)).collect();
+            self.attempt(&transaction)?;
+            transaction = late;
+        }
+        let firsts = self.attempt(&transaction)?;
+        self.advance_changelogs(&transaction.appends, &firsts, now);
+        // With less than exactly_once the positions of this commit may still be in flight; those of the commit
+        // before are acknowledged.
+        let exact = self.context.plan.delivery == Delivery::ExactlyOnce;
+        let before = std::mem::replace(&mut self.positions, transaction.offsets);
+        let acknowledged = if exact { &self.positions } else { &before };
+        self.context.trimming.on_committed(&self.context.plan, acknowledged);
+        Ok(())
+    }
+
+    fn advance_changelogs(&mut self, appends: &[Append], firsts: &[Option<Offset>], now: i64) {
+        let exact = self.context.plan.delivery == Delivery::ExactlyOnce;
+        let changelogs = &mut self.context.changelogs;
+        for (append, first) in appends.iter().zip(firsts) {
+            let (Some(known), Some(first)) = (changelogs.get_mut(&append.to), first) else { continue };
+            // Between two transactions lie only their markers. Without transactions another instance may have
+            // written there, and then what the changelog holds is no longer known.
+            if exact || *first == known.next {
+                known.next = Offset(first.0 + i64::try_from(append.records.len()).unwrap_or(0));
+            } else {
+                changelogs.remove(&append.to);
+            }
+        }
+        // Whoever can commit knows everything that was committed before.
+        changelogs.values_mut().for_each(|known| known.at = now);
+    }
+
+    fn attempt(&mut self, transaction: &Transaction) -> Result<Vec<Option<Offset>>, Fault> {
+        let mut attempt = 1;
+        loop {
+            let stopping = self.context.cancel.is_cancelled_for(CancelReason::Stop);
+            match self.context.committer.commit(transaction) {
+                Ok(firsts) => return Ok(firsts),
+                Err(e) if e.recovery() == Recovery::Retry && attempt < MAX_COMMIT_ATTEMPTS && !stopping => {
+                    tracing::warn!("commit, attempt {attempt}: {e}");
+                }
+                Err(e) => return Err(e.into()),
+            }
+            attempt += 1;
+        }
+    }
+}
+
+fn bytes_of(changes: &[StateChange]) -> usize {
+    changes.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, Vec::len)).sum()
+}

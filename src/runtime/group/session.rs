@@ -1,0 +1,107 @@
+//! What stays the same over all assignments of a run: how it runs, when it started, and where its sources ended then.
+
+use super::engine::{Engine, RunOptions};
+use crate::log::{partitions, topic};
+use crate::metrics::{EdgeInfo, PipelineInfo, SourceInfo, StepInfo};
+use crate::plan::{Feed, InputPlan, Port, SubTopology};
+use crate::record::{Offset, TopicPartition};
+use crate::runtime::cancel::CancelToken;
+use crate::runtime::commit::instance_record::{resident_bytes, write_instance_record};
+use crate::runtime::fault::Fault;
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+use std::sync::mpsc::sync_channel;
+use std::time::Duration;
+
+/// How long the last record of an instance may take.
+const FINAL_RECORD_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A run, from start to end.
+pub(in crate::runtime) struct Session {
+    pub(in crate::runtime) engine: Engine,
+    pub(in crate::runtime) options: RunOptions,
+    /// Epoch milliseconds.
+    pub(in crate::runtime) started_at: i64,
+    /// Runs the tasks.
+    pub(in crate::runtime) handle: tokio::runtime::Handle,
+    pub(in crate::runtime) cancel: CancelToken,
+    source_ends: OnceLock<BTreeMap<TopicPartition, Offset>>,
+}
+
+impl Session {
+    pub(in crate::runtime) fn new(
+        engine: Engine,
+        options: RunOptions,
+        handle: tokio::runtime::Handle,
+        cancel: CancelToken,
+    ) -> Self {
+        let started_at = engine.clock.now();
+        Self { engine, options, started_at, handle, cancel, source_ends: OnceLock::new() }
+    }
+
+    /// Where each partition of the sources ended when this was first called, at the start of the run. A run to the
+    /// end and a start at the latest record keep to it over every fault and every new assignment.
+    pub(in crate::runtime) fn source_ends(&self) -> Result<&BTreeMap<TopicPartition, Offset>, Fault> {
+        if let Some(ends) = self.source_ends.get() {
+            return Ok(ends);
+        }
+        let (plan, log) = (&self.engine.plan, self.engine.log.as_ref());
+        let inputs = plan.subs.iter().flat_map(|s| &s.inputs).map(InputPlan::topic);
+        let mut ends = BTreeMap::new();
+        for name in inputs.filter(|name| !plan.is_repartition(name)) {
+            let info = topic(log, name)?;
+            ends.extend(partitions(&info).into_iter().zip(info.partitions.iter().map(|p| p.end)));
+        }
+        Ok(self.source_ends.get_or_init(|| ends))
+    }
+
+    /// Records that this instance has ended, where it has no task whose commit could record it.
+    pub(in crate::runtime) fn record_end(&self) {
+        let now = self.engine.clock.now();
+        let info = PipelineInfo { stopped_at: Some(now), ..self.info() };
+        let (done, written) = sync_channel(1);
+        let log = self.engine.log.clone();
+        // In a thread of its own: the backplane may be away, and nothing depends on this record.
+        let write = move || write_instance_record(log.appender()?.as_mut(), &info, now, Vec::new());
+        std::thread::spawn(move || drop(done.send(write())));
+        match written.recv_timeout(FINAL_RECORD_TIMEOUT) {
+            Ok(Ok(())) => {}
+            Ok(Err(e)) => tracing::warn!("the end of the run could not be recorded: {e}"),
+            Err(_) => tracing::warn!("the end of the run could not be recorded in {FINAL_RECORD_TIMEOUT:?}"),
+        }
+    }
+
+    /// What the run reports of the pipeline.
+    pub(in crate::runtime) fn info(&self) -> PipelineInfo {
+        let mut info = PipelineInfo {
+            name: self.engine.plan.name.clone(),
+            instance: self.options.instance.clone(),
+            started_at: self.started_at,
+            memory: resident_bytes(),
+            ..PipelineInfo::default()
+        };
+        for sub in &self.engine.plan.subs {
+            for input in &sub.inputs {
+                if let InputPlan::Source(s) = input {
+                    info.sources.push(SourceInfo { name: s.name.clone(), topic: s.topic.to_string() });
+                }
+            }
+            let edge = |f: &Feed| edge(sub, *f);
+            info.steps.extend(sub.nodes.iter().map(|n| StepInfo {
+                name: n.name.clone(),
+                kind: n.op.kind().into(),
+                from: n.from.iter().map(edge).collect(),
+            }));
+        }
+        info
+    }
+}
+
+fn edge(sub: &SubTopology, feed: Feed) -> EdgeInfo {
+    match feed {
+        Feed::Input(i) => EdgeInfo { step: sub.inputs[i].name().to_owned(), output: None },
+        Feed::Node(n, Port(p)) => {
+            EdgeInfo { step: sub.nodes[n].name.clone(), output: sub.nodes[n].outputs[p].name.clone() }
+        }
+    }
+}

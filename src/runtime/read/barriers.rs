@@ -1,0 +1,102 @@
+//! Barriers: the intake sends one behind everything that it has sent, and learns when its epoch is complete.
+
+use super::decision::Goal;
+use super::intake::{Intake, TaskRoute};
+use crate::record::{Offset, TopicPartition};
+use crate::runtime::fault::Fault;
+use crate::runtime::task::message::{Barrier, Epoch, TaskMessage};
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::{Duration, Instant};
+
+impl Intake {
+    /// Sends a barrier to every task; `ended` is the sub-topology whose inputs are at their end.
+    pub(super) fn send_barrier(&mut self, commits: bool, ended: Option<u32>) -> Result<(), Fault> {
+        self.epoch = Epoch { number: self.epoch.number + 1, commits };
+        self.sent = false;
+        self.epoch_in_flight = true;
+        // What an epoch without a commit leaves behind waits for the next one with a commit.
+        self.gauges.uncommitted.store(!commits, Ordering::Relaxed);
+        if commits {
+            self.committed_at = Some(Instant::now());
+        }
+        let drain = self.options.drain && ended.is_some();
+        let mut positions = self.barrier_positions(ended);
+        for (i, route) in self.routes.iter().enumerate() {
+            let positions = std::mem::take(&mut positions[i]);
+            let barrier = Barrier { epoch: self.epoch, drain, positions, at_end: ended.is_some() };
+            if route.queue.blocking_send(TaskMessage::Barrier(barrier)).is_err() {
+                return self.why_gone();
+            }
+        }
+        Ok(())
+    }
+
+    /// The last barrier of a goal. Where a sub-topology has come to its end, its windows are closed before, if
+    /// that is wanted, unless the group has revoked its partitions.
+    pub(super) fn send_final_barrier(&mut self, goal: Goal) -> Result<(), Fault> {
+        let ended = match goal {
+            Goal::OwnPart(sub) if !self.cancel.is_cancelled() => Some(sub),
+            _ => None,
+        };
+        if let Some(sub) = ended.filter(|_| self.options.drain) {
+            for route in self.routes.iter().filter(|r| r.sub == sub) {
+                if route.queue.blocking_send(TaskMessage::Drain).is_err() {
+                    return self.why_gone();
+                }
+            }
+        }
+        self.send_barrier(true, ended)
+    }
+
+    /// By task, the position of each partition of which everything read has reached its task. A bounded run
+    /// reads past its end and drops what lies behind, so there only the end itself is sent, once it is reached.
+    fn barrier_positions(&self, ended: Option<u32>) -> Vec<Vec<(TopicPartition, Offset)>> {
+        let mut by_route = vec![Vec::new(); self.routes.len()];
+        if self.revoked() {
+            return by_route;
+        }
+        match (&self.options.ends, ended) {
+            (Some(ends), Some(sub)) => {
+                let at_end =
+                    |r: &TaskRoute| r.partitions.iter().filter_map(|at| Some((at.clone(), *ends.get(at)?))).collect();
+                let routes = by_route.iter_mut().zip(&self.routes).filter(|(_, r)| r.sub == sub);
+                routes.for_each(|(positions, route)| *positions = at_end(route));
+            }
+            (Some(_), None) => {}
+            (None, _) => {
+                for (at, position) in self.member.positions() {
+                    if let Some(route) = self.route_of.get(&at).filter(|r| !self.buffered.contains_key(r)) {
+                        by_route[*route].push((at, position));
+                    }
+                }
+            }
+        }
+        by_route
+    }
+
+    /// Takes in what the commit loop reports, waiting at most so long for it.
+    pub(super) fn on_outcome(&mut self, wait: Duration) -> Result<(), Fault> {
+        match self.committed.recv_timeout(wait) {
+            Ok(Ok(epoch)) => {
+                self.epoch_in_flight &= epoch != self.epoch;
+                Ok(())
+            }
+            Ok(Err(fault)) => Err(fault),
+            Err(RecvTimeoutError::Timeout) => Ok(()),
+            Err(RecvTimeoutError::Disconnected) => Err(Fault::internal("the commit loop is gone")),
+        }
+    }
+
+    /// Why a task is gone: the commit loop knows, or ends once all tasks have.
+    pub(super) fn why_gone(&mut self) -> Result<(), Fault> {
+        self.routes.clear();
+        loop {
+            match self.committed.recv() {
+                Ok(Ok(_)) => {}
+                Ok(Err(fault)) => return Err(fault),
+                Err(_) => return Err(Fault::internal("a task is gone")),
+            }
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Builds the tasks of an assignment as they were at the last commit: their positions, counters and state.
+//!
+//! Every start and every return to what was committed goes through here, under the driver too.
+
+use super::changelogs::{Changelogs, RestoreGauge};
+use super::positions::{check_complete, explain_overtaken, restore_position};
+use super::progress::reports;
+use super::standby::OwnPartitions;
+use super::state_copies::StateCopies;
+use crate::log::{Delivery, Log};
+use crate::metrics::TaskProgress;
+use crate::plan::Physical;
+use crate::record::{Offset, TopicPartition};
+use crate::runtime::cancel::CancelToken;
+use crate::runtime::commit::changelog_position::ChangelogPositions;
+use crate::runtime::fault::Fault;
+use crate::runtime::operators::build::{self, Surroundings};
+use crate::runtime::task::Task;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Partitions with the position that the group has committed for each.
+pub(in crate::runtime) type AssignedPartitions = BTreeMap<TopicPartition, Option<Offset>>;
+
+/// What tasks are rebuilt from.
+pub(in crate::runtime) struct Rebuild<'a> {
+    pub(in crate::runtime) plan: &'a Physical,
+    pub(in crate::runtime) log: &'a dyn Log,
+    pub(in crate::runtime) surroundings: &'a Surroundings,
+    pub(in crate::runtime) copies: &'a StateCopies,
+    pub(in crate::runtime) gauge: &'a RestoreGauge,
+    pub(in crate::runtime) cancel: &'a CancelToken,
+    /// The time, taken before anything is read.
+    pub(in crate::runtime) now: i64,
+}
+
+/// Tasks ready to work.
+pub(in crate::runtime) struct Rebuilt {
+    pub(in crate::runtime) tasks: Vec<Task>,
+    /// Where each partition is read from.
+    pub(in crate::runtime) starts: Vec<(TopicPartition, Offset)>,
+    /// Those of them that had no committed position.
+    pub(in crate::runtime) uncommitted_starts: Vec<(TopicPartition, Offset)>,
+    /// Up to where changelogs were read.
+    pub(in crate::runtime) changelogs: ChangelogPositions,
+    pub(in crate::runtime) own: OwnPartitions,
+    /// Keys of the records of instances that ended long ago.
+    pub(in crate::runtime) expired_instances: Vec<String>,
+}
+
+impl Rebuild<'_> {
+    /// Builds the tasks of these partitions; `start` says where a partition without a committed position starts.
+    pub(in crate::runtime) fn run(
+        &self,
+        assigned: &AssignedPartitions,
+        start: &dyn Fn(&TopicPartition) -> Result<Offset, Fault>,
+    ) -> Result<Rebuilt, Fault> {
+        let (mut tasks, mut progress, mut own) = (Vec::new(), Vec::new(), OwnPartitions::new());
+        let mut reports = reports(self.log, &self.plan.name, self.cancel)?;
+        for sub in &self.plan.subs {
+            let shared = Arc::new(sub.clone());
+            let own = own.entry(sub.id.0).or_default();
+            for partition in 0..build::width(sub, &self.surroundings.partitions) {
+                let task = build::task(self.plan, &shared, partition, self.surroundings)?;
+                if !is_assigned(&task, assigned)? {
+                    continue;
+                }
+                progress.push(reports.tasks.remove(&task.id().to_string()));
+                own.insert(partition);
+                tasks.push(task);
+            }
+        }
+        let changelogs = self
+            .restore(&mut tasks, &progress, assigned)
+            .map_err(|fault| explain_overtaken(self, assigned, tasks.iter().zip(&progress), fault))?;
+        let (mut starts, mut uncommitted_starts) = (Vec::new(), Vec::new());
+        for (at, committed) in assigned {
+            let offset = committed.map_or_else(|| start(at), Ok)?;
+            starts.push((at.clone(), offset));
+            if committed.is_none() {
+                uncommitted_starts.push((at.clone(), offset));
+            }
+        }
+        // A transaction is refused to a former member only where it commits a position, so each partition has
+        // one from its first commit on.
+        let without: BTreeMap<&TopicPartition, Offset> = uncommitted_starts.iter().map(|(at, o)| (at, *o)).collect();
+        for task in &mut tasks {
+            for at in task.partitions() {
+                if let Some(offset) = without.get(&at) {
+                    task.start_at(&at, *offset);
+                }
+            }
+        }
+        let expired_instances = reports.outdated(self.now);
+        Ok(Rebuilt { tasks, starts, uncommitted_starts, changelogs, own, expired_instances })
+    }
+
+    fn restore(
+        &self,
+        tasks: &mut [Task],
+        progress: &[Option<TaskProgress>],
+        assigned: &AssignedPartitions,
+    ) -> Result<ChangelogPositions, Fault> {
+        let Self { plan, log, copies, gauge, cancel, now, .. } = *self;
+        for (task, progress) in tasks.iter_mut().zip(progress) {
+            restore_position(plan, task, progress.clone(), assigned)?;
+        }
+        let changelogs = Changelogs { log, plan, copies, gauge, cancel, now }.restore(tasks)?;
+        // With less than exactly_once state is committed apart from the counters, and may be ahead of them.
+        if plan.delivery == Delivery::ExactlyOnce && !cancel.is_cancelled() {
+            for (task, progress) in tasks.iter().zip(progress) {
+                progress.as_ref().map_or(Ok(()), |progress| check_complete(plan, task, progress))?;
+            }
+        }
+        Ok(changelogs)
+    }
+}
+
+/// Whether a task is this member's: all of its partitions are assigned to it, or none.
+fn is_assigned(task: &Task, assigned: &AssignedPartitions) -> Result<bool, Fault> {
+    let partitions = task.partitions();
+    let own = partitions.iter().filter(|at| assigned.contains_key(at)).count();
+    if own == 0 || own == partitions.len() {
+        return Ok(own > 0);
+    }
+    let list: Vec<String> = partitions.iter().map(|at| format!("`{at}`")).collect();
+    Err(Fault::Fatal(format!(
+        "task {} reads {}, which the group has assigned to different instances; give the topics the same number of partitions, or run one instance",
+        task.id(),
+        list.join(" and ")
+    )))
+}
