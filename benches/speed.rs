@@ -1,8 +1,8 @@
-//! How fast a pipeline runs, as ratios that hold when the machine's speed drifts.
+//! Benchmarks: how fast a pipeline runs, as ratios that hold when the machine's speed drifts.
 //!
-//! `cargo bench` prints all of it; `cargo bench -- memory log latency swap start flat kafka kafka-latency`
-//! chooses. Parts are timed in turns with the whole, so that both see the same machine. To measure one core,
-//! run it under `taskset -c 0`.
+//! `cargo bench` prints all of them; `cargo bench -- memory log latency swap start flat kafka kafka-latency` selects
+//! some. The parts of a pipeline and the whole are timed alternately, so that both see the same machine. To measure
+//! one core, run it under `taskset -c 0`.
 
 mod speed {
     pub(crate) mod flat;
@@ -15,7 +15,7 @@ mod speed {
     pub(crate) mod through_log;
 }
 
-/// The broker of the tests.
+/// The Kafka cluster of the tests.
 #[path = "../tests/kafka"]
 #[allow(clippy::unwrap_used, dead_code, unreachable_pub, reason = "shared with the tests, which use all of it")]
 mod cluster {
@@ -38,12 +38,12 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     match args.split_first() {
-        Some((part, rest)) if part == "kafka-copy" => return speed::kafka::copy::run(rest),
-        Some((part, rest)) if part == "kafka-pace" => return speed::kafka::pace::run(rest),
+        Some((role, rest)) if role == "kafka-copy" => return speed::kafka::copy::run(rest),
+        Some((role, rest)) if role == "kafka-pace" => return speed::kafka::pace::run(rest),
         _ => {}
     }
-    let chosen: Vec<String> = args.into_iter().filter(|a| !a.starts_with('-')).collect();
-    let all: [(&str, fn()); 8] = [
+    let selected: Vec<String> = args.into_iter().filter(|a| !a.starts_with('-')).collect();
+    let benchmarks: [(&str, fn()); 8] = [
         ("memory", speed::in_memory::run),
         ("log", speed::through_log::run),
         ("latency", speed::latency::run),
@@ -53,8 +53,8 @@ fn main() {
         ("kafka", speed::kafka::run),
         ("kafka-latency", speed::kafka::latency::run),
     ];
-    for (name, run) in all {
-        if chosen.is_empty() || chosen.iter().any(|c| c == name) {
+    for (name, run) in benchmarks {
+        if selected.is_empty() || selected.iter().any(|s| s == name) {
             run();
         }
     }

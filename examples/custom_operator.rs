@@ -1,15 +1,15 @@
-//! A program that embeds the library and brings an operator of its own: an exponential moving average a
+//! A program that embeds the library and brings an operator of its own: an exponential moving average per
 //! sensor, whose state is committed with the records and survives a restart.
 //!
-//! The pipeline is YAML as ever; the operator is put behind one of its steps and fills a column that the
-//! step has made. Run it with `cargo run --example custom_operator`; it fails where a result is wrong.
+//! The pipeline is YAML. The program inserts the operator behind one of its steps; the operator fills a column
+//! that this step adds. Run it with `cargo run --example custom_operator`; it fails if a result is wrong.
 
 use anyhow::{Context as _, ensure};
 use arrow_array::{Float64Array, RecordBatch, cast::AsArray as _, types::Float64Type};
 use fastdata::log::{Append, FetchLimit, Log, Start, TopicConfig, embedded::EmbeddedLog};
 use fastdata::plan::{self, Port};
 use fastdata::record::{RecordsBuilder, TopicPartition};
-use fastdata::runtime::{CancelReason, CancelToken, Collector, Engine, Fault, Round, RoundClock, RunOptions};
+use fastdata::runtime::{CancelToken, Collector, Engine, Fault, Round, RoundClock, RunOptions};
 use fastdata::runtime::{operators::build::Factory, task::operator::Operator};
 use fastdata::spec::{self, ProcessEnvironment};
 use fastdata::state::{MemoryStore, StateChange, Store as _};
@@ -25,10 +25,10 @@ steps:
 sink: smoothed
 ";
 
-/// How much of each new value goes into the average.
+/// The share of each new value in the average.
 const WEIGHT: f64 = 0.2;
 
-/// The operator. A task has one of its own, so it needs no lock; all records of a key meet in one task.
+/// The operator. Each task has its own, so it needs no lock. All records of a key go to one task.
 #[derive(Default)]
 struct MovingAverage {
     averages: MemoryStore,
@@ -49,7 +49,7 @@ impl Operator for MovingAverage {
             let mut columns = batch.columns.columns().to_vec();
             let sensors = columns[0].as_string::<i32>().iter().map(Option::unwrap_or_default);
             let readings = columns[1].as_primitive::<Float64Type>().iter();
-            // A reading without a value leaves no trace.
+            // A reading without a value does not change the average.
             let smooth = sensors.zip(readings).map(|(sensor, reading)| Some(self.add(sensor.as_bytes(), reading?)));
             columns[2] = Arc::new(smooth.collect::<Float64Array>());
             let columns = RecordBatch::try_new(batch.columns.schema(), columns);
@@ -96,7 +96,7 @@ async fn main() -> anyhow::Result<()> {
         }
         let to = TopicPartition::new("readings", 0);
         log.appender()?.append(&[Append { to, records: records.finish() }])?;
-        // The second run goes on where the first has stopped, with its averages.
+        // The second run continues where the first stopped, with its averages.
         engine.run(&options, &CancelToken::default()).await?;
     }
 

@@ -1,83 +1,84 @@
-//! Places where a test can make the program die, and mistakes that a test can switch on.
+//! Fail points at which a test kills the process, and mistakes that a test switches on.
 //!
-//! Separate so that all of them stand in one list. Without the feature `failpoints`, which no release has,
-//! every call here is nothing. A place is named by `FASTDATA_FAIL=PLACE:N`: the process dies, as by
-//! `kill -9`, when it is passed for the N-th time. A mistake is named by `FASTDATA_MISTAKE=NAME`: what tests
-//! of the promises must find is shown to be found.
+//! They are in one file so that each list is complete. Without the feature `failpoints`, which no release
+//! has, every function here does nothing. `FASTDATA_FAIL=POINT:N` kills the process, as `kill -9` does, when
+//! it reaches the fail point for the N-th time. `FASTDATA_MISTAKE=NAME` switches a mistake on, to prove that
+//! the tests of the guarantees detect it.
 
-/// Where the process can be made to die.
+/// Where a test can kill the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
-    /// Records were read, and nothing is done with them yet.
+pub(crate) enum FailPoint {
+    /// Records were polled and are not processed yet.
     AfterPoll,
-    /// Some records of a commit interval are in state, and others are not.
+    /// Some records of a commit interval are in the state, others are not.
     MidWindow,
-    /// The records of a transaction have arrived.
+    /// The records of a transaction are acknowledged.
     AfterProduce,
-    /// The positions are part of the transaction.
+    /// The offsets are part of the transaction.
     AfterOffsets,
-    /// The commit is about to be asked for.
+    /// The commit is about to be requested.
     BeforeCommit,
-    /// The commit was answered.
+    /// The commit is acknowledged.
     AfterCommit,
-    /// State is being read back.
+    /// State is being restored.
     DuringRestore,
-    /// The group has taken partitions back.
+    /// The group has revoked partitions.
     InRevoke,
 }
 
-/// What can be done wrong.
-#[cfg_attr(not(feature = "failpoints"), allow(dead_code, reason = "some are made only where tests ask for them"))]
+/// A mistake that a test can switch on.
+#[cfg_attr(not(feature = "failpoints"), allow(dead_code, reason = "some are used only with the feature"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mistake {
-    /// Now and then a record that was read is left out.
+    /// Some polled records are skipped.
     SkipRecord,
-    /// Now and then the records of an append are sent twice.
+    /// Some appends are sent twice.
     SendTwice,
-    /// Positions are committed apart, before what came of the records is.
+    /// Offsets are committed outside the transaction, before the results.
     OffsetsFirst,
-    /// Positions are committed apart, after what came of the records.
+    /// Offsets are committed outside the transaction, after the results.
     OffsetsAfter,
-    /// The positions of a transaction do not say which membership they belong to, and each instance writes
-    /// under an id of its own: nobody is ever shut out.
+    /// Offsets are sent without group metadata, and each instance has its own transactional id, so that no
+    /// instance is ever fenced.
     Unfenced,
-    /// Every third change of state is not read back.
+    /// Every third change of the state is not restored.
     RestoreShort,
-    /// Nothing of the state is read back.
+    /// No state is restored.
     RestoreNothing,
-    /// A transaction that was refused counts as committed.
+    /// An aborted transaction counts as committed.
     IgnoreAbort,
-    /// Readers see what was never committed.
+    /// Readers see records that were never committed.
     ReadUncommitted,
-    /// Changes of state are written in a transaction of their own, after the results.
+    /// Changes of the state are written in a transaction of their own, after the results.
     StateApart,
-    /// Two records change places.
+    /// Polled records change their order.
     Reorder,
-    /// Some records go to the task of another key.
+    /// Some repartitioned records go to the wrong partition.
     WrongTask,
 }
 
 #[cfg(feature = "failpoints")]
 mod armed {
-    use super::{Mistake, Place};
+    use super::{FailPoint, Mistake};
     use crate::record::Fetched;
     use std::sync::LazyLock;
     use std::sync::atomic::{AtomicU64, Ordering};
 
     static FAIL: LazyLock<Option<(String, AtomicU64)>> = LazyLock::new(|| {
         let text = std::env::var("FASTDATA_FAIL").ok()?;
-        let (place, count) = text.split_once(':')?;
-        Some((place.to_owned(), AtomicU64::new(count.parse().ok()?)))
+        let (point, count) = text.split_once(':')?;
+        Some((point.to_owned(), AtomicU64::new(count.parse().ok()?)))
     });
 
     static MISTAKE: LazyLock<Option<String>> = LazyLock::new(|| std::env::var("FASTDATA_MISTAKE").ok());
 
-    static PASSED: AtomicU64 = AtomicU64::new(0);
+    /// Counts the chances to make a mistake that is made only sometimes.
+    static CHANCES: AtomicU64 = AtomicU64::new(0);
 
-    #[allow(clippy::disallowed_methods, reason = "to die without a word is what is asked for")]
-    pub(crate) fn pass(place: Place) {
+    #[allow(clippy::disallowed_methods, reason = "a test asks for a death without cleanup")]
+    pub(crate) fn fail_point(point: FailPoint) {
         if let Some((name, left)) = &*FAIL
-            && *name == format!("{place:?}")
+            && *name == format!("{point:?}")
             && left.fetch_sub(1, Ordering::Relaxed) == 1
         {
             std::process::abort();
@@ -88,39 +89,39 @@ mod armed {
         MISTAKE.as_ref().is_some_and(|name| *name == format!("{mistake:?}"))
     }
 
-    pub(crate) fn mistaken() -> bool {
+    pub(crate) fn any_planted() -> bool {
         MISTAKE.is_some()
     }
 
-    pub(crate) fn one_in(count: u64, mistake: Mistake) -> bool {
-        planted(mistake) && PASSED.fetch_add(1, Ordering::Relaxed) % count == count - 1
+    pub(crate) fn planted_one_in(count: u64, mistake: Mistake) -> bool {
+        planted(mistake) && CHANCES.fetch_add(1, Ordering::Relaxed) % count == count - 1
     }
 
-    pub(crate) fn spoil(fetched: &mut Fetched) {
+    pub(crate) fn tamper(fetched: &mut Fetched) {
         let rows = fetched.offsets.len();
-        if rows > 1 && one_in(20, Mistake::SkipRecord) {
+        if rows > 1 && planted_one_in(20, Mistake::SkipRecord) {
             fetched.offsets = fetched.offsets.slice(1, rows - 1);
             fetched.records = fetched.records.slice(1, rows - 1);
         }
-        if rows > 1 && one_in(20, Mistake::Reorder) {
-            let turned: Vec<u32> = (0..fetched.records.len()).rev().map(|r| u32::try_from(r).unwrap_or(0)).collect();
-            fetched.records = fetched.records.take(&turned.into());
+        if rows > 1 && planted_one_in(20, Mistake::Reorder) {
+            let reversed: Vec<u32> = (0..fetched.records.len()).rev().map(|r| u32::try_from(r).unwrap_or(0)).collect();
+            fetched.records = fetched.records.take(&reversed.into());
         }
     }
 }
 
 #[cfg(feature = "failpoints")]
-pub(crate) use armed::{mistaken, one_in, pass, planted, spoil};
+pub(crate) use armed::{any_planted, fail_point, planted, planted_one_in, tamper};
 
-/// Dies here where a test wants it.
+/// Kills the process if a test armed this fail point.
 #[cfg(not(feature = "failpoints"))]
 #[inline(always)]
-pub(crate) const fn pass(_: Place) {}
+pub(crate) const fn fail_point(_: FailPoint) {}
 
-/// Does to records what a test wants done to them.
+/// Skips or reorders polled records if a test asks for it.
 #[cfg(not(feature = "failpoints"))]
 #[inline(always)]
-pub(crate) const fn spoil(_: &mut crate::record::Fetched) {}
+pub(crate) const fn tamper(_: &mut crate::record::Fetched) {}
 
 /// Whether a mistake is switched on.
 #[cfg(not(feature = "failpoints"))]
@@ -129,16 +130,16 @@ pub(crate) const fn planted(_: Mistake) -> bool {
     false
 }
 
-/// Whether any mistake is switched on: the program's own checks then leave it to be found by others.
+/// Whether any mistake is switched on. The program's own checks are then off, so that the tests must detect it.
 #[cfg(not(feature = "failpoints"))]
 #[inline(always)]
-pub(crate) const fn mistaken() -> bool {
+pub(crate) const fn any_planted() -> bool {
     false
 }
 
-/// Whether a mistake is switched on and this is one of the times it is made.
+/// Whether a mistake is switched on and is made this time, which is one time in `count`.
 #[cfg(not(feature = "failpoints"))]
 #[inline(always)]
-pub(crate) const fn one_in(_: u64, _: Mistake) -> bool {
+pub(crate) const fn planted_one_in(_: u64, _: Mistake) -> bool {
     false
 }

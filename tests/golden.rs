@@ -1,22 +1,22 @@
-//! The cases under `tests/cases/`: each operator and format, run straight, killed and resumed, on other
-//! numbers of partitions, and on the real runtime. The same bytes each time.
+//! The golden cases under `tests/cases/`: each operator and format, run without interruption, with restarts, on
+//! other numbers of partitions, and on the real runtime. The output is the same bytes each time.
 //!
-//! What a case expects was worked out by hand, or by a script under `tests/naive/`.
+//! The expected records were worked out by hand, or by a script under `tests/naive/`.
 
-use crate::harness::case::{Case, folder, on_partitions};
-use crate::harness::drive::{Drive, model_records, plan};
+use crate::harness::case::{Case, cases_folder, redistribute};
 use crate::harness::engine;
-use crate::harness::record::{Topics, by_key, difference};
+use crate::harness::record::{Topics, difference, sorted_by_key};
+use crate::harness::scenario::{Scenario, model_records, plan};
 
-/// One test a case, and a test that there is one for each folder.
+/// Makes one test for each case, and one that asserts that each folder has a test.
 macro_rules! cases {
     ($($name:ident)*) => {
         $(#[test] fn $name() { check(stringify!($name)); })*
 
         #[test]
-        fn every_case_is_run() {
+        fn every_case_folder_has_a_test() {
             let mut folders: Vec<String> =
-                std::fs::read_dir(folder()).unwrap().map(|d| d.unwrap().file_name().into_string().unwrap()).collect();
+                std::fs::read_dir(cases_folder()).unwrap().map(|d| d.unwrap().file_name().into_string().unwrap()).collect();
             folders.sort();
             assert_eq!(folders, [$(stringify!($name)),*]);
         }
@@ -57,61 +57,69 @@ cases! {
     window_repartition
 }
 
-/// Batch sizes and batches between commits.
-const CUTS: [(usize, usize); 6] = [(1, 1), (1, 5), (7, 1), (7, 3), (4096, 1), (4096, 100)];
+/// Records in a batch and batches between commits.
+const BATCH_SIZES_AND_COMMIT_INTERVALS: [(usize, usize); 6] = [(1, 1), (1, 5), (7, 1), (7, 3), (4096, 1), (4096, 100)];
 
-/// Numbers of partitions, beside that of the case.
-const PARTITIONS: [u32; 3] = [1, 2, 5];
+/// Partition counts beside that of the case.
+const PARTITION_COUNTS: [u32; 3] = [1, 2, 5];
 
-/// Seeds of the runs that are killed.
-const SEEDS: u64 = 8;
+/// Seeds of the runs with restarts.
+const RESTART_SEEDS: u64 = 8;
 
 fn check(name: &str) {
-    let case = Case::read(name);
+    let case = Case::load(name);
     let partitions = case.input.keys().map(|(_, p)| p + 1).max().unwrap();
-    let drive = Drive {
+    let scenario = Scenario {
         plan: plan(&case.text, &case.dir),
         input: case.input.clone(),
         partitions,
         models: model_records(&case.models),
     };
-    for (batch, commit_every) in CUTS {
-        let outcome = drive.straight(batch, commit_every);
-        same(&case.output, &outcome.output, &format!("batches of {batch}, a commit each {commit_every}"));
+    for (batch, commit_every) in BATCH_SIZES_AND_COMMIT_INTERVALS {
+        let outcome = scenario.run_uninterrupted(batch, commit_every);
+        assert_same(&case.output, &outcome.output, &format!("batches of {batch}, a commit every {commit_every}"));
         let mut samples = outcome.samples;
-        // Steps take turns by batch; within a step the order is that of the rows.
+        // Steps alternate by batch; within a step the samples are in the order of the rows.
         samples.sort_by(|a, b| a.split(' ').next().cmp(&b.split(' ').next()));
         assert_eq!(samples, case.samples, "batches of {batch}");
     }
-    for seed in 0..SEEDS {
-        same(&case.output, &drive.resumed(seed).output, &format!("killed and resumed, seed {seed}"));
+    for seed in 0..RESTART_SEEDS {
+        assert_same(&case.output, &scenario.run_with_restarts(seed).output, &format!("with restarts, seed {seed}"));
     }
     let dir = tempfile::tempdir().unwrap();
-    same(&case.output, &engine::whole(&drive, dir.path()), "on the runtime");
+    assert_same(&case.output, &engine::run_on_embedded_log(&scenario, dir.path()), "on the runtime");
     if case.fixed_partitions() {
         return;
     }
-    let expected = anywhere(&case.output);
-    for count in PARTITIONS {
-        let drive = Drive { input: on_partitions(&case.input, count), partitions: count, ..drive.again() };
+    let expected = ignoring_partitions(&case.output);
+    for count in PARTITION_COUNTS {
+        let scenario = Scenario { input: redistribute(&case.input, count), partitions: count, ..scenario.clone() };
         let how = format!("on {count} partitions");
-        same(&expected, &anywhere(&drive.straight(7, 3).output), &how);
-        same(&expected, &anywhere(&drive.resumed(u64::from(count)).output), &format!("{how}, killed and resumed"));
+        assert_same(&expected, &ignoring_partitions(&scenario.run_uninterrupted(7, 3).output), &how);
+        assert_same(
+            &expected,
+            &ignoring_partitions(&scenario.run_with_restarts(u64::from(count)).output),
+            &format!("{how}, with restarts"),
+        );
         let dir = tempfile::tempdir().unwrap();
-        same(&expected, &anywhere(&engine::whole(&drive, dir.path())), &format!("{how}, on the runtime"));
+        assert_same(
+            &expected,
+            &ignoring_partitions(&engine::run_on_embedded_log(&scenario, dir.path())),
+            &format!("{how}, on the runtime"),
+        );
     }
 }
 
-fn same(expected: &Topics, found: &Topics, how: &str) {
+fn assert_same(expected: &Topics, found: &Topics, how: &str) {
     let difference = difference(expected, found);
     assert!(difference.is_empty(), "{how}:\n{difference}");
 }
 
-/// By key, and without the places of dead letters, which are those of the partitions.
-fn anywhere(topics: &Topics) -> Topics {
-    let mut topics = by_key(topics);
+/// Sorts by key and drops the origin of dead letters, which depends on the partitions.
+fn ignoring_partitions(topics: &Topics) -> Topics {
+    let mut topics = sorted_by_key(topics);
     for record in topics.values_mut().flatten() {
         record.headers.retain(|(name, _)| name != "fastdata-source");
     }
-    by_key(&topics)
+    sorted_by_key(&topics)
 }

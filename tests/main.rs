@@ -1,27 +1,29 @@
-//! The one integration crate: everything that is tested from outside the library.
+//! The only integration crate: everything that is tested from outside the library.
 //!
-//! | module | judges |
+//! | module | tests |
 //! | --- | --- |
+//! | [`add_operator`] | the recipe for a new operator: which files it touches |
 //! | [`architecture`] | the shape of the source: order of modules, sizes, who may read the clock |
 //! | [`golden`] | every operator and format, on the cases under `tests/cases/` |
 //! | [`properties`] | windows, folds and repartitions against naive models |
-//! | [`program`] | the binary: exit codes, messages, what is shipped with it |
-//! | [`kafka`] | the same over a real Apache Kafka, started by the tests where Java and Maven are there |
-//! | [`kill`] | exactly-once: runs that are killed at any moment |
-//! | [`overtaken`] | runs that were asleep while others went on |
-//! | [`trouble`] | runs whose operators panic, and whose backplane fails or falls silent |
+//! | [`program`] | the binary: exit codes, messages, shipped files |
+//! | [`kafka`] | a real Apache Kafka, started by the tests if Java and Maven are installed |
+//! | [`kill`] | exactly-once on the embedded log: runs that are killed at any moment |
+//! | [`zombies_at_restore`] | instances that were suspended while others committed |
+//! | [`injected_faults`] | operators that panic, a log that fails or does not answer |
 //!
-//! What they share is in [`harness`]. No test sleeps to wait for something, and no expected value was
-//! taken from the program.
+//! What they share is in [`harness`]. No test sleeps to wait for a condition, and no expected value was taken
+//! from the output of the program.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-#![allow(missing_docs, unreachable_pub, reason = "nothing outside can use what is here")]
+#![allow(missing_docs, unreachable_pub, reason = "nothing outside this crate can use it")]
 
+mod add_operator;
 mod architecture;
 mod golden;
 mod harness;
+mod injected_faults;
 mod kafka;
 mod kill;
-mod overtaken;
 mod program;
 mod properties;
-mod trouble;
+mod zombies_at_restore;

@@ -1,4 +1,4 @@
-//! Decode to encode in memory, against the sum of its parts measured alone in the same run.
+//! A task in memory from decoding to encoding, against the sum of its parts, each measured alone in the same run.
 
 use super::setup::{self, BATCH};
 use fastdata::formats::Format;
@@ -16,15 +16,15 @@ use std::time::{Duration, Instant};
 const BATCHES: usize = 64;
 const ROUNDS: usize = 9;
 
-/// Records a second of the whole, in memory; the best round.
-pub(crate) fn whole() -> f64 {
-    let (mut task, fetched) = prepared();
+/// Records per second of the whole task; the best round.
+pub(crate) fn records_per_second() -> f64 {
+    let (mut task, fetched) = prepare();
     (0..ROUNDS)
-        .map(|round| once(&mut task, &moved(&fetched, round)))
+        .map(|round| process(&mut task, &shifted(&fetched, round)))
         .fold(0., |best, took| best.max(setup::per_second(BATCH * BATCHES, took)))
 }
 
-fn prepared() -> (fastdata::runtime::Task, Vec<Fetched>) {
+fn prepare() -> (fastdata::runtime::Task, Vec<Fetched>) {
     let plan = setup::pipeline();
     let models = Arc::new(Models::new(&plan, Arc::new(SystemClock), false));
     models.publish(Offset(0), &setup::model("wine"));
@@ -44,14 +44,14 @@ fn prepared() -> (fastdata::runtime::Task, Vec<Fetched>) {
     (task, fetched.collect())
 }
 
-/// The same records further on in the partition: a task reads none twice.
-fn moved(fetched: &[Fetched], round: usize) -> Vec<Fetched> {
+/// The same records at later offsets: a task skips offsets that it has processed.
+fn shifted(fetched: &[Fetched], round: usize) -> Vec<Fetched> {
     let by = (round * BATCH * BATCHES) as i64;
-    let moved = |f: &Fetched| Fetched { offsets: f.offsets.iter().map(|o| o + by).collect(), ..f.clone() };
-    fetched.iter().map(moved).collect()
+    let shifted = |f: &Fetched| Fetched { offsets: f.offsets.iter().map(|o| o + by).collect(), ..f.clone() };
+    fetched.iter().map(shifted).collect()
 }
 
-fn once(task: &mut fastdata::runtime::Task, fetched: &[Fetched]) -> Duration {
+fn process(task: &mut fastdata::runtime::Task, fetched: &[Fetched]) -> Duration {
     let started = Instant::now();
     for batch in fetched {
         task.run(batch, 0).expect("no fault");
@@ -64,12 +64,12 @@ fn once(task: &mut fastdata::runtime::Task, fetched: &[Fetched]) -> Duration {
 }
 
 pub(crate) fn run() {
-    let (mut task, fetched) = prepared();
+    let (mut task, fetched) = prepare();
     let bytes: usize = fetched.iter().map(|f| f.records.bytes()).sum::<usize>() / (BATCH * BATCHES);
     let mut best = [Duration::MAX; 5];
     for round in 0..ROUNDS {
-        best[0] = best[0].min(once(&mut task, &moved(&fetched, round)));
-        let parts = parts(&fetched);
+        best[0] = best[0].min(process(&mut task, &shifted(&fetched, round)));
+        let parts = time_parts(&fetched);
         (0..4).for_each(|i| best[i + 1] = best[i + 1].min(parts[i]));
     }
     let n = BATCH * BATCHES;
@@ -81,8 +81,8 @@ pub(crate) fn run() {
     println!("  the whole runs at {:.0} % of the sum of its parts", 100. * sum.as_secs_f64() / best[0].as_secs_f64());
 }
 
-/// Decode, filter, score, encode: each on its own, over the same records.
-fn parts(fetched: &[Fetched]) -> [Duration; 4] {
+/// The times of decode, filter, score and encode, each alone over the same records.
+fn time_parts(fetched: &[Fetched]) -> [Duration; 4] {
     let plan = setup::pipeline();
     let InputPlan::Source(source) = &plan.subs[0].inputs[0] else { unreachable!("the bench reads a source") };
     let nodes = &plan.subs[0].nodes;

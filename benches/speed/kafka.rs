@@ -1,7 +1,7 @@
-//! On a real Kafka: processor time against a bare copy of the topic, and latency from send to receipt.
+//! On a real Kafka: processor time compared with a bare copy of the topic, and latency from send to receipt.
 //!
-//! Only the clients are counted, each a process of its own, and they run in turns. Where there is no Java
-//! or no Maven it is said that this is skipped.
+//! Only the processor time of the clients counts. Each client is a process of its own, and they run alternately.
+//! Without Java or Maven this is skipped with a message.
 
 pub(crate) mod copy;
 pub(crate) mod latency;
@@ -21,29 +21,29 @@ const RECORDS: usize = 2_000_000;
 const ROUNDS: usize = 5;
 const PARTITIONS: u32 = 4;
 
-/// What stands between two topics.
+/// A client that reads one topic and writes another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Side {
+enum Client {
     Copy,
     AtLeastOnce,
     ExactlyOnce,
 }
 
-const SIDES: [Side; 3] = [Side::Copy, Side::AtLeastOnce, Side::ExactlyOnce];
+const CLIENTS: [Client; 3] = [Client::Copy, Client::AtLeastOnce, Client::ExactlyOnce];
 
-/// A process that is killed where the measurement fails.
-struct Started(Child);
+/// A process that is killed if the measurement fails.
+struct RunningProcess(Child);
 
-impl Drop for Started {
+impl Drop for RunningProcess {
     fn drop(&mut self) {
-        let _gone = self.0.kill();
+        let _killed = self.0.kill();
         let _reaped = self.0.wait();
     }
 }
 
 /// Every other record passes, and four of fifteen fields with it.
-fn pipeline(side: Side, from: &str, to: &str) -> String {
-    let delivery = if side == Side::AtLeastOnce { "at_least_once" } else { "exactly_once" };
+fn pipeline(client: Client, from: &str, to: &str) -> String {
+    let delivery = if client == Client::AtLeastOnce { "at_least_once" } else { "exactly_once" };
     let numbers: String = (0..11).fold(String::new(), |mut all, i| {
         write!(all, ", f{i}: double").expect("a string takes all writes");
         all
@@ -63,7 +63,7 @@ commit_every: 100ms
     )
 }
 
-impl Side {
+impl Client {
     fn name(self) -> &'static str {
         match self {
             Self::Copy => "bare copy",
@@ -72,13 +72,13 @@ impl Side {
         }
     }
 
-    /// How many of the records come out.
+    /// The number of records that are written for this many input records.
     fn passing(self, records: usize) -> usize {
         if self == Self::Copy { records } else { records / 2 }
     }
 
-    /// A process between two topics: to the end of what is there, or until it is killed.
-    fn start(self, brokers: &str, from: &str, to: &str, until_end: bool) -> Started {
+    /// Starts the process: it runs to the end of the input, or until it is killed.
+    fn start(self, brokers: &str, from: &str, to: &str, until_end: bool) -> RunningProcess {
         let mut command = match self {
             Self::Copy => role("kafka-copy", [brokers, from, to, if until_end { "end" } else { "follow" }]),
             Self::AtLeastOnce | Self::ExactlyOnce => {
@@ -92,18 +92,18 @@ impl Side {
                 command
             }
         };
-        Started(command.stdin(Stdio::null()).spawn().expect("the process starts"))
+        RunningProcess(command.stdin(Stdio::null()).spawn().expect("the process starts"))
     }
 }
 
-/// This program again, to play a part.
+/// This program in another role.
 fn role<'a>(name: &str, args: impl IntoIterator<Item = &'a str>) -> Command {
     let mut command = Command::new(std::env::current_exe().expect("this program has a file"));
     command.arg(name).args(args);
     command
 }
 
-/// A record of 263 bytes that knows when it was sent, in microseconds.
+/// A record of 263 bytes with the time at which it was sent, in microseconds.
 fn stamped(record: &[u8], sent: u64) -> Vec<u8> {
     [format!("{{\"sent\":{sent:016},\"cellar\":\"north 7 east 3 rack 2\",").as_bytes(), &record[1..]].concat()
 }
@@ -120,7 +120,7 @@ fn records(first: usize, rows: usize) -> Records {
     let bare = setup::records(first, rows, 0);
     let mut built = RecordsBuilder::default();
     for row in 0..rows {
-        // A number with as many digits as one that was taken from the clock.
+        // A time with as many digits as one of the clock.
         built.push(None, Some(&stamped(bare.values.value(row), 1_767_225_600_000_000 + row as u64)), 0);
     }
     built.finish()
@@ -130,7 +130,7 @@ fn create(log: &KafkaLog, topic: &str) {
     log.create_topic(topic, &TopicConfig { partitions: PARTITIONS, ..TopicConfig::default() }).expect("a new topic");
 }
 
-/// Fills a topic; the mean size of a record.
+/// Fills a topic; returns the mean size of a record.
 fn fill(log: &KafkaLog, topic: &str) -> usize {
     let mut appender = log.appender().expect("an appender");
     let mut bytes = 0;
@@ -144,13 +144,13 @@ fn fill(log: &KafkaLog, topic: &str) -> usize {
             })
             .collect();
         bytes += appends.iter().map(|a| a.records.values.value_data().len()).sum::<usize>();
-        // A broker that has too little of the machine may take too long; what it then refuses is undone.
+        // A broker without enough processor time may exceed a time-out; the transaction is then aborted.
         wait::until("the topic to be filled", || appender.append(&appends).ok());
     }
     bytes / RECORDS
 }
 
-/// How many records a topic holds.
+/// The number of records of a topic.
 fn count(log: &KafkaLog, topic: &str) -> usize {
     let info = log.topics(Some(topic)).expect("topics").remove(0);
     let at = |p: u32| (TopicPartition::new(topic, p), Offset(0));
@@ -164,42 +164,42 @@ fn count(log: &KafkaLog, topic: &str) -> usize {
     found
 }
 
-/// Processor time of the children that have ended, in seconds; the system counts in hundredths.
-fn of_children() -> f64 {
+/// Processor time of the children that have ended, in seconds. The system counts hundredths.
+fn processor_time_of_children() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").expect("a system with /proc");
     let fields: Vec<&str> = stat.rsplit(") ").next().expect("a name").split(' ').collect();
     let ticks = |i: usize| fields[i].parse::<f64>().expect("ticks");
     (ticks(13) + ticks(14)) / 100.
 }
 
-/// Processor seconds and seconds that one run took.
-fn once(cluster: &Cluster, log: &KafkaLog, side: Side, from: &str) -> (f64, f64) {
+/// Processor seconds and wall-clock seconds of one run.
+fn measure(cluster: &Cluster, log: &KafkaLog, client: Client, from: &str) -> (f64, f64) {
     let to = cluster.name("bench");
     create(log, &to);
-    let (before, started) = (of_children(), Instant::now());
-    let mut child = side.start(&cluster.listener("PLAINTEXT"), from, &to, true);
-    assert!(child.0.wait().expect("it ends").success(), "{} has failed", side.name());
-    let took = (of_children() - before, started.elapsed().as_secs_f64());
-    assert_eq!(count(log, &to), side.passing(RECORDS), "{}: records lost or doubled", side.name());
+    let (before, started) = (processor_time_of_children(), Instant::now());
+    let mut child = client.start(&cluster.listener("PLAINTEXT"), from, &to, true);
+    assert!(child.0.wait().expect("it ends").success(), "{} has failed", client.name());
+    let took = (processor_time_of_children() - before, started.elapsed().as_secs_f64());
+    assert_eq!(count(log, &to), client.passing(RECORDS), "{}: records lost or duplicated", client.name());
     log.delete_topic(&to).expect("deleted");
     took
 }
 
 pub(crate) fn run() {
-    let Some(cluster) = broker::start(Plan { measured: true, ..broker::ONE }) else { return };
+    let Some(cluster) = broker::start(Plan { benchmark: true, ..broker::SINGLE_NODE }) else { return };
     let log = cluster.connect();
     let from = cluster.name("raw");
     create(&log, &from);
     let bytes = fill(&log, &from);
-    let mut took = SIDES.map(|_| Vec::new());
+    let mut took = CLIENTS.map(|_| Vec::new());
     for _ in 0..ROUNDS {
-        for (side, took) in SIDES.iter().zip(&mut took) {
-            let (cpu, wall) = once(&cluster, &log, *side, &from);
-            eprintln!("{}: {cpu:.2} processor seconds in {wall:.1} s", side.name());
+        for (client, took) in CLIENTS.iter().zip(&mut took) {
+            let (cpu, wall) = measure(&cluster, &log, *client, &from);
+            eprintln!("{}: {cpu:.2} processor seconds in {wall:.1} s", client.name());
             took.push((cpu, wall));
         }
     }
-    println!("on Kafka, {RECORDS} records of {bytes} bytes, {PARTITIONS} partitions, {ROUNDS} rounds in turns");
+    println!("on Kafka, {RECORDS} records of {bytes} bytes, {PARTITIONS} partitions, {ROUNDS} alternating rounds");
     println!("  processor seconds of the client per million records read; half of them pass through fastdata");
     let per_million = |took: &[(f64, f64)]| {
         let mut cpu: Vec<f64> = took.iter().map(|(cpu, _)| cpu * 1e6 / RECORDS as f64).collect();
@@ -207,13 +207,13 @@ pub(crate) fn run() {
         (cpu[0], cpu[ROUNDS / 2])
     };
     let bare = per_million(&took[0]);
-    for (side, took) in SIDES.iter().zip(&took) {
-        let (least, median) = per_million(took);
+    for (client, took) in CLIENTS.iter().zip(&took) {
+        let (minimum, median) = per_million(took);
         let fastest = took.iter().map(|(_, wall)| *wall).fold(f64::MAX, f64::min);
         println!(
-            "  {:<14} least {least:.2}, median {median:.2}; {:.2} and {:.2} x the copy; {:>9.0} records/s",
-            side.name(),
-            least / bare.0,
+            "  {:<14} minimum {minimum:.2}, median {median:.2}; {:.2} and {:.2} x the copy; {:>9.0} records/s",
+            client.name(),
+            minimum / bare.0,
             median / bare.1,
             RECORDS as f64 / fastest
         );

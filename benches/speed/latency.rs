@@ -1,4 +1,5 @@
-//! One record at a time: append on a handle of its own → committed output seen by a reader on a third.
+//! Latency of single records: from an append on one handle of the log to the committed output that a reader on another
+//! handle sees.
 
 use super::setup::{self, quantile};
 use super::through_log::{append, engine, runtime};
@@ -8,21 +9,21 @@ use fastdata::record::{Offset, TopicPartition};
 use fastdata::runtime::{CancelReason, CancelToken, RunOptions};
 use std::time::{Duration, Instant};
 
-const PER_SECOND: u64 = 1000;
+const RECORDS_PER_SECOND: u64 = 1000;
 const RECORDS: usize = 5000;
 
 pub(crate) fn run() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let engine = engine(dir.path());
     let stop = CancelToken::default();
-    // Only records that pass the filter have an output to wait for.
+    // Only records that pass the filter have an output.
     let passing: Vec<usize> = (0..).filter(|i| passes(*i)).take(RECORDS).collect();
     let runtime = runtime();
     let running = runtime.spawn({
         let (engine, stop) = (engine.clone(), stop.clone());
         async move { engine.run(&RunOptions { instance: "bench".into(), ..RunOptions::default() }, &stop).await }
     });
-    let reading = EmbeddedLog::open(dir.path()).expect("a second handle");
+    let reading = EmbeddedLog::open_separately(dir.path()).expect("a second handle");
     while reading.topics(Some("scored")).expect("topics").is_empty() {
         std::thread::yield_now();
     }
@@ -37,11 +38,11 @@ pub(crate) fn run() {
         }
         seen
     });
-    let writing = EmbeddedLog::open(dir.path()).expect("a third handle");
-    let begun = Instant::now();
+    let writing = EmbeddedLog::open_separately(dir.path()).expect("a third handle");
+    let start = Instant::now();
     let mut sent = Vec::with_capacity(RECORDS);
     for (i, id) in passing.into_iter().enumerate() {
-        let due = begun + Duration::from_micros(i as u64 * 1_000_000 / PER_SECOND);
+        let due = start + Duration::from_micros(i as u64 * 1_000_000 / RECORDS_PER_SECOND);
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
         sent.push(Instant::now());
         append(&writing, "raw", setup::records(id, 1, 0));
@@ -52,7 +53,9 @@ pub(crate) fn run() {
     let mut took: Vec<Duration> = sent.iter().zip(&seen).map(|(s, r)| r.saturating_duration_since(*s)).collect();
     took.sort_unstable();
     let [p50, p99] = [0.5, 0.99].map(|q| quantile(&took, q));
-    println!("one record at a time, {PER_SECOND} records/s: append → visible output p50 {p50:.1?}, p99 {p99:.1?}");
+    println!(
+        "one record at a time, {RECORDS_PER_SECOND} records/s: append → visible output p50 {p50:.1?}, p99 {p99:.1?}"
+    );
 }
 
 fn passes(id: usize) -> bool {

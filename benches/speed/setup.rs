@@ -1,5 +1,5 @@
-//! The pipeline and the records that all measurements share: 213-byte JSON, a filter that five in six
-//! pass, an 11-32-32-3 network, JSON out.
+//! The pipeline and the records of the benchmarks: 213-byte JSON, a filter that five in six records
+//! pass, an 11-32-32-3 network, JSON output.
 
 use fastdata::expr::Functions;
 use fastdata::models::{ModelDescriptor, ModelFormat};
@@ -28,9 +28,9 @@ steps:
 sink: scored
 ";
 
-struct Nothing;
+struct EmptyEnvironment;
 
-impl Environment for Nothing {
+impl Environment for EmptyEnvironment {
     fn var(&self, _name: &str) -> Option<String> {
         None
     }
@@ -41,11 +41,11 @@ impl Environment for Nothing {
 
 pub(crate) fn pipeline() -> Arc<Physical> {
     let source = fastdata::diagnostics::SourceText { name: "bench.yaml".into(), text: PIPELINE.into() };
-    let spec = spec::parse(Arc::new(source), Path::new("."), &Nothing).unwrap_or_else(|e| panic!("{e}"));
+    let spec = spec::parse(Arc::new(source), Path::new("."), &EmptyEnvironment).unwrap_or_else(|e| panic!("{e}"));
     Arc::new(plan::compile(&spec, &Functions::new()).unwrap_or_else(|e| panic!("{e}")))
 }
 
-/// The published record of the model, under a name.
+/// The descriptor of the model under a name.
 pub(crate) fn model(name: &str) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/wine/wine.pb");
     let bytes = std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
@@ -57,7 +57,7 @@ pub(crate) fn records(first: usize, rows: usize, now: i64) -> Records {
     let mut built = RecordsBuilder::default();
     let mut text = String::new();
     for i in first..first + rows {
-        // A small linear congruence keeps generation off the measurement and the same everywhere.
+        // A linear congruential generator is cheap and gives the same records on every machine.
         let mut x = (i as u64).wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let mut next = |low: f64, high: f64| {
             x = x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -87,6 +87,7 @@ pub(crate) fn quantile(sorted: &[Duration], q: f64) -> Duration {
     sorted[((sorted.len() as f64 * q) as usize).min(sorted.len() - 1)]
 }
 
+/// Resident memory of this process, KiB.
 pub(crate) fn resident() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:")).unwrap_or("0 kB");

@@ -1,4 +1,4 @@
-//! Start to first output: a whole process, from exec to the first committed record.
+//! Start-up time: from the start of the process to the first committed record.
 
 use super::setup;
 use super::through_log::{append, engine};
@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 const RUNS: usize = 7;
 
 pub(crate) fn run() {
-    let mut took: Vec<Duration> = (0..RUNS).map(|_| once()).collect();
+    let mut took: Vec<Duration> = (0..RUNS).map(|_| measure()).collect();
     took.sort_unstable();
     println!("start of the process to first output: {:.0?} (median of {RUNS})", took[RUNS / 2]);
 }
 
-fn once() -> Duration {
+fn measure() -> Duration {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let spec = dir.path().join("bench.yaml");
     std::fs::write(&spec, setup::PIPELINE).expect("written");

@@ -1,7 +1,7 @@
-//! A hot swap under load: nothing lost or scored twice, and how long the longest gap between outputs is.
+//! A model swap under load: no record is lost or scored twice; measures the longest gap between outputs.
 
 use super::setup;
-use super::through_log::{engine, fill, publish, runtime, to_the_end};
+use super::through_log::{engine, fill, publish, runtime, spawn_bounded_run};
 use arrow_array::Array;
 use fastdata::log::FetchLimit;
 use fastdata::record::{Offset, TopicPartition};
@@ -10,19 +10,19 @@ use std::time::{Duration, Instant};
 const RECORDS: usize = 2_000_000;
 
 pub(crate) fn run() {
-    let (without, _) = gap(false);
-    let (with, swapped) = gap(true);
+    let (without, _) = longest_gap(false);
+    let (with, swapped) = longest_gap(true);
     println!("hot swap under load, {RECORDS} records: every id once, {swapped} scored by the second version");
     println!("  longest gap between outputs {with:.1?} with the swap, {without:.1?} without");
 }
 
-/// The longest gap between two sights of output, and the records scored by the second version.
-fn gap(swap: bool) -> (Duration, usize) {
+/// The longest time between two fetched outputs, and the number of records that the second version scored.
+fn longest_gap(swap: bool) -> (Duration, usize) {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let engine = engine(dir.path());
     fill(engine.log.as_ref(), RECORDS);
     let runtime = runtime();
-    let running = to_the_end(&runtime, &engine);
+    let running = spawn_bounded_run(&runtime, &engine);
     while engine.log.topics(Some("scored")).expect("topics").is_empty() {
         std::thread::yield_now();
     }
@@ -58,7 +58,7 @@ fn gap(swap: bool) -> (Duration, usize) {
     }
     runtime.block_on(running).expect("joined").expect("no fault");
     let expected = (0..RECORDS / setup::BATCH + 1).map(|b| passing(b * setup::BATCH)).sum::<usize>();
-    assert_eq!(seen, expected, "records lost or doubled");
+    assert_eq!(seen, expected, "records lost or duplicated");
     (longest, second)
 }
 

@@ -1,4 +1,4 @@
-//! Through the embedded log, read to committed, against the in-memory figure of the same run.
+//! Throughput over the embedded log, from read to committed, compared with the in-memory figure of the same run.
 
 use super::setup;
 use fastdata::log::embedded::EmbeddedLog;
@@ -57,8 +57,8 @@ pub(crate) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime")
 }
 
-/// A run to the end of what is there, under way.
-pub(crate) fn to_the_end(
+/// Starts a run to the end of the input.
+pub(crate) fn spawn_bounded_run(
     runtime: &tokio::runtime::Runtime,
     engine: &Engine,
 ) -> tokio::task::JoinHandle<Result<(), Fault>> {
@@ -73,12 +73,12 @@ pub(crate) fn run() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let engine = engine(dir.path());
     fill(engine.log.as_ref(), RECORDS);
-    let before = super::in_memory::whole();
+    let before = super::in_memory::records_per_second();
     let runtime = runtime();
     let started = Instant::now();
-    runtime.block_on(to_the_end(&runtime, &engine)).expect("joined").expect("no fault");
+    runtime.block_on(spawn_bounded_run(&runtime, &engine)).expect("joined").expect("no fault");
     let took = started.elapsed();
-    let memory = (before + super::in_memory::whole()) / 2.;
+    let memory = (before + super::in_memory::records_per_second()) / 2.;
     let log = setup::per_second(RECORDS, took);
     println!("through the embedded log, read to committed, {RECORDS} records");
     println!("  {log:>10.0} records/s, {:.0} % of {memory:.0} in memory", 100. * log / memory);

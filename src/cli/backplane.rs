@@ -1,62 +1,92 @@
-//! Which log a command works on: the one place that decides between the embedded log and Kafka.
+//! Opens the log that a command works on: the embedded log or Kafka.
 //!
-//! Separate so that no command knows which backplane it has. A flag beats the environment, which beats the
-//! pipeline file.
+//! No other file of the command line knows which of the two it is. A flag beats the environment, which beats
+//! the pipeline file.
 
-use super::exit::WrongInput;
+use super::exit::UserError;
 use super::global::Global;
 use crate::log::Log;
 use crate::log::embedded::EmbeddedLog;
-use crate::log::kafka::{KafkaLog, Sasl, Settings, Tls};
+use crate::log::kafka::{self, KafkaLog, SaslSettings, Settings, TlsSettings};
+use crate::plan::Physical;
 use crate::spec::Spec;
+use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 
-/// Opens the backplane that the options, the environment or the file name.
+/// Opens the log that the options, the environment or the pipeline file select.
 pub(super) fn open(global: &Global, spec: Option<&Spec>) -> anyhow::Result<Arc<dyn Log>> {
     open_with(global, settings(global, spec)?.as_ref())
 }
 
-/// Opens Kafka with these settings, or the embedded log without any.
+/// Opens Kafka with `kafka`, or else the embedded log.
 pub(super) fn open_with(global: &Global, kafka: Option<&Settings>) -> anyhow::Result<Arc<dyn Log>> {
     match kafka {
-        Some(settings) => Ok(Arc::new(KafkaLog::connect(settings)?)),
+        Some(settings) => connect(settings),
         None => Ok(Arc::new(EmbeddedLog::open(&global.data_dir)?)),
     }
 }
 
-/// The same, for a look that must not make a log where there is none.
+/// Connects to Kafka. One warning a process is enough, however many pipelines it runs.
+fn connect(settings: &Settings) -> anyhow::Result<Arc<dyn Log>> {
+    static WARNED: Once = Once::new();
+    if settings.sends_clear_password() {
+        WARNED.call_once(|| tracing::warn!("{}", clear_password(settings)));
+    }
+    Ok(Arc::new(KafkaLog::connect(settings)?))
+}
+
+/// The warning about a password that travels in clear text.
+pub(super) fn clear_password(settings: &Settings) -> String {
+    format!(
+        "the password for Kafka at {} is sent in clear text, because `sasl.mechanism` is PLAIN without TLS; use TLS or SCRAM-SHA-512",
+        settings.brokers
+    )
+}
+
+/// Refuses a rack where the pipeline reads several topics together.
+pub(super) fn check_rack(global: &Global, spec: &Spec, plan: &Physical) -> anyhow::Result<()> {
+    let topics: BTreeSet<&str> = plan.subs.iter().flat_map(|s| &s.inputs).map(|i| &**i.topic()).collect();
+    match settings(global, Some(spec))? {
+        Some(settings) if topics.len() > 1 && settings.has_rack() => {
+            Err(UserError::new(kafka::rack_refusal(&plan.name, &topics))
+                .hint("remove `client.rack`; only a pipeline that reads a single topic can use it")
+                .into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Like [`open`], but fails instead of creating an embedded log.
 pub(super) fn open_existing(global: &Global, spec: Option<&Spec>) -> anyhow::Result<Arc<dyn Log>> {
     match settings(global, spec)? {
-        Some(settings) => Ok(Arc::new(KafkaLog::connect(&settings)?)),
+        Some(settings) => connect(&settings),
         None => Ok(Arc::new(EmbeddedLog::open_existing(&global.data_dir)?)),
     }
 }
 
-/// How to reach Kafka, where it is wanted.
+/// How to reach Kafka; `None` selects the embedded log.
 pub(super) fn settings(global: &Global, spec: Option<&Spec>) -> anyhow::Result<Option<Settings>> {
     let file = spec.and_then(|s| Some((s, s.kafka.as_ref()?)));
     let brokers = global.brokers.clone().or_else(|| file.map(|(_, k)| k.brokers.value.clone()));
     let Some(brokers) = brokers else {
-        let without = match (global.kafka.is_empty(), &global.kafka_config) {
+        let option = match (global.kafka.is_empty(), &global.kafka_config) {
             (false, _) => "--kafka",
             (true, Some(_)) => "--kafka-config",
             (true, None) => return Ok(None),
         };
         let hint = "add `--brokers HOST:PORT`, or leave it out to use the embedded log";
-        return Err(WrongInput::new(format!("`{without}` says how to reach Kafka, but not where it is"))
-            .hint(hint)
-            .into());
+        return Err(UserError::new(format!("`{option}` needs the address of Kafka")).hint(hint).into());
     };
     let mut settings = Settings { brokers, ..Settings::default() };
     if let Some((spec, security)) = file.and_then(|(spec, kafka)| Some((spec, kafka.security.as_ref()?))) {
-        settings.tls = security.tls.as_ref().map(|tls| Tls {
+        settings.tls = security.tls.as_ref().map(|tls| TlsSettings {
             ca: tls.ca.as_ref().map(|p| spec.base.join(p)),
             certificate: tls.certificate.as_ref().map(|p| spec.base.join(p)),
             key: tls.key.as_ref().map(|p| spec.base.join(p)),
             key_password: tls.key_password.as_ref().map(|s| s.expose().to_owned()),
         });
-        settings.sasl = security.sasl.as_ref().map(|sasl| Sasl {
+        settings.sasl = security.sasl.as_ref().map(|sasl| SaslSettings {
             mechanism: sasl.mechanism.clone(),
             username: sasl.username.expose().to_owned(),
             password: sasl.password.expose().to_owned(),
@@ -69,22 +99,22 @@ pub(super) fn settings(global: &Global, spec: Option<&Spec>) -> anyhow::Result<O
     Ok(Some(settings))
 }
 
-/// A file of properties as Kafka's own tools read it: `key=value` lines, `#` before remarks.
+/// Reads a properties file in the format of Kafka's own tools: `key=value` lines and `#` comments.
 fn properties(path: &Path) -> anyhow::Result<Vec<(String, String)>> {
-    let wrong = |message: String| WrongInput::new(message).hint("write `key=value` lines; `#` begins a remark");
+    let invalid = |message: String| UserError::new(message).hint("write `key=value` lines; `#` starts a comment");
     let text = std::fs::read_to_string(path)
-        .map_err(|e| wrong(format!("the file of properties `{}` cannot be read: {e}", path.display())))?;
-    let mut all = Vec::new();
+        .map_err(|e| invalid(format!("cannot read the properties file `{}`: {e}", path.display())))?;
+    let mut properties = Vec::new();
     for (number, line) in (1..).zip(text.lines()) {
         let line = line.trim();
         if line.is_empty() || line.starts_with(['#', '!']) {
             continue;
         }
         match line.split_once('=').map(|(key, value)| (key.trim(), value.trim())) {
-            Some((key, value)) if !key.is_empty() => all.push((key.to_owned(), value.to_owned())),
-            // The line is not shown: it may hold a password.
-            _ => return Err(wrong(format!("{}:{number}: no `=` after the name of a property", path.display())).into()),
+            Some((key, value)) if !key.is_empty() => properties.push((key.to_owned(), value.to_owned())),
+            // The message does not quote the line: it may contain a password.
+            _ => return Err(invalid(format!("{}:{number}: no `=` after the property name", path.display())).into()),
         }
     }
-    Ok(all)
+    Ok(properties)
 }

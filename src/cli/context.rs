@@ -1,7 +1,6 @@
-//! What every command is given: the global options, the printer, and the wish to stop.
+//! What every command receives: the global options, the printer and the shutdown request.
 //!
-//! Separate so that a command's signature stays the same when a global option comes. Signals are caught
-//! only for commands that ask for [`Context::shutdown`]: all others end at once when interrupted.
+//! Signals are caught only for commands that call [`CliContext::shutdown`]; an interrupt ends all others at once.
 
 use super::global::Global;
 use super::printer::Printer;
@@ -9,13 +8,13 @@ use super::shutdown::Shutdown;
 use std::sync::OnceLock;
 
 #[derive(Debug)]
-pub(super) struct Context {
+pub(super) struct CliContext {
     global: Global,
     printer: Printer,
     shutdown: OnceLock<Shutdown>,
 }
 
-impl Context {
+impl CliContext {
     pub(super) fn new(global: Global, printer: Printer) -> Self {
         Self { global, printer, shutdown: OnceLock::new() }
     }
@@ -28,7 +27,7 @@ impl Context {
         &self.printer
     }
 
-    /// From here on the first SIGINT or SIGTERM is a wish, and the second ends the process.
+    /// From the first call on, the first SIGINT or SIGTERM requests a shutdown and the second ends the process.
     pub(super) fn shutdown(&self) -> Shutdown {
         self.shutdown.get_or_init(Shutdown::on_signals).clone()
     }

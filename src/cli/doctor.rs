@@ -1,36 +1,35 @@
-//! `fastdata doctor`: checks what fastdata needs of this machine, and says what to do.
+//! `fastdata doctor`: checks the machine, and says how to fix what fails.
 //!
-//! It changes nothing: what it writes to find out, it removes.
+//! It changes nothing: files that it writes as a probe are removed.
 
 use super::backplane;
-use super::context::Context;
-use super::exit::Failed;
+use super::context::CliContext;
+use super::exit::FailureReported;
+use super::figures::bytes;
 use super::global::Global;
-use super::output::size;
+use super::table::{Table, TableColumn};
 use crate::log::Log as _;
 use crate::log::kafka::KafkaLog;
 use rusqlite::Connection;
-use std::fmt;
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Less free space than this is worth a warning.
-const ROOM: u64 = 1 << 30;
-/// Less memory than this is worth a warning.
-const MEMORY: u64 = 512 << 20;
+/// Less free space on the disk gives a warning.
+const MIN_FREE_DISK_BYTES: u64 = 1 << 30;
+/// Less available memory gives a warning.
+const MIN_AVAILABLE_MEMORY_BYTES: u64 = 512 << 20;
 
-/// Check what fastdata needs of this machine
+/// Check that this machine meets the requirements
 ///
-/// One line a check: ok, warn or fail, and what to do. Exit code 1 if one fails.
+/// Prints one line per check: ok, warn or fail, and how to fix it. The exit code is 1 if a check fails.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
 Examples:
   fastdata doctor
   fastdata doctor --data-dir /mnt/data")]
-pub(super) struct Args {}
+pub(super) struct DoctorArgs {}
 
-/// What a check found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
     Ok,
@@ -38,85 +37,87 @@ enum Verdict {
     Fail,
 }
 
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
+impl Verdict {
+    fn name(self) -> &'static str {
+        match self {
             Self::Ok => "ok",
             Self::Warn => "warn",
             Self::Fail => "fail",
-        })
+        }
     }
 }
 
 #[derive(Debug)]
-struct Finding {
+struct DoctorCheck {
     verdict: Verdict,
     what: &'static str,
     found: String,
     advice: Option<String>,
 }
 
-impl Finding {
+impl DoctorCheck {
     fn ok(what: &'static str, found: impl Into<String>) -> Self {
         Self { verdict: Verdict::Ok, what, found: found.into(), advice: None }
     }
 
-    fn bad(verdict: Verdict, what: &'static str, found: impl Into<String>, advice: impl Into<String>) -> Self {
+    fn problem(verdict: Verdict, what: &'static str, found: impl Into<String>, advice: impl Into<String>) -> Self {
         Self { verdict, what, found: found.into(), advice: Some(advice.into()) }
     }
 }
 
-pub(super) fn execute(_args: &Args, context: &Context) -> anyhow::Result<()> {
-    let findings = findings(context.global());
-    let lines: String = findings
-        .iter()
-        .map(|f| {
-            let advice =
-                f.advice.as_ref().map_or_else(String::new, |advice| format!("\n                       {advice}"));
-            format!("{:<4}  {:<15}  {}{advice}\n", f.verdict, f.what, f.found)
-        })
-        .collect();
-    context.printer().print(lines)?;
-    if findings.iter().any(|f| f.verdict == Verdict::Fail) { Err(Failed.into()) } else { Ok(()) }
-}
-
-fn findings(global: &Global) -> Vec<Finding> {
-    let folder = existing(&global.data_dir);
-    let writable = writable(&global.data_dir, &folder);
-    let may_write = writable.verdict == Verdict::Ok;
-    let mut findings = vec![Finding::ok("fastdata", env!("CARGO_PKG_VERSION")), writable];
-    findings.push(Finding::ok("sqlite", format!("{}, built in", rusqlite::version())));
-    if may_write {
-        findings.push(write_ahead_log(&folder));
+pub(super) fn execute(_args: &DoctorArgs, context: &CliContext) -> anyhow::Result<()> {
+    let checks = run_checks(context.global());
+    let columns = [TableColumn::left(""), TableColumn::left(""), TableColumn::left("")];
+    let mut table = Table::new(columns).without_headings();
+    for check in &checks {
+        table.row([check.verdict.name(), check.what, check.found.as_str()]);
+        check.advice.iter().for_each(|advice| table.row(["", "", advice.as_str()]));
     }
-    findings.extend([disk(&folder), cores(), memory(), terminal()]);
-    findings.extend(kafka(global));
-    findings
+    context.printer().print(table)?;
+    if checks.iter().any(|f| f.verdict == Verdict::Fail) { Err(FailureReported.into()) } else { Ok(()) }
 }
 
-/// The folder itself, or the nearest one above it that is there.
-fn existing(dir: &Path) -> PathBuf {
+fn run_checks(global: &Global) -> Vec<DoctorCheck> {
+    let folder = existing_ancestor(&global.data_dir);
+    let writable = check_writable(&global.data_dir, &folder);
+    let may_write = writable.verdict == Verdict::Ok;
+    let mut checks = vec![DoctorCheck::ok("fastdata", env!("CARGO_PKG_VERSION")), writable];
+    checks.push(DoctorCheck::ok("sqlite", format!("{}, built in", rusqlite::version())));
+    if may_write {
+        checks.push(check_write_ahead_log(&folder));
+    }
+    checks.extend([check_disk(&folder), check_cores(), check_memory(), check_terminal()]);
+    checks.extend(check_kafka(global));
+    checks
+}
+
+/// The folder itself, or its nearest ancestor that exists.
+fn existing_ancestor(dir: &Path) -> PathBuf {
     let absolute = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
     absolute.ancestors().find(|d| d.exists()).map_or(absolute.clone(), Path::to_owned)
 }
 
-fn writable(dir: &Path, folder: &Path) -> Finding {
+fn check_writable(dir: &Path, folder: &Path) -> DoctorCheck {
     const WHAT: &str = "data folder";
     let advice = "choose another with `--data-dir DIR` or FASTDATA_DATA_DIR";
     if !folder.is_dir() {
-        return Finding::bad(Verdict::Fail, WHAT, format!("`{}` is no folder", folder.display()), advice);
+        return DoctorCheck::problem(Verdict::Fail, WHAT, format!("`{}` is not a folder", folder.display()), advice);
     }
     let probe = folder.join(format!(".fastdata-doctor-{}", std::process::id()));
     let wrote = std::fs::write(&probe, b"probe");
     let _ = std::fs::remove_file(&probe);
     match wrote {
-        Ok(()) if folder.ends_with(dir) || dir.exists() => Finding::ok(WHAT, format!("{}, writable", dir.display())),
-        Ok(()) => Finding::ok(WHAT, format!("{}, made when it is needed", dir.display())),
-        Err(e) => Finding::bad(Verdict::Fail, WHAT, format!("cannot write into `{}`: {e}", folder.display()), advice),
+        Ok(()) if folder.ends_with(dir) || dir.exists() => {
+            DoctorCheck::ok(WHAT, format!("{}, writable", dir.display()))
+        }
+        Ok(()) => DoctorCheck::ok(WHAT, format!("{}, created when needed", dir.display())),
+        Err(e) => {
+            DoctorCheck::problem(Verdict::Fail, WHAT, format!("cannot write into `{}`: {e}", folder.display()), advice)
+        }
     }
 }
 
-fn write_ahead_log(folder: &Path) -> Finding {
+fn check_write_ahead_log(folder: &Path) -> DoctorCheck {
     const WHAT: &str = "write-ahead log";
     let probe = folder.join(format!(".fastdata-doctor-{}.db", std::process::id()));
     let found = probe_wal(&probe);
@@ -125,15 +126,18 @@ fn write_ahead_log(folder: &Path) -> Finding {
         name.push(suffix);
         let _ = std::fs::remove_file(name);
     }
-    let advice = "the embedded log needs a local disk: network file systems do not share memory between processes";
+    let advice =
+        "put the data folder on a local disk: network file systems do not support shared memory between processes";
     match found {
-        Ok(mode) if mode == "wal" => Finding::ok(WHAT, "works, also between processes"),
-        Ok(mode) => Finding::bad(Verdict::Fail, WHAT, format!("is refused: SQLite stays in mode `{mode}`"), advice),
-        Err(e) => Finding::bad(Verdict::Fail, WHAT, format!("fails: {e}"), advice),
+        Ok(mode) if mode == "wal" => DoctorCheck::ok(WHAT, "works between processes"),
+        Ok(mode) => {
+            DoctorCheck::problem(Verdict::Fail, WHAT, format!("is refused: SQLite stays in mode `{mode}`"), advice)
+        }
+        Err(e) => DoctorCheck::problem(Verdict::Fail, WHAT, format!("fails: {e}"), advice),
     }
 }
 
-/// The journal mode that SQLite chose, after a second connection has seen what the first wrote.
+/// The journal mode that SQLite selects, once a second connection has read what the first one wrote.
 fn probe_wal(file: &Path) -> rusqlite::Result<String> {
     let writer = Connection::open(file)?;
     let mode = writer.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
@@ -143,46 +147,46 @@ fn probe_wal(file: &Path) -> rusqlite::Result<String> {
     Ok(mode)
 }
 
-fn disk(folder: &Path) -> Finding {
+fn check_disk(folder: &Path) -> DoctorCheck {
     const WHAT: &str = "disk space";
-    match free(folder) {
-        Some(free) if free < ROOM => {
-            let advice = "remove what is not needed, or give topics a `--retention`";
-            Finding::bad(Verdict::Warn, WHAT, format!("{} free", size(free)), advice)
+    match free_bytes(folder) {
+        Some(free) if free < MIN_FREE_DISK_BYTES => {
+            let advice = "delete files, or create topics with a `--retention`";
+            DoctorCheck::problem(Verdict::Warn, WHAT, format!("{} free", bytes(free)), advice)
         }
-        Some(free) => Finding::ok(WHAT, format!("{} free", size(free))),
-        None => Finding::bad(Verdict::Warn, WHAT, "cannot be told on this system", "look at it yourself"),
+        Some(free) => DoctorCheck::ok(WHAT, format!("{} free", bytes(free))),
+        None => DoctorCheck::problem(Verdict::Warn, WHAT, "unknown on this system", "check it yourself"),
     }
 }
 
-/// Free bytes as the POSIX program `df` tells them: the standard library has no call for it.
-fn free(folder: &Path) -> Option<u64> {
+/// The free space that the POSIX program `df` reports; the standard library has no call for it.
+fn free_bytes(folder: &Path) -> Option<u64> {
     let output = Command::new("df").arg("-Pk").arg(folder).output().ok().filter(|o| o.status.success())?;
     let text = String::from_utf8(output.stdout).ok()?;
     let kibibytes: u64 = text.lines().nth(1)?.split_whitespace().nth(3)?.parse().ok()?;
     kibibytes.checked_mul(1024)
 }
 
-fn cores() -> Finding {
+fn check_cores() -> DoctorCheck {
     match std::thread::available_parallelism() {
-        Ok(cores) => Finding::ok("cores", cores.to_string()),
-        Err(e) => Finding::bad(Verdict::Warn, "cores", format!("cannot be told: {e}"), "give `run` its `--workers N`"),
+        Ok(cores) => DoctorCheck::ok("cores", cores.to_string()),
+        Err(e) => DoctorCheck::problem(Verdict::Warn, "cores", format!("unknown: {e}"), "set `--workers N` for `run`"),
     }
 }
 
-fn memory() -> Finding {
+fn check_memory() -> DoctorCheck {
     const WHAT: &str = "memory";
     match available_memory() {
-        Some(bytes) if bytes < MEMORY => {
+        Some(available) if available < MIN_AVAILABLE_MEMORY_BYTES => {
             let advice = "set `state: {memory_limit: 256MiB}` in the pipeline file, or stop other programs";
-            Finding::bad(Verdict::Warn, WHAT, format!("{} available", size(bytes)), advice)
+            DoctorCheck::problem(Verdict::Warn, WHAT, format!("{} available", bytes(available)), advice)
         }
-        Some(bytes) => Finding::ok(WHAT, format!("{} available", size(bytes))),
-        None => Finding::bad(Verdict::Warn, WHAT, "cannot be told on this system", "look at it yourself"),
+        Some(available) => DoctorCheck::ok(WHAT, format!("{} available", bytes(available))),
+        None => DoctorCheck::problem(Verdict::Warn, WHAT, "unknown on this system", "check it yourself"),
     }
 }
 
-/// What the kernel would give, and within a container not more than its limit.
+/// The memory that the kernel reports as available, at most the limit of the container.
 fn available_memory() -> Option<u64> {
     let info = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = info.lines().find(|l| l.starts_with("MemAvailable:"))?;
@@ -191,33 +195,44 @@ fn available_memory() -> Option<u64> {
     Some((kibibytes * 1024).min(limit.unwrap_or(u64::MAX)))
 }
 
-fn terminal() -> Finding {
+fn check_terminal() -> DoctorCheck {
     const WHAT: &str = "terminal";
     if !std::io::stdout().is_terminal() {
-        return Finding::ok(WHAT, "none: `stats --follow` writes JSON lines here");
+        return DoctorCheck::ok(WHAT, "none: `stats --follow` writes JSON lines");
     }
     match ratatui::crossterm::terminal::size() {
         Ok((columns, rows)) if columns < 80 || rows < 20 => {
-            let advice = "`stats --follow` and `demo` want at least 80 by 20";
-            Finding::bad(Verdict::Warn, WHAT, format!("{columns} by {rows}"), advice)
+            let advice = "`stats --follow` and `demo` need at least 80 by 20";
+            DoctorCheck::problem(Verdict::Warn, WHAT, format!("{columns} by {rows}"), advice)
         }
-        Ok((columns, rows)) => Finding::ok(WHAT, format!("{columns} by {rows}")),
-        Err(e) => Finding::bad(Verdict::Warn, WHAT, format!("of unknown size: {e}"), "`stats --follow` may look odd"),
+        Ok((columns, rows)) => DoctorCheck::ok(WHAT, format!("{columns} by {rows}")),
+        Err(e) => DoctorCheck::problem(
+            Verdict::Warn,
+            WHAT,
+            format!("unknown size: {e}"),
+            "`stats --follow` may not fit the screen",
+        ),
     }
 }
 
-fn kafka(global: &Global) -> Option<Finding> {
+fn check_kafka(global: &Global) -> Vec<DoctorCheck> {
     const WHAT: &str = "kafka";
     let advice = "leave out `--brokers` and unset FASTDATA_BROKERS to use the embedded log";
     let settings = match backplane::settings(global, None) {
-        Ok(settings) => settings?,
-        Err(e) => return Some(Finding::bad(Verdict::Fail, WHAT, format!("{e:#}"), advice)),
+        Ok(Some(settings)) => settings,
+        Ok(None) => return Vec::new(),
+        Err(e) => return vec![DoctorCheck::problem(Verdict::Fail, WHAT, format!("{e:#}"), advice)],
     };
     let found = KafkaLog::connect(&settings).and_then(|log| log.topics(None));
-    Some(match found {
-        Ok(topics) => Finding::ok(WHAT, format!("{} answers, {} topics", settings.brokers, topics.len())),
-        Err(e) => Finding::bad(Verdict::Fail, WHAT, e.to_string(), advice),
-    })
+    let mut findings = vec![match found {
+        Ok(topics) => DoctorCheck::ok(WHAT, format!("{} answers with {} topics", settings.brokers, topics.len())),
+        Err(e) => DoctorCheck::problem(Verdict::Fail, WHAT, e.to_string(), advice),
+    }];
+    if settings.sends_clear_password() {
+        let advice = "use TLS, or `sasl.mechanism` SCRAM-SHA-512";
+        findings.push(DoctorCheck::problem(Verdict::Warn, "kafka password", "is sent in clear text", advice));
+    }
+    findings
 }
 
 #[cfg(test)]
@@ -226,20 +241,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn looking_leaves_nothing_behind() {
+    fn checks_leave_no_files_behind() {
         let dir = tempfile::tempdir().unwrap();
-        let (wished, folder) = (dir.path().join("a/b"), existing(&dir.path().join("a/b")));
+        let data_dir = dir.path().join("a/b");
+        let folder = existing_ancestor(&data_dir);
         assert_eq!(folder, dir.path());
-        assert_eq!(writable(&wished, &folder).verdict, Verdict::Ok);
-        assert_eq!(write_ahead_log(&folder).verdict, Verdict::Ok);
+        assert_eq!(check_writable(&data_dir, &folder).verdict, Verdict::Ok);
+        assert_eq!(check_write_ahead_log(&folder).verdict, Verdict::Ok);
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
     }
 
     #[test]
-    fn a_file_in_the_place_of_the_folder_fails_and_says_what_to_do() {
+    fn a_file_instead_of_the_data_folder_fails_with_advice() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let finding = writable(file.path(), &existing(file.path()));
-        assert_eq!(finding.verdict, Verdict::Fail);
-        assert!(finding.advice.unwrap().contains("--data-dir"));
+        let check = check_writable(file.path(), &existing_ancestor(file.path()));
+        assert_eq!(check.verdict, Verdict::Fail);
+        assert!(check.advice.unwrap().contains("--data-dir"));
     }
 }

@@ -1,9 +1,9 @@
-//! The exit codes, and the one place where an error becomes one.
+//! The exit codes, and the mapping from errors to them.
 //!
-//! 0 done; 1 failed while running; 2 the user's input is wrong; 130 interrupted twice. Commands return
-//! errors and never exit; what kind an error is follows from its type, never from its text.
+//! 0 is success, 1 a failure at run time, 2 invalid input, 130 a second interrupt. Commands return errors and
+//! never exit. The type of an error decides the code, never its text.
 
-use super::printer::{Closed, Printer};
+use super::printer::{Printer, StdoutClosed};
 use crate::diagnostics::Report;
 use crate::log::LogError;
 use crate::models::ModelError;
@@ -12,18 +12,18 @@ use std::process::ExitCode;
 use thiserror::Error;
 
 const FAILED: u8 = 1;
-const WRONG_INPUT: u8 = 2;
+const USER_ERROR: u8 = 2;
 const INTERRUPTED: i32 = 130;
 
-/// Something that the user wrote cannot be used.
+/// The user's input cannot be used.
 #[derive(Debug, Error)]
 #[error("{message}")]
-pub(super) struct WrongInput {
+pub(super) struct UserError {
     message: String,
     hint: Option<String>,
 }
 
-impl WrongInput {
+impl UserError {
     pub(super) fn new(message: impl Into<String>) -> Self {
         Self { message: message.into(), hint: None }
     }
@@ -39,52 +39,53 @@ impl WrongInput {
     }
 }
 
-/// A command that has said all there is to say, and failed.
+/// The command has failed and has printed why.
 #[derive(Debug, Error)]
 #[error("failed")]
-pub(super) struct Failed;
+pub(super) struct FailureReported;
 
-/// Files whose faults have been printed.
+/// Files are invalid, and their errors have been printed.
 #[derive(Debug, Error)]
-#[error("the files are wrong")]
-pub(super) struct WrongFiles;
+#[error("invalid files")]
+pub(super) struct InvalidFilesReported;
 
-/// Prints what clap has to say: help and version are answers, all else is wrong input.
-pub(super) fn arguments(said: &clap::Error) -> ExitCode {
+/// Prints clap's message: the requested help or version, or an error of the arguments.
+pub(super) fn report_arguments(error: &clap::Error) -> ExitCode {
     // A pipe that is closed before the help is read is no error.
-    let _ = said.print();
-    if said.use_stderr() { ExitCode::from(WRONG_INPUT) } else { ExitCode::SUCCESS }
+    let _ = error.print();
+    if error.use_stderr() { ExitCode::from(USER_ERROR) } else { ExitCode::SUCCESS }
 }
 
-/// Prints the error, where there is one, and gives the code of the process.
+/// Prints the error, if any, and returns the exit code.
 pub(super) fn report(outcome: anyhow::Result<()>, printer: &Printer) -> ExitCode {
     let Err(error) = outcome else { return ExitCode::SUCCESS };
-    if Closed::is_why(&error) {
+    if StdoutClosed::is_cause_of(&error) {
         return ExitCode::SUCCESS;
     }
-    if !error.is::<Failed>() && !error.is::<WrongFiles>() {
+    if !error.is::<FailureReported>() && !error.is::<InvalidFilesReported>() {
         printer.error(&text(&error));
     }
-    ExitCode::from(if is_wrong_input(&error) { WRONG_INPUT } else { FAILED })
+    ExitCode::from(if is_user_error(&error) { USER_ERROR } else { FAILED })
 }
 
-/// Ends the process because it was asked to twice.
+/// Ends the process after a second interrupt.
 pub(super) fn interrupted() -> ! {
     std::process::exit(INTERRUPTED)
 }
 
+/// An error as lines of text, with its hint.
 pub(super) fn text(error: &anyhow::Error) -> String {
     if let Some(report) = report_in(error) {
         return report.to_string();
     }
     let mut text = format!("error: {error:#}\n");
-    if let Some(hint) = error.chain().find_map(|e| e.downcast_ref::<WrongInput>()).and_then(|w| w.hint.as_ref()) {
+    if let Some(hint) = error.chain().find_map(|e| e.downcast_ref::<UserError>()).and_then(|w| w.hint.as_ref()) {
         text.push_str(&format!("hint: {hint}\n"));
     }
     text
 }
 
-/// Findings in a file that the user wrote speak for themselves.
+/// The report about a file, which has locations and hints of its own.
 fn report_in(error: &anyhow::Error) -> Option<&Report> {
     match error.downcast_ref::<ReadError>() {
         Some(ReadError::Report(report)) => Some(report),
@@ -93,16 +94,16 @@ fn report_in(error: &anyhow::Error) -> Option<&Report> {
     }
 }
 
-fn is_wrong_input(error: &anyhow::Error) -> bool {
-    error.is::<WrongInput>()
-        || error.is::<WrongFiles>()
+fn is_user_error(error: &anyhow::Error) -> bool {
+    error.is::<UserError>()
+        || error.is::<InvalidFilesReported>()
         || report_in(error).is_some()
         || error.is::<ReadError>()
-        || error.downcast_ref::<LogError>().is_some_and(is_wrong_name)
+        || error.downcast_ref::<LogError>().is_some_and(is_user_log_error)
         || error.downcast_ref::<ModelError>().is_some_and(|e| !matches!(e, ModelError::Evaluation { .. }))
 }
 
-fn is_wrong_name(error: &LogError) -> bool {
+fn is_user_log_error(error: &LogError) -> bool {
     use LogError as E;
     match error {
         E::UnknownTopic { .. }
@@ -117,6 +118,7 @@ fn is_wrong_name(error: &LogError) -> bool {
         | E::TooLarge { .. }
         | E::Corrupt(_)
         | E::Unusable(_)
+        | E::Denied(_)
         | E::Busy(_) => false,
     }
 }
@@ -127,19 +129,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_kind_of_an_error_decides_not_its_text() {
+    fn the_type_of_an_error_decides_its_code() {
         let topic = LogError::UnknownTopic { topic: "rwa".into(), known: vec!["raw".into()] };
-        assert!(is_wrong_input(&topic.into()));
-        assert!(is_wrong_input(&WrongInput::new("no").into()));
-        assert!(!is_wrong_input(&LogError::Unusable("no room".into()).into()));
-        assert!(!is_wrong_input(&anyhow::anyhow!("the user's input is wrong")));
+        assert!(is_user_error(&topic.into()));
+        assert!(is_user_error(&UserError::new("no").into()));
+        assert!(!is_user_error(&LogError::Unusable("no room".into()).into()));
+        assert!(!is_user_error(&anyhow::anyhow!("the user's input is wrong")));
     }
 
     #[test]
-    fn a_hint_follows_its_error_through_context() {
+    fn context_keeps_the_hint_of_an_error() {
         use anyhow::Context as _;
-        let error = Err::<(), _>(WrongInput::new("no").hint("yes")).context("seeding").unwrap_err();
+        let error = Err::<(), _>(UserError::new("no").hint("yes")).context("seeding").unwrap_err();
         assert_eq!(text(&error), "error: seeding: no\nhint: yes\n");
-        assert!(is_wrong_input(&error));
+        assert!(is_user_error(&error));
     }
 }

@@ -1,6 +1,6 @@
-//! The options that every command has, before or after its name.
+//! The options that every command accepts, before or after its name.
 //!
-//! Separate because flag beats environment beats file beats default, and that order is decided once.
+//! A flag beats the environment, which beats the default.
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, ValueEnum};
@@ -11,7 +11,7 @@ const HEADING: &str = "Global options";
 
 #[derive(Args, Debug)]
 pub(super) struct Global {
-    /// Folder of the embedded log; made where it is not there
+    /// Folder of the embedded log; created if it does not exist
     #[arg(long, global = true, value_name = "DIR", env = "FASTDATA_DATA_DIR", default_value = ".fastdata")]
     #[arg(hide_env_values = true, help_heading = HEADING)]
     pub(super) data_dir: PathBuf,
@@ -21,8 +21,8 @@ pub(super) struct Global {
     #[arg(hide_env_values = true, help_heading = HEADING)]
     pub(super) brokers: Option<String>,
 
-    /// A property of the Kafka client; repeatable
-    #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = super::values::property, help_heading = HEADING)]
+    /// A property of the Kafka client (librdkafka); repeatable
+    #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = super::arguments::property, help_heading = HEADING)]
     pub(super) kafka: Vec<(String, String)>,
 
     /// File with properties of the Kafka client
@@ -30,16 +30,16 @@ pub(super) struct Global {
     #[arg(hide_env_values = true, help_heading = HEADING)]
     pub(super) kafka_config: Option<PathBuf>,
 
-    /// How log lines are written to stderr
+    /// Format of the log lines on stderr
     #[arg(long, global = true, value_enum, value_name = "FORMAT", env = "FASTDATA_LOG_FORMAT", default_value = "text")]
     #[arg(hide_env_values = true, help_heading = HEADING)]
     pub(super) log_format: LogFormat,
 
-    /// More log lines: -v debug, -vv trace; FASTDATA_LOG takes filters such as `fastdata::log=debug`
+    /// Write more log lines: -v for debug, -vv for trace; FASTDATA_LOG takes filters such as `fastdata::log=debug`
     #[arg(short, long, global = true, action = clap::ArgAction::Count, conflicts_with = "quiet", help_heading = HEADING)]
     pub(super) verbose: u8,
 
-    /// Only results and errors
+    /// Write only results and errors
     #[arg(short, long, global = true, help_heading = HEADING)]
     pub(super) quiet: bool,
 
@@ -73,8 +73,8 @@ impl From<ColorWhen> for clap::ColorChoice {
 }
 
 impl ColorWhen {
-    /// Makes it the choice of every styled stream of the process.
-    pub(super) fn set(self) {
+    /// Applies the choice to every styled stream of the process.
+    pub(super) fn apply(self) {
         let choice = match self {
             Self::Auto => anstream::ColorChoice::Auto,
             Self::Always => anstream::ColorChoice::Always,
@@ -84,15 +84,15 @@ impl ColorWhen {
     }
 }
 
-/// The wish for colours, read before the arguments are parsed: messages about them have colours too.
+/// The colour choice, read before the arguments are parsed because errors about them are coloured too.
 pub(super) fn color_of(args: impl IntoIterator<Item = OsString>, variable: Option<String>) -> ColorWhen {
     let args: Vec<_> = args.into_iter().take_while(|a| a != "--").collect();
     let given = args.iter().enumerate().rev().find_map(|(i, a)| match a.to_str()?.strip_prefix("--color")? {
         "" => args.get(i + 1)?.to_str().map(str::to_owned),
         rest => rest.strip_prefix('=').map(str::to_owned),
     });
-    let word = given.or(variable).unwrap_or_default();
-    ColorWhen::from_str(&word, false).unwrap_or(ColorWhen::Auto)
+    let name = given.or(variable).unwrap_or_default();
+    ColorWhen::from_str(&name, false).unwrap_or(ColorWhen::Auto)
 }
 
 /// The colours of `--help` and of messages about arguments.
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn colours_are_known_before_the_arguments_are_parsed() {
+    fn the_colour_choice_needs_no_parsed_arguments() {
         assert_eq!(color(&["fastdata", "--color", "never", "x"]), ColorWhen::Never);
         assert_eq!(color(&["fastdata", "x", "--color=always"]), ColorWhen::Always);
         assert_eq!(color(&["fastdata", "x", "--", "--color=always"]), ColorWhen::Auto);

@@ -1,6 +1,6 @@
-//! `fastdata graph`: a pipeline as a drawing, or as text with its physical plan.
+//! `fastdata graph`: draws a pipeline, or prints its physical plan.
 
-use super::context::Context;
+use super::context::CliContext;
 use crate::plan;
 use std::path::PathBuf;
 
@@ -11,32 +11,31 @@ Examples:
   fastdata graph pipeline.yaml
   fastdata graph pipeline.yaml --format dot | dot -Tsvg > pipeline.svg
   fastdata graph pipeline.yaml --format mermaid >> README.md")]
-pub(super) struct Args {
+pub(super) struct GraphArgs {
     /// A pipeline file
     #[arg(value_name = "FILE")]
     pub(super) file: PathBuf,
 
-    /// What to draw it as
+    /// Format of the drawing
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
-    pub(super) format: Format,
+    pub(super) format: GraphFormat,
 }
 
-/// What a pipeline is drawn as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum Format {
+pub(super) enum GraphFormat {
     /// Graphviz
     Dot,
-    /// Mermaid, as Markdown pages show it
+    /// Mermaid, for Markdown pages
     Mermaid,
     /// Text, with the physical plan
     Text,
 }
 
-pub(super) fn execute(args: &Args, context: &Context) -> anyhow::Result<()> {
+pub(super) fn execute(args: &GraphArgs, context: &CliContext) -> anyhow::Result<()> {
     let (_, physical) = super::run::compile(&args.file)?;
     context.printer().print(match args.format {
-        Format::Dot => plan::dot(&physical),
-        Format::Mermaid => plan::mermaid(&physical),
-        Format::Text => plan::text(&physical),
+        GraphFormat::Dot => plan::dot(&physical),
+        GraphFormat::Mermaid => plan::mermaid(&physical),
+        GraphFormat::Text => plan::text(&physical),
     })
 }

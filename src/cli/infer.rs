@@ -1,67 +1,69 @@
-//! `fastdata infer`: writes the schema of a source from samples.
+//! `fastdata infer`: infers the schema of a source from samples.
 
-use super::context::Context;
-use super::exit::WrongInput;
-use super::input::{FormatName, RowFormat, Rows};
-use super::values;
-use crate::formats::{infer_csv, infer_json};
+use super::arguments;
+use super::context::CliContext;
+use super::data_format::{self, DataFormat, FILE_FORMATS, FileFormatOptions};
+use super::exit::UserError;
+use super::row_reader::RowReader;
+use crate::formats::{Format, infer_csv, infer_json};
 use crate::record::type_name;
 use arrow_schema::Schema;
 use std::path::PathBuf;
 
-/// Write the schema of a source from samples
+/// Infer the schema of a source from samples
 ///
-/// Prints `format:` and `schema:` to be put under `source:` of a pipeline file.
+/// Prints `format:` and `schema:` for the `source:` of a pipeline file.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
 Examples:
   fastdata infer wine.csv --delimiter ';'
   fastdata tail --topic raw --count 1000 --output raw | fastdata infer -")]
-pub(super) struct Args {
-    /// Samples: one JSON object a line, or rows of separated values that begin with the names of the
-    /// columns; `-` for stdin
+pub(super) struct InferArgs {
+    /// File with samples: one JSON object per line, or separated values with the column names in the first row;
+    /// `-` for stdin
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
-    /// What the file holds; default: by its extension, else JSON
-    #[arg(long, value_enum, value_name = "FORMAT")]
-    format: Option<FormatName>,
+    /// Format of the file; default: what its extension says, else JSON
+    #[arg(long, value_name = "FORMAT", value_parser = data_format::one_of(&FILE_FORMATS))]
+    format: Option<DataFormat>,
 
-    /// Between the values of a row; default: a comma, in .tsv files a tab
-    #[arg(long, value_name = "CHARACTER", value_parser = values::delimiter)]
+    /// Delimiter of separated values; default: a comma, or a tab in .tsv files
+    #[arg(long, value_name = "CHARACTER", value_parser = arguments::delimiter)]
     delimiter: Option<u8>,
 
-    /// How many records to look at
+    /// Number of records to read
     #[arg(long, value_name = "N", default_value = "10000")]
     records: usize,
 }
 
-pub(super) fn execute(args: &Args, context: &Context) -> anyhow::Result<()> {
-    let format = RowFormat::of(&args.file, args.format, args.delimiter, false);
-    let mut rows = Rows::open(&args.file, format, None)?;
+pub(super) fn execute(args: &InferArgs, context: &CliContext) -> anyhow::Result<()> {
+    let options = FileFormatOptions { format: args.format, delimiter: args.delimiter, has_columns: false };
+    let mut rows = RowReader::open(&args.file, options.resolve(&args.file), None)?;
     let mut samples = Vec::new();
     let mut row = Vec::new();
-    let header = usize::from(matches!(format, RowFormat::Csv { .. }));
+    let delimiter = rows.delimiter();
+    let header = usize::from(delimiter.is_some());
     while samples.len() < args.records.saturating_add(header) && rows.next(&mut row)? {
         samples.push(std::mem::take(&mut row));
     }
     let mut samples = samples.iter().map(Vec::as_slice);
-    let schema = match format {
-        RowFormat::Json => infer_json(samples),
-        RowFormat::Csv { delimiter } => infer_csv(samples.next().unwrap_or_default(), samples, delimiter),
+    let schema = match delimiter {
+        None => infer_json(samples),
+        Some(delimiter) => infer_csv(samples.next().unwrap_or_default(), samples, delimiter),
     };
     let name = rows.name();
-    let schema = schema.map_err(|e| WrongInput::new(format!("no schema holds the records of {name}: {e}")))?;
-    context.printer().print(written(format, &schema))
+    let schema = schema.map_err(|e| UserError::new(format!("no schema fits the records of {name}: {e}")))?;
+    context.printer().print(to_yaml(rows.format(), &schema))
 }
 
-fn written(format: RowFormat, schema: &Schema) -> String {
+/// The `format:` and `schema:` of a source.
+fn to_yaml(format: &Format, schema: &Schema) -> String {
     let mut text = match format {
-        RowFormat::Json => "format: json\n".to_owned(),
-        RowFormat::Csv { delimiter: b',' } => "format: csv\n".to_owned(),
-        RowFormat::Csv { delimiter } => {
-            format!("format: {{csv: {{delimiter: {}}}}}\n", quoted(&char::from(delimiter).to_string()))
+        Format::Csv { delimiter } if *delimiter != b',' => {
+            format!("format: {{csv: {{delimiter: {}}}}}\n", quoted(&char::from(*delimiter).to_string()))
         }
+        other => format!("format: {}\n", other.name()),
     };
     text.push_str("schema:\n");
     for field in schema.fields() {
@@ -70,16 +72,16 @@ fn written(format: RowFormat, schema: &Schema) -> String {
     text
 }
 
-/// A YAML scalar: in quotes where YAML would read it as something else.
+/// A YAML scalar, quoted if YAML would read the plain text as something else.
 fn scalar(text: &str) -> String {
-    const WORDS: [&str; 9] = ["y", "n", "yes", "no", "on", "off", "true", "false", "null"];
+    const RESERVED: [&str; 9] = ["y", "n", "yes", "no", "on", "off", "true", "false", "null"];
     let plain = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && text.chars().all(|c| c.is_ascii_alphanumeric() || "_<>(),".contains(c))
-        && !WORDS.contains(&text.to_ascii_lowercase().as_str());
+        && !RESERVED.contains(&text.to_ascii_lowercase().as_str());
     if plain { text.to_owned() } else { quoted(text) }
 }
 
-/// A JSON string, which is a YAML one too.
+/// A JSON string, which is valid YAML.
 fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
@@ -94,7 +96,7 @@ mod tests {
         let names = ["id", "fixed acidity", "no", "1st", "a:b"];
         let fields: Vec<_> = names.iter().map(|n| Field::new(*n, DataType::Float64, true)).collect();
         assert_eq!(
-            written(RowFormat::Csv { delimiter: b'\t' }, &Schema::new(fields)),
+            to_yaml(&Format::Csv { delimiter: b'\t' }, &Schema::new(fields)),
             "format: {csv: {delimiter: \"\\t\"}}\nschema:\n  id: double\n  \"fixed acidity\": double\n  \
              \"no\": double\n  \"1st\": double\n  \"a:b\": double\n"
         );

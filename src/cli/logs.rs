@@ -1,24 +1,22 @@
-//! Where log lines go: stderr, as text or as JSON.
-//!
-//! Separate because the library only emits events; whether and how they are seen is the program's choice.
+//! Sets up the log lines on stderr, as text or as JSON.
 
 use super::global::{Global, LogFormat};
 use std::io::{self, IsTerminal as _};
 use tracing_subscriber::EnvFilter;
 
-/// The variable with filters that go beyond `-v` and `-q`.
-const VARIABLE: &str = "FASTDATA_LOG";
+/// Environment variable with log filters; it beats `-v` and `-q`.
+const FILTER_VARIABLE: &str = "FASTDATA_LOG";
 
-/// Starts writing log lines; called once. `lively` commands tell their own story, and leave only warnings.
-pub(super) fn start(global: &Global, lively: bool) {
-    let filter = match std::env::var(VARIABLE) {
+/// Starts writing log lines; called once. `warnings_only` is for commands that show their progress themselves.
+pub(super) fn start(global: &Global, warnings_only: bool) {
+    let filter = match std::env::var(FILTER_VARIABLE) {
         Ok(filters) if !filters.is_empty() => EnvFilter::new(filters),
-        _ => EnvFilter::new(level(global, lively)),
+        _ => EnvFilter::new(level(global, warnings_only)),
     };
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
-        // A closed stderr must not become a panic.
+        // Otherwise a closed stderr causes a panic.
         .log_internal_errors(false)
         .with_target(global.verbose > 0);
     match global.log_format {
@@ -35,10 +33,10 @@ pub(super) fn start(global: &Global, lively: bool) {
     }
 }
 
-fn level(global: &Global, lively: bool) -> &'static str {
+fn level(global: &Global, warnings_only: bool) -> &'static str {
     match (global.quiet, global.verbose) {
         (true, _) => "error",
-        (false, 0) if lively => "warn",
+        (false, 0) if warnings_only => "warn",
         (false, 0) => "warn,fastdata=info",
         (false, 1) => "info,fastdata=debug",
         (false, _) => "debug,fastdata=trace",

@@ -1,7 +1,6 @@
-//! `fastdata man`: manual pages, one a command.
+//! `fastdata man`: manual pages, one for each command.
 
-use super::context::Context;
-use super::global::ColorWhen;
+use super::context::CliContext;
 use anyhow::Context as _;
 use std::path::PathBuf;
 
@@ -11,18 +10,18 @@ use std::path::PathBuf;
 Examples:
   fastdata man | man -l -           read the page of fastdata itself
   fastdata man --dir man            write fastdata.1, fastdata-run.1 and so on")]
-pub(super) struct Args {
-    /// Write one page a command into this folder instead of printing
+pub(super) struct ManArgs {
+    /// Write the page of each command into this folder instead of printing
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
 }
 
-pub(super) fn execute(args: &Args, context: &Context) -> anyhow::Result<()> {
-    let command = super::command(ColorWhen::Never).disable_help_subcommand(true);
+pub(super) fn execute(args: &ManArgs, command: clap::Command, context: &CliContext) -> anyhow::Result<()> {
+    let command = command.disable_help_subcommand(true);
     if let Some(dir) = &args.dir {
-        std::fs::create_dir_all(dir).with_context(|| format!("cannot make the folder `{}`", dir.display()))?;
+        std::fs::create_dir_all(dir).with_context(|| format!("cannot create the folder `{}`", dir.display()))?;
         clap_mangen::generate_to(command, dir).with_context(|| format!("cannot write into `{}`", dir.display()))?;
-        context.printer().talk(format_args!("wrote the manual pages into {}", dir.display()));
+        context.printer().info(format_args!("wrote the manual pages into {}", dir.display()));
         return Ok(());
     }
     let mut page = Vec::new();

@@ -1,42 +1,46 @@
-//! The command line: one file a command, one printer, one exit point.
+//! The command line: one file for each command, one printer, one exit point.
 //!
-//! Separate so that the library never prints, never reads signals and never exits. A command parses its
-//! arguments, calls the library and prints; it decides nothing about streams.
+//! Only this module prints, reads signals and exits. A command parses its arguments, calls the library and
+//! prints the result.
 
+mod arguments;
 mod backplane;
 mod completions;
 mod context;
+mod data_format;
 mod demo;
 mod doctor;
 mod exit;
+mod figures;
 mod global;
 mod graph;
 mod infer;
 mod init;
-mod input;
 mod logs;
 mod man;
 mod models;
-mod online;
+mod online_checks;
 mod output;
 mod printer;
 mod publish_model;
 mod query;
-mod record_view;
-mod restoring;
+mod read_topic;
+mod record_printer;
+mod restore_bar;
+mod row_reader;
 mod run;
 mod schema;
 mod score;
 mod seed;
 mod shutdown;
 mod stats;
+mod table;
 mod tail;
 mod topics;
 mod validate;
-mod values;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
-use context::Context;
+use context::CliContext;
 use global::{ColorWhen, Global};
 use printer::Printer;
 use std::process::ExitCode;
@@ -47,86 +51,86 @@ use std::process::ExitCode;
 #[command(subcommand_required = true, arg_required_else_help = true)]
 #[command(after_help = "\
 Examples:
-  fastdata demo                              see all of it in twenty seconds
+  fastdata demo                              see everything at work in twenty seconds
   fastdata init                              write a first pipeline.yaml
-  fastdata seed --topic raw                  10,000 sample records to work with
-  fastdata run pipeline.yaml --until-end     run a pipeline over what is there
-  fastdata tail --topic per-minute           look at the result
+  fastdata seed --topic raw                  write 10,000 sample records
+  fastdata run pipeline.yaml --until-end     run a pipeline over the existing records
+  fastdata tail --topic per-minute           print the results
 
-Exit codes: 0 done, 1 failed while running, 2 the input is wrong, 130 interrupted twice.")]
+Exit codes: 0 success, 1 failure at run time, 2 invalid input, 130 interrupted twice.")]
 struct Cli {
     #[command(flatten)]
     global: Global,
     #[command(subcommand)]
-    command: Command,
+    command: CliCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
-    Demo(demo::Args),
-    Init(init::Args),
-    Run(run::Args),
-    Validate(validate::Args),
-    Graph(graph::Args),
-    Stats(stats::Args),
-    Query(query::Args),
-    Seed(seed::Args),
-    Tail(tail::Args),
-    Topics(topics::Args),
-    PublishModel(publish_model::Args),
-    Models(models::Args),
-    Score(score::Args),
-    Infer(infer::Args),
-    Doctor(doctor::Args),
-    Schema(schema::Args),
-    Completions(completions::Args),
-    Man(man::Args),
+enum CliCommand {
+    Demo(demo::DemoArgs),
+    Init(init::InitArgs),
+    Run(run::RunArgs),
+    Validate(validate::ValidateArgs),
+    Graph(graph::GraphArgs),
+    Stats(stats::StatsArgs),
+    Query(query::QueryArgs),
+    Seed(seed::SeedArgs),
+    Tail(tail::TailArgs),
+    Topics(topics::TopicsArgs),
+    PublishModel(publish_model::PublishModelArgs),
+    Models(models::ModelsArgs),
+    Score(score::ScoreArgs),
+    Infer(infer::InferArgs),
+    Doctor(doctor::DoctorArgs),
+    Schema(schema::SchemaArgs),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
 }
 
-/// Runs the command that the arguments name, prints what went wrong, and returns the exit code.
+/// Runs the command that the arguments name, prints its error, and returns the exit code.
 #[must_use]
 pub fn main() -> ExitCode {
     let color = global::color_of(std::env::args_os(), std::env::var("FASTDATA_COLOR").ok());
-    color.set();
+    color.apply();
     let cli = match parse(color) {
         Ok(cli) => cli,
-        Err(asked) => return exit::arguments(&asked),
+        Err(error) => return exit::report_arguments(&error),
     };
     let printer = Printer::new(cli.global.quiet);
-    logs::start(&cli.global, matches!(cli.command, Command::Demo(_)));
-    let context = Context::new(cli.global, printer);
+    logs::start(&cli.global, matches!(cli.command, CliCommand::Demo(_)));
+    let context = CliContext::new(cli.global, printer);
     exit::report(execute(cli.command, &context), context.printer())
 }
 
-fn command(color: ColorWhen) -> clap::Command {
+fn definition(color: ColorWhen) -> clap::Command {
     Cli::command().color(color.into())
 }
 
 fn parse(color: ColorWhen) -> Result<Cli, clap::Error> {
-    let matches = command(color).try_get_matches()?;
-    Cli::from_arg_matches(&matches).map_err(|e| e.format(&mut command(color)))
+    let matches = definition(color).try_get_matches()?;
+    Cli::from_arg_matches(&matches).map_err(|e| e.format(&mut definition(color)))
 }
 
-fn execute(command: Command, context: &Context) -> anyhow::Result<()> {
+fn execute(command: CliCommand, context: &CliContext) -> anyhow::Result<()> {
     match command {
-        Command::Demo(args) => demo::execute(&args, context),
-        Command::Init(args) => init::execute(&args, context),
-        Command::Run(args) => run::execute(&args, context),
-        Command::Validate(args) => validate::execute(&args, context),
-        Command::Graph(args) => graph::execute(&args, context),
-        Command::Stats(args) => stats::execute(&args, context),
-        Command::Query(args) => query::execute(&args, context),
-        Command::Seed(args) => seed::execute(&args, context),
-        Command::Tail(args) => tail::execute(&args, context),
-        Command::Topics(args) => topics::execute(&args, context),
-        Command::PublishModel(args) => publish_model::execute(&args, context),
-        Command::Models(args) => models::execute(&args, context),
-        Command::Score(args) => score::execute(&args, context),
-        Command::Infer(args) => infer::execute(&args, context),
-        Command::Doctor(args) => doctor::execute(&args, context),
-        Command::Schema(args) => schema::execute(&args, context),
-        Command::Completions(args) => completions::execute(&args, context),
-        Command::Man(args) => man::execute(&args, context),
+        CliCommand::Demo(args) => demo::execute(&args, context),
+        CliCommand::Init(args) => init::execute(&args, context),
+        CliCommand::Run(args) => run::execute(&args, context),
+        CliCommand::Validate(args) => validate::execute(&args, context),
+        CliCommand::Graph(args) => graph::execute(&args, context),
+        CliCommand::Stats(args) => stats::execute(&args, context),
+        CliCommand::Query(args) => query::execute(&args, context),
+        CliCommand::Seed(args) => seed::execute(&args, context),
+        CliCommand::Tail(args) => tail::execute(&args, context),
+        CliCommand::Topics(args) => topics::execute(&args, context),
+        CliCommand::PublishModel(args) => publish_model::execute(&args, context),
+        CliCommand::Models(args) => models::execute(&args, context),
+        CliCommand::Score(args) => score::execute(&args, context),
+        CliCommand::Infer(args) => infer::execute(&args, context),
+        CliCommand::Doctor(args) => doctor::execute(&args, context),
+        CliCommand::Schema(args) => schema::execute(&args, context),
+        CliCommand::Completions(args) => completions::execute(&args, definition(ColorWhen::Never), context),
+        CliCommand::Man(args) => man::execute(&args, definition(ColorWhen::Never), context),
     }
 }
 
@@ -136,12 +140,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_definition_of_the_arguments_holds_together() {
+    fn the_argument_definitions_are_consistent() {
         Cli::command().debug_assert();
     }
 
     #[test]
-    fn global_options_go_before_and_after_the_command() {
+    fn global_options_are_accepted_before_and_after_the_command() {
         for args in [["fastdata", "--data-dir", "d", "schema"], ["fastdata", "schema", "--data-dir", "d"]] {
             assert_eq!(Cli::try_parse_from(args).unwrap().global.data_dir.to_str(), Some("d"));
         }

@@ -1,20 +1,20 @@
-//! The only place that writes to the terminal: stdout is data, stderr is talk.
+//! Writes to stdout and stderr: data goes to stdout, messages go to stderr.
 //!
-//! Separate so that colour, quiet and closed pipes are decided once. Data is written as it is, without
-//! colour. Failing to talk is not an error; a reader of our data that went away ends the command well.
+//! Data is written as it is, without colour. If the reader of stdout goes away, the command ends successfully.
+//! A failure to write a message is ignored.
 
 use anstyle::{AnsiColor, Style};
 use std::fmt;
 use std::io::{self, BufWriter, IsTerminal as _, Stdout, Write};
 
-/// The reader of stdout is gone.
+/// The reader of stdout has closed it.
 #[derive(Debug, thiserror::Error)]
 #[error("stdout was closed by its reader")]
-pub(super) struct Closed;
+pub(super) struct StdoutClosed;
 
-impl Closed {
-    /// Whether it is what ended a command.
-    pub(super) fn is_why(error: &anyhow::Error) -> bool {
+impl StdoutClosed {
+    /// Whether it is the cause of an error.
+    pub(super) fn is_cause_of(error: &anyhow::Error) -> bool {
         error.chain().filter_map(|e| e.downcast_ref::<io::Error>()).any(|e| e.get_ref().is_some_and(|e| e.is::<Self>()))
     }
 }
@@ -29,76 +29,76 @@ impl Printer {
         Self { quiet }
     }
 
-    /// Where a command writes its data; buffered, so it must be flushed where a reader waits for it.
-    pub(super) fn data(&self) -> Data {
-        Data(BufWriter::with_capacity(64 << 10, io::stdout()))
+    /// A buffered writer of data; flush it when a reader waits for the data.
+    pub(super) fn stdout(&self) -> DataWriter {
+        DataWriter(BufWriter::with_capacity(64 << 10, io::stdout()))
     }
 
-    /// Writes a text as data.
+    /// Writes a text to stdout.
     pub(super) fn print(&self, text: impl fmt::Display) -> anyhow::Result<()> {
-        let mut data = self.data();
+        let mut data = self.stdout();
         data.write_all(text.to_string().as_bytes())?;
         Ok(data.flush()?)
     }
 
-    /// Tells the person something; silent with `--quiet`.
-    pub(super) fn talk(&self, text: impl fmt::Display) {
+    /// Writes a message to stderr, unless `--quiet` is set.
+    pub(super) fn info(&self, text: impl fmt::Display) {
         if !self.quiet {
             let _ = writeln!(anstream::stderr(), "{text}");
         }
     }
 
-    /// Tells the person of something that may not be what they want.
+    /// Writes a warning to stderr.
     pub(super) fn warn(&self, text: impl fmt::Display) {
         self.error(&format!("warning: {text}\n"));
     }
 
-    /// Prints the lines of an error message, with colour where it is wanted.
+    /// Writes the lines of an error message to stderr, with colour if enabled.
     pub(super) fn error(&self, text: &str) {
-        let lines: String = text.lines().map(|line| painted(line) + "\n").collect();
+        let lines: String = text.lines().map(|line| paint(line) + "\n").collect();
         let _ = anstream::stderr().write_all(lines.as_bytes());
     }
 
-    /// Whether moving pictures make sense on stderr.
-    pub(super) fn is_lively(&self) -> bool {
+    /// Whether stderr shows progress bars.
+    pub(super) fn shows_progress(&self) -> bool {
         !self.quiet && io::stderr().is_terminal()
     }
 
-    /// Whether a person is there to be asked.
-    pub(super) fn is_attended(&self) -> bool {
+    /// Whether a person types the input and reads the messages.
+    pub(super) fn is_interactive(&self) -> bool {
         io::stdin().is_terminal() && io::stderr().is_terminal()
     }
 }
 
-fn painted(line: &str) -> String {
-    const HEADS: [(&str, AnsiColor); 3] =
+fn paint(line: &str) -> String {
+    const PREFIXES: [(&str, AnsiColor); 3] =
         [("error:", AnsiColor::Red), ("warning:", AnsiColor::Yellow), ("hint:", AnsiColor::Cyan)];
-    for (head, color) in HEADS {
-        if let Some(rest) = line.strip_prefix(head) {
+    for (prefix, color) in PREFIXES {
+        if let Some(rest) = line.strip_prefix(prefix) {
             let style = Style::new().bold().fg_color(Some(color.into()));
-            return format!("{style}{head}{style:#}{rest}");
+            return format!("{style}{prefix}{style:#}{rest}");
         }
     }
     line.to_owned()
 }
 
-/// Stdout, for data only.
+/// Stdout.
 #[derive(Debug)]
-pub(super) struct Data(BufWriter<Stdout>);
+pub(super) struct DataWriter(BufWriter<Stdout>);
 
-impl Write for Data {
+impl Write for DataWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(bytes).map_err(closed)
+        self.0.write(bytes).map_err(mark_closed)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.flush().map_err(closed)
+        self.0.flush().map_err(mark_closed)
     }
 }
 
-fn closed(error: io::Error) -> io::Error {
+fn mark_closed(error: io::Error) -> io::Error {
     match error.kind() {
-        io::ErrorKind::BrokenPipe => io::Error::new(io::ErrorKind::BrokenPipe, Closed),
+        io::ErrorKind::BrokenPipe => io::Error::new(io::ErrorKind::BrokenPipe, StdoutClosed),
         _ => error,
     }
 }
@@ -108,15 +108,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_our_own_stdout_closing_ends_a_command_well() {
-        let ours = closed(io::ErrorKind::BrokenPipe.into());
-        assert!(Closed::is_why(&ours.into()));
-        assert!(!Closed::is_why(&io::Error::from(io::ErrorKind::BrokenPipe).into()));
+    fn only_a_closed_stdout_is_a_success() {
+        let ours = mark_closed(io::ErrorKind::BrokenPipe.into());
+        assert!(StdoutClosed::is_cause_of(&ours.into()));
+        assert!(!StdoutClosed::is_cause_of(&io::Error::from(io::ErrorKind::BrokenPipe).into()));
     }
 
     #[test]
-    fn heads_are_painted_and_bodies_are_not() {
-        assert!(painted("error: x").starts_with('\u{1b}'));
-        assert_eq!(painted("  --> p.yaml:1:1"), "  --> p.yaml:1:1");
+    fn only_prefixes_are_painted() {
+        assert!(paint("error: x").starts_with('\u{1b}'));
+        assert_eq!(paint("  --> p.yaml:1:1"), "  --> p.yaml:1:1");
     }
 }

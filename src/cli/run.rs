@@ -1,9 +1,9 @@
-//! `fastdata run`: runs pipelines until stopped or until the input ends.
+//! `fastdata run`: runs pipelines until an interrupt or the end of the input.
 
 use super::backplane;
-use super::context::Context;
-use super::exit::WrongInput;
-use super::restoring::Restoring;
+use super::context::CliContext;
+use super::exit::UserError;
+use super::restore_bar::RestoreBar;
 use crate::expr::Functions;
 use crate::plan::{self, Physical};
 use crate::runtime::{self, CancelReason, CancelToken, Engine, Fault, RunOptions};
@@ -14,85 +14,76 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::JoinSet;
 
-/// How soon the wish to stop reaches the engine.
-const NOTICE: Duration = Duration::from_millis(20);
+/// How often shutdown requests are checked and the restore bar is drawn.
+const TICK_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Run pipelines until stopped
+/// Run pipelines until interrupted
 ///
-/// Interrupt once to stop in good order: what was read is worked off and committed.
+/// The first interrupt stops in an orderly way: records that were read are processed and committed.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
 Examples:
   fastdata run pipeline.yaml                    until interrupted
-  fastdata run pipeline.yaml --until-end        until all that is there now is done and committed
-  fastdata run pipeline.yaml --until-end --drain   and close every window
-  fastdata run pipeline.yaml --dry-run          show what would run, and run nothing
+  fastdata run pipeline.yaml --until-end        until all existing records are processed and committed
+  fastdata run pipeline.yaml --until-end --drain   also close every window
+  fastdata run pipeline.yaml --dry-run          print the plan and run nothing
   fastdata run orders.yaml alerts.yaml          several pipelines in one process")]
-pub(super) struct Args {
+pub(super) struct RunArgs {
     /// Pipeline files
     #[arg(value_name = "PIPELINE", required = true)]
     pub(super) pipelines: Vec<PathBuf>,
 
-    /// Stop when all that was there at the start is done and committed
+    /// Stop when all records that existed at the start are processed and committed
     #[arg(long)]
     pub(super) until_end: bool,
 
-    /// At the end of the input also close every window
+    /// Also close every window at the end of the input
     #[arg(long, requires = "until_end")]
     pub(super) drain: bool,
 
-    /// Threads to work with; default: as many as there are cores
+    /// Number of worker threads; default: the number of cores
     #[arg(long, value_name = "N")]
     pub(super) workers: Option<NonZeroUsize>,
 
-    /// Where to begin: where the pipeline left off (or at the oldest record), or elsewhere
+    /// Where to start reading
     #[arg(long, value_name = "START", value_enum, default_value = "committed")]
-    pub(super) from: From,
+    pub(super) from: StartPosition,
 
-    /// Check everything and print the plan, but run nothing
+    /// Check the pipelines and print their plans, but run nothing
     #[arg(long)]
     pub(super) dry_run: bool,
 }
 
-/// Where a pipeline begins to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum From {
-    /// At the oldest record, forgetting what was committed
+pub(super) enum StartPosition {
+    /// The oldest record; committed positions and state are discarded
     Earliest,
-    /// At what comes from now on
+    /// The next record that arrives
     Latest,
-    /// Where it left off, else at the oldest record
+    /// The committed position, else the oldest record
     Committed,
 }
 
-impl std::convert::From<From> for runtime::StartFrom {
-    fn from(from: From) -> Self {
-        match from {
-            From::Earliest => Self::Earliest,
-            From::Latest => Self::Latest,
-            From::Committed => Self::Committed,
+impl From<StartPosition> for runtime::StartFrom {
+    fn from(position: StartPosition) -> Self {
+        match position {
+            StartPosition::Earliest => Self::Earliest,
+            StartPosition::Latest => Self::Latest,
+            StartPosition::Committed => Self::Committed,
         }
     }
 }
 
 /// Reads and compiles a pipeline file.
 pub(super) fn compile(path: &Path) -> anyhow::Result<(Spec, Physical)> {
-    let reading = spec::examine(path, &ProcessEnvironment)?;
-    Ok(plan::compile_reading(reading, &Functions::new())?)
+    let reading = spec::read_partial(path, &ProcessEnvironment)?;
+    Ok(plan::compile_partial(reading, &Functions::new())?)
 }
 
-pub(super) fn execute(args: &Args, context: &Context) -> anyhow::Result<()> {
-    let mut pipelines: Vec<(Spec, Physical)> = Vec::new();
-    for path in &args.pipelines {
-        let (spec, physical) = compile(path)?;
-        if let Some((i, _)) = pipelines.iter().enumerate().find(|(_, (_, p))| p.name == physical.name) {
-            let (first, second) = (args.pipelines[i].display(), path.display());
-            let message = format!("`{first}` and `{second}` are both named `{}`", physical.name);
-            return Err(WrongInput::new(message).hint("give each pipeline a `name:` of its own").into());
-        }
-        pipelines.push((spec, physical));
-    }
+pub(super) fn execute(args: &RunArgs, context: &CliContext) -> anyhow::Result<()> {
+    let pipelines = compile_all(&args.pipelines, context)?;
     if args.dry_run {
         return pipelines.iter().try_for_each(|(_, p)| context.printer().print(plan::text(p)));
     }
@@ -108,57 +99,21 @@ pub(super) fn execute(args: &Args, context: &Context) -> anyhow::Result<()> {
         until_end: args.until_end,
         drain: args.drain,
         from: args.from.into(),
-        instance: instance(),
+        instance: instance_name(),
         ..RunOptions::default()
     };
-    let mut restoring = Restoring::new(context.printer(), options.restoring.clone());
-    let outcome: Result<(), Fault> = runtime.block_on(async {
-        let mut running = tokio::task::JoinSet::new();
-        for (spec, physical) in pipelines {
-            let global = context.global();
-            let fault = |e: anyhow::Error| match e.downcast() {
-                Ok(e) => Fault::Backplane(e),
-                Err(e) => Fault::Fatal(format!("{e:#}")),
-            };
-            let kafka = backplane::settings(global, Some(&spec)).map_err(fault)?;
-            let log = backplane::open_with(global, kafka.as_ref()).map_err(fault)?;
-            let samples =
-                Arc::new(|step: &str, row: &str| tracing::info!(target: "fastdata::samples", "{step}: {row}"));
-            let engine = Engine {
-                plan: Arc::new(physical),
-                log,
-                clock: Arc::new(SystemClock),
-                samples,
-                custom: BTreeMap::new(),
-            };
-            let (mut options, stop) = (options.clone(), stop.clone());
-            // The embedded log is as near as any file.
-            options.state_folder = kafka.map(|_| global.data_dir.join("state"));
-            running.spawn(async move { engine.run(&options, &stop).await });
-        }
-        let mut outcome = Ok(());
-        loop {
-            tokio::select! {
-                ended = running.join_next() => match ended {
-                    None => return outcome,
-                    Some(ended) => {
-                        let ended = ended.unwrap_or_else(|e| Err(Fault::Fatal(e.to_string())));
-                        if ended.is_err() {
-                            // One that fails takes the others down in good order.
-                            stop.cancel(CancelReason::Stop);
-                            outcome = outcome.and(ended);
-                        }
-                    }
-                },
-                () = tokio::time::sleep(NOTICE) => {
-                    restoring.show();
-                    if shutdown.requested() && !stop.is_cancelled() {
-                        context.printer().talk(format_args!("stopping once what was read is done; interrupt again to stop at once"));
-                        stop.cancel(CancelReason::Stop);
-                    }
-                }
+    let outcome = runtime.block_on(async {
+        let mut running = start_all(pipelines, &options, &stop, context)?;
+        let mut restore_bar = RestoreBar::new(context.printer(), options.restoring.clone());
+        supervise(&mut running, &stop, || {
+            restore_bar.update();
+            if shutdown.is_requested() && !stop.is_cancelled() {
+                let message = "finishing the records that were read; interrupt again to stop at once";
+                context.printer().info(message);
+                stop.cancel(CancelReason::Stop);
             }
-        }
+        })
+        .await
     });
     outcome.map_err(|fault| match fault {
         Fault::Backplane(e) => e.into(),
@@ -166,8 +121,78 @@ pub(super) fn execute(args: &Args, context: &Context) -> anyhow::Result<()> {
     })
 }
 
-/// Who runs: shown to a second instance and in statistics.
-fn instance() -> String {
+/// Compiles pipeline files and checks that their names differ.
+fn compile_all(paths: &[PathBuf], context: &CliContext) -> anyhow::Result<Vec<(Spec, Physical)>> {
+    let mut pipelines: Vec<(Spec, Physical)> = Vec::new();
+    for path in paths {
+        let (spec, physical) = compile(path)?;
+        if let Some((i, _)) = pipelines.iter().enumerate().find(|(_, (_, p))| p.name == physical.name) {
+            let (first, second) = (paths[i].display(), path.display());
+            let message = format!("`{first}` and `{second}` are both named `{}`", physical.name);
+            return Err(UserError::new(message).hint("give each pipeline a `name:` of its own").into());
+        }
+        backplane::check_rack(context.global(), &spec, &physical)?;
+        pipelines.push((spec, physical));
+    }
+    Ok(pipelines)
+}
+
+/// Starts a task for each pipeline. A pipeline that cannot be opened cancels those before it.
+fn start_all(
+    pipelines: Vec<(Spec, Physical)>,
+    options: &RunOptions,
+    stop: &CancelToken,
+    context: &CliContext,
+) -> Result<JoinSet<Result<(), Fault>>, Fault> {
+    let global = context.global();
+    let fault = |e: anyhow::Error| match e.downcast() {
+        Ok(e) => Fault::Backplane(e),
+        Err(e) => Fault::Fatal(format!("{e:#}")),
+    };
+    let mut running = JoinSet::new();
+    for (spec, physical) in pipelines {
+        let kafka = backplane::settings(global, Some(&spec)).map_err(fault)?;
+        let log = backplane::open_with(global, kafka.as_ref()).map_err(fault)?;
+        let engine = Engine {
+            plan: Arc::new(physical),
+            log,
+            clock: Arc::new(SystemClock),
+            samples: Arc::new(|step, row| tracing::info!(target: "fastdata::samples", "{step}: {row}")),
+            custom: BTreeMap::new(),
+        };
+        let (mut options, stop) = (options.clone(), stop.clone());
+        // With the embedded log, a local copy of state is no faster than the log itself.
+        options.state_folder = kafka.map(|_| global.data_dir.join("state"));
+        running.spawn(async move { engine.run(&options, &stop).await });
+    }
+    Ok(running)
+}
+
+/// Waits until all pipelines have ended and calls `tick` in between. The first failure stops the others in an
+/// orderly way, and is the outcome.
+async fn supervise(
+    running: &mut JoinSet<Result<(), Fault>>,
+    stop: &CancelToken,
+    mut tick: impl FnMut(),
+) -> Result<(), Fault> {
+    let mut outcome = Ok(());
+    loop {
+        tokio::select! {
+            ended = running.join_next() => {
+                let Some(ended) = ended else { return outcome };
+                let ended = ended.unwrap_or_else(|e| Err(Fault::Fatal(e.to_string())));
+                if ended.is_err() {
+                    stop.cancel(CancelReason::Stop);
+                    outcome = outcome.and(ended);
+                }
+            }
+            () = tokio::time::sleep(TICK_INTERVAL) => tick(),
+        }
+    }
+}
+
+/// The name of this instance in statistics and in messages to other instances.
+fn instance_name() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     format!("process {} on {}", std::process::id(), if host.trim().is_empty() { "this machine" } else { host.trim() })
 }

@@ -1,6 +1,6 @@
 //! `fastdata schema`: the JSON Schema of pipeline files, for editors.
 
-use super::context::Context;
+use super::context::CliContext;
 
 /// Print the JSON Schema of pipeline files, for editors that complete and check YAML
 #[derive(clap::Args, Debug)]
@@ -8,11 +8,11 @@ use super::context::Context;
 Examples:
   fastdata schema > fastdata.schema.json
 
-In an editor with a YAML language server, put this first into a pipeline file:
+For an editor with a YAML language server, start the pipeline file with this line:
   # yaml-language-server: $schema=./fastdata.schema.json")]
-pub(super) struct Args {}
+pub(super) struct SchemaArgs {}
 
-pub(super) fn execute(_args: &Args, context: &Context) -> anyhow::Result<()> {
+pub(super) fn execute(_args: &SchemaArgs, context: &CliContext) -> anyhow::Result<()> {
     let schema = serde_json::to_string_pretty(&crate::spec::json_schema())?;
     context.printer().print(format_args!("{schema}\n"))
 }

@@ -1,12 +1,13 @@
-//! `fastdata score`: tries a model on a file of records before it is published.
+//! `fastdata score`: scores the records of a file with a model, to try it before it is published.
 //!
-//! One line out for each line in, in the same order; what cannot be scored has every output null.
+//! It writes one line for each record, in order. A record that cannot be scored has null outputs.
 
-use super::context::Context;
-use super::exit::WrongInput;
-use super::input::{self, FormatName, RowFormat, Rows};
-use super::output::counted;
-use super::values;
+use super::arguments;
+use super::context::CliContext;
+use super::data_format::{self, DataFormat, FILE_FORMATS, FileFormatOptions};
+use super::exit::UserError;
+use super::figures::counted;
+use super::row_reader::{RowReader, is_stdin};
 use crate::diagnostics::one_of;
 use crate::formats::csv_fields;
 use crate::models::{ModelDescriptor, ModelError, Scorer, Sniffed, prepare, read_model, score_rows};
@@ -18,82 +19,82 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Records in one call of the model.
-const CHUNK: usize = 4096;
+const MAX_BATCH_RECORDS: usize = 4096;
 
 /// Score records with a model file
 ///
-/// Reads the model's own input fields and writes one JSON object a line with its own output fields.
+/// Reads the input fields of the model and writes one JSON object per line with its output fields.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
 Examples:
   fastdata score wine.onnx --input wines.jsonl
   fastdata score wine.pb --input wines.csv --delimiter ';' --inputs 'fixed acidity,alcohol,pH'
   fastdata tail --topic raw --until-end --output raw | fastdata score wine.onnx --input - --inputs alcohol,ph")]
-pub(super) struct Args {
+pub(super) struct ScoreArgs {
     /// The model, or a model descriptor
     #[arg(value_name = "MODEL")]
     model: PathBuf,
 
-    /// The records: one JSON object a line, or rows of separated values that begin with the names of the
-    /// columns; `-` for stdin
+    /// File with records: one JSON object per line, or separated values with the column names in the first row;
+    /// `-` for stdin
     #[arg(long, short, value_name = "FILE")]
     input: PathBuf,
 
-    /// Where to write the results; `-` for stdout
+    /// File for the results; `-` for stdout
     #[arg(long, short, value_name = "FILE", default_value = "-")]
     output: PathBuf,
 
-    /// The columns in the order in which the model takes them; default: by the model's names, and for a
-    /// model with one tensor the columns of the first record
+    /// Input columns in the order of the model's inputs; default: the columns with the names of the inputs or,
+    /// for a model with one tensor, the columns of the first record
     #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
     inputs: Vec<String>,
 
-    /// What the file holds; default: by its extension, else JSON
-    #[arg(long, value_enum, value_name = "FORMAT")]
-    format: Option<FormatName>,
+    /// Format of the file; default: what its extension says, else JSON
+    #[arg(long, value_name = "FORMAT", value_parser = data_format::one_of(&FILE_FORMATS))]
+    format: Option<DataFormat>,
 
-    /// Between the values of a row; default: a comma, in .tsv files a tab
-    #[arg(long, value_name = "CHARACTER", value_parser = values::delimiter)]
+    /// Delimiter of separated values; default: a comma, or a tab in .tsv files
+    #[arg(long, value_name = "CHARACTER", value_parser = arguments::delimiter)]
     delimiter: Option<u8>,
 }
 
-pub(super) fn execute(args: &Args, context: &Context) -> anyhow::Result<()> {
-    let wrong = || format!("`{}` cannot score", args.model.display());
-    let scorer = load(&args.model).with_context(wrong)?;
-    let format = RowFormat::of(&args.input, args.format, args.delimiter, false);
-    let mut records = Records::open(Rows::open(&args.input, format, None)?)?;
-    let mut results = results(&args.output, context)?;
+pub(super) fn execute(args: &ScoreArgs, context: &CliContext) -> anyhow::Result<()> {
+    let cannot_score = || format!("`{}` cannot score", args.model.display());
+    let scorer = load(&args.model).with_context(cannot_score)?;
+    let options = FileFormatOptions { format: args.format, delimiter: args.delimiter, has_columns: false };
+    let mut records = ObjectReader::open(RowReader::open(&args.input, options.resolve(&args.input), None)?)?;
+    let mut results = open_output(&args.output, context)?;
     let inputs = (!args.inputs.is_empty()).then_some(args.inputs.as_slice());
-    // Columns are bound by the first record of a call; it leads each, so that all chunks bind alike.
+    // A call binds columns by its first record. The first record of the file leads every batch, so that all
+    // batches bind the same columns.
     let mut rows: Vec<Map<String, Value>> = Vec::new();
     let mut line = Vec::new();
     loop {
         let lead = usize::from(!rows.is_empty());
-        records.fill(&mut rows, CHUNK + lead)?;
+        records.fill(&mut rows, MAX_BATCH_RECORDS + lead)?;
         if rows.len() == lead {
             break;
         }
         if lead == 0 {
-            check_names(inputs, &rows[0])?;
+            check_columns(inputs, &rows[0])?;
         }
-        let scored = score_rows(&*scorer, &rows, inputs).with_context(wrong)?;
+        let scored = score_rows(&*scorer, &rows, inputs).with_context(cannot_score)?;
         line.clear();
         for outputs in &scored[lead..] {
             serde_json::to_writer(&mut line, outputs)?;
             line.push(b'\n');
         }
         results.write_all(&line)?;
-        // A reader of a live input sees each chunk's results as they come.
+        // The results of a batch are visible before the next batch of a live input arrives.
         results.flush()?;
         rows.truncate(1);
     }
     results.flush()?;
-    if records.bad > 0 {
+    if records.bad_count > 0 {
         let first = records.first_bad.as_deref().unwrap_or_default();
         context.printer().warn(format_args!(
-            "{} cannot be read, with every output null; the first: {first}",
-            counted(records.bad, "record")
+            "{} cannot be read and got null outputs; the first: {first}",
+            counted(records.bad_count, "record")
         ));
     }
     Ok(())
@@ -102,56 +103,56 @@ pub(super) fn execute(args: &Args, context: &Context) -> anyhow::Result<()> {
 fn load(path: &Path) -> Result<Arc<dyn Scorer>, ModelError> {
     let descriptor = match read_model(path)? {
         (Sniffed::Model(format), bytes) => ModelDescriptor::of("", "", format, bytes),
-        (Sniffed::Descriptor(ready), _) => *ready,
+        (Sniffed::Descriptor(descriptor), _) => *descriptor,
     };
     Ok(prepare(Offset(0), &descriptor, 0)?.scorer)
 }
 
-fn check_names(inputs: Option<&[String]>, first: &Map<String, Value>) -> Result<(), WrongInput> {
+fn check_columns(inputs: Option<&[String]>, first: &Map<String, Value>) -> Result<(), UserError> {
     let unknown = inputs.unwrap_or_default().iter().find(|name| !first.contains_key(*name));
     unknown.map_or(Ok(()), |name| {
         let message = format!("the first record has no column `{name}`, which `--inputs` names");
-        Err(WrongInput::new(message).maybe_hint(one_of(name, first.keys().map(String::as_str))))
+        Err(UserError::new(message).maybe_hint(one_of(name, first.keys().map(String::as_str))))
     })
 }
 
-fn results(path: &Path, context: &Context) -> anyhow::Result<Box<dyn Write>> {
-    if input::is_stdin(path) {
-        return Ok(Box::new(context.printer().data()));
+fn open_output(path: &Path, context: &CliContext) -> anyhow::Result<Box<dyn Write>> {
+    if is_stdin(path) {
+        return Ok(Box::new(context.printer().stdout()));
     }
-    let file = File::create(path).map_err(|e| WrongInput::new(format!("cannot write `{}`: {e}", path.display())))?;
+    let file = File::create(path).map_err(|e| UserError::new(format!("cannot write `{}`: {e}", path.display())))?;
     Ok(Box::new(BufWriter::new(file)))
 }
 
-/// Rows of a file as JSON objects.
-struct Records {
-    rows: Rows,
-    names: Vec<String>,
+/// Reads the rows of a file as JSON objects.
+struct ObjectReader {
+    rows: RowReader,
+    columns: Vec<String>,
     row: Vec<u8>,
-    bad: u64,
+    bad_count: u64,
     first_bad: Option<String>,
 }
 
-impl Records {
-    fn open(mut rows: Rows) -> anyhow::Result<Self> {
+impl ObjectReader {
+    fn open(mut rows: RowReader) -> anyhow::Result<Self> {
         let mut row = Vec::new();
-        let names = match rows.format() {
-            RowFormat::Csv { delimiter } => rows.header(delimiter, &mut row)?.unwrap_or_default(),
-            RowFormat::Json => Vec::new(),
+        let columns = match rows.delimiter() {
+            Some(delimiter) => rows.header(delimiter, &mut row)?.unwrap_or_default(),
+            None => Vec::new(),
         };
-        Ok(Self { rows, names, row, bad: 0, first_bad: None })
+        Ok(Self { rows, columns, row, bad_count: 0, first_bad: None })
     }
 
-    /// Adds records until there are `most`, or until more would have to be waited for.
-    fn fill(&mut self, into: &mut Vec<Map<String, Value>>, most: usize) -> anyhow::Result<()> {
+    /// Adds records until there are `max`, or until the next one is not available without waiting.
+    fn fill(&mut self, into: &mut Vec<Map<String, Value>>, max: usize) -> anyhow::Result<()> {
         let before = into.len();
-        while into.len() < most && (into.len() == before || self.rows.is_ready()) && self.rows.next(&mut self.row)? {
-            let object = match self.rows.format() {
-                RowFormat::Csv { delimiter } => self.object(delimiter),
-                RowFormat::Json => serde_json::from_slice(&self.row).map_err(|e| e.to_string()),
+        while into.len() < max && (into.len() == before || self.rows.is_ready()) && self.rows.next(&mut self.row)? {
+            let object = match self.rows.delimiter() {
+                Some(delimiter) => self.object(delimiter),
+                None => serde_json::from_slice(&self.row).map_err(|e| e.to_string()),
             };
             into.push(object.unwrap_or_else(|e| {
-                self.bad += 1;
+                self.bad_count += 1;
                 let line = self.rows.line();
                 self.first_bad.get_or_insert_with(|| format!("line {line}: {e}"));
                 Map::new()
@@ -160,13 +161,13 @@ impl Records {
         Ok(())
     }
 
-    /// Values as text, which the model's inputs turn into numbers; an empty one is missing.
+    /// A row of separated values as an object of strings, which the model converts; an empty value is null.
     fn object(&self, delimiter: u8) -> Result<Map<String, Value>, String> {
         let values = csv_fields(&self.row, delimiter)?;
-        if values.len() != self.names.len() {
-            return Err(format!("expected {} values, found {}", self.names.len(), values.len()));
+        if values.len() != self.columns.len() {
+            return Err(format!("expected {} values, found {}", self.columns.len(), values.len()));
         }
         let value = |v: String| if v.is_empty() { Value::Null } else { Value::String(v) };
-        Ok(self.names.iter().cloned().zip(values.into_iter().map(value)).collect())
+        Ok(self.columns.iter().cloned().zip(values.into_iter().map(value)).collect())
     }
 }

@@ -1,7 +1,6 @@
-//! SIGINT and SIGTERM: the first asks to stop in good order, the second ends the process with 130.
+//! SIGINT and SIGTERM: the first requests an orderly shutdown, the second ends the process with exit code 130.
 //!
-//! Separate because the library never reads signals: it is given a flag to watch. Signals have a thread
-//! of their own, so that a command may block for as long as it likes.
+//! A thread of its own catches signals, so a command may block.
 
 use super::exit;
 use std::io::{self, Read};
@@ -9,49 +8,48 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// How soon a blocking command notices the wish to stop.
-const TICK: Duration = Duration::from_millis(50);
+/// How often a blocked command checks for a shutdown request.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// The wish to stop; never taken back.
+/// Whether a shutdown has been requested; a request is final.
 #[derive(Clone, Debug)]
 pub(super) struct Shutdown(watch::Receiver<bool>);
 
 impl Shutdown {
-    /// Catches signals from now on.
+    /// Catches signals from this call on.
     pub(super) fn on_signals() -> Self {
-        let (wish, watched) = watch::channel(false);
+        let (sender, receiver) = watch::channel(false);
         let caught = std::thread::Builder::new().name("signals".into()).spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
             match runtime {
-                Ok(runtime) => runtime.block_on(listen(&wish)),
+                Ok(runtime) => runtime.block_on(listen(&sender)),
                 Err(e) => tracing::warn!("signals are not caught, so an interrupt ends the process at once: {e}"),
             }
         });
         if let Err(e) = caught {
             tracing::warn!("signals are not caught, so an interrupt ends the process at once: {e}");
         }
-        Self(watched)
+        Self(receiver)
     }
 
-    /// Whether it was asked to stop.
-    pub(super) fn requested(&self) -> bool {
+    pub(super) fn is_requested(&self) -> bool {
         *self.0.borrow()
     }
 
-    /// Waits, but not longer than until it is asked to stop.
+    /// Sleeps for `time`, or until a shutdown is requested.
     pub(super) fn sleep(&self, time: Duration) {
         let mut left = time;
-        while !left.is_zero() && !self.requested() {
-            let nap = left.min(TICK);
-            std::thread::sleep(nap);
-            left -= nap;
+        while !left.is_zero() && !self.is_requested() {
+            let step = left.min(POLL_INTERVAL);
+            std::thread::sleep(step);
+            left -= step;
         }
     }
 
-    /// Reads on a thread of its own, so that a reader who waits for input can still be stopped.
-    pub(super) fn interruptible(&self, mut source: impl Read + Send + 'static) -> Interruptible {
-        // One chunk on its way and one being read are enough to keep both sides busy.
-        let (to, from) = sync_channel(1);
+    /// Reads `source` on a thread of its own, so that a shutdown request ends a read that waits for input.
+    pub(super) fn interruptible(&self, mut source: impl Read + Send + 'static) -> InterruptibleReader {
+        // One chunk in the channel and one being read keep both sides busy.
+        let (sender, receiver) = sync_channel(1);
         std::thread::spawn(move || {
             loop {
                 let mut chunk = vec![0; 64 << 10];
@@ -60,17 +58,17 @@ impl Shutdown {
                     chunk
                 });
                 let last = !matches!(&read, Ok(chunk) if !chunk.is_empty());
-                if to.send(read).is_err() || last {
+                if sender.send(read).is_err() || last {
                     return;
                 }
             }
         });
-        Interruptible { from, chunk: Vec::new(), at: 0, shutdown: self.clone() }
+        InterruptibleReader { receiver, chunk: Vec::new(), position: 0, shutdown: self.clone() }
     }
 }
 
 #[cfg(unix)]
-async fn listen(wish: &watch::Sender<bool>) {
+async fn listen(sender: &watch::Sender<bool>) {
     use tokio::signal::unix::{SignalKind, signal};
     let (interrupt, terminate) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
     let (Ok(mut interrupt), Ok(mut terminate)) = (interrupt, terminate) else {
@@ -79,52 +77,52 @@ async fn listen(wish: &watch::Sender<bool>) {
     };
     loop {
         tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
-        asked(wish);
+        on_signal(sender);
     }
 }
 
 #[cfg(not(unix))]
-async fn listen(wish: &watch::Sender<bool>) {
+async fn listen(sender: &watch::Sender<bool>) {
     while tokio::signal::ctrl_c().await.is_ok() {
-        asked(wish);
+        on_signal(sender);
     }
 }
 
-fn asked(wish: &watch::Sender<bool>) {
-    if wish.send_replace(true) {
+fn on_signal(sender: &watch::Sender<bool>) {
+    if sender.send_replace(true) {
         exit::interrupted();
     }
 }
 
-/// A reader that fails with [`Stopped`] once it was asked to stop.
+/// A reader that fails with [`Interrupted`] after a shutdown request.
 #[derive(Debug)]
-pub(super) struct Interruptible {
-    from: Receiver<io::Result<Vec<u8>>>,
+pub(super) struct InterruptibleReader {
+    receiver: Receiver<io::Result<Vec<u8>>>,
     chunk: Vec<u8>,
-    at: usize,
+    position: usize,
     shutdown: Shutdown,
 }
 
-/// Reading ended because the person asked for it; what was read last may be half a record.
+/// A shutdown request ended the read; the last bytes may be half a record.
 #[derive(Debug, thiserror::Error)]
 #[error("interrupted")]
-pub(super) struct Stopped;
+pub(super) struct Interrupted;
 
-impl Stopped {
-    /// Whether it is why reading ended.
-    pub(super) fn is_why(error: &io::Error) -> bool {
+impl Interrupted {
+    /// Whether it is the cause of an error.
+    pub(super) fn is_cause_of(error: &io::Error) -> bool {
         error.get_ref().is_some_and(|e| e.is::<Self>())
     }
 }
 
-impl Read for Interruptible {
+impl Read for InterruptibleReader {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        while self.at == self.chunk.len() {
-            if self.shutdown.requested() {
-                return Err(io::Error::other(Stopped));
+        while self.position == self.chunk.len() {
+            if self.shutdown.is_requested() {
+                return Err(io::Error::other(Interrupted));
             }
-            match self.from.recv_timeout(TICK) {
-                Ok(chunk) => (self.chunk, self.at) = (chunk?, 0),
+            match self.receiver.recv_timeout(POLL_INTERVAL) {
+                Ok(chunk) => (self.chunk, self.position) = (chunk?, 0),
                 Err(RecvTimeoutError::Timeout) => continue,
                 Err(RecvTimeoutError::Disconnected) => return Ok(0),
             }
@@ -132,9 +130,9 @@ impl Read for Interruptible {
                 return Ok(0);
             }
         }
-        let n = into.len().min(self.chunk.len() - self.at);
-        into[..n].copy_from_slice(&self.chunk[self.at..self.at + n]);
-        self.at += n;
+        let n = into.len().min(self.chunk.len() - self.position);
+        into[..n].copy_from_slice(&self.chunk[self.position..self.position + n]);
+        self.position += n;
         Ok(n)
     }
 }
@@ -145,13 +143,13 @@ mod tests {
     use super::*;
 
     fn shutdown(requested: bool) -> (watch::Sender<bool>, Shutdown) {
-        let (wish, watched) = watch::channel(requested);
-        (wish, Shutdown(watched))
+        let (sender, receiver) = watch::channel(requested);
+        (sender, Shutdown(receiver))
     }
 
     #[test]
-    fn all_that_is_read_comes_through() {
-        let (_wish, shutdown) = shutdown(false);
+    fn every_byte_is_read() {
+        let (_sender, shutdown) = shutdown(false);
         let text = vec![b'x'; 200_000];
         let mut read = Vec::new();
         shutdown.interruptible(io::Cursor::new(text.clone())).read_to_end(&mut read).unwrap();
@@ -159,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_who_waits_for_ever_is_stopped_by_the_wish() {
+    fn a_shutdown_request_ends_a_read_that_waits() {
         struct Never;
         impl Read for Never {
             fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
@@ -167,9 +165,9 @@ mod tests {
                 Ok(0)
             }
         }
-        let (wish, shutdown) = shutdown(false);
+        let (sender, shutdown) = shutdown(false);
         let mut reader = shutdown.interruptible(Never);
-        wish.send_replace(true);
-        assert!(Stopped::is_why(&reader.read(&mut [0]).unwrap_err()));
+        sender.send_replace(true);
+        assert!(Interrupted::is_cause_of(&reader.read(&mut [0]).unwrap_err()));
     }
 }

@@ -1,13 +1,15 @@
-//! `fastdata topics`: list, make, describe and remove topics.
+//! `fastdata topics`: lists, creates, describes and deletes topics.
 
-use super::context::Context;
-use super::exit::WrongInput;
-use super::output::{Align, Output, Table, counted, size};
-use super::{backplane, values};
+use super::context::CliContext;
+use super::exit::UserError;
+use super::figures::{bytes, counted};
+use super::output::OutputFormat;
+use super::table::{Table, TableColumn};
+use super::{arguments, backplane};
 use crate::log::{self, PartitionInfo, TopicConfig, TopicInfo};
 use std::time::Duration;
 
-/// List, make, describe and remove topics
+/// List, create, describe and delete topics
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -16,21 +18,21 @@ Examples:
   fastdata topics create customers --compacted
   fastdata topics describe raw --output json
   fastdata topics delete raw --yes")]
-pub(super) struct Args {
+pub(super) struct TopicsArgs {
     #[command(subcommand)]
-    command: Command,
+    command: TopicsCommand,
 }
 
 #[derive(clap::Subcommand, Debug)]
-enum Command {
-    /// List all topics, internal ones too
-    List(List),
-    /// Make a topic
-    Create(Create),
-    /// Show how a topic is kept and what each of its partitions holds
-    Describe(Describe),
-    /// Remove a topic with all its records
-    Delete(Delete),
+enum TopicsCommand {
+    /// List all topics, including internal ones
+    List(TopicsListArgs),
+    /// Create a topic
+    Create(TopicsCreateArgs),
+    /// Show the retention and the partitions of a topic
+    Describe(TopicsDescribeArgs),
+    /// Delete a topic with all its records
+    Delete(TopicsDeleteArgs),
 }
 
 #[derive(clap::Args, Debug)]
@@ -38,10 +40,10 @@ enum Command {
 Examples:
   fastdata topics list
   fastdata topics list --output json | jq -r .topic")]
-struct List {
-    /// How to write it
+struct TopicsListArgs {
+    /// Output format
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
-    output: Output,
+    output: OutputFormat,
 }
 
 #[derive(clap::Args, Debug)]
@@ -49,11 +51,11 @@ struct List {
 Examples:
   fastdata topics create raw --partitions 4 --retention 7d
   fastdata topics create customers --compacted")]
-struct Create {
+struct TopicsCreateArgs {
     /// Name of the topic
     topic: String,
 
-    /// How many partitions
+    /// Number of partitions
     #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u32).range(1..))]
     partitions: u32,
 
@@ -61,12 +63,12 @@ struct Create {
     #[arg(long, conflicts_with_all = ["retention", "retention_bytes"])]
     compacted: bool,
 
-    /// Remove records that are older than this, such as 7d; default: never
-    #[arg(long, value_name = "DURATION", value_parser = values::duration)]
+    /// Delete records older than this, such as 7d; default: never
+    #[arg(long, value_name = "DURATION", value_parser = arguments::duration)]
     retention: Option<Duration>,
 
-    /// Remove the oldest records of a partition that holds more than this, such as 1GiB; default: never
-    #[arg(long, value_name = "SIZE", value_parser = values::bytes)]
+    /// Delete the oldest records of a partition larger than this, such as 1GiB; default: never
+    #[arg(long, value_name = "SIZE", value_parser = arguments::bytes)]
     retention_bytes: Option<u64>,
 }
 
@@ -75,69 +77,71 @@ struct Create {
 Examples:
   fastdata topics describe raw
   fastdata topics describe raw --output json")]
-struct Describe {
+struct TopicsDescribeArgs {
     /// Name of the topic
     topic: String,
 
-    /// How to write it
+    /// Output format
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
-    output: Output,
+    output: OutputFormat,
 }
 
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
 Examples:
   fastdata topics delete raw --yes")]
-struct Delete {
+struct TopicsDeleteArgs {
     /// Name of the topic
     topic: String,
 
-    /// Needed on a terminal, because what is removed does not come back
+    /// Confirm the deletion; required on a terminal
     #[arg(long, short)]
     yes: bool,
 }
 
-pub(super) fn execute(args: &Args, context: &Context) -> anyhow::Result<()> {
+pub(super) fn execute(args: &TopicsArgs, context: &CliContext) -> anyhow::Result<()> {
     match &args.command {
-        Command::List(args) => list(args, context),
-        Command::Create(args) => create(args, context),
-        Command::Describe(args) => describe(args, context),
-        Command::Delete(args) => delete(args, context),
+        TopicsCommand::List(args) => list(args, context),
+        TopicsCommand::Create(args) => create(args, context),
+        TopicsCommand::Describe(args) => describe(args, context),
+        TopicsCommand::Delete(args) => delete(args, context),
     }
 }
 
-fn list(args: &List, context: &Context) -> anyhow::Result<()> {
+fn list(args: &TopicsListArgs, context: &CliContext) -> anyhow::Result<()> {
     let log = backplane::open(context.global(), None)?;
     let topics = log.topics(None)?;
-    if args.output == Output::Json {
+    if args.output == OutputFormat::Json {
         let lines: String = topics.iter().map(|t| format!("{}\n", summary(t))).collect();
         return context.printer().print(lines);
     }
     if topics.is_empty() {
-        context.printer().talk(format_args!("no topics in {}; make some with `fastdata seed --topic raw`", log.name()));
+        context
+            .printer()
+            .info(format_args!("no topics in {}; create one with `fastdata seed --topic raw`", log.name()));
         return Ok(());
     }
     let mut table = Table::new([
-        ("topic", Align::Left),
-        ("partitions", Align::Right),
-        ("records", Align::Right),
-        ("size", Align::Right),
-        ("kept", Align::Left),
+        TableColumn::left("topic"),
+        TableColumn::right("partitions"),
+        TableColumn::right("records"),
+        TableColumn::right("size"),
+        TableColumn::left("kept"),
     ]);
     for topic in &topics {
-        let (records, bytes) = (held(&topic.partitions), bytes(&topic.partitions));
+        let (records, size) = (record_count(&topic.partitions), size_of(&topic.partitions));
         table.row([
             topic.name.to_string(),
             topic.partitions.len().to_string(),
             records.to_string(),
-            bytes.map_or_else(|| "-".into(), size),
-            kept(&topic.config),
+            size.map_or_else(|| "-".into(), bytes),
+            retention(&topic.config),
         ]);
     }
     context.printer().print(table)
 }
 
-fn create(args: &Create, context: &Context) -> anyhow::Result<()> {
+fn create(args: &TopicsCreateArgs, context: &CliContext) -> anyhow::Result<()> {
     let log = backplane::open(context.global(), None)?;
     let config = TopicConfig {
         partitions: args.partitions,
@@ -146,78 +150,79 @@ fn create(args: &Create, context: &Context) -> anyhow::Result<()> {
         retention_bytes: args.retention_bytes,
     };
     log.create_topic(&args.topic, &config)?;
-    context.printer().talk(format_args!(
+    context.printer().info(format_args!(
         "created `{}` ({}, kept {})",
         args.topic,
         counted(args.partitions.into(), "partition"),
-        kept(&config)
+        retention(&config)
     ));
     Ok(())
 }
 
-fn describe(args: &Describe, context: &Context) -> anyhow::Result<()> {
+fn describe(args: &TopicsDescribeArgs, context: &CliContext) -> anyhow::Result<()> {
     let log = backplane::open(context.global(), None)?;
     let topic = log::topic(&*log, &args.topic)?;
-    if args.output == Output::Json {
+    if args.output == OutputFormat::Json {
         let mut object = summary(&topic);
         object["partitions"] = topic.partitions.iter().zip(0..).map(|(p, n)| partition(n, p)).collect();
         return context.printer().print(format_args!("{object}\n"));
     }
     let mut table = Table::new([
-        ("partition", Align::Right),
-        ("earliest", Align::Right),
-        ("end", Align::Right),
-        ("records", Align::Right),
-        ("size", Align::Right),
+        TableColumn::right("partition"),
+        TableColumn::right("earliest"),
+        TableColumn::right("end"),
+        TableColumn::right("records"),
+        TableColumn::right("size"),
     ]);
     for (number, p) in topic.partitions.iter().enumerate() {
         table.row([
             number.to_string(),
             p.earliest.to_string(),
             p.end.to_string(),
-            held(std::slice::from_ref(p)).to_string(),
-            p.bytes.map_or_else(|| "-".into(), size),
+            record_count(std::slice::from_ref(p)).to_string(),
+            p.bytes.map_or_else(|| "-".into(), bytes),
         ]);
     }
     let heading = format!(
         "{}: {}, kept {}",
         topic.name,
         counted(topic.partitions.len() as u64, "partition"),
-        kept(&topic.config)
+        retention(&topic.config)
     );
     context.printer().print(format_args!("{heading}\n\n{table}"))
 }
 
-fn delete(args: &Delete, context: &Context) -> anyhow::Result<()> {
+fn delete(args: &TopicsDeleteArgs, context: &CliContext) -> anyhow::Result<()> {
     let log = backplane::open(context.global(), None)?;
     let topic = log::topic(&*log, &args.topic)?;
-    let records = counted(held(&topic.partitions).unsigned_abs(), "record");
-    if context.printer().is_attended() && !args.yes {
-        let message = format!("`{}` holds {records}, and what is removed does not come back", topic.name);
-        return Err(WrongInput::new(message).hint("add `--yes` to remove it").into());
+    let records = counted(record_count(&topic.partitions).unsigned_abs(), "record");
+    if context.printer().is_interactive() && !args.yes {
+        let message = format!("`{}` has {records}; a deletion cannot be undone", topic.name);
+        return Err(UserError::new(message).hint("add `--yes` to delete it").into());
     }
     log.delete_topic(&args.topic)?;
-    context.printer().talk(format_args!("deleted `{}` with {records}", topic.name));
+    context.printer().info(format_args!("deleted `{}` with {records}", topic.name));
     Ok(())
 }
 
-/// Offsets between the bounds: the number of records, or a few more where compaction left gaps.
-fn held(partitions: &[PartitionInfo]) -> i64 {
+/// The number of offsets, which is greater than the number of records if compaction has left gaps.
+fn record_count(partitions: &[PartitionInfo]) -> i64 {
     partitions.iter().map(|p| p.end.0 - p.earliest.0).sum()
 }
 
-fn bytes(partitions: &[PartitionInfo]) -> Option<u64> {
+fn size_of(partitions: &[PartitionInfo]) -> Option<u64> {
     partitions.iter().map(|p| p.bytes).sum()
 }
 
-fn kept(config: &TopicConfig) -> String {
+/// How long records are kept, in words.
+fn retention(config: &TopicConfig) -> String {
     let age = config.retention.map(|d| format!("for {}", humantime::format_duration(d)));
-    let bytes = config.retention_bytes.map(|b| format!("up to {} a partition", size(b)));
-    match (config.compacted, age, bytes) {
-        (true, ..) => "as the latest of each key".into(),
-        (_, Some(age), Some(bytes)) => format!("{age}, {bytes}"),
+    let size = config.retention_bytes.map(|b| format!("up to {} a partition", bytes(b)));
+    match (config.compacted, age, size) {
+        (true, ..) => "as the latest record of each key".into(),
+        (_, Some(age), Some(size)) => format!("{age}, {size}"),
         (_, Some(one), None) | (_, None, Some(one)) => one,
-        (_, None, None) => "for ever".into(),
+        (_, None, None) => "forever".into(),
     }
 }
 
@@ -226,8 +231,8 @@ fn summary(topic: &TopicInfo) -> serde_json::Value {
         "topic": &*topic.name,
         "id": topic.id,
         "partitions": topic.partitions.len(),
-        "records": held(&topic.partitions),
-        "bytes": bytes(&topic.partitions),
+        "records": record_count(&topic.partitions),
+        "bytes": size_of(&topic.partitions),
         "compacted": topic.config.compacted,
         "retention_ms": topic.config.retention.map(|d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX)),
         "retention_bytes": topic.config.retention_bytes,
@@ -239,7 +244,7 @@ fn partition(number: u32, p: &PartitionInfo) -> serde_json::Value {
         "partition": number,
         "earliest": p.earliest,
         "end": p.end,
-        "records": held(std::slice::from_ref(p)),
+        "records": record_count(std::slice::from_ref(p)),
         "bytes": p.bytes,
     })
 }
@@ -249,12 +254,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn how_a_topic_is_kept_is_said_in_words() {
+    fn retention_is_shown_in_words() {
         let week = Some(Duration::from_secs(7 * 86_400));
         let config = TopicConfig { partitions: 1, ..TopicConfig::default() };
-        assert_eq!(kept(&config), "for ever");
-        assert_eq!(kept(&TopicConfig { compacted: true, ..config.clone() }), "as the latest of each key");
+        assert_eq!(retention(&config), "forever");
+        assert_eq!(retention(&TopicConfig { compacted: true, ..config.clone() }), "as the latest record of each key");
         let both = TopicConfig { retention: week, retention_bytes: Some(1 << 30), ..config };
-        assert_eq!(kept(&both), "for 7days, up to 1.0 GiB a partition");
+        assert_eq!(retention(&both), "for 7days, up to 1.0 GiB a partition");
     }
 }

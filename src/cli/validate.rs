@@ -1,43 +1,42 @@
-//! `fastdata validate`: every check of a pipeline file that needs no backplane, and those that need one
-//! where they are asked for.
+//! `fastdata validate`: checks pipeline files, with `--online` also against the backplane.
 
-use super::context::Context;
-use super::exit::{self, Failed, WrongFiles};
+use super::context::CliContext;
+use super::exit::{self, FailureReported, InvalidFilesReported};
 use super::run::compile;
-use super::{backplane, online};
+use super::{backplane, online_checks};
 use crate::log::LogError;
 use crate::plan::Physical;
 use crate::spec::Spec;
 use std::path::PathBuf;
 
-/// Check pipeline files and say all that is wrong with them
+/// Check pipeline files and show all errors
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
 Examples:
   fastdata validate pipeline.yaml
   fastdata validate pipelines/*.yaml
   fastdata validate pipeline.yaml --online --brokers localhost:9092")]
-pub(super) struct Args {
+pub(super) struct ValidateArgs {
     /// Pipeline files
     #[arg(value_name = "FILE", required = true)]
     pub(super) files: Vec<PathBuf>,
 
-    /// Also look at the topics, their partitions, the rights to use them, and the models; changes nothing
+    /// Also check topics, partitions, access rights and models on the backplane; changes nothing
     #[arg(long)]
     pub(super) online: bool,
 }
 
-pub(super) fn execute(args: &Args, context: &Context) -> anyhow::Result<()> {
-    let (mut wrong, mut failed) = (false, false);
+pub(super) fn execute(args: &ValidateArgs, context: &CliContext) -> anyhow::Result<()> {
+    let (mut invalid, mut failed) = (false, false);
     for path in &args.files {
         let checked = compile(path).map(|compiled| if args.online { Some(compiled) } else { None });
         let valid = format!("{}: valid", path.display());
         match checked {
-            Ok(None) => context.printer().talk(valid),
-            Ok(Some((spec, plan))) => match fits(&spec, &plan, context) {
-                Ok(Some(name)) => context.printer().talk(format_args!("{valid} on {name}")),
-                Ok(None) => wrong = true,
-                // Another file may name another backplane.
+            Ok(None) => context.printer().info(valid),
+            Ok(Some((spec, plan))) => match check_online(&spec, &plan, context) {
+                Ok(Some(name)) => context.printer().info(format_args!("{valid} on {name}")),
+                Ok(None) => invalid = true,
+                // The next file may name another backplane.
                 Err(error) if error.is::<LogError>() => {
                     failed = true;
                     context.printer().error(&exit::text(&error));
@@ -45,22 +44,23 @@ pub(super) fn execute(args: &Args, context: &Context) -> anyhow::Result<()> {
                 Err(error) => return Err(error),
             },
             Err(error) => {
-                wrong = true;
+                invalid = true;
                 context.printer().error(&exit::text(&error));
             }
         }
     }
-    match (wrong, failed) {
-        (true, _) => Err(WrongFiles.into()),
-        (false, true) => Err(Failed.into()),
+    match (invalid, failed) {
+        (true, _) => Err(InvalidFilesReported.into()),
+        (false, true) => Err(FailureReported.into()),
         (false, false) => Ok(()),
     }
 }
 
-/// The name of the backplane, where the pipeline can run on it; else everything that is in its way is printed.
-fn fits(spec: &Spec, plan: &Physical, context: &Context) -> anyhow::Result<Option<String>> {
+/// Checks a pipeline against its backplane and prints what prevents a run; returns the name of the backplane if
+/// nothing does.
+fn check_online(spec: &Spec, plan: &Physical, context: &CliContext) -> anyhow::Result<Option<String>> {
     let log = backplane::open_existing(context.global(), Some(spec))?;
-    let findings = online::examine(spec, plan, &*log)?;
+    let findings = online_checks::check(spec, plan, &*log)?;
     if !findings.warnings.is_empty() {
         let text = findings.warnings.to_string();
         let lines: Vec<String> =

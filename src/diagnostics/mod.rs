@@ -1,7 +1,7 @@
-//! Located messages about a text that a person wrote: spans, carets, hints, reports.
+//! Located messages about a text that a user wrote: spans, carets, hints, reports.
 //!
-//! Separate because every stage from YAML to plan speaks through it and none of them prints.
-//! It never decides whether something is an error and never writes to a terminal.
+//! Every stage from YAML to plan reports through it; none of them prints. It never decides whether something
+//! is an error and never writes to a terminal.
 
 mod render;
 mod suggest;
@@ -28,7 +28,7 @@ impl Span {
     }
 }
 
-/// A value and where it stands in the source text.
+/// A value and its location in the source text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Spanned<T> {
     /// The value.
@@ -38,12 +38,12 @@ pub struct Spanned<T> {
 }
 
 impl<T> Spanned<T> {
-    /// A value at a place.
+    /// A value at a location.
     pub const fn new(value: T, span: Span) -> Self {
         Self { value, span }
     }
 
-    /// The same place, another value.
+    /// Another value at the same location.
     pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Spanned<U> {
         Spanned { value: f(self.value), span: self.span }
     }
@@ -61,23 +61,23 @@ impl<T> std::ops::Deref for Spanned<T> {
 pub struct SourceText {
     /// The path as the user wrote it.
     pub name: String,
-    /// The whole text.
+    /// The complete text.
     pub text: String,
 }
 
-/// One thing that is wrong, where, and what to do about it.
+/// One error: what is wrong, where, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
     /// What is wrong, in one line, with the user's words in backticks.
     pub message: String,
-    /// Where; `None` for a fault of the whole file.
+    /// Where; `None` for an error of the whole text.
     pub span: Option<Span>,
     /// What to do.
     pub hint: Option<String>,
 }
 
 impl Diagnostic {
-    /// A message at a place.
+    /// A message about a part of the text.
     pub fn at(span: Span, message: impl Into<String>) -> Self {
         Self { message: message.into(), span: Some(span), hint: None }
     }
@@ -94,7 +94,7 @@ impl Diagnostic {
         self
     }
 
-    /// Adds what to do, where there is something to say.
+    /// Adds what to do, if there is a hint.
     #[must_use]
     pub fn maybe_hint(mut self, hint: Option<String>) -> Self {
         self.hint = hint.or(self.hint);
@@ -102,7 +102,7 @@ impl Diagnostic {
     }
 }
 
-/// All that is wrong with one text, in the order of the text.
+/// All errors of one text.
 #[derive(Clone, Debug)]
 pub struct Report {
     /// The text that the spans point into.
@@ -117,18 +117,18 @@ impl Report {
         Self { source, diagnostics: Vec::new() }
     }
 
-    /// Adds one finding.
+    /// Adds one error.
     pub fn push(&mut self, diagnostic: Diagnostic) {
         self.diagnostics.push(diagnostic);
     }
 
-    /// Whether nothing is wrong.
+    /// Whether there are no errors.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.diagnostics.is_empty()
     }
 
-    /// The findings, in the order of the text; the same finding is listed once.
+    /// The errors in text order, without duplicates.
     #[must_use]
     pub fn diagnostics(&self) -> Vec<&Diagnostic> {
         let mut all: Vec<_> = self.diagnostics.iter().collect();
@@ -137,10 +137,10 @@ impl Report {
         all
     }
 
-    /// `Ok(value)` where nothing is wrong, else the report.
+    /// The value if there are no errors, else the report.
     ///
     /// # Errors
-    /// The report itself, where it holds a finding.
+    /// The report itself, if it holds an error or `value` is `None`.
     pub fn finish<T>(self, value: Option<T>) -> Result<T, Self> {
         match value {
             Some(value) if self.is_empty() => Ok(value),
@@ -151,7 +151,7 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        render::report(self, f)
+        render::write_report(self, f)
     }
 }
 

@@ -1,22 +1,21 @@
-//! Draws a report: `error:`, `file:line:col`, the source line, a caret, a hint.
+//! Formats a report: `error:`, `file:line:col`, the source line, a caret, a hint.
 //!
-//! Separate from the data so that messages can be built and compared without drawing them.
 //! It never adds colour: the printer of the command line does.
 
 use super::{Report, Span};
 use std::fmt;
 
-/// Longest part of a source line that is shown.
-const WIDTH: usize = 160;
+/// How many characters of a source line are shown.
+const MAX_LINE_CHARS: usize = 160;
 
-pub(super) fn report(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+pub(super) fn write_report(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     for (i, d) in report.diagnostics().into_iter().enumerate() {
         if i > 0 {
             writeln!(f)?;
         }
         writeln!(f, "error: {}", d.message)?;
         match d.span {
-            Some(span) => excerpt(&report.source.name, &report.source.text, span, f)?,
+            Some(span) => write_excerpt(&report.source.name, &report.source.text, span, f)?,
             None => writeln!(f, "  --> {}", report.source.name)?,
         }
         if let Some(hint) = &d.hint {
@@ -26,34 +25,35 @@ pub(super) fn report(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result
     Ok(())
 }
 
-/// Line and column (both from 1, the column in characters) of a byte.
-pub(crate) fn line_column(text: &str, at: usize) -> (usize, usize) {
-    let at = floor(text, at.min(text.len()));
+/// The line and column of a byte offset, both from 1; columns count characters.
+fn line_column(text: &str, at: usize) -> (usize, usize) {
+    let at = char_start(text, at.min(text.len()));
     let line_start = text[..at].rfind('\n').map_or(0, |i| i + 1);
     let line = text[..at].bytes().filter(|b| *b == b'\n').count() + 1;
     (line, text[line_start..at].chars().count() + 1)
 }
 
-fn floor(text: &str, mut at: usize) -> usize {
+/// The start of the character that contains the byte `at`.
+fn char_start(text: &str, mut at: usize) -> usize {
     while !text.is_char_boundary(at) {
         at -= 1;
     }
     at
 }
 
-fn excerpt(name: &str, text: &str, span: Span, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let start = floor(text, span.start.min(text.len()));
+fn write_excerpt(name: &str, text: &str, span: Span, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let start = char_start(text, span.start.min(text.len()));
     let (line, column) = line_column(text, start);
     writeln!(f, "  --> {name}:{line}:{column}")?;
     let line_start = text[..start].rfind('\n').map_or(0, |i| i + 1);
     let rest = &text[line_start..];
     let full = rest.split('\n').next().unwrap_or_default().trim_end();
-    // A long line is cut around the caret, so that a one-line file stays readable.
-    let skip = (column - 1).saturating_sub(WIDTH / 2);
-    let shown: String = full.chars().skip(skip).take(WIDTH).collect();
+    // A long line is cut around the caret, so that a file of one long line stays readable.
+    let skip = (column - 1).saturating_sub(MAX_LINE_CHARS / 2);
+    let shown: String = full.chars().skip(skip).take(MAX_LINE_CHARS).collect();
     let shown = shown.replace('\t', " ");
-    let end = floor(text, span.end.clamp(start, text.len())).min(line_start + full.len()).max(start);
-    let carets = text[start..end].chars().count().clamp(1, WIDTH / 2);
+    let end = char_start(text, span.end.clamp(start, text.len())).min(line_start + full.len()).max(start);
+    let carets = text[start..end].chars().count().clamp(1, MAX_LINE_CHARS / 2);
     let gutter = line.to_string();
     let pad = " ".repeat(gutter.len());
     writeln!(f, "{pad} |")?;

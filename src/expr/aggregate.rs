@@ -1,21 +1,22 @@
 //! The `select` of a window or an aggregate: SQL over aggregate calls and group columns.
 //!
-//! Separate from [`super::Expr`] because its values come in two steps: the calls run while records arrive,
-//! the select runs when results leave. Equal calls in several columns are one call. It never keeps state.
+//! Its values come in two steps, unlike those of [`super::Expr`]: the calls run while records arrive, the
+//! select runs when results are emitted. Equal calls in several columns are one call. It never keeps state.
 
 use super::call::AggregateCall;
-use super::compile::{Expr, Source};
-use super::evaluate::{Evaluated, Input};
+use super::compile::{Expr, ResolvedSql};
+use super::evaluate::Evaluated;
 use super::functions::Functions;
-use super::resolve::{Groups, group_name, resolve};
+use super::inputs::InputColumn;
+use super::resolve::{GroupColumns, group_name, resolve};
 use super::scope::plan_schema;
-use super::stack::roomy;
+use super::stack::with_large_stack;
 use super::{ExprError, Scope, expand, parse, types};
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::{Field, FieldRef};
 use datafusion_common::tree_node::{Transformed, TreeNode};
 use datafusion_common::{Column, DFSchemaRef};
-use datafusion_expr::Expr as Logical;
+use datafusion_expr::Expr as LogicalExpr;
 use datafusion_expr::expr::AggregateFunction;
 use datafusion_sql::sqlparser::ast;
 use std::sync::Arc;
@@ -27,21 +28,21 @@ pub struct Aggregates {
     columns: Vec<(String, Expr)>,
 }
 
-/// What all items of one select are planned against.
-struct Planner<'a> {
+/// Plans the items of one select and collects their calls.
+struct SelectPlanner<'a> {
     scope: &'a Scope,
     functions: &'a Functions,
-    groups: Groups<'a>,
+    groups: GroupColumns<'a>,
     schema: DFSchemaRef,
     calls: Vec<(AggregateFunction, AggregateCall)>,
 }
 
 impl Aggregates {
-    /// Compiles a select: outside aggregates its items may name `by` and `extra` columns, inside them all in
-    /// scope.
+    /// Compiles a select. Outside aggregates its items may name `by` and `extra` columns, inside aggregates
+    /// all columns in scope.
     ///
     /// # Errors
-    /// The place in `select` of the first item that is wrong, and what is wrong with it.
+    /// The index in `select` of the first item that is wrong, and what is wrong with it.
     pub fn compile(
         select: &[(&str, &str)],
         by: &[FieldRef],
@@ -49,12 +50,14 @@ impl Aggregates {
         functions: &Functions,
         extra: &[FieldRef],
     ) -> Result<Self, (usize, ExprError)> {
-        let longest = select.iter().map(|(_, sql)| functions.room(sql)).max().unwrap_or(0);
-        let compiled = roomy(longest, || Ok::<_, ExprError>(Self::compile_here(select, by, scope, functions, extra)));
+        let max_len = select.iter().map(|(_, sql)| functions.expanded_len(sql)).max().unwrap_or(0);
+        let compiled = with_large_stack(max_len, || {
+            Ok::<_, ExprError>(Self::compile_recursively(select, by, scope, functions, extra))
+        });
         compiled.unwrap_or_else(|e| Err((0, e)))
     }
 
-    fn compile_here(
+    fn compile_recursively(
         select: &[(&str, &str)],
         by: &[FieldRef],
         scope: &Scope,
@@ -67,27 +70,27 @@ impl Aggregates {
             group_fields.push(types::field(&group_name(i), field.data_type(), field.is_nullable()));
         }
         let all = scope.all().fields().iter().cloned().chain(group_fields.iter().cloned()).collect();
-        let groups = Groups { fields: groups };
-        let mut planner = Planner { scope, functions, groups, schema: plan_schema(all), calls: Vec::new() };
+        let groups = GroupColumns { fields: groups };
+        let mut planner = SelectPlanner { scope, functions, groups, schema: plan_schema(all), calls: Vec::new() };
         let mut planned = Vec::new();
         for (i, (_, sql)) in select.iter().enumerate() {
-            planned.push(planner.item(sql).map_err(|e| (i, e))?);
+            planned.push(planner.plan(sql).map_err(|e| (i, e))?);
         }
         let calls: Vec<AggregateCall> = planner.calls.into_iter().map(|(_, call)| call).collect();
         let results = calls.iter().enumerate().map(|(i, c)| types::field(&call_name(i), &c.data_type(), c.nullable()));
         let fields: Vec<FieldRef> = group_fields.into_iter().chain(results).collect();
-        let inputs: Vec<Input> = (0..fields.len()).map(Input::Column).collect();
+        let inputs: Vec<InputColumn> = (0..fields.len()).map(InputColumn::Column).collect();
         let schema = plan_schema(fields);
         let mut columns = Vec::new();
         for (i, ((name, sql), (tree, logical))) in select.iter().zip(planned).enumerate() {
-            let source = Source { sql, tree: &tree, schema: &schema, functions };
+            let source = ResolvedSql { sql, tree: &tree, schema: &schema, functions };
             let expr = source.lower(logical, &inputs, true).map_err(|e| (i, e))?;
             columns.push(((*name).to_owned(), expr));
         }
         Ok(Self { calls, columns })
     }
 
-    /// The distinct calls of all items, in the order of their first use.
+    /// The distinct calls of all items, ordered by first use.
     #[must_use]
     pub fn calls(&self) -> &[AggregateCall] {
         &self.calls
@@ -100,8 +103,8 @@ impl Aggregates {
         self.columns.iter().map(field).collect()
     }
 
-    /// The columns of the select for some groups, from their `by` and `extra` columns and the values of
-    /// [`Aggregates::calls`], one row a group.
+    /// The columns of the select, one row per group, from the groups' `by` and `extra` columns and the values
+    /// of [`Aggregates::calls`].
     #[must_use]
     pub fn finish(&self, by: &[ArrayRef], extra: &[ArrayRef], values: &[ArrayRef]) -> Vec<Evaluated> {
         let columns: Vec<ArrayRef> = by.iter().chain(extra).chain(values).cloned().collect();
@@ -114,20 +117,20 @@ fn call_name(i: usize) -> String {
     format!("\u{1}call{i}")
 }
 
-impl Planner<'_> {
-    /// The tree and the plan of one item, its calls replaced by columns.
-    fn item(&mut self, sql: &str) -> Result<(ast::Expr, Logical), ExprError> {
+impl SelectPlanner<'_> {
+    /// The tree and the plan of one item, with its calls replaced by columns.
+    fn plan(&mut self, sql: &str) -> Result<(ast::Expr, LogicalExpr), ExprError> {
         let mut tree = parse::parse(sql)?;
         expand::expand(&mut tree, sql, self.functions)?;
         resolve(&mut tree, sql, self.scope, self.functions, Some(&self.groups))?;
         let schema = self.schema.clone();
-        let source = Source { sql, tree: &tree, schema: &schema, functions: self.functions };
+        let source = ResolvedSql { sql, tree: &tree, schema: &schema, functions: self.functions };
         let logical = source.plan()?;
         let mut failed = None;
         let replaced = logical.transform_down(|part| {
-            let Logical::AggregateFunction(call) = part else { return Ok(Transformed::no(part)) };
-            match self.call(call, &source) {
-                Ok(i) => Ok(Transformed::yes(Logical::Column(Column::new_unqualified(call_name(i))))),
+            let LogicalExpr::AggregateFunction(call) = part else { return Ok(Transformed::no(part)) };
+            match self.call_index(call, &source) {
+                Ok(i) => Ok(Transformed::yes(LogicalExpr::Column(Column::new_unqualified(call_name(i))))),
                 Err(error) => {
                     failed = Some(error);
                     datafusion_common::exec_err!("a call could not be compiled")
@@ -141,8 +144,8 @@ impl Planner<'_> {
         }
     }
 
-    fn call(&mut self, call: AggregateFunction, source: &Source<'_>) -> Result<usize, ExprError> {
-        if let Some(i) = self.calls.iter().position(|(known, _)| *known == call) {
+    fn call_index(&mut self, call: AggregateFunction, source: &ResolvedSql<'_>) -> Result<usize, ExprError> {
+        if let Some(i) = self.calls.iter().position(|(other, _)| *other == call) {
             return Ok(i);
         }
         let compiled = AggregateCall::compile(call.clone(), source, self.scope.inputs())?;

@@ -1,13 +1,13 @@
 //! One aggregate call of a `select`, such as `avg(alcohol) FILTER (WHERE ph < 4)`.
 //!
-//! Separate from the select around it because the runtime keeps the states of calls: it evaluates the
-//! arguments, feeds an accumulator, and stores its state as bytes. A call is only made when its accumulator
-//! could be made once. It never holds state itself.
+//! The runtime keeps the states of calls: it evaluates the arguments, feeds an accumulator and stores the
+//! accumulator's state as bytes. A call is compiled only if its accumulator can be created. It never holds
+//! state itself.
 
 use super::ExprError;
-use super::compile::{Expr, Predicate, Source};
+use super::compile::{Expr, Predicate, ResolvedSql};
 use super::error::plain;
-use super::evaluate::Input;
+use super::inputs::InputColumn;
 use arrow_schema::{DataType, Field, FieldRef, Schema};
 use datafusion_common::Result;
 use datafusion_expr::GroupsAccumulator;
@@ -27,7 +27,11 @@ pub struct AggregateCall {
 }
 
 impl AggregateCall {
-    pub(super) fn compile(call: AggregateFunction, source: &Source<'_>, inputs: &[Input]) -> Result<Self, ExprError> {
+    pub(super) fn compile(
+        call: AggregateFunction,
+        source: &ResolvedSql<'_>,
+        inputs: &[InputColumn],
+    ) -> Result<Self, ExprError> {
         let lower = |expr| source.lower(expr, inputs, false);
         let params = call.params;
         let args = params.args.into_iter().map(lower).collect::<Result<Vec<_>, _>>()?;
@@ -35,7 +39,7 @@ impl AggregateCall {
         let (mut fields, mut physical) = (Vec::new(), Vec::new());
         for (i, arg) in args.iter().enumerate() {
             let name = format!("arg{i}");
-            // Some functions read a constant argument, such as a percentile, when the accumulator is made.
+            // Some functions read a constant argument, such as a percentile, when the accumulator is created.
             let constant = arg.program().expr().downcast_ref::<Literal>().is_some();
             let column: Arc<dyn PhysicalExpr> =
                 if constant { arg.program().expr().clone() } else { Arc::new(Column::new(&name, i)) };
@@ -51,38 +55,38 @@ impl AggregateCall {
             .build()
             .and_then(|expr| {
                 let expr = Arc::new(expr);
-                make(&expr)?;
+                create_accumulator(&expr)?;
                 Ok((expr.state_fields()?, expr))
             });
         let (state, expr) = built.map_err(|e| source.located(plain(&e)))?;
         Ok(Self { args, filter, expr, state })
     }
 
-    /// The canonical name of the function: `avg` also where `mean` was written.
+    /// The canonical name of the function: `avg` for `mean` too.
     #[must_use]
     pub fn function(&self) -> &str {
         self.expr.fun().name()
     }
 
-    /// What to evaluate on a batch and pass to the accumulator, in this order.
+    /// The expressions to evaluate on a batch and pass to the accumulator, in this order.
     #[must_use]
     pub fn args(&self) -> &[Expr] {
         &self.args
     }
 
-    /// The rows to pass to the accumulator, where not all.
+    /// Selects the rows to pass to the accumulator; `None` for all.
     #[must_use]
     pub fn filter(&self) -> Option<&Predicate> {
         self.filter.as_ref()
     }
 
-    /// The columns of a state, as the accumulator gives and takes them.
+    /// The columns of the accumulator's state.
     #[must_use]
     pub fn state_fields(&self) -> &[FieldRef] {
         &self.state
     }
 
-    /// The type of the accumulator's values, as [`super::Aggregates::finish`] takes them.
+    /// The type of the accumulator's results, which [`super::Aggregates::finish`] takes.
     #[must_use]
     pub fn data_type(&self) -> DataType {
         self.expr.field().data_type().clone()
@@ -92,8 +96,8 @@ impl AggregateCall {
         self.expr.is_nullable()
     }
 
-    /// Whether states may be merged in any grouping without changing the result: counts, extremes, sums of
-    /// integers and decimals, sketches. Sums of floating numbers depend on their order.
+    /// Whether states may be merged in any grouping without changing the result. Counts, extremes, sketches
+    /// and sums of integers and decimals may; sums of floats depend on their order.
     #[must_use]
     pub fn is_associative(&self) -> bool {
         match self.function() {
@@ -108,15 +112,15 @@ impl AggregateCall {
     /// A fresh accumulator without groups.
     #[must_use]
     pub fn accumulator(&self) -> Box<dyn GroupsAccumulator> {
-        make(&self.expr).expect("one was made when the call was compiled")
+        create_accumulator(&self.expr).expect("one was created when the call was compiled")
     }
 }
 
-fn make(expr: &Arc<AggregateFunctionExpr>) -> Result<Box<dyn GroupsAccumulator>> {
+fn create_accumulator(expr: &Arc<AggregateFunctionExpr>) -> Result<Box<dyn GroupsAccumulator>> {
     if expr.groups_accumulator_supported() {
         return expr.create_groups_accumulator();
     }
-    // The factory runs for each new group; this finds out now whether it can.
+    // The adapter calls its factory for each new group; this reports an error of the factory at once.
     expr.create_accumulator()?;
     let expr = expr.clone();
     Ok(Box::new(GroupsAccumulatorAdapter::new(move || expr.create_accumulator())))

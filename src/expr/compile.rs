@@ -1,26 +1,24 @@
 //! Syntax tree to physical expression: plan, coerce, fold, simplify, lower.
 //!
-//! Separate from evaluation, which only sees the result. Everything that can be known before the first
-//! record is checked here: names, types, constants. It never reads data.
+//! Everything that can be known before the first record is checked here: names, types, constants.
+//! Evaluation sees only the result. Compilation never reads data.
 
 use super::error::plain;
-use super::evaluate::{Evaluated, Input, Program};
+use super::evaluate::{Evaluated, Program};
 use super::functions::Functions;
-use super::stack::roomy;
+use super::inputs::InputColumn;
+use super::physical::physical;
+use super::stack::with_large_stack;
 use super::{ExprError, Scope, context, expand, fold, locate, parse, resolve, types};
 use crate::record::{BadRow, Batch, type_name};
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, BooleanArray};
 use arrow_schema::DataType;
-use datafusion_common::tree_node::{Transformed, TreeNode};
 use datafusion_common::{DFSchemaRef, Result as DfResult, ScalarValue};
-use datafusion_expr::execution_props::ExecutionProps;
-use datafusion_expr::physical_planning_context::PhysicalPlanningContext;
+use datafusion_expr::Expr as LogicalExpr;
+use datafusion_expr::ExprSchemable as _;
 use datafusion_expr::simplify::SimplifyContext;
-use datafusion_expr::{Expr as Logical, Operator};
 use datafusion_optimizer::simplify_expressions::ExprSimplifier;
-use datafusion_physical_expr::expressions::BinaryExpr;
-use datafusion_physical_expr::{PhysicalExpr, create_physical_expr};
 use datafusion_sql::sqlparser::ast;
 use std::sync::Arc;
 
@@ -32,16 +30,16 @@ impl Expr {
     /// Compiles one SQL expression over the columns in scope.
     ///
     /// # Errors
-    /// Where the text is not one expression, a name is unknown, or types do not fit.
+    /// If the text is not exactly one expression, a name is unknown, or types do not fit.
     pub fn compile(sql: &str, scope: &Scope, functions: &Functions) -> Result<Self, ExprError> {
-        roomy(functions.room(sql), || {
-            let tree = read(sql, scope, functions)?;
-            let source = Source { sql, tree: &tree, schema: scope.all(), functions };
+        with_large_stack(functions.expanded_len(sql), || {
+            let tree = parse_and_resolve(sql, scope, functions)?;
+            let source = ResolvedSql { sql, tree: &tree, schema: scope.all(), functions };
             source.lower(source.plan()?, scope.inputs(), true)
         })
     }
 
-    /// The type of its values, always one that a pipeline file can name.
+    /// The type of the values, always one that a pipeline file can name.
     #[must_use]
     pub fn data_type(&self) -> &DataType {
         self.0.data_type()
@@ -59,13 +57,13 @@ impl Expr {
         self.0.sql()
     }
 
-    /// The column that it is, where it is nothing but a column.
+    /// The name of the column, where the expression is nothing but a column.
     #[must_use]
     pub fn column(&self) -> Option<&str> {
         self.0.column()
     }
 
-    /// The value of each row; a row that cannot be evaluated is null and listed.
+    /// The value of each row. A row that cannot be evaluated is null and listed as bad.
     #[must_use]
     pub fn evaluate(&self, batch: &Batch) -> Evaluated {
         self.0.evaluate(batch.columns.columns(), Some(&batch.meta), batch.len())
@@ -84,7 +82,7 @@ impl Predicate {
     /// Compiles a condition over the columns in scope.
     ///
     /// # Errors
-    /// Like [`Expr::compile`], and where the expression is not boolean.
+    /// Like [`Expr::compile`], and if the expression is not boolean.
     pub fn compile(sql: &str, scope: &Scope, functions: &Functions) -> Result<Self, ExprError> {
         let expr = Expr::compile(sql, scope, functions)?;
         match expr.data_type() {
@@ -105,7 +103,7 @@ impl Predicate {
         self.0.sql()
     }
 
-    /// Which rows it holds for, without nulls: null counts as false, and so does a bad row.
+    /// The rows for which the condition holds, without nulls: null and bad rows count as false.
     #[must_use]
     pub fn evaluate(&self, batch: &Batch) -> (BooleanArray, Vec<BadRow>) {
         let Evaluated { array, bad } = self.0.evaluate(batch);
@@ -118,26 +116,25 @@ impl Predicate {
     }
 }
 
-/// The value of an expression without columns, as the wanted type.
+/// The value of an expression without columns, cast to `target` where one is given.
 ///
 /// # Errors
-/// Like [`Expr::compile`], and where the value cannot be computed or is not of the wanted type.
-pub fn constant(sql: &str, functions: &Functions, want: Option<&DataType>) -> Result<ScalarValue, ExprError> {
-    roomy(functions.room(sql), || constant_here(sql, functions, want))
+/// Like [`Expr::compile`], and if the value cannot be computed or cannot be cast.
+pub fn constant(sql: &str, functions: &Functions, target: Option<&DataType>) -> Result<ScalarValue, ExprError> {
+    with_large_stack(functions.expanded_len(sql), || compile_constant(sql, functions, target))
 }
 
-fn constant_here(sql: &str, functions: &Functions, want: Option<&DataType>) -> Result<ScalarValue, ExprError> {
+fn compile_constant(sql: &str, functions: &Functions, target: Option<&DataType>) -> Result<ScalarValue, ExprError> {
     let scope = Scope::without_meta(Arc::new(arrow_schema::Schema::empty()));
     let whole = Some(0..sql.len());
-    let tree = read(sql, &scope, functions)?;
-    let source = Source { sql, tree: &tree, schema: scope.all(), functions };
+    let tree = parse_and_resolve(sql, &scope, functions)?;
+    let source = ResolvedSql { sql, tree: &tree, schema: scope.all(), functions };
     let mut logical = source.plan()?;
-    if let Some(want) = want {
-        use datafusion_expr::ExprSchemable;
+    if let Some(target) = target {
         let wrong = |e| ExprError::new(plain(&e)).at(whole.clone());
-        logical = logical.cast_to(want, scope.all()).map_err(wrong)?;
+        logical = logical.cast_to(target, scope.all()).map_err(wrong)?;
     }
-    let expr = source.lower(logical, scope.inputs(), want.is_none())?;
+    let expr = source.lower(logical, scope.inputs(), target.is_none())?;
     let Evaluated { array, bad } = expr.program().evaluate(&[], None, 1);
     match bad.first() {
         Some(bad) => Err(ExprError::new(bad.error.clone()).at(whole)),
@@ -145,58 +142,62 @@ fn constant_here(sql: &str, functions: &Functions, want: Option<&DataType>) -> R
     }
 }
 
-fn read(sql: &str, scope: &Scope, functions: &Functions) -> Result<ast::Expr, ExprError> {
+fn parse_and_resolve(sql: &str, scope: &Scope, functions: &Functions) -> Result<ast::Expr, ExprError> {
     let mut tree = parse::parse(sql)?;
     expand::expand(&mut tree, sql, functions)?;
     resolve::resolve(&mut tree, sql, scope, functions, None)?;
     Ok(tree)
 }
 
-/// A resolved tree and what it is planned against.
-pub(super) struct Source<'a> {
+/// A syntax tree with resolved names, and what it is planned against.
+pub(super) struct ResolvedSql<'a> {
     pub(super) sql: &'a str,
     pub(super) tree: &'a ast::Expr,
     pub(super) schema: &'a DFSchemaRef,
     pub(super) functions: &'a Functions,
 }
 
-impl Source<'_> {
+impl ResolvedSql<'_> {
     /// The coerced logical expression.
-    pub(super) fn plan(&self) -> Result<Logical, ExprError> {
-        self.attempt(self.tree).map_err(|e| self.located(plain(&e)))
+    pub(super) fn plan(&self) -> Result<LogicalExpr, ExprError> {
+        self.plan_part(self.tree).map_err(|e| self.located(plain(&e)))
     }
 
-    fn attempt(&self, tree: &ast::Expr) -> DfResult<Logical> {
+    fn plan_part(&self, tree: &ast::Expr) -> DfResult<LogicalExpr> {
         let expr = context::plan(tree.clone(), self.schema, self.functions)?;
         let expr = simplifier(self.schema).coerce(expr, self.schema)?;
         fold::fold(expr, self.schema)
     }
 
     pub(super) fn located(&self, message: String) -> ExprError {
-        let attempt = |part: &ast::Expr| self.attempt(part).err().map(|e| plain(&e));
-        let at = locate::locate(self.tree, self.sql, &message, &attempt);
+        let error_of = |part: &ast::Expr| self.plan_part(part).err().map(|e| plain(&e));
+        let at = locate::locate(self.tree, self.sql, &message, &error_of);
         ExprError::new(message).at(at.or(Some(0..self.sql.len())))
     }
 
-    /// Makes it executable; `normal` casts the result to a type that a pipeline file can name.
-    pub(super) fn lower(&self, logical: Logical, inputs: &[Input], normal: bool) -> Result<Expr, ExprError> {
+    /// Makes a plan executable; `normalize` casts the result to a type that a pipeline file can name.
+    pub(super) fn lower(
+        &self,
+        logical: LogicalExpr,
+        inputs: &[InputColumn],
+        normalize: bool,
+    ) -> Result<Expr, ExprError> {
         let wrong = |e| self.located(plain(&e));
         let simple = simplifier(self.schema).simplify(logical).map_err(wrong)?;
-        let made = physical(&simple, self.schema).map_err(wrong)?;
-        let raw = made.data_type(self.schema.as_arrow()).map_err(wrong)?;
-        let nullable = made.nullable(self.schema.as_arrow()).unwrap_or(true);
-        let data_type = if normal { self.normal(&raw)? } else { raw };
-        let program = Program::new(self.sql, made, self.schema, inputs, data_type, nullable).map_err(wrong)?;
+        let expr = physical(&simple, self.schema).map_err(wrong)?;
+        let raw = expr.data_type(self.schema.as_arrow()).map_err(wrong)?;
+        let data_type = if normalize { self.pipeline_type(&raw)? } else { raw };
+        let program = Program::new(self.sql, expr, self.schema, inputs, data_type).map_err(wrong)?;
         Ok(Expr(Arc::new(program)))
     }
 
-    fn normal(&self, raw: &DataType) -> Result<DataType, ExprError> {
-        types::normal(raw).ok_or_else(|| {
+    fn pipeline_type(&self, raw: &DataType) -> Result<DataType, ExprError> {
+        types::pipeline_type(raw).ok_or_else(|| {
             let whole = Some(0..self.sql.len());
             match raw {
                 DataType::Null => ExprError::new("the type of this expression is not known: it is always null")
                     .at(whole)
-                    .hint("say it with a cast, such as `CAST(NULL AS bigint)`"),
+                    .hint("give it a type with a cast, such as `CAST(NULL AS bigint)`"),
                 DataType::Interval(_) => ExprError::new("an interval cannot be a column")
                     .at(whole)
                     .hint("add it to a timestamp, or take a number of it with `date_part`"),
@@ -210,18 +211,4 @@ impl Source<'_> {
 
 fn simplifier(schema: &DFSchemaRef) -> ExprSimplifier {
     ExprSimplifier::new(SimplifyContext::builder().with_schema(schema.clone()).build())
-}
-
-/// The executable form, in which integer arithmetic that overflows is an error instead of a wrong number.
-pub(super) fn physical(expr: &Logical, schema: &DFSchemaRef) -> DfResult<Arc<dyn PhysicalExpr>> {
-    let made = create_physical_expr(expr, schema, &ExecutionProps::new(), &PhysicalPlanningContext::default())?;
-    let checked = made.transform_up(|part| {
-        let Some(binary) = part.downcast_ref::<BinaryExpr>() else { return Ok(Transformed::no(part)) };
-        if !matches!(binary.op(), Operator::Plus | Operator::Minus | Operator::Multiply) {
-            return Ok(Transformed::no(part));
-        }
-        let checked = binary.clone().with_fail_on_overflow(true);
-        Ok(Transformed::yes(Arc::new(checked) as Arc<dyn PhysicalExpr>))
-    })?;
-    Ok(checked.data)
 }

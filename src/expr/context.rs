@@ -1,7 +1,6 @@
-//! What DataFusion's planner asks about its surroundings: functions, type names, options.
+//! The catalog that DataFusion's planner requires: functions, type names, options, and no tables.
 //!
-//! Separate because the planner wants a whole catalog and an expression has none. Types in `CAST` are those
-//! of the pipeline file, so that `timestamp` is milliseconds in UTC here too.
+//! Types in `CAST` are those of the pipeline file, so that `timestamp` is milliseconds in UTC here too.
 
 use super::functions::Functions;
 use crate::record::parse_type;
@@ -32,18 +31,18 @@ static PLANNERS: LazyLock<[Arc<dyn ExprPlanner>; 6]> = LazyLock::new(|| {
     ]
 });
 
-/// Plans a tree whose names are resolved.
+/// Plans a tree with resolved names.
 pub(super) fn plan(tree: ast::Expr, schema: &DFSchema, functions: &Functions) -> Result<Expr> {
     let options = ParserOptions::new().with_enable_ident_normalization(false).with_map_string_types_to_utf8view(false);
-    let context = Context { functions };
+    let context = PlannerCatalog { functions };
     SqlToRel::new_with_options(&context, options).sql_to_expr(tree, schema, &mut PlannerContext::new())
 }
 
-struct Context<'a> {
+struct PlannerCatalog<'a> {
     functions: &'a Functions,
 }
 
-impl ContextProvider for Context<'_> {
+impl ContextProvider for PlannerCatalog<'_> {
     fn get_table_source(&self, name: TableReference) -> Result<Arc<dyn TableSource>> {
         not_impl_err!("an expression has no tables such as `{name}`")
     }
@@ -53,7 +52,7 @@ impl ContextProvider for Context<'_> {
     }
 
     fn get_type_planner(&self) -> Option<Arc<dyn TypePlanner>> {
-        Some(Arc::new(Types))
+        Some(Arc::new(PipelineTypes))
     }
 
     fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
@@ -97,11 +96,11 @@ impl ContextProvider for Context<'_> {
     }
 }
 
-/// Reads type names as a pipeline file does; what it cannot name keeps its SQL meaning.
+/// Resolves type names as a pipeline file does; any other name keeps its SQL meaning.
 #[derive(Debug)]
-struct Types;
+struct PipelineTypes;
 
-impl TypePlanner for Types {
+impl TypePlanner for PipelineTypes {
     fn plan_type_field(&self, sql_type: &ast::DataType) -> Result<Option<FieldRef>> {
         let name = sql_type.to_string().to_lowercase();
         Ok(parse_type(&name).ok().map(|t| Arc::new(Field::new("", t, true))))

@@ -1,7 +1,7 @@
 //! What is wrong with a piece of SQL, where in its text, and what to do about it.
 //!
-//! Separate because DataFusion's errors are made for its own developers: here they become one plain line in
-//! the words of a pipeline file. It never guesses a place; whoever knows it says it.
+//! DataFusion's errors are written for its own developers; here they become one plain line in the words of
+//! a pipeline file. The location is never guessed: the code that knows it adds it.
 
 use arrow_schema::ArrowError;
 use datafusion_common::DataFusionError;
@@ -13,29 +13,29 @@ use std::ops::Range;
 pub struct ExprError {
     /// What is wrong, in one line, with the user's words in backticks.
     pub message: String,
-    /// Where, in bytes of the SQL text; `None` for a fault of the whole.
+    /// The bytes of the SQL text that are wrong; `None` for the whole text.
     pub at: Option<Range<usize>>,
     /// What to do.
     pub hint: Option<String>,
-    /// The name that is no column.
-    pub unknown: Option<String>,
+    /// The name that is not a column.
+    pub unknown_column: Option<String>,
 }
 
 impl ExprError {
-    /// The name that is no column, where nothing in scope is named like it.
+    /// The name that is not a column, where no column in scope has a similar name.
     #[must_use]
-    pub fn stranger(&self) -> Option<&str> {
-        let like = self.hint.as_deref().is_some_and(|h| h.starts_with(LIKE));
-        self.unknown.as_deref().filter(|_| !like)
+    pub fn unrelated_column(&self) -> Option<&str> {
+        let suggested = self.hint.as_deref().is_some_and(|h| h.starts_with(SUGGESTION));
+        self.unknown_column.as_deref().filter(|_| !suggested)
     }
 }
 
-/// How a hint begins that names what was probably meant.
-pub(super) const LIKE: &str = "did you mean";
+/// The first words of a hint that suggests a similar name.
+pub(super) const SUGGESTION: &str = "did you mean";
 
 impl ExprError {
     pub(super) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), at: None, hint: None, unknown: None }
+        Self { message: message.into(), at: None, hint: None, unknown_column: None }
     }
 
     pub(super) fn at(mut self, at: Option<Range<usize>>) -> Self {
@@ -54,7 +54,7 @@ impl ExprError {
     }
 }
 
-/// The fault in one plain line.
+/// The error in one plain line.
 pub(super) fn plain(error: &DataFusionError) -> String {
     tidy(&root(error))
 }
@@ -86,8 +86,8 @@ fn arrow(error: &ArrowError) -> String {
     }
 }
 
-/// Phrases that DataFusion wraps around the fault itself.
-const WRAPPINGS: [&str; 11] = [
+/// Prefixes that DataFusion puts before the reason.
+const PREFIXES: [&str; 11] = [
     "Error during planning: ",
     "Internal error: ",
     "Execution error: ",
@@ -103,10 +103,10 @@ const WRAPPINGS: [&str; 11] = [
 
 fn tidy(text: &str) -> String {
     let mut text = text.split("\n\nbacktrace:").next().unwrap_or_default().trim();
-    while let Some(rest) = WRAPPINGS.iter().find_map(|w| text.strip_prefix(w)) {
+    while let Some(rest) = PREFIXES.iter().find_map(|w| text.strip_prefix(w)) {
         text = rest.trim_start();
     }
-    // After the reason DataFusion lists candidate signatures, which say less than the reason.
+    // DataFusion lists candidate signatures after the reason; they add nothing to it.
     for cut in [" No function matches", "\n", ". This issue was likely caused by"] {
         if let Some((head, _)) = text.split_once(cut).filter(|(head, _)| !head.is_empty()) {
             text = head;
@@ -115,7 +115,7 @@ fn tidy(text: &str) -> String {
     readable_types(text.trim_end().trim_end_matches('.'))
 }
 
-/// Arrow's names of types as the pipeline file writes them.
+/// Replaces Arrow's type names by those of the pipeline file.
 fn readable_types(text: &str) -> String {
     let text = text.replace("Timestamp(ms, \"UTC\")", "timestamp").replace("Timestamp(ms)", "timestamp");
     let mut out = String::with_capacity(text.len());
@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn wrappings_candidates_and_arrow_names_go() {
+    fn prefixes_candidates_and_arrow_type_names_are_removed() {
         let raw = DataFusionError::Context(
             "type_coercion".into(),
             Box::new(DataFusionError::Plan(

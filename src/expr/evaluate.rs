@@ -1,18 +1,14 @@
 //! Runs a compiled expression on a batch.
 //!
-//! Separate from compiling because this is the hot path: only the columns that the expression names are
-//! gathered, and a batch without faults costs one vectorised evaluation. When that fails, the batch is cut
-//! in halves until each bad row stands alone with its own message; the others keep their values.
+//! This is the hot path: only the columns that the expression names are gathered, and a batch without
+//! errors costs one vectorised evaluation. If that fails, the batch is bisected until each bad row is alone
+//! with its own message; the other rows keep their values.
 
 use super::error::plain;
-use super::scope::MetaColumn;
+use super::inputs::InputColumn;
 use super::types;
 use crate::record::{BadRow, Meta};
-use arrow_array::builder::{BinaryBuilder, MapBuilder, MapFieldNames, StringBuilder};
-use arrow_array::{
-    Array, ArrayRef, Int32Array, Int64Array, RecordBatch, RecordBatchOptions, StringArray, TimestampMillisecondArray,
-    new_null_array,
-};
+use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use arrow_select::concat::concat;
 use datafusion_common::tree_node::{Transformed, TreeNode};
@@ -24,31 +20,26 @@ use std::sync::Arc;
 /// The values of an expression for the rows of a batch.
 #[derive(Clone, Debug)]
 pub struct Evaluated {
-    /// One value a row; null where the row is bad.
+    /// One value per row; null where the row is bad.
     pub array: ArrayRef,
-    /// The rows that could not be evaluated, in their order.
+    /// The rows that could not be evaluated, in row order.
     pub bad: Vec<BadRow>,
 }
 
-/// Where an input of an expression comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Input {
-    Column(usize),
-    Meta(MetaColumn),
-}
-
-/// Longest part of the SQL text that a bad row's message repeats.
-const SHOWN: usize = 80;
+/// How many characters of the SQL text the message of a bad row repeats.
+const MAX_SQL_CHARS: usize = 80;
 
 /// An executable expression.
 #[derive(Debug)]
 pub(super) struct Program {
     sql: String,
     expr: Arc<dyn PhysicalExpr>,
-    inputs: Vec<Input>,
+    inputs: Vec<InputColumn>,
+    /// The columns that `inputs` are gathered into.
     schema: SchemaRef,
     data_type: DataType,
     nullable: bool,
+    /// The name of the column, where the expression is nothing but a column.
     column: Option<String>,
 }
 
@@ -58,20 +49,20 @@ impl Program {
         sql: &str,
         expr: Arc<dyn PhysicalExpr>,
         all: &DFSchemaRef,
-        all_inputs: &[Input],
+        all_inputs: &[InputColumn],
         data_type: DataType,
-        nullable: bool,
     ) -> Result<Self> {
-        let as_it_is = |c: &&Column| all.fields().get(c.index()).is_some_and(|f| *f.data_type() == data_type);
-        let column = expr.downcast_ref::<Column>().filter(as_it_is).map(|c| c.name().to_owned());
+        let nullable = expr.nullable(all.as_arrow()).unwrap_or(true);
+        let uncast = |c: &&Column| all.fields().get(c.index()).is_some_and(|f| *f.data_type() == data_type);
+        let column = expr.downcast_ref::<Column>().filter(uncast).map(|c| c.name().to_owned());
         let (mut used, mut inputs, mut fields) = (Vec::new(), Vec::new(), Vec::new());
         let narrowed = expr.transform_up(|part| {
             let Some(column) = part.downcast_ref::<Column>() else { return Ok(Transformed::no(part)) };
-            let place = used.iter().position(|i| *i == column.index()).unwrap_or_else(|| {
+            let index = used.iter().position(|i| *i == column.index()).unwrap_or_else(|| {
                 used.push(column.index());
                 used.len() - 1
             });
-            Ok(Transformed::yes(Arc::new(Column::new(column.name(), place)) as Arc<dyn PhysicalExpr>))
+            Ok(Transformed::yes(Arc::new(Column::new(column.name(), index)) as Arc<dyn PhysicalExpr>))
         })?;
         for i in used {
             let Some(input) = all_inputs.get(i) else {
@@ -79,7 +70,7 @@ impl Program {
             };
             inputs.push(*input);
             let field = &all.fields()[i];
-            // Nullable, so that a batch is never refused for a promise that its source did not keep.
+            // Nullable, so that no batch is refused because its source broke a promise.
             fields.push(Field::new(field.name(), field.data_type().clone(), true));
         }
         let schema = Arc::new(Schema::new(fields));
@@ -115,7 +106,7 @@ impl Program {
                 let parts: Vec<&dyn Array> = parts.iter().map(AsRef::as_ref).collect();
                 Ok(concat(&parts)?)
             }
-            whole => whole,
+            result => result,
         });
         let array = result.unwrap_or_else(|error| {
             let error = self.message(&error);
@@ -131,8 +122,8 @@ impl Program {
             .inputs
             .iter()
             .map(|input| match input {
-                Input::Column(i) => columns.get(*i).cloned().ok_or_else(missing),
-                Input::Meta(column) => meta_column(*column, meta.ok_or_else(missing)?),
+                InputColumn::Column(i) => columns.get(*i).cloned().ok_or_else(missing),
+                InputColumn::Meta(column) => Ok(column.array(meta.ok_or_else(missing)?)?),
             })
             .collect::<Result<Vec<_>>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
@@ -170,42 +161,10 @@ impl Program {
 
     fn message(&self, error: &DataFusionError) -> String {
         let sql = self.sql.split_whitespace().collect::<Vec<_>>().join(" ");
-        let shown = match sql.char_indices().nth(SHOWN) {
+        let shown = match sql.char_indices().nth(MAX_SQL_CHARS) {
             Some((end, _)) => format!("{}…", &sql[..end]),
             None => sql,
         };
         format!("`{shown}`: {}", plain(error))
     }
-}
-
-fn meta_column(column: MetaColumn, meta: &Meta) -> Result<ArrayRef> {
-    let rows = meta.len();
-    Ok(match column {
-        MetaColumn::Key => Arc::new(meta.keys.clone()),
-        MetaColumn::Topic => {
-            Arc::new(StringArray::from_iter_values((0..rows).map(|row| &*meta.origins.row(row).topic)))
-        }
-        MetaColumn::Partition => {
-            let partition = |row| i32::try_from(meta.origins.row(row).partition.0).unwrap_or(i32::MAX);
-            Arc::new(Int32Array::from_iter_values((0..rows).map(partition)))
-        }
-        MetaColumn::Offset => Arc::new(Int64Array::new(meta.offsets.clone(), None)),
-        MetaColumn::Timestamp => {
-            Arc::new(TimestampMillisecondArray::new(meta.timestamps.clone(), None).with_timezone("UTC"))
-        }
-        MetaColumn::Headers => headers(meta)?,
-    })
-}
-
-fn headers(meta: &Meta) -> Result<ArrayRef> {
-    let names = MapFieldNames { entry: "entries".into(), key: "keys".into(), value: "values".into() };
-    let mut maps = MapBuilder::new(Some(names), StringBuilder::new(), BinaryBuilder::new());
-    for row in 0..meta.len() {
-        for (name, value) in meta.headers.iter().flat_map(|h| h.row(row)) {
-            maps.keys().append_value(name);
-            maps.values().append_option(value);
-        }
-        maps.append(true)?;
-    }
-    Ok(Arc::new(maps.finish()))
 }

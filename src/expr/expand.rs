@@ -1,11 +1,10 @@
 //! Replaces calls of macros by their bodies.
 //!
-//! Separate from the macros' definitions because every expression passes through here first. What it puts
-//! in carries the place of the call, so that an error inside a body points at what the user wrote there.
+//! The body takes on the location of the call, so that an error inside it points at what the user wrote
+//! there.
 
-use super::functions::Functions;
-use super::macros::Macro;
-use super::names::{Found, find};
+use super::functions::{Functions, Macro};
+use super::names::{NameMatch, find};
 use super::walk::{Pass, walk};
 use super::{ExprError, parse};
 use datafusion_sql::sqlparser::ast::{self, Spanned};
@@ -17,11 +16,11 @@ pub(super) fn expand(tree: &mut ast::Expr, sql: &str, functions: &Functions) -> 
     if !functions.has_macros() {
         return Ok(());
     }
-    walk(tree, &mut Calls { sql, functions })?;
+    walk(tree, &mut MacroExpander { sql, functions })?;
     parse::check_size(tree)
 }
 
-/// The name that a call was written with.
+/// The name of the function, as it is written in the call.
 pub(super) fn call_name(call: &ast::Function) -> String {
     match call.name.0.as_slice() {
         [ast::ObjectNamePart::Identifier(id)] => id.value.clone(),
@@ -33,40 +32,41 @@ pub(super) fn name_range(sql: &str, call: &ast::Function) -> Option<Range<usize>
     parse::range(sql, call.name.span())
 }
 
-struct Calls<'a> {
+struct MacroExpander<'a> {
     sql: &'a str,
     functions: &'a Functions,
 }
 
-impl Pass for Calls<'_> {
-    // After the arguments, so that what is put in holds no calls of macros.
+impl Pass for MacroExpander<'_> {
+    // Calls are expanded after their arguments, so that arguments hold no calls of macros.
     fn leave(&mut self, expr: &mut ast::Expr) -> Result<(), ExprError> {
         let ast::Expr::Function(call) = expr else { return Ok(()) };
         let name = call_name(call);
-        let Some(found) = self.functions.find_macro(&name) else { return Ok(()) };
+        let Some(definition) = self.functions.find_macro(&name) else { return Ok(()) };
         let at = name_range(self.sql, call);
-        let filled = fill(found, call, &name).and_then(|mut body| parse::check_size(&mut body).map(|()| body));
-        *expr = filled.map_err(|e| e.at(at))?;
+        let expanded =
+            expand_call(definition, call, &name).and_then(|mut body| parse::check_size(&mut body).map(|()| body));
+        *expr = expanded.map_err(|e| e.at(at))?;
         Ok(())
     }
 }
 
-fn fill(found: &Macro, call: &ast::Function, name: &str) -> Result<ast::Expr, ExprError> {
+fn expand_call(definition: &Macro, call: &ast::Function, name: &str) -> Result<ast::Expr, ExprError> {
     let args = plain_args(call)
         .ok_or_else(|| ExprError::new(format!("`{name}` is a function of this file and takes only plain arguments")))?;
-    if args.len() != found.params.len() {
-        let signature = format!("{name}({})", found.params.join(", "));
+    if args.len() != definition.params.len() {
+        let signature = format!("{name}({})", definition.params.join(", "));
         return Err(ExprError::new(format!("`{signature}` is called with {} arguments", args.len())));
     }
-    let mut body = found.body.clone();
-    let mut holes = Holes {
-        params: found.params.iter().map(String::as_str).collect(),
+    let mut body = definition.body.clone();
+    let mut substitution = Substitution {
+        params: definition.params.iter().map(String::as_str).collect(),
         sizes: args.iter().map(|arg| parse::nodes(arg)).collect(),
         nodes: parse::nodes(&body),
         args,
         span: call.name.span(),
     };
-    walk(&mut body, &mut holes)?;
+    walk(&mut body, &mut substitution)?;
     Ok(ast::Expr::Nested(Box::new(body)))
 }
 
@@ -87,25 +87,26 @@ fn plain_args(call: &ast::Function) -> Option<Vec<&ast::Expr>> {
         .collect()
 }
 
-/// Puts arguments where the parameters stand.
-struct Holes<'a> {
+/// Replaces the parameters of a body by the arguments of a call.
+struct Substitution<'a> {
     params: Vec<&'a str>,
     args: Vec<&'a ast::Expr>,
     sizes: Vec<usize>,
-    /// Nodes of the body so far, so that it is refused before it is built.
+    /// Nodes of the body so far, so that a body that is too large is refused before it is built.
     nodes: usize,
     span: Span,
 }
 
-impl Holes<'_> {
+impl Substitution<'_> {
     fn arg(&mut self, id: &ast::Ident) -> Result<Option<ast::Expr>, ExprError> {
-        let Found::One(i) = find(&id.value, id.quote_style.is_some(), &self.params) else { return Ok(None) };
+        let NameMatch::One(i) = find(&id.value, id.quote_style.is_some(), &self.params) else { return Ok(None) };
         self.nodes += self.sizes[i];
         parse::check_nodes(self.nodes)?;
         Ok(Some(ast::Expr::Nested(Box::new(self.args[i].clone()))))
     }
 
-    /// `p.field` where `p` is an argument: still a path where that is one, so that fields keep their rule.
+    /// `p.field` where `p` is a parameter. It remains a path if the argument is one, so that fields are
+    /// resolved as everywhere.
     fn path(&self, arg: ast::Expr, fields: &[ast::Ident]) -> ast::Expr {
         let fields = fields.iter().map(|id| ast::Ident { span: self.span, ..id.clone() });
         let bare = match arg {
@@ -124,7 +125,7 @@ impl Holes<'_> {
         }
     }
 
-    fn filled(&mut self, expr: &ast::Expr) -> Result<Option<ast::Expr>, ExprError> {
+    fn replacement(&mut self, expr: &ast::Expr) -> Result<Option<ast::Expr>, ExprError> {
         match expr {
             ast::Expr::Identifier(id) => self.arg(id),
             ast::Expr::CompoundIdentifier(ids) => {
@@ -136,7 +137,7 @@ impl Holes<'_> {
     }
 }
 
-impl Pass for Holes<'_> {
+impl Pass for Substitution<'_> {
     fn enter(&mut self, expr: &mut ast::Expr) -> Result<(), ExprError> {
         if let ast::Expr::Function(call) = expr {
             for part in &mut call.name.0 {
@@ -152,10 +153,10 @@ impl Pass for Holes<'_> {
         value.span = self.span;
     }
 
-    // After the children, so that the arguments put in are not searched for parameters.
+    // Replaced after the children, so that arguments are not searched for parameters.
     fn leave(&mut self, expr: &mut ast::Expr) -> Result<(), ExprError> {
-        if let Some(filled) = self.filled(expr)? {
-            *expr = filled;
+        if let Some(replacement) = self.replacement(expr)? {
+            *expr = replacement;
         }
         Ok(())
     }

@@ -1,10 +1,10 @@
 //! Evaluates the constant parts of an expression when it is compiled.
 //!
-//! Separate from DataFusion's simplifier, which lets constant arithmetic wrap and leaves what fails for every
-//! record to find again: `ts > 'yesterdy'` is an error of the file, not of each record. It never touches
-//! what is volatile.
+//! DataFusion's simplifier lets constant arithmetic wrap, and leaves a constant that fails to fail again for
+//! every record. Here `ts > 'yesterdy'` is an error of the file, not of each record. Volatile functions are
+//! never folded.
 
-use super::compile::physical;
+use super::physical::physical;
 use arrow_array::{ArrayRef, NullArray, RecordBatch};
 use arrow_schema::{DataType, Field, Schema};
 use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
@@ -20,8 +20,8 @@ pub(super) fn fold(expr: Expr, schema: &DFSchemaRef) -> Result<Expr> {
         }
         match value(&part, schema) {
             Ok(value) => Ok(Transformed::new(Expr::Literal(value, None), true, TreeNodeRecursion::Jump)),
-            Err(error) if is_users(&error) => Err(error),
-            // Some functions can only run once the simplifier has rewritten them.
+            Err(error) if is_user_error(&error) => Err(error),
+            // Some functions run only after the simplifier has rewritten them.
             Err(_) => Ok(Transformed::no(part)),
         }
     })?;
@@ -58,21 +58,20 @@ fn is_constant(expr: &Expr) -> Result<bool> {
     Ok(!varies)
 }
 
-/// The value of an expression without columns.
-pub(super) fn value(expr: &Expr, schema: &DFSchemaRef) -> Result<ScalarValue> {
+fn value(expr: &Expr, schema: &DFSchemaRef) -> Result<ScalarValue> {
     match physical(expr, schema)?.evaluate(&one_row()?)? {
         ColumnarValue::Scalar(value) => Ok(value),
         ColumnarValue::Array(array) => ScalarValue::try_from_array(&array, 0),
     }
 }
 
-/// Something to evaluate constants on: expressions take the number of rows from it.
-pub(super) fn one_row() -> Result<RecordBatch> {
+/// A batch to evaluate constants on: expressions take the number of rows from it.
+fn one_row() -> Result<RecordBatch> {
     let schema = Schema::new(vec![Field::new("none", DataType::Null, true)]);
     let column: ArrayRef = Arc::new(NullArray::new(1));
     Ok(RecordBatch::try_new(Arc::new(schema), vec![column])?)
 }
 
-fn is_users(error: &DataFusionError) -> bool {
+fn is_user_error(error: &DataFusionError) -> bool {
     matches!(error.find_root(), DataFusionError::ArrowError(..) | DataFusionError::Execution(_))
 }

@@ -1,34 +1,34 @@
 //! Finds the part of an expression that a planner's error is about.
 //!
-//! Separate because DataFusion reports a wrong type without a place. Parts are planned one by one, innermost
-//! first: the first that fails with the same words is the one. Only run on the way to an error.
+//! DataFusion reports a wrong type without a location. So parts are planned one by one, innermost first;
+//! the first part that fails with the same message is the one. This runs only after an error.
 
 use super::walk::{Pass, walk};
 use super::{ExprError, parse};
 use datafusion_sql::sqlparser::ast;
 use std::ops::Range;
 
-/// The bytes of the smallest part for which `attempt` fails with `message`.
+/// The bytes of the smallest part for which `error_of` returns `message`.
 pub(super) fn locate(
     tree: &ast::Expr,
     sql: &str,
     message: &str,
-    attempt: &dyn Fn(&ast::Expr) -> Option<String>,
+    error_of: &dyn Fn(&ast::Expr) -> Option<String>,
 ) -> Option<Range<usize>> {
-    let mut search = Search { sql, message, attempt };
+    let mut search = ErrorSearch { sql, message, error_of };
     walk(&mut tree.clone(), &mut search).err().and_then(|found| found.at)
 }
 
-struct Search<'a> {
+struct ErrorSearch<'a> {
     sql: &'a str,
     message: &'a str,
-    attempt: &'a dyn Fn(&ast::Expr) -> Option<String>,
+    error_of: &'a dyn Fn(&ast::Expr) -> Option<String>,
 }
 
-impl Pass for Search<'_> {
+impl Pass for ErrorSearch<'_> {
     fn leave(&mut self, expr: &mut ast::Expr) -> Result<(), ExprError> {
-        match (self.attempt)(expr).is_some_and(|m| m == self.message) {
-            // Found: an error is how a walk ends early.
+        match (self.error_of)(expr).is_some_and(|m| m == self.message) {
+            // Found. An error is how a walk ends early.
             true => Err(ExprError::new(self.message).at(parse::extent(self.sql, expr))),
             false => Ok(()),
         }

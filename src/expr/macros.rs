@@ -1,67 +1,77 @@
-//! SQL macros of a pipeline file: `functions: {strength(a, s): a * 10 + s}`.
+//! Defines SQL macros of a pipeline file: `functions: {strength(a, s): a * 10 + s}`.
 //!
-//! Separate because a macro is syntax: its body is a tree with holes, filled before any name is resolved.
-//! A body is checked when it is defined and may call only what was defined before, so that no macro can
-//! reach itself and expansion always ends.
+//! A macro is syntax: its body is a tree whose parameters are replaced before any name is resolved. A body
+//! is checked when it is defined and may call only functions defined before it, so that no macro can call
+//! itself and expansion always ends.
 
-use super::functions::Functions;
-use super::names::{Found, ambiguous, find, unknown};
-use super::stack::roomy;
+use super::error::SUGGESTION;
+use super::functions::{Functions, Macro};
+use super::names::{NameMatch, ambiguous, find, unknown};
+use super::stack::with_large_stack;
 use super::walk::{Pass, walk};
 use super::{ExprError, expand, parse};
 use datafusion_sql::sqlparser::ast;
 
-/// A checked macro; its body holds no calls of other macros any more.
-#[derive(Debug)]
-pub(super) struct Macro {
-    pub(super) params: Vec<String>,
-    pub(super) body: ast::Expr,
-}
+impl Functions {
+    /// Adds a macro. Its body may use its parameters, built-in functions and macros defined before it.
+    ///
+    /// # Errors
+    /// If the name is taken, the body is not an expression, or it uses anything else; `at` is in the body.
+    pub fn define(&mut self, name: &str, params: &[String], body: &str) -> Result<(), ExprError> {
+        self.check_name(name)?;
+        check_params(name, params)?;
+        let tree = with_large_stack(self.expanded_len(body), || {
+            let mut tree = parse::parse(body)?;
+            let params = params.iter().map(String::as_str).collect();
+            walk(&mut tree, &mut BodyCheck { name, params, body, functions: self })?;
+            expand::expand(&mut tree, body, self)?;
+            Ok::<_, ExprError>(tree)
+        })?;
+        self.add_macro(name, Macro { params: params.to_vec(), body: tree });
+        Ok(())
+    }
 
-impl Macro {
-    pub(super) fn parse(name: &str, params: &[String], body: &str, known: &Functions) -> Result<Self, ExprError> {
-        let word = |s: &str| {
-            s.chars().all(|c| c.is_alphanumeric() || c == '_') && !s.starts_with(|c: char| c.is_ascii_digit())
-        };
-        if name.is_empty() || !word(name) {
+    fn check_name(&self, name: &str) -> Result<(), ExprError> {
+        if !is_identifier(name) {
             return Err(ExprError::new(format!("`{name}` cannot be the name of a function"))
                 .hint("a name has letters, digits and underscores"));
         }
-        if known.is_builtin(name) {
+        if self.is_builtin(name) {
             return Err(ExprError::new(format!("`{name}` is a built-in function and cannot be defined again"))
                 .hint("choose another name"));
         }
-        if known.find_macro(name).is_some() {
+        if self.find_macro(name).is_some() {
             return Err(ExprError::new(format!("function `{name}` is defined twice")));
         }
-        for (i, param) in params.iter().enumerate() {
-            if param.is_empty() || !word(param) {
-                return Err(ExprError::new(format!("`{param}` cannot be the name of a parameter")));
-            }
-            if params[..i].contains(param) {
-                return Err(ExprError::new(format!("parameter `{param}` of `{name}` stands twice")));
-            }
-        }
-        let tree = roomy(known.room(body), || {
-            let mut tree = parse::parse(body)?;
-            let mut check = Check { name, params: params.iter().map(String::as_str).collect(), body, known };
-            walk(&mut tree, &mut check)?;
-            expand::expand(&mut tree, body, known)?;
-            Ok::<_, ExprError>(tree)
-        })?;
-        Ok(Self { params: params.to_vec(), body: tree })
+        Ok(())
     }
 }
 
-/// Checks that a body names only its parameters and functions that exist.
-struct Check<'a> {
+fn check_params(name: &str, params: &[String]) -> Result<(), ExprError> {
+    for (i, param) in params.iter().enumerate() {
+        if !is_identifier(param) {
+            return Err(ExprError::new(format!("`{param}` cannot be the name of a parameter")));
+        }
+        if params[..i].contains(param) {
+            return Err(ExprError::new(format!("`{name}` has two parameters `{param}`")));
+        }
+    }
+    Ok(())
+}
+
+fn is_identifier(name: &str) -> bool {
+    name.chars().all(|c| c.is_alphanumeric() || c == '_') && name.chars().next().is_some_and(|c| !c.is_ascii_digit())
+}
+
+/// Checks that a body names only its parameters and existing functions.
+struct BodyCheck<'a> {
     name: &'a str,
     params: Vec<&'a str>,
     body: &'a str,
-    known: &'a Functions,
+    functions: &'a Functions,
 }
 
-impl Pass for Check<'_> {
+impl Pass for BodyCheck<'_> {
     fn enter(&mut self, expr: &mut ast::Expr) -> Result<(), ExprError> {
         match expr {
             ast::Expr::Identifier(id) => self.param(id),
@@ -72,20 +82,20 @@ impl Pass for Check<'_> {
     }
 }
 
-impl Check<'_> {
+impl BodyCheck<'_> {
     fn param(&self, id: &ast::Ident) -> Result<(), ExprError> {
         let error = match find(&id.value, id.quote_style.is_some(), &self.params) {
-            Found::One(_) => return Ok(()),
-            Found::Many(fits) => ambiguous(&id.value, &fits),
-            Found::None => {
+            NameMatch::One(_) => return Ok(()),
+            NameMatch::Many(fits) => ambiguous(&id.value, &fits),
+            NameMatch::None => {
                 let hint = match self.params.is_empty() {
                     true => "it has no parameters: pass what it needs as an argument".into(),
                     false => format!("its parameters are: {}", self.params.join(", ")),
                 };
-                let near = unknown(&id.value, &self.params).hint.filter(|h| h.starts_with("did you mean"));
+                let suggestion = unknown(&id.value, &self.params).hint.filter(|h| h.starts_with(SUGGESTION));
                 let (name, used) = (self.name, &id.value);
                 ExprError::new(format!("function `{name}` uses `{used}`, which is not one of its parameters"))
-                    .hint(near.unwrap_or(hint))
+                    .hint(suggestion.unwrap_or(hint))
             }
         };
         Err(error.at(parse::range(self.body, id.span)))
@@ -98,7 +108,7 @@ impl Check<'_> {
             let hint = "functions of a pipeline file cannot recurse; a running fold is a `scan` step";
             return Err(ExprError::new(format!("function `{}` calls itself", self.name)).at(at).hint(hint));
         }
-        if self.known.exists(&name) { Ok(()) } else { Err(self.known.unknown(&name).at(at)) }
+        if self.functions.exists(&name) { Ok(()) } else { Err(self.functions.unknown(&name).at(at)) }
     }
 }
 
@@ -107,32 +117,32 @@ impl Check<'_> {
 mod tests {
     use super::*;
 
-    fn fault(name: &str, params: &[&str], body: &str) -> ExprError {
+    fn error(name: &str, params: &[&str], body: &str) -> ExprError {
         let params: Vec<_> = params.iter().map(|p| (*p).to_owned()).collect();
         Functions::new().define(name, &params, body).unwrap_err()
     }
 
     #[test]
-    fn what_a_macro_may_not_do_is_said_with_its_place() {
-        let e = fault("f", &["a"], "f(a) + 1");
+    fn a_wrong_definition_is_reported_with_its_location() {
+        let e = error("f", &["a"], "f(a) + 1");
         assert_eq!((e.message.as_str(), e.at), ("function `f` calls itself", Some(0..1)));
-        let e = fault("f", &["aa"], "aa + ab");
+        let e = error("f", &["aa"], "aa + ab");
         assert_eq!(
             (e.message.as_str(), e.at, e.hint.as_deref()),
             ("function `f` uses `ab`, which is not one of its parameters", Some(5..7), Some("did you mean `aa`?"))
         );
-        let e = fault("f", &["a"], "1 + absx(a)");
+        let e = error("f", &["a"], "1 + absx(a)");
         assert_eq!(
             (e.message.as_str(), e.at, e.hint.as_deref()),
             ("unknown function `absx`", Some(4..8), Some("did you mean `abs`?"))
         );
-        assert_eq!(fault("abs", &["a"], "a").message, "`abs` is a built-in function and cannot be defined again");
-        assert_eq!(fault("AVG", &["a"], "a").message, "`AVG` is a built-in function and cannot be defined again");
-        assert_eq!(fault("f", &["a", "a"], "a").message, "parameter `a` of `f` stands twice");
+        assert_eq!(error("abs", &["a"], "a").message, "`abs` is a built-in function and cannot be defined again");
+        assert_eq!(error("AVG", &["a"], "a").message, "`AVG` is a built-in function and cannot be defined again");
+        assert_eq!(error("f", &["a", "a"], "a").message, "`f` has two parameters `a`");
     }
 
     #[test]
-    fn doubling_macros_do_not_explode() {
+    fn macros_that_double_their_argument_are_refused_before_they_are_built() {
         let mut functions = Functions::new();
         functions.define("d0", &["x".into()], "x + x").unwrap();
         let last = (1..40).find_map(|i| {

@@ -1,10 +1,10 @@
 //! SQL text to compiled expressions and aggregates over batches.
 //!
-//! Separate because every stage that reads a pipeline file compiles SQL here and every operator evaluates
-//! it here. An expression is compiled once ([`Expr::compile`]), then evaluated on Arrow batches; a row that
-//! cannot be evaluated is a [`crate::record::BadRow`], the other rows of its batch keep their values.
+//! Every stage that reads a pipeline file compiles SQL here, and every operator evaluates it here. An
+//! expression is compiled once ([`Expr::compile`]) and then evaluated on Arrow batches. A row that cannot
+//! be evaluated is a [`crate::record::BadRow`]; the other rows of its batch keep their values.
 //! [`Aggregates`] is the `select` of a window: SQL over aggregate calls whose states the runtime keeps.
-//! The module never reads files, never prints, and never looks at a record's bytes.
+//! The module never reads files, never prints, and never decodes record values.
 
 mod aggregate;
 mod call;
@@ -15,10 +15,13 @@ mod evaluate;
 mod expand;
 mod fold;
 mod functions;
+mod inputs;
+pub(crate) mod kernels;
 mod locate;
 mod macros;
 mod names;
 mod parse;
+mod physical;
 mod resolve;
 mod scope;
 mod stack;
@@ -33,6 +36,6 @@ pub use call::AggregateCall;
 pub use compile::{Expr, Predicate, constant};
 pub use error::ExprError;
 pub use evaluate::Evaluated;
-pub use functions::{Clock, Functions};
+pub use functions::{Functions, TimeSource};
 pub use names::resolve;
 pub use scope::Scope;

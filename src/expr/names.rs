@@ -1,19 +1,20 @@
-//! The one rule by which a written name finds a column.
+//! The one rule that resolves a written name to a column.
 //!
-//! Separate because SQL, `key:`, `by:`, `drop:` and every other place that names a column must agree.
-//! An exact match wins; else case does not matter where only one column fits. It never picks among several.
+//! SQL, `key:`, `by:`, `drop:` and every other place that names a column use it. An exact match wins;
+//! otherwise case is ignored if exactly one column fits. It never picks among several.
 
 use super::ExprError;
-use super::error::LIKE;
+use super::error::SUGGESTION;
+use super::inputs::is_meta;
 use crate::diagnostics::nearest;
 use arrow_schema::Schema;
 
-/// How many columns a hint lists at most.
-const LISTED: usize = 20;
+/// How many columns a hint lists.
+const MAX_LISTED_COLUMNS: usize = 20;
 
-/// What a written name finds.
+/// The result of looking a name up.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Found {
+pub(super) enum NameMatch {
     One(usize),
     None,
     Many(Vec<String>),
@@ -22,43 +23,47 @@ pub(super) enum Found {
 /// Finds a column as a pipeline file names it.
 ///
 /// # Errors
-/// Where no column fits, or several do; `at` is the whole name.
+/// If no column fits, or several do; `at` is the whole name.
 pub fn resolve(name: &str, schema: &Schema) -> Result<usize, ExprError> {
     let columns: Vec<&str> = schema.fields().iter().map(|f| f.name().as_str()).collect();
     let error = match find(name, false, &columns) {
-        Found::One(i) => return Ok(i),
-        Found::None => unknown(name, &columns),
-        Found::Many(fits) => ambiguous(name, &fits),
+        NameMatch::One(i) => return Ok(i),
+        NameMatch::None => unknown(name, &columns),
+        NameMatch::Many(fits) => ambiguous(name, &fits),
     };
     Err(error.at(Some(0..name.len())))
 }
 
 /// Finds a name; a quoted one must match exactly.
-pub(super) fn find(name: &str, quoted: bool, columns: &[&str]) -> Found {
+pub(super) fn find(name: &str, quoted: bool, columns: &[&str]) -> NameMatch {
     if let Some(i) = columns.iter().position(|c| *c == name) {
-        return Found::One(i);
+        return NameMatch::One(i);
     }
     if quoted {
-        return Found::None;
+        return NameMatch::None;
     }
     let lower = name.to_lowercase();
     let fits: Vec<usize> = (0..columns.len()).filter(|i| columns[*i].to_lowercase() == lower).collect();
     match fits[..] {
-        [] => Found::None,
-        [i] => Found::One(i),
-        _ => Found::Many(fits.into_iter().map(|i| columns[i].to_owned()).collect()),
+        [] => NameMatch::None,
+        [i] => NameMatch::One(i),
+        _ => NameMatch::Many(fits.into_iter().map(|i| columns[i].to_owned()).collect()),
     }
 }
 
 pub(super) fn unknown(name: &str, columns: &[&str]) -> ExprError {
     let mut error = ExprError::new(format!("unknown column `{name}`"));
-    error.unknown = Some(name.to_owned());
+    error.unknown_column = Some(name.to_owned());
     if let Some(near) = nearest(name, columns.iter().copied()) {
-        return error.hint(format!("{LIKE} `{}`?", quote(near)));
+        return error.hint(format!("{SUGGESTION} `{}`?", quote(near)));
     }
-    let shown: Vec<&str> = columns.iter().copied().filter(|c| !super::scope::is_meta(c)).collect();
-    let more = if shown.len() > LISTED { format!(" and {} more", shown.len() - LISTED) } else { String::new() };
-    let shown: Vec<_> = shown.iter().take(LISTED).map(|c| quote(c)).collect();
+    let shown: Vec<&str> = columns.iter().copied().filter(|c| !is_meta(c)).collect();
+    let more = if shown.len() > MAX_LISTED_COLUMNS {
+        format!(" and {} more", shown.len() - MAX_LISTED_COLUMNS)
+    } else {
+        String::new()
+    };
+    let shown: Vec<_> = shown.iter().take(MAX_LISTED_COLUMNS).map(|c| quote(c)).collect();
     error.hint(match shown.is_empty() {
         true => "no columns are in scope here".into(),
         false => format!("columns in scope: {}{more}", shown.join(", ")),
@@ -71,7 +76,7 @@ pub(super) fn ambiguous(name: &str, fits: &[String]) -> ExprError {
         .hint("write the name exactly as the column has it")
 }
 
-/// The name as SQL has to write it.
+/// The name as it is written in SQL, quoted where necessary.
 fn quote(name: &str) -> String {
     let plain = name.chars().all(|c| c.is_alphanumeric() || c == '_')
         && name.chars().next().is_some_and(|c| c.is_alphabetic() || c == '_');
@@ -89,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn exact_wins_then_case_is_free_where_one_fits() {
+    fn an_exact_match_wins_and_case_is_ignored_otherwise() {
         let s = schema(&["pH", "Alcohol", "alcohol"]);
         assert_eq!(resolve("PH", &s), Ok(0));
         assert_eq!(resolve("alcohol", &s), Ok(2));
@@ -99,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_name_says_what_is_near_or_what_there_is() {
+    fn an_unknown_name_suggests_the_nearest_or_lists_all_columns() {
         let s = schema(&["alcohol", "fixed acidity"]);
         assert_eq!(resolve("alcool", &s).unwrap_err().hint.as_deref(), Some("did you mean `alcohol`?"));
         let e = resolve("zzz", &s).unwrap_err();

@@ -1,7 +1,7 @@
 //! The types that a pipeline file can name, and how DataFusion's other types become them.
 //!
-//! Separate because schemas of results may hold only these. It never loses digits silently: a value that
-//! does not fit is an error of its row.
+//! Schemas of results hold only these types. A conversion never loses digits silently: a value that does
+//! not fit is an error of its row.
 
 use crate::record::timestamp;
 use arrow_array::{Array, ArrayRef};
@@ -12,8 +12,8 @@ use std::sync::Arc;
 const STRICT: CastOptions<'static> =
     CastOptions { safe: false, format_options: arrow_cast::display::FormatOptions::new() };
 
-/// The type that stands for `from` in a pipeline, where there is one.
-pub(super) fn normal(from: &DataType) -> Option<DataType> {
+/// The pipeline type that `from` becomes, if there is one.
+pub(super) fn pipeline_type(from: &DataType) -> Option<DataType> {
     use DataType as T;
     Some(match from {
         T::Boolean => T::Boolean,
@@ -26,20 +26,20 @@ pub(super) fn normal(from: &DataType) -> Option<DataType> {
         T::Date32 | T::Date64 => T::Date32,
         T::Timestamp(..) => timestamp(),
         T::Decimal32(p, s) | T::Decimal64(p, s) | T::Decimal128(p, s) | T::Decimal256(p, s) => decimal(*p, *s)?,
-        T::Dictionary(_, value) => normal(value)?,
-        T::RunEndEncoded(_, value) => normal(value.data_type())?,
+        T::Dictionary(_, value) => pipeline_type(value)?,
+        T::RunEndEncoded(_, value) => pipeline_type(value.data_type())?,
         T::List(item) | T::LargeList(item) | T::FixedSizeList(item, _) | T::ListView(item) | T::LargeListView(item) => {
-            T::List(Arc::new(Field::new("item", normal(item.data_type())?, true)))
+            T::List(Arc::new(Field::new("item", pipeline_type(item.data_type())?, true)))
         }
         T::Struct(fields) => T::Struct(
             fields
                 .iter()
-                .map(|f| Some(Arc::new(Field::new(f.name(), normal(f.data_type())?, true))))
+                .map(|f| Some(Arc::new(Field::new(f.name(), pipeline_type(f.data_type())?, true))))
                 .collect::<Option<Fields>>()?,
         ),
         T::Map(entries, _) => match entries.data_type() {
-            T::Struct(kv) if kv.len() == 2 && normal(kv[0].data_type())? == T::Utf8 => {
-                map_of(normal(kv[1].data_type())?)
+            T::Struct(kv) if kv.len() == 2 && pipeline_type(kv[0].data_type())? == T::Utf8 => {
+                map_of(pipeline_type(kv[1].data_type())?)
             }
             _ => return None,
         },
@@ -53,13 +53,13 @@ fn decimal(precision: u8, scale: i8) -> Option<DataType> {
     (scale <= 38).then(|| DataType::Decimal128(precision.min(38), scale))
 }
 
-/// `map<string, T>` as [`crate::record::parse_type`] makes it.
+/// `map<string, T>` as [`crate::record::parse_type`] builds it.
 pub(super) fn map_of(value: DataType) -> DataType {
     let entry = Fields::from(vec![Field::new("keys", DataType::Utf8, false), Field::new("values", value, true)]);
     DataType::Map(Arc::new(Field::new("entries", DataType::Struct(entry), false)), false)
 }
 
-/// Casts to a normal type; a value that does not fit is an error.
+/// Casts to a pipeline type; a value that does not fit is an error.
 pub(super) fn convert(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, ArrowError> {
     let from = array.data_type();
     if from == to {
@@ -87,19 +87,19 @@ mod tests {
     use arrow_array::{Array, DurationNanosecondArray, Int64Array, StringViewArray, UInt64Array};
 
     #[test]
-    fn normal_types_stay_and_others_become_them() {
+    fn pipeline_types_are_unchanged_and_other_types_are_mapped() {
         let t = |name: &str| crate::record::parse_type(name).unwrap();
         for name in ["boolean", "int", "bigint", "float", "double", "string", "bytes", "date", "timestamp"] {
-            assert_eq!(normal(&t(name)), Some(t(name)), "{name}");
+            assert_eq!(pipeline_type(&t(name)), Some(t(name)), "{name}");
         }
         for name in ["decimal(10,2)", "list<struct<a: bigint>>", "map<string, list<double>>"] {
-            assert_eq!(normal(&t(name)), Some(t(name)), "{name}");
+            assert_eq!(pipeline_type(&t(name)), Some(t(name)), "{name}");
         }
         let views = DataType::LargeList(Arc::new(Field::new("x", DataType::Utf8View, false)));
-        assert_eq!(normal(&views), Some(t("list<string>")));
-        assert_eq!(normal(&DataType::Decimal256(76, 4)), Some(DataType::Decimal128(38, 4)));
-        assert_eq!(normal(&DataType::Timestamp(TimeUnit::Nanosecond, None)), Some(timestamp()));
-        assert_eq!(normal(&DataType::Null), None);
+        assert_eq!(pipeline_type(&views), Some(t("list<string>")));
+        assert_eq!(pipeline_type(&DataType::Decimal256(76, 4)), Some(DataType::Decimal128(38, 4)));
+        assert_eq!(pipeline_type(&DataType::Timestamp(TimeUnit::Nanosecond, None)), Some(timestamp()));
+        assert_eq!(pipeline_type(&DataType::Null), None);
     }
 
     #[test]

@@ -1,19 +1,19 @@
-//! Schemas from samples.
+//! Infers schemas from samples.
 //!
-//! Separate from the decoders, which never guess. What is inferred here decodes every sample it was
-//! inferred from; where no type can, that is an error with the field and both records.
+//! Decoders never guess; this file does. An inferred schema decodes every sample that it was inferred from.
+//! If no type can hold a field of two samples, that is an error that names the field and both types.
 
 use super::csv::csv_fields;
-use super::rfc3339;
 use crate::record::{timestamp, type_name};
+use crate::time::rfc3339;
 use arrow_schema::{DataType, Field, Fields, Schema};
 use serde_json::Value;
 use std::sync::Arc;
 
-/// Why no schema could be inferred.
+/// Why no schema can be inferred.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InferError {
-    /// A sample is not what the format says.
+    /// A sample is not valid in its format.
     #[error("sample {sample}: {error}")]
     Sample {
         /// The sample's number, from 1.
@@ -26,53 +26,53 @@ pub enum InferError {
     Conflict {
         /// The sample's number, from 1.
         sample: usize,
-        /// The field, with the path to it.
+        /// The path of the field.
         field: String,
         /// Its type in this sample.
         found: String,
-        /// Its type until then.
+        /// Its type in the samples before.
         before: String,
     },
-    /// There was nothing to infer from.
+    /// The samples have no fields.
     #[error("there are no samples with fields")]
     Empty,
 }
 
-/// What is known of a field.
+/// The type of a field in the samples so far.
 #[derive(Clone, Debug, PartialEq)]
-enum Shape {
+enum InferredType {
     Unknown,
-    Of(DataType),
-    List(Box<Shape>),
-    Object(Vec<(String, Shape)>),
+    Scalar(DataType),
+    List(Box<InferredType>),
+    Object(Vec<(String, InferredType)>),
 }
 
-/// A whole number of more digits than a bigint has.
-const HUGE: DataType = DataType::Decimal128(38, 0);
+/// The type of a whole number that a bigint cannot hold.
+const BIG_INTEGER: DataType = DataType::Decimal128(38, 0);
 
-/// A schema that reads each of the JSON objects.
+/// A schema that decodes each of the JSON objects.
 ///
 /// # Errors
-/// Where a sample is not a JSON object, or a field has types that no type holds.
+/// If a sample is not a JSON object, or no type holds all values of a field.
 pub fn infer_json<'a>(samples: impl IntoIterator<Item = &'a [u8]>) -> Result<Schema, InferError> {
-    let mut all = Shape::Object(Vec::new());
+    let mut all = InferredType::Object(Vec::new());
     for (i, sample) in samples.into_iter().enumerate() {
         let wrong = |error: String| InferError::Sample { sample: i + 1, error };
         let value: Value = serde_json::from_slice(sample).map_err(|e| wrong(e.to_string()))?;
         if !value.is_object() {
             return Err(wrong("expected a JSON object".into()));
         }
-        all = shape(&value, "").and_then(|found| merge(all, found, "")).map_err(|c| c.at(i + 1))?;
+        all = json_type(&value, "").and_then(|found| merge(all, found, "")).map_err(|c| c.at(i + 1))?;
     }
-    let Shape::Object(fields) = all else { return Err(InferError::Empty) };
-    let fields = columns(fields);
+    let InferredType::Object(fields) = all else { return Err(InferError::Empty) };
+    let fields = struct_fields(fields);
     if fields.is_empty() { Err(InferError::Empty) } else { Ok(Schema::new(fields)) }
 }
 
-/// A schema that reads each of the lines, with the names of the header.
+/// A schema that decodes each of the lines, with the names of the header.
 ///
 /// # Errors
-/// Where a line cannot be split, or has more or fewer values than the header.
+/// If a line cannot be split, or has more or fewer values than the header.
 pub fn infer_csv<'a>(
     header: &[u8],
     rows: impl IntoIterator<Item = &'a [u8]>,
@@ -80,58 +80,59 @@ pub fn infer_csv<'a>(
 ) -> Result<Schema, InferError> {
     let wrong = |sample: usize| move |error: String| InferError::Sample { sample, error };
     let names = csv_fields(header, delimiter).map_err(wrong(0))?;
-    let mut shapes = vec![Shape::Unknown; names.len()];
+    let mut types = vec![InferredType::Unknown; names.len()];
     for (i, row) in rows.into_iter().enumerate() {
         let values = csv_fields(row, delimiter).map_err(wrong(i + 1))?;
         if values.len() != names.len() {
             let error = format!("expected {} values, found {}", names.len(), values.len());
             return Err(wrong(i + 1)(error));
         }
-        for (all, value) in shapes.iter_mut().zip(&values) {
-            let before = std::mem::replace(all, Shape::Unknown);
-            *all = merge(before, bare(value), "").unwrap_or(Shape::Of(DataType::Utf8));
+        for (all, value) in types.iter_mut().zip(&values) {
+            let before = std::mem::replace(all, InferredType::Unknown);
+            *all = merge(before, csv_type(value), "").unwrap_or(InferredType::Scalar(DataType::Utf8));
         }
     }
-    let fields: Vec<_> = names.into_iter().zip(shapes).map(|(n, s)| Field::new(n, known(s), true)).collect();
+    let fields: Vec<_> = names.into_iter().zip(types).map(|(n, s)| Field::new(n, data_type(s), true)).collect();
     if fields.is_empty() { Err(InferError::Empty) } else { Ok(Schema::new(fields)) }
 }
 
-fn columns(fields: Vec<(String, Shape)>) -> Fields {
-    // An object that never had a field cannot be a struct; leaving it out reads it as an unknown field.
-    let some = fields.into_iter().filter(|(_, s)| *s != Shape::Object(Vec::new()));
-    some.map(|(name, shape)| Field::new(name, known(shape), true)).collect()
+fn struct_fields(fields: Vec<(String, InferredType)>) -> Fields {
+    // An object without fields cannot be a struct. It is left out, so that decoders ignore it as unknown.
+    let non_empty = fields.into_iter().filter(|(_, s)| *s != InferredType::Object(Vec::new()));
+    non_empty.map(|(name, inferred)| Field::new(name, data_type(inferred), true)).collect()
 }
 
-fn known(shape: Shape) -> DataType {
-    match shape {
-        Shape::Unknown => DataType::Utf8,
-        Shape::Of(t) => t,
-        Shape::List(item) => DataType::List(Arc::new(Field::new("item", known(*item), true))),
-        Shape::Object(fields) => DataType::Struct(columns(fields)),
+fn data_type(inferred: InferredType) -> DataType {
+    match inferred {
+        InferredType::Unknown => DataType::Utf8,
+        InferredType::Scalar(t) => t,
+        InferredType::List(item) => DataType::List(Arc::new(Field::new("item", data_type(*item), true))),
+        InferredType::Object(fields) => DataType::Struct(struct_fields(fields)),
     }
 }
 
-fn shape(value: &Value, path: &str) -> Result<Shape, Box<Conflict>> {
-    Ok(Shape::Of(match value {
-        Value::Null => return Ok(Shape::Unknown),
+fn json_type(value: &Value, path: &str) -> Result<InferredType, Box<TypeConflict>> {
+    Ok(InferredType::Scalar(match value {
+        Value::Null => return Ok(InferredType::Unknown),
         Value::Bool(_) => DataType::Boolean,
         Value::Number(n) if n.is_i64() => DataType::Int64,
-        Value::Number(n) if n.is_u64() => HUGE,
+        Value::Number(n) if n.is_u64() => BIG_INTEGER,
         Value::Number(_) => DataType::Float64,
-        Value::String(s) => text(s),
+        Value::String(s) => string_type(s),
         Value::Array(items) => {
             let path = format!("{path}[]");
-            let all = items.iter().try_fold(Shape::Unknown, |all, item| merge(all, shape(item, &path)?, &path))?;
-            return Ok(Shape::List(Box::new(all)));
+            let all =
+                items.iter().try_fold(InferredType::Unknown, |all, item| merge(all, json_type(item, &path)?, &path))?;
+            return Ok(InferredType::List(Box::new(all)));
         }
         Value::Object(fields) => {
-            let fields = fields.iter().map(|(n, v)| shape(v, &join(path, n)).map(|s| (n.clone(), s)));
-            return Ok(Shape::Object(fields.collect::<Result<_, _>>()?));
+            let fields = fields.iter().map(|(n, v)| json_type(v, &join_path(path, n)).map(|s| (n.clone(), s)));
+            return Ok(InferredType::Object(fields.collect::<Result<_, _>>()?));
         }
     }))
 }
 
-fn text(text: &str) -> DataType {
+fn string_type(text: &str) -> DataType {
     if rfc3339::parse_timestamp(text.as_bytes()).is_some() {
         timestamp()
     } else if rfc3339::parse_date(text.as_bytes()).is_some() {
@@ -141,71 +142,76 @@ fn text(text: &str) -> DataType {
     }
 }
 
-/// The type of a CSV value; digits with a leading zero are a code, not a number.
-fn bare(value: &str) -> Shape {
+/// The type of a CSV value. Digits with a leading zero are a code, not a number.
+fn csv_type(value: &str) -> InferredType {
     let digits = value.strip_prefix('-').unwrap_or(value);
     let code = digits.len() > 1 && digits.starts_with('0') && !digits.starts_with("0.");
-    Shape::Of(match value {
-        "" => return Shape::Unknown,
+    InferredType::Scalar(match value {
+        "" => return InferredType::Unknown,
         "true" | "false" => DataType::Boolean,
         _ if code => DataType::Utf8,
         _ if value.parse::<i64>().is_ok() => DataType::Int64,
-        _ if digits.bytes().all(|b| b.is_ascii_digit()) && digits.len() <= 38 && !digits.is_empty() => HUGE,
+        _ if digits.bytes().all(|b| b.is_ascii_digit()) && digits.len() <= 38 && !digits.is_empty() => BIG_INTEGER,
         _ if value.parse::<f64>().is_ok_and(f64::is_finite) => DataType::Float64,
-        _ => text(value),
+        _ => string_type(value),
     })
 }
 
-/// Two shapes of one field that no type holds.
-struct Conflict {
+/// Two types of one field that no type holds.
+struct TypeConflict {
     field: String,
-    found: Shape,
-    before: Shape,
+    found: InferredType,
+    before: InferredType,
 }
 
-impl Conflict {
+impl TypeConflict {
     fn at(self, sample: usize) -> InferError {
-        let name = |s: Shape| match s {
-            Shape::List(_) => "a list".into(),
-            Shape::Object(_) => "an object".into(),
-            other => format!("a {}", type_name(&known(other))),
+        let name = |s: InferredType| match s {
+            InferredType::List(_) => "a list".into(),
+            InferredType::Object(_) => "an object".into(),
+            other => format!("a {}", type_name(&data_type(other))),
         };
         InferError::Conflict { sample, field: self.field, found: name(self.found), before: name(self.before) }
     }
 }
 
-fn join(path: &str, name: &str) -> String {
+fn join_path(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }
 
-/// What holds both.
-fn merge(before: Shape, found: Shape, path: &str) -> Result<Shape, Box<Conflict>> {
+/// The type that holds the values of both.
+fn merge(before: InferredType, found: InferredType, path: &str) -> Result<InferredType, Box<TypeConflict>> {
     use DataType as T;
     Ok(match (before, found) {
         (a, b) if a == b => a,
-        (Shape::Unknown, known) | (known, Shape::Unknown) => known,
-        (Shape::List(a), Shape::List(b)) => Shape::List(Box::new(merge(*a, *b, &format!("{path}[]"))?)),
-        (Shape::Object(mut all), Shape::Object(found)) => {
-            for (name, shape) in found {
-                let path = join(path, &name);
+        (InferredType::Unknown, other) | (other, InferredType::Unknown) => other,
+        (InferredType::List(a), InferredType::List(b)) => {
+            InferredType::List(Box::new(merge(*a, *b, &format!("{path}[]"))?))
+        }
+        (InferredType::Object(mut all), InferredType::Object(found)) => {
+            for (name, found) in found {
+                let path = join_path(path, &name);
                 match all.iter_mut().find(|(n, _)| *n == name) {
-                    Some((_, known)) => {
-                        let before = std::mem::replace(known, Shape::Unknown);
-                        *known = merge(before, shape, &path)?;
+                    Some((_, merged)) => {
+                        let before = std::mem::replace(merged, InferredType::Unknown);
+                        *merged = merge(before, found, &path)?;
                     }
-                    None => all.push((name, shape)),
+                    None => all.push((name, found)),
                 }
             }
-            Shape::Object(all)
+            InferredType::Object(all)
         }
-        (Shape::Of(T::Int64), Shape::Of(HUGE)) | (Shape::Of(HUGE), Shape::Of(T::Int64)) => Shape::Of(HUGE),
-        (Shape::Of(T::Float64), Shape::Of(T::Int64 | HUGE)) | (Shape::Of(T::Int64 | HUGE), Shape::Of(T::Float64)) => {
-            Shape::Of(T::Float64)
+        (InferredType::Scalar(T::Int64), InferredType::Scalar(BIG_INTEGER))
+        | (InferredType::Scalar(BIG_INTEGER), InferredType::Scalar(T::Int64)) => InferredType::Scalar(BIG_INTEGER),
+        (InferredType::Scalar(T::Float64), InferredType::Scalar(T::Int64 | BIG_INTEGER))
+        | (InferredType::Scalar(T::Int64 | BIG_INTEGER), InferredType::Scalar(T::Float64)) => {
+            InferredType::Scalar(T::Float64)
         }
-        (Shape::Of(T::Utf8 | T::Date32 | T::Timestamp(..)), Shape::Of(T::Utf8 | T::Date32 | T::Timestamp(..))) => {
-            Shape::Of(T::Utf8)
-        }
-        (before, found) => return Err(Box::new(Conflict { field: path.to_owned(), found, before })),
+        (
+            InferredType::Scalar(T::Utf8 | T::Date32 | T::Timestamp(..)),
+            InferredType::Scalar(T::Utf8 | T::Date32 | T::Timestamp(..)),
+        ) => InferredType::Scalar(T::Utf8),
+        (before, found) => return Err(Box::new(TypeConflict { field: path.to_owned(), found, before })),
     })
 }
 
@@ -214,12 +220,12 @@ fn merge(before: Shape, found: Shape, path: &str) -> Result<Shape, Box<Conflict>
 mod tests {
     use super::*;
 
-    fn written(schema: &Schema) -> Vec<String> {
+    fn columns(schema: &Schema) -> Vec<String> {
         schema.fields().iter().map(|f| format!("{}: {}", f.name(), type_name(f.data_type()))).collect()
     }
 
     #[test]
-    fn fields_of_all_samples_with_the_type_that_holds_them() {
+    fn a_schema_has_the_fields_of_all_samples() {
         let samples: [&[u8]; 3] = [
             br#"{"id":1,"at":"2026-01-02T03:04:05Z","n":null,"e":{},"t":[]}"#,
             br#"{"id":2.5,"at":"2026-01-02T03:04:05+01:00","p":{"a":1},"t":["x"]}"#,
@@ -227,7 +233,7 @@ mod tests {
         ];
         let schema = infer_json(samples).unwrap();
         assert_eq!(
-            written(&schema),
+            columns(&schema),
             [
                 "id: double",
                 "at: timestamp",
@@ -254,7 +260,7 @@ mod tests {
     fn csv_columns_take_their_names_from_the_header() {
         let rows: [&[u8]; 2] = [b"1,007,,true,x", b"2.5,12,2026-01-02,false,3"];
         let schema = infer_csv(b"a,zip,day,ok,mixed", rows, b',').unwrap();
-        assert_eq!(written(&schema), ["a: double", "zip: string", "day: date", "ok: boolean", "mixed: string"]);
+        assert_eq!(columns(&schema), ["a: double", "zip: string", "day: date", "ok: boolean", "mixed: string"]);
         assert!(infer_csv(b"a,b", [&b"1"[..]], b',').unwrap_err().to_string().contains("expected 2 values, found 1"));
     }
 }

@@ -1,35 +1,31 @@
-//! Record keys from columns: one as it is, several as a JSON array.
+//! Record keys from columns: the text of one column, or a JSON array of several.
 //!
-//! Separate from the value formats: keys decide partitions and group records, so the same column value
-//! must give the same bytes in every pipeline, whatever its values are encoded as.
+//! Keys decide partitions and group records. So the same column values give the same bytes in every
+//! pipeline, independently of the format of its values.
 
-use super::cells::{Cells, encode_rows, prepare, written_as};
+use super::cells::{Cells, cast_for_text, encode_rows};
+use super::error::RecordError;
+use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, BinaryArray};
 use arrow_schema::DataType;
 
-/// Whether columns of a type can be part of a key.
-#[must_use]
-pub fn keyable(data_type: &DataType) -> bool {
-    written_as(data_type).is_some_and(|t| arrow_cast::can_cast_types(data_type, &t))
-}
-
-/// The key of each row. One column is its text, or its bytes as they are, null where it is null; several
-/// are a JSON array, such as `["red",3]`. Columns must be [`keyable`], others count as null; so does a
-/// value without a text (a time beyond the year 9999).
+/// The key of each row. The key of one column is its text, or its unchanged bytes, or null. The key of several
+/// columns is a JSON array such as `["red",3]`, in which a value without text (a time beyond the year 9999) is
+/// null.
 #[must_use]
 pub fn keys(columns: &[ArrayRef]) -> BinaryArray {
     let rows = columns.first().map_or(0, |c| c.len());
-    let arrays = prepare(columns);
+    let arrays = cast_for_text(columns);
     let cells: Vec<_> = arrays.iter().map(|a| Cells::new(a)).collect();
     if let [only] = &cells[..] {
         if *arrays[0].data_type() == DataType::Binary {
-            return arrow_array::cast::AsArray::as_binary(&arrays[0]).clone();
+            return arrays[0].as_binary().clone();
         }
         return encode_rows(rows, rows * 8, |row, out| {
             if only.is_null(row) {
-                return Err(super::fault::Fault::new("null"));
+                return Err(RecordError::new("null"));
             }
-            only.bare(row, out)
+            only.write_text(row, out)
         })
         .values;
     }
@@ -37,7 +33,7 @@ pub fn keys(columns: &[ArrayRef]) -> BinaryArray {
         for (i, cells) in cells.iter().enumerate() {
             out.push(if i == 0 { b'[' } else { b',' });
             let start = out.len();
-            if cells.json(row, out).is_err() {
+            if cells.write_json(row, out).is_err() {
                 out.truncate(start);
                 out.extend_from_slice(b"null");
             }
@@ -61,8 +57,8 @@ mod tests {
         let share: ArrayRef = Arc::new(Float64Array::from(vec![5.0, f64::NAN]));
         let bytes: ArrayRef = Arc::new(BinaryArray::from(vec![&b"\xff"[..], b""]));
         let text = |a: BinaryArray| -> Vec<Option<Vec<u8>>> { a.iter().map(|v| v.map(<[u8]>::to_vec)).collect() };
-        assert_eq!(text(keys(&[kind.clone()])), [Some(b"r\"d".to_vec()), None]);
-        assert_eq!(text(keys(&[count.clone()])), [Some(b"3".to_vec()), Some(b"-4".to_vec())]);
+        assert_eq!(text(keys(std::slice::from_ref(&kind))), [Some(b"r\"d".to_vec()), None]);
+        assert_eq!(text(keys(std::slice::from_ref(&count))), [Some(b"3".to_vec()), Some(b"-4".to_vec())]);
         assert_eq!(text(keys(&[bytes])), [Some(b"\xff".to_vec()), Some(b"".to_vec())]);
         assert_eq!(
             text(keys(&[kind, count, share])),

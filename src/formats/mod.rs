@@ -1,13 +1,13 @@
-//! Bytes to columns and back: json, csv, text and bytes, and schemas from samples.
+//! Record values to columns and back: json, csv, text and bytes; and schemas inferred from samples.
 //!
-//! Separate from logs and operators: a decoder sees the values of a batch and nothing else. Whatever a
-//! record holds, the answer is a row or a [`BadRow`]; it never panics on data, never guesses, and never
-//! drops a row silently. Places in messages are bytes of the record's value, from 0.
+//! A decoder sees the values of a batch and nothing else. Every record becomes a row or a [`BadRow`]: a
+//! decoder never panics on data, never guesses, and never drops a record silently. Positions in messages are
+//! byte offsets in the record's value.
 
 mod cells;
 mod column;
 mod csv;
-mod fault;
+mod error;
 mod infer;
 mod json;
 mod key;
@@ -16,10 +16,9 @@ mod plain;
 
 pub use csv::{csv_complete, csv_fields};
 pub use infer::{InferError, infer_csv, infer_json};
-pub use key::{keyable, keys};
+pub use key::keys;
 
 use crate::record::BadRow;
-use crate::time::rfc3339;
 use arrow_array::{BinaryArray, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use std::sync::Arc;
@@ -27,14 +26,14 @@ use std::sync::Arc;
 /// How the values of a topic are encoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// One JSON object a record.
+    /// One JSON object per record.
     Json {
-        /// Unknown fields are errors.
+        /// Whether unknown fields are errors.
         strict: bool,
     },
-    /// One line of separated values a record, without a header.
+    /// One line of separated values per record, without a header.
     Csv {
-        /// Between values.
+        /// The byte between values.
         delimiter: u8,
     },
     /// The value as one string column `value`.
@@ -55,7 +54,7 @@ impl Format {
         }
     }
 
-    /// The columns of a format that always has the same: `text` and `bytes` have one, `value`.
+    /// The columns of a format whose schema is fixed: `text` and `bytes` have one column, `value`.
     #[must_use]
     pub fn default_schema(&self) -> Option<SchemaRef> {
         let value = match self {
@@ -69,7 +68,7 @@ impl Format {
     /// A decoder of values into the columns of `schema`.
     ///
     /// # Errors
-    /// Where the format cannot fill such columns.
+    /// If the format cannot hold such columns.
     pub fn decoder(&self, schema: &SchemaRef) -> Result<Box<dyn Decoder>, FormatError> {
         Ok(match self {
             Self::Json { strict } => Box::new(json::JsonDecoder::new(schema, *strict)?),
@@ -79,10 +78,10 @@ impl Format {
         })
     }
 
-    /// An encoder of columns as in `schema` into values.
+    /// An encoder of the columns of `schema` into values.
     ///
     /// # Errors
-    /// Where the format cannot hold such columns.
+    /// If the format cannot hold such columns.
     pub fn encoder(&self, schema: &SchemaRef) -> Result<Box<dyn Encoder>, FormatError> {
         Ok(match self {
             Self::Json { .. } => Box::new(json::JsonEncoder::new(schema)?),
@@ -92,43 +91,43 @@ impl Format {
     }
 }
 
-/// Values to columns, a batch at a time.
+/// Decodes values to columns, batch by batch.
 pub trait Decoder: Send {
-    /// Decodes each value; a null value is a bad row.
+    /// Decodes each value. A null value is a bad row.
     fn decode(&mut self, values: &BinaryArray) -> Decoded;
 }
 
-/// What became of the values of a batch: each is a row of `columns` or one of `bad`.
+/// The decoded values of a batch: each is a row of `columns` or one of `bad`.
 #[derive(Debug)]
 pub struct Decoded {
     /// The good rows, in order.
     pub columns: RecordBatch,
-    /// The others, by their row in the values, rising.
+    /// The bad rows, by their index in the values, in ascending order.
     pub bad: Vec<BadRow>,
 }
 
-/// Columns to values, a batch at a time.
+/// Encodes columns to values, batch by batch.
 pub trait Encoder: Send {
-    /// Encodes each row of columns that have the types of the encoder's schema.
+    /// Encodes each row. The columns must have the types of the encoder's schema.
     fn encode(&mut self, columns: &RecordBatch) -> Encoded;
 }
 
-/// The values of a batch of columns.
+/// The encoded rows of a batch.
 #[derive(Debug)]
 pub struct Encoded {
-    /// As many as the batch has rows; null where the row is bad.
+    /// One value per row; null where the row is bad.
     pub values: BinaryArray,
-    /// Rows that have no encoding, rising.
+    /// The rows that have no encoding, in ascending order.
     pub bad: Vec<BadRow>,
 }
 
-/// Columns that a format cannot read or write.
+/// A schema that a format cannot hold.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FormatError {
-    /// A column's type has no form in the format.
+    /// The format has no encoding for a column's type.
     #[error("the column `{column}` is of the type {data_type}, which {format} cannot hold")]
     Type {
-        /// The column, or the path to a part of it.
+        /// The column, or the path of a nested field.
         column: String,
         /// Its type as pipeline files name it.
         data_type: String,
@@ -138,12 +137,12 @@ pub enum FormatError {
     /// A column is declared as never null.
     #[error("the column `{column}` is declared as never null, which {format} cannot promise")]
     Required {
-        /// The column, or the path to a part of it.
+        /// The column, or the path of a nested field.
         column: String,
         /// The format's name.
         format: &'static str,
     },
-    /// A format of one column was given more or fewer.
+    /// The format holds one column, and the schema has more or none.
     #[error("the format `{format}` holds exactly one column, but here are {found}")]
     OneColumn {
         /// The format's name.

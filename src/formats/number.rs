@@ -1,101 +1,104 @@
 //! The number grammar of JSON, and the exact value of a number as each type of a pipeline.
 //!
-//! Separate because JSON, CSV and decimals in strings share it. No value passes through a float on its
-//! way to an integer or a decimal.
+//! JSON, CSV and decimals in strings share it. No value passes through a float on its way to an integer or a
+//! decimal.
 
-/// A number as it was written: `mantissa × 10^exponent`, where the mantissa has at most 19 digits.
+/// A number as it was written: `mantissa × 10^exponent`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Number<'a> {
     text: &'a [u8],
     negative: bool,
     mantissa: u64,
     exponent: i32,
-    /// Whether `mantissa` holds all digits.
-    whole: bool,
+    /// Whether `mantissa` holds all digits; with more than 19 digits it wraps around.
+    exact: bool,
 }
 
-/// A number of few digits without an exponent, as most are: `mantissa / 10^behind`.
+/// A number of few digits without an exponent, as most are: `mantissa / 10^fraction_len`.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Short {
+pub(super) struct ShortNumber {
     /// Below 10^15.
     mantissa: u64,
-    /// Digits behind the point.
-    behind: usize,
-    /// How many bytes it takes.
+    /// The number of digits after the point.
+    fraction_len: usize,
+    /// The length of its text in bytes.
     pub(super) len: usize,
     negative: bool,
 }
 
-/// Why a number has no value of the wanted type.
+/// Why a number has no value of the target type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Misfit {
-    /// It has a fraction (or more digits behind the point) that the type cannot keep.
+pub(super) enum NumberError {
+    /// It has more digits after the point than the type can hold.
     Fraction,
     /// It is too large.
-    Range,
+    OutOfRange,
 }
 
-const POWERS: [f64; 23] = [
+/// The powers of ten that are exact doubles.
+const POWERS_F64: [f64; 23] = [
     1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20,
     1e21, 1e22,
 ];
 
 /// The powers of ten that are exact floats.
-const SHORT_POWERS: [f32; 11] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10];
+const POWERS_F32: [f32; 11] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10];
 
-/// How many digits always fit a `u64`.
-const DIGITS: usize = 19;
+/// The number of digits that always fit a `u64`.
+const MAX_U64_DIGITS: usize = 19;
 
-const ONES: u64 = u64::MAX / 255;
+/// The lowest bit of each byte.
+const LOW_BITS: u64 = u64::MAX / 255;
 
-/// The powers of ten up to which digits of a word are shifted.
-const TENS: [u64; 8] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000];
+/// The powers of ten by which up to seven digits shift a mantissa.
+const POWERS_U64: [u64; 8] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000];
 
-/// Keeps a rare case a jump. A flag that is added to a place instead would make each later step wait for it.
+/// Marks the cold path, so that it compiles to a branch. A conditional move would make every later step
+/// depend on it.
 #[cold]
 fn unlikely() {}
 
-/// The eight bytes at `at`, the first lowest, where a digit is its value.
+/// Eight bytes from `at` in little-endian order, with each digit as its value.
 #[inline]
-fn word(bytes: &[u8], at: usize) -> Option<u64> {
+fn load_digits(bytes: &[u8], at: usize) -> Option<u64> {
     let text = bytes.get(at..at + 8)?;
-    Some(u64::from_le_bytes(text.try_into().expect("eight bytes")) ^ (ONES * b'0' as u64))
+    Some(u64::from_le_bytes(text.try_into().expect("eight bytes")) ^ (LOW_BITS * b'0' as u64))
 }
 
-/// The high bit of each byte of a word that is no digit. Wrong ones can only be behind one that is not ASCII.
+/// Sets the high bit of each byte that is not a digit. Bytes after one that is not ASCII may be wrong.
 #[inline]
-fn others(word: u64) -> u64 {
-    (word.wrapping_add(ONES * (0x80 - 10)) | word) & (ONES * 0x80)
+fn non_digits(word: u64) -> u64 {
+    (word.wrapping_add(LOW_BITS * (0x80 - 10)) | word) & (LOW_BITS * 0x80)
 }
 
-/// The number that the first `count` digits of a word are, fewer than eight.
+/// The value of the first `count` digits of a word, fewer than eight.
 #[inline]
-fn leading(word: u64, count: usize) -> u64 {
-    // What is shifted in below are zeros in front of the digits.
-    eight(word << 8 << (56 - 8 * (count & 7)))
+fn leading_digits(word: u64, count: usize) -> u64 {
+    // The shift puts zeros in front of the digits.
+    eight_digits(word << 8 << (56 - 8 * (count & 7)))
 }
 
-/// The number of eight digits.
+/// The value of eight digits.
 #[inline]
-fn eight(digits: u64) -> u64 {
-    // Neighbours are joined: bytes to pairs, pairs to fours, fours to the whole.
+fn eight_digits(digits: u64) -> u64 {
+    // Joins neighbours: bytes to pairs, pairs to groups of four, those to the value.
     let pairs = digits.wrapping_mul((10 << 8) | 1) >> 8 & 0x00ff_00ff_00ff_00ff;
     let fours = pairs.wrapping_mul((100 << 16) | 1) >> 16 & 0x0000_ffff_0000_ffff;
     fours.wrapping_mul((10_000 << 32) | 1) >> 32
 }
 
-/// Adds the digits at `at` to those of `mantissa`; the place behind them. The mantissa wraps around.
+/// Appends the digits from `at` to `mantissa`, which may wrap around, and returns the position after them.
 #[inline]
-fn digits(bytes: &[u8], mut at: usize, mantissa: &mut u64) -> usize {
-    while let Some(word) = word(bytes, at) {
-        let others = others(word);
-        if others == 0 {
-            *mantissa = mantissa.wrapping_mul(100_000_000).wrapping_add(eight(word));
+fn accumulate_digits(bytes: &[u8], mut at: usize, mantissa: &mut u64) -> usize {
+    while let Some(word) = load_digits(bytes, at) {
+        let non_digits = non_digits(word);
+        if non_digits == 0 {
+            *mantissa = mantissa.wrapping_mul(100_000_000).wrapping_add(eight_digits(word));
             at += 8;
             continue;
         }
-        let count = others.trailing_zeros() as usize / 8;
-        *mantissa = mantissa.wrapping_mul(TENS[count & 7]).wrapping_add(leading(word, count));
+        let count = non_digits.trailing_zeros() as usize / 8;
+        *mantissa = mantissa.wrapping_mul(POWERS_U64[count & 7]).wrapping_add(leading_digits(word, count));
         return at + count;
     }
     while let Some(digit) = bytes.get(at).map(|b| b.wrapping_sub(b'0')).filter(|d| *d < 10) {
@@ -105,13 +108,13 @@ fn digits(bytes: &[u8], mut at: usize, mantissa: &mut u64) -> usize {
     at
 }
 
-impl Short {
-    /// The number at the start of `bytes`; `None` where it is not short, where `bytes` end within sixteen, and where
-    /// there is none. An exponent is not looked for: the caller sees to what follows.
+impl ShortNumber {
+    /// The number at the start of `bytes`; `None` if it is not short, if there is none, or if fewer than 16 bytes
+    /// are left. The caller must check what follows: an exponent is not recognised.
     ///
-    /// Records are read as fast as the ends of numbers are found, since there the next field begins. How many digits
-    /// come cannot be foretold, so there is no branch for a digit.
-    // Inlined whatever it costs: a result that passes through memory holds the next field up.
+    /// The next field starts at the end of the number, so the latency of finding that end bounds the throughput.
+    /// The number of digits is unpredictable, so no branch depends on a digit.
+    // Always inlined: a result that passes through memory delays the next field.
     #[inline(always)]
     pub(super) fn scan(mut bytes: &[u8]) -> Option<Self> {
         let mut negative = false;
@@ -120,78 +123,79 @@ impl Short {
             bytes = &bytes[1..];
             negative = true;
         }
-        let (low, high) = (word(bytes, 0)?, word(bytes, 8)?);
-        let (low_others, high_others) = (others(low), others(high));
-        if low_others == 0 {
-            // More than eight digits in front.
-            let count = high_others.trailing_zeros() as usize / 8;
+        let (low, high) = (load_digits(bytes, 0)?, load_digits(bytes, 8)?);
+        let (low_non_digits, high_non_digits) = (non_digits(low), non_digits(high));
+        if low_non_digits == 0 {
+            // More than eight digits before the point.
+            let count = high_non_digits.trailing_zeros() as usize / 8;
             if count == 8 || bytes[8 + count] == b'.' || low & 0xff == 0 {
                 return None;
             }
-            let mantissa = eight(low) * TENS[count] + leading(high, count);
-            return Some(Self { mantissa, behind: 0, len: 8 + count + usize::from(negative), negative });
+            let mantissa = eight_digits(low) * POWERS_U64[count] + leading_digits(high, count);
+            return Some(Self { mantissa, fraction_len: 0, len: 8 + count + usize::from(negative), negative });
         }
-        let front = low_others.trailing_zeros() as usize / 8;
-        if front == 0 || (front > 1 && low & 0xff == 0) {
+        let integer_len = low_non_digits.trailing_zeros() as usize / 8;
+        if integer_len == 0 || (integer_len > 1 && low & 0xff == 0) {
             return None;
         }
-        if bytes[front] != b'.' {
+        if bytes[integer_len] != b'.' {
             return Some(Self {
-                mantissa: leading(low, front),
-                behind: 0,
-                len: front + usize::from(negative),
+                mantissa: leading_digits(low, integer_len),
+                fraction_len: 0,
+                len: integer_len + usize::from(negative),
                 negative,
             });
         }
-        let second = low_others & (low_others - 1);
-        let (behind, mantissa);
+        let second = low_non_digits & (low_non_digits - 1);
+        let (fraction_len, mantissa);
         if second == 0 {
-            behind = 7 + high_others.trailing_zeros() as usize / 8 - front;
-            if behind > 7 {
+            fraction_len = 7 + high_non_digits.trailing_zeros() as usize / 8 - integer_len;
+            if fraction_len > 7 {
                 return None;
             }
-            mantissa = leading(low, front) * TENS[behind] + leading(word(bytes, front + 1)?, behind);
+            mantissa = leading_digits(low, integer_len) * POWERS_U64[fraction_len]
+                + leading_digits(load_digits(bytes, integer_len + 1)?, fraction_len);
         } else {
             let end = second.trailing_zeros() as usize / 8;
-            behind = end - front - 1;
-            // The digits in front move over the point.
-            let below = (1 << (8 * front)) - 1;
-            mantissa = leading(((low & below) << 8) | (low & !((below << 8) | 0xff)), end);
+            fraction_len = end - integer_len - 1;
+            // Shifts the digits before the point by one byte, over the point.
+            let before_point = (1 << (8 * integer_len)) - 1;
+            mantissa = leading_digits(((low & before_point) << 8) | (low & !((before_point << 8) | 0xff)), end);
         }
-        let len = front + 1 + behind + usize::from(negative);
-        (behind > 0).then_some(Self { mantissa, behind, len, negative })
+        let len = integer_len + 1 + fraction_len + usize::from(negative);
+        (fraction_len > 0).then_some(Self { mantissa, fraction_len, len, negative })
     }
 
     /// The nearest double.
     #[inline]
     pub(super) fn double(&self) -> f64 {
-        // As in `Number::double`. From a signed integer it is one instruction.
+        // Exact as in `Number::double`. The conversion of a signed integer is one instruction.
         #[allow(clippy::cast_precision_loss, clippy::cast_possible_wrap, reason = "below 10^15")]
-        let value = self.mantissa as i64 as f64 / POWERS[self.behind];
+        let value = self.mantissa as i64 as f64 / POWERS_F64[self.fraction_len];
         if self.negative { -value } else { value }
     }
 
-    /// The integer that the number is, where it has no point.
+    /// The integer, if the number has no point.
     #[inline]
     pub(super) fn integer(&self) -> Option<i64> {
         #[allow(clippy::cast_possible_wrap, reason = "below 10^15")]
         let value = self.mantissa as i64;
-        (self.behind == 0).then_some(if self.negative { -value } else { value })
+        (self.fraction_len == 0).then_some(if self.negative { -value } else { value })
     }
 }
 
 impl<'a> Number<'a> {
-    /// The number at the start of `bytes`, and how many bytes it takes.
+    /// The number at the start of `bytes`, and its length.
     ///
     /// # Errors
-    /// The byte at which the grammar of JSON is broken.
+    /// The position at which the text violates the grammar of JSON.
     #[inline]
     pub(super) fn scan(bytes: &'a [u8]) -> Result<(Self, usize), usize> {
         let negative = bytes.first() == Some(&b'-');
         let mut at = usize::from(negative);
         let start = at;
         let mut mantissa = 0u64;
-        at = digits(bytes, at, &mut mantissa);
+        at = accumulate_digits(bytes, at, &mut mantissa);
         let mut count = at - start;
         if count == 0 {
             return Err(at);
@@ -203,7 +207,7 @@ impl<'a> Number<'a> {
         if bytes.get(at) == Some(&b'.') {
             at += 1;
             let fraction = at;
-            at = digits(bytes, at, &mut mantissa);
+            at = accumulate_digits(bytes, at, &mut mantissa);
             if at == fraction {
                 return Err(at);
             }
@@ -217,7 +221,7 @@ impl<'a> Number<'a> {
             let first = at;
             let mut written = 0i32;
             while let Some(d) = bytes.get(at).map(|b| b.wrapping_sub(b'0')).filter(|d| *d < 10) {
-                // Far beyond any type's range the exact exponent no longer matters.
+                // Saturates: this far beyond the range of any type the exact exponent has no effect.
                 written = written.saturating_mul(10).saturating_add(i32::from(d)).min(i32::MAX / 4);
                 at += 1;
             }
@@ -226,58 +230,58 @@ impl<'a> Number<'a> {
             }
             exponent = exponent.saturating_add(if minus { -written } else { written });
         }
-        Ok((Self { text: &bytes[..at], negative, mantissa, exponent, whole: count <= DIGITS }, at))
+        Ok((Self { text: &bytes[..at], negative, mantissa, exponent, exact: count <= MAX_U64_DIGITS }, at))
     }
 
-    /// The number that `bytes` are, all of them.
-    pub(super) fn exactly(bytes: &'a [u8]) -> Option<Self> {
+    /// The number, if `bytes` are exactly one.
+    pub(super) fn parse(bytes: &'a [u8]) -> Option<Self> {
         Self::scan(bytes).ok().filter(|(_, len)| *len == bytes.len()).map(|(n, _)| n)
     }
 
     /// The nearest double.
     #[inline]
-    pub(super) fn double(&self) -> Result<f64, Misfit> {
-        // Both the mantissa and the power are exact doubles here, so one operation rounds correctly.
-        if self.whole && self.mantissa <= 1 << 53 && self.exponent.unsigned_abs() <= 22 {
-            let power = POWERS[self.exponent.unsigned_abs() as usize];
+    pub(super) fn double(&self) -> Result<f64, NumberError> {
+        // The mantissa and the power are exact doubles here, so one operation rounds correctly.
+        if self.exact && self.mantissa <= 1 << 53 && self.exponent.unsigned_abs() <= 22 {
+            let power = POWERS_F64[self.exponent.unsigned_abs() as usize];
             #[allow(clippy::cast_precision_loss, reason = "at most 2^53")]
             let mantissa = self.mantissa as f64;
             let value = if self.exponent < 0 { mantissa / power } else { mantissa * power };
             return Ok(if self.negative { -value } else { value });
         }
-        self.parse::<f64>().filter(|v| v.is_finite()).ok_or(Misfit::Range)
+        self.parse_text::<f64>().filter(|v| v.is_finite()).ok_or(NumberError::OutOfRange)
     }
 
     /// The nearest float.
     #[inline]
-    pub(super) fn float(&self) -> Result<f32, Misfit> {
+    pub(super) fn float(&self) -> Result<f32, NumberError> {
         // As in `double`.
-        if self.whole && self.mantissa <= 1 << 24 && self.exponent.unsigned_abs() <= 10 {
-            let power = SHORT_POWERS[self.exponent.unsigned_abs() as usize];
+        if self.exact && self.mantissa <= 1 << 24 && self.exponent.unsigned_abs() <= 10 {
+            let power = POWERS_F32[self.exponent.unsigned_abs() as usize];
             #[allow(clippy::cast_precision_loss, reason = "at most 2^24")]
             let mantissa = self.mantissa as f32;
             let value = if self.exponent < 0 { mantissa / power } else { mantissa * power };
             return Ok(if self.negative { -value } else { value });
         }
-        self.parse::<f32>().filter(|v| v.is_finite()).ok_or(Misfit::Range)
+        self.parse_text::<f32>().filter(|v| v.is_finite()).ok_or(NumberError::OutOfRange)
     }
 
-    fn parse<T: std::str::FromStr>(&self) -> Option<T> {
+    fn parse_text<T: std::str::FromStr>(&self) -> Option<T> {
         std::str::from_utf8(self.text).ok()?.parse().ok()
     }
 
-    /// The integer that the number is; `1.0` and `1e3` are.
+    /// The value as an integer; `1.0` and `1e3` are integers too.
     #[inline]
-    pub(super) fn integer(&self) -> Result<i64, Misfit> {
-        if self.whole && self.exponent == 0 {
+    pub(super) fn integer(&self) -> Result<i64, NumberError> {
+        if self.exact && self.exponent == 0 {
             let value = i128::from(self.mantissa);
-            return i64::try_from(if self.negative { -value } else { value }).map_err(|_| Misfit::Range);
+            return i64::try_from(if self.negative { -value } else { value }).map_err(|_| NumberError::OutOfRange);
         }
-        self.scaled(0).and_then(|v| i64::try_from(v).map_err(|_| Misfit::Range))
+        self.scaled(0).and_then(|v| i64::try_from(v).map_err(|_| NumberError::OutOfRange))
     }
 
-    /// The number times ten to `scale`, exactly.
-    pub(super) fn scaled(&self, scale: i8) -> Result<i128, Misfit> {
+    /// The exact value times `10^scale`.
+    pub(super) fn scaled(&self, scale: i8) -> Result<i128, NumberError> {
         let shift = self.exponent.saturating_add(i32::from(scale));
         let digits = self
             .text
@@ -289,12 +293,12 @@ impl<'a> Number<'a> {
         let count = digits.clone().count();
         let kept = if shift < 0 { count.saturating_sub(shift.unsigned_abs() as usize) } else { count };
         if digits.clone().skip(kept).any(|d| d != 0) {
-            return Err(Misfit::Fraction);
+            return Err(NumberError::Fraction);
         }
-        let ten = |v: i128, d: i128| v.checked_mul(10).and_then(|v| v.checked_add(d)).ok_or(Misfit::Range);
+        let ten = |v: i128, d: i128| v.checked_mul(10).and_then(|v| v.checked_add(d)).ok_or(NumberError::OutOfRange);
         let mut value = digits.take(kept).try_fold(0, ten)?;
         if value != 0 {
-            // Bounded: a value that is not zero leaves the range within 39 steps.
+            // Terminates: a value other than zero leaves the range within 39 steps.
             for _ in 0..shift.max(0) {
                 value = ten(value, 0)?;
             }
@@ -303,10 +307,10 @@ impl<'a> Number<'a> {
     }
 
     /// The unscaled decimal of a precision and scale.
-    pub(super) fn decimal(&self, precision: u8, scale: i8) -> Result<i128, Misfit> {
+    pub(super) fn decimal(&self, precision: u8, scale: i8) -> Result<i128, NumberError> {
         let value = self.scaled(scale)?;
-        let limit = 10i128.checked_pow(u32::from(precision)).ok_or(Misfit::Range)?;
-        if value.abs() < limit { Ok(value) } else { Err(Misfit::Range) }
+        let limit = 10i128.checked_pow(u32::from(precision)).ok_or(NumberError::OutOfRange)?;
+        if value.abs() < limit { Ok(value) } else { Err(NumberError::OutOfRange) }
     }
 }
 
@@ -317,16 +321,16 @@ mod tests {
     use proptest::prelude::*;
 
     fn number(text: &str) -> Number<'_> {
-        Number::exactly(text.as_bytes()).unwrap()
+        Number::parse(text.as_bytes()).unwrap()
     }
 
     #[test]
     fn the_grammar_is_that_of_json() {
         for bad in ["", "-", "01", "1.", ".5", "1e", "1e+", "+1", "0x1", "1 ", "NaN", "--1", "1.e3"] {
-            assert!(Number::exactly(bad.as_bytes()).is_none(), "{bad}");
+            assert!(Number::parse(bad.as_bytes()).is_none(), "{bad}");
         }
         for good in ["0", "-0", "0.0", "1e5", "1E-5", "10.25e+3", "123456789012345678901234567890"] {
-            assert!(Number::exactly(good.as_bytes()).is_some(), "{good}");
+            assert!(Number::parse(good.as_bytes()).is_some(), "{good}");
         }
     }
 
@@ -334,15 +338,15 @@ mod tests {
     fn integers_are_exact_or_refused() {
         assert_eq!(number("9223372036854775807").integer(), Ok(i64::MAX));
         assert_eq!(number("-9223372036854775808").integer(), Ok(i64::MIN));
-        assert_eq!(number("9223372036854775808").integer(), Err(Misfit::Range));
+        assert_eq!(number("9223372036854775808").integer(), Err(NumberError::OutOfRange));
         assert_eq!(number("1.0").integer(), Ok(1));
         assert_eq!(number("1.50e1").integer(), Ok(15));
-        assert_eq!(number("1.5").integer(), Err(Misfit::Fraction));
+        assert_eq!(number("1.5").integer(), Err(NumberError::Fraction));
         assert_eq!(number("1.0000000000000000000000000000000000000000000000").integer(), Ok(1));
-        assert_eq!(number("1e999999999999").integer(), Err(Misfit::Range));
+        assert_eq!(number("1e999999999999").integer(), Err(NumberError::OutOfRange));
         assert_eq!(number("0e999999999999").integer(), Ok(0));
         assert_eq!(number("0.0e-999999999999").integer(), Ok(0));
-        assert_eq!(number("1e-999999999999").integer(), Err(Misfit::Fraction));
+        assert_eq!(number("1e-999999999999").integer(), Err(NumberError::Fraction));
     }
 
     #[test]
@@ -350,44 +354,44 @@ mod tests {
         let long = "12345678901234567890123456789012345.678";
         assert_eq!(number(long).decimal(38, 3), Ok(12_345_678_901_234_567_890_123_456_789_012_345_678));
         assert_eq!(number("0.10").decimal(10, 2), Ok(10));
-        assert_eq!(number("0.101").decimal(10, 2), Err(Misfit::Fraction));
-        assert_eq!(number("100").decimal(4, 2), Err(Misfit::Range));
+        assert_eq!(number("0.101").decimal(10, 2), Err(NumberError::Fraction));
+        assert_eq!(number("100").decimal(4, 2), Err(NumberError::OutOfRange));
     }
 
     #[test]
-    fn most_numbers_are_short() {
+    fn common_numbers_are_short() {
         for text in ["7.4", "0", "-0", "-3.25", "0.0000001", "1700000000000", "123456789012345", "-1234567.1234567"] {
-            let short = Short::scan(format!("{text},               ").as_bytes()).unwrap();
+            let short = ShortNumber::scan(format!("{text},               ").as_bytes()).unwrap();
             assert_eq!(short.len, text.len());
             assert_eq!(short.double().to_bits(), text.parse::<f64>().unwrap().to_bits(), "{text}");
             assert_eq!(short.integer(), text.parse().ok(), "{text}");
         }
         for text in ["", "-", "01", "-00.5", "1.", ".5", "012345678", "1234567890123456", "1.12345678", "12345678.5"] {
-            assert!(Short::scan(format!("{text},               ").as_bytes()).is_none(), "{text}");
+            assert!(ShortNumber::scan(format!("{text},               ").as_bytes()).is_none(), "{text}");
         }
     }
 
     proptest! {
         #[test]
-        fn what_is_short_is_a_number(
+        fn short_numbers_equal_numbers(
             text in "-?[0-9]{0,17}(\\.[0-9]{0,17})?([eE][+-]?[0-9]{0,3})?",
             tail in "[,}. e0-9é\u{80}-\u{10ffff}]{0,20}",
         ) {
             let all = format!("{text}{tail}");
-            if let Some(short) = Short::scan(all.as_bytes()) {
+            if let Some(short) = ShortNumber::scan(all.as_bytes()) {
                 let (written, rest) = all.split_at(short.len);
                 let number = number(written);
                 prop_assert_eq!(short.double().to_bits(), number.double().unwrap().to_bits());
                 prop_assert_eq!(short.double().to_bits(), written.parse::<f64>().unwrap().to_bits());
                 prop_assert_eq!(short.integer(), written.parse::<i64>().ok());
-                // An exponent is all that it may overlook.
-                let whole = Number::scan(all.as_bytes()).is_ok_and(|(_, len)| len == short.len);
-                prop_assert!(whole || rest.starts_with(['e', 'E']), "{}", all);
+                // An exponent is the only part that it may not recognise.
+                let complete = Number::scan(all.as_bytes()).is_ok_and(|(_, len)| len == short.len);
+                prop_assert!(complete || rest.starts_with(['e', 'E']), "{}", all);
             }
         }
 
         #[test]
-        fn what_follows_a_number_does_not_change_it(
+        fn the_text_after_a_number_does_not_change_it(
             text in "-?(0|[1-9][0-9]{0,25})(\\.[0-9]{1,25})?([eE][+-]?[0-9]{1,3})?",
             tail in "([,} é/:\u{80}-\u{10ffff}].{0,20})?",
         ) {

@@ -1,9 +1,10 @@
-//! Formats against `serde_json` and against each other.
+//! Tests of the formats against `serde_json` and against each other.
 
 #![allow(clippy::unwrap_used)]
 
 use super::*;
 use crate::record::parse_type;
+use crate::time::rfc3339;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal128Type, Float64Type, Int32Type, Int64Type};
 use arrow_array::{Array, BinaryArray};
@@ -51,7 +52,7 @@ fn errors(format: &Format, schema: &SchemaRef, value: &str) -> String {
     decoded.bad.remove(0).error
 }
 
-/// A record with a value for each column of [`every_type`], some null.
+/// A record with a value or null for each column of [`every_type`].
 fn record() -> impl Strategy<Value = Map<String, Value>> {
     fn or_null(v: impl Strategy<Value = Value> + 'static) -> BoxedStrategy<Value> {
         prop_oneof![4 => v, 1 => Just(Value::Null)].boxed()
@@ -89,8 +90,8 @@ fn record() -> impl Strategy<Value = Map<String, Value>> {
     })
 }
 
-/// A record with fields mostly in order, whose parts may be wrong.
-fn flat() -> impl Strategy<Value = String> {
+/// A record with fields mostly in schema order, some of whose tokens may be wrong.
+fn nearly_ordered_record() -> impl Strategy<Value = String> {
     let pick = |common: Vec<&'static str>, rare: Vec<&'static str>| prop_oneof![30 => prop::sample::select(common), 1 => prop::sample::select(rare)];
     let name = |name: &'static str| prop_oneof![30 => Just(name), 1 => prop::sample::select(vec!["id", "y", "z", "é"])];
     let value = || {
@@ -139,9 +140,9 @@ fn flat() -> impl Strategy<Value = String> {
     )
 }
 
-/// The value with its float and its decimal as the doubles that they are: `serde_json` reads `1e-45` and its
-/// longer spelling as doubles that may differ in the last bit, and never keeps a decimal.
-fn doubles(mut value: Value) -> Value {
+/// Rounds the float and the decimal of a value to their types: `serde_json` reads `1e-45` and its longer spelling
+/// as doubles that may differ in the last bit, and reads a decimal as a double.
+fn round_to_types(mut value: Value) -> Value {
     if let Some(v) = value["f"].as_f64() {
         #[allow(clippy::cast_possible_truncation, reason = "this is what a float column does")]
         let short = v as f32;
@@ -153,24 +154,24 @@ fn doubles(mut value: Value) -> Value {
     value
 }
 
-/// What the record looks like once it was read and written, by `serde_json` alone.
-fn normal(record: &Map<String, Value>) -> Value {
-    doubles(serde_json::from_slice(&serde_json::to_vec(record).unwrap()).unwrap())
+/// The record after a round trip through `serde_json` alone.
+fn round_tripped(record: &Map<String, Value>) -> Value {
+    round_to_types(serde_json::from_slice(&serde_json::to_vec(record).unwrap()).unwrap())
 }
 
 fn parsed(bytes: &[u8]) -> Value {
-    doubles(serde_json::from_slice(bytes).unwrap())
+    round_to_types(serde_json::from_slice(bytes).unwrap())
 }
 
 proptest! {
     #[test]
     fn json_round_trips_every_type(records in prop::collection::vec(record(), 0..6), drop in any::<prop::sample::Index>()) {
         let texts: Vec<Vec<u8>> = records.iter().map(|r| {
-            // The order of the fields and the fields that are not there must not matter.
+            // The order of the fields and missing fields must not matter.
             let mut fields: Vec<_> = r.iter().filter(|(_, v)| !v.is_null()).collect();
-            let turn = drop.index(fields.len().max(1));
-            if turn < fields.len() {
-                fields.rotate_left(turn);
+            let rotation = drop.index(fields.len().max(1));
+            if rotation < fields.len() {
+                fields.rotate_left(rotation);
             }
             let mut text = b"{ \"unknown\" : [1, {\"a\": \"\\u00e9\"}]".to_vec();
             for (name, value) in fields {
@@ -186,7 +187,7 @@ proptest! {
         let again = decode(&JSON, &every_type(), &written.iter().map(Vec::as_slice).collect::<Vec<_>>());
         prop_assert_eq!(&again.columns, &decoded.columns);
         for (text, record) in written.iter().zip(&records) {
-            prop_assert_eq!(parsed(text), normal(record));
+            prop_assert_eq!(parsed(text), round_tripped(record));
         }
     }
 
@@ -203,7 +204,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_json_is_what_serde_json_says(
+    fn decoder_accepts_exactly_what_serde_json_accepts(
         parts in prop::collection::vec(prop::sample::select(vec![
             "{", "}", "[", "]", ":", ",", "\"a\"", "\"\\n\\u00e9\"", "\"\\x\"", "1", "-", "0", "1.5", "e5", ".", "true",
             "null", " ", "\\", "\"", "é", "\u{1}", "{\"a\":1}", "\"b\":[1,2]", "\"c\":",
@@ -219,7 +220,7 @@ proptest! {
     }
 
     #[test]
-    fn the_last_of_several_fields_of_one_name_wins(
+    fn the_last_duplicate_field_wins(
         fields in prop::collection::vec((prop::sample::select(vec!["a", "b", "c", "d"]), prop::sample::select(vec![
             "null", "[1]", "[]", "[2,3,4]",
         ])), 0..8),
@@ -241,7 +242,7 @@ proptest! {
     }
 
     #[test]
-    fn good_rows_stay_and_bad_rows_are_named(rows in prop::collection::vec(prop::sample::select(vec![
+    fn bad_rows_are_reported_and_do_not_affect_good_rows(rows in prop::collection::vec(prop::sample::select(vec![
         (true, r#"{"l":1,"s":"a","list":[1,2],"st":{"a":1,"b":["x"]},"m":{"k":1}}"#),
         (true, r#"{"s":"é","l":2.0,"m":{"k":1,"k":2}}"#),
         (false, r#"{"l":1,"s":"a","list":[1,2],"st":{"a":1,"b":["x",5]},"m":{"k":1}}"#),
@@ -261,14 +262,14 @@ proptest! {
     }
 
     #[test]
-    fn the_order_of_columns_changes_nothing(records in prop::collection::vec(flat(), 1..5)) {
+    fn column_order_does_not_affect_decoding(records in prop::collection::vec(nearly_ordered_record(), 1..5)) {
         let fields = [("id", "bigint"), ("n", "int"), ("x", "double"), ("a_long_field_name", "double"),
             ("s", "string"), ("at", "timestamp"), ("y", "double")];
-        let mut turned = fields;
-        turned.reverse();
+        let mut reversed = fields;
+        reversed.reverse();
         let values: Vec<&[u8]> = records.iter().map(String::as_bytes).collect();
-        // Only in one of the two the fields stand in the order of the columns.
-        let (one, other) = (decode(&JSON, &schema(&fields), &values), decode(&JSON, &schema(&turned), &values));
+        // The fields are in schema order for only one of the two.
+        let (one, other) = (decode(&JSON, &schema(&fields), &values), decode(&JSON, &schema(&reversed), &values));
         prop_assert_eq!(&one.bad, &other.bad);
         for (name, _) in fields {
             prop_assert_eq!(one.columns.column_by_name(name), other.columns.column_by_name(name));
@@ -276,11 +277,11 @@ proptest! {
     }
 
     #[test]
-    fn a_record_ends_where_it_ends(record in flat(), cut in any::<prop::sample::Index>()) {
+    fn bytes_after_a_record_do_not_affect_it(record in nearly_ordered_record(), cut in any::<prop::sample::Index>()) {
         let s = schema(&[("id", "bigint"), ("n", "int"), ("x", "double"), ("a_long_field_name", "double"),
             ("s", "string"), ("at", "timestamp"), ("y", "double")]);
         let (start, rest) = record.as_bytes().split_at(cut.index(record.len()));
-        // What completes the record stands right behind it in memory.
+        // The rest of the record directly follows it in memory.
         let (followed, alone) = (decode(&JSON, &s, &[start, rest, rest]), decode(&JSON, &s, &[start]));
         prop_assert_eq!(followed.bad.iter().filter(|b| b.row == 0).collect::<Vec<_>>(), alone.bad.iter().collect::<Vec<_>>());
         if alone.bad.is_empty() {
@@ -289,7 +290,7 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_make_a_decoder_panic(values in prop::collection::vec(prop_oneof![
+    fn decoders_never_panic(values in prop::collection::vec(prop_oneof![
         prop::collection::vec(any::<u8>(), 0..40),
         record().prop_flat_map(|r| {
             let text = serde_json::to_vec(&r).unwrap();
@@ -309,7 +310,7 @@ proptest! {
 }
 
 #[test]
-fn messages_name_the_field_what_was_found_and_the_byte() {
+fn errors_name_the_field_the_found_token_and_the_byte() {
     let s = schema(&[
         ("alcohol", "double"),
         ("name", "string"),
@@ -373,7 +374,7 @@ fn messages_name_the_field_what_was_found_and_the_byte() {
 }
 
 #[test]
-fn records_without_value_or_utf8_or_bottom_are_bad_rows() {
+fn null_non_utf8_and_too_deep_records_are_bad_rows() {
     let s = schema(&[("s", "string")]);
     let deep = format!("{{\"x\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
     // The halves of one character at the end of one record and the start of the next.
@@ -423,7 +424,7 @@ fn decimals_keep_every_digit_through_json_and_csv() {
 }
 
 #[test]
-fn csv_reads_the_looser_numbers_and_spellings_of_other_writers() {
+fn csv_accepts_the_number_formats_of_other_writers() {
     let s = schema(&[("i", "int"), ("d", "double"), ("at", "timestamp"), ("dec", "decimal(5,2)")]);
     let decoded = decode(&CSV, &s, &[b"+007,.5,1767323045678,-01.50\r\n", b"-0,NaN,2026-01-02T03:04:05.678Z,+1"]);
     assert_eq!(decoded.bad, []);
@@ -435,7 +436,7 @@ fn csv_reads_the_looser_numbers_and_spellings_of_other_writers() {
 }
 
 #[test]
-fn columns_that_only_expressions_give_are_written_as_their_nearest_type() {
+fn columns_of_expression_types_are_written_as_the_nearest_type() {
     use arrow_array::{ArrayRef, StringViewArray, TimestampNanosecondArray, UInt64Array};
     let columns: Vec<(&str, ArrayRef)> = vec![
         ("u", Arc::new(UInt64Array::from(vec![u64::MAX]))),
@@ -467,7 +468,7 @@ fn rows_without_an_encoding_are_bad_and_null() {
 }
 
 #[test]
-fn a_sliced_batch_of_values_decodes_like_a_whole_one() {
+fn a_sliced_batch_decodes_only_its_rows() {
     let values = BinaryArray::from(vec![&br#"{"l":1}"#[..], br#"{"l":2}"#, b"x", br#"{"l":4}"#]).slice(1, 3);
     let decoded = JSON.decoder(&schema(&[("l", "bigint")])).unwrap().decode(&values);
     assert_eq!(decoded.columns.column(0).as_primitive::<Int64Type>().values()[..], [2, 4]);
@@ -478,7 +479,7 @@ fn a_sliced_batch_of_values_decodes_like_a_whole_one() {
 }
 
 #[test]
-fn schemas_that_a_format_cannot_hold_are_named() {
+fn unsupported_schemas_are_errors() {
     let two = schema(&[("a", "string"), ("b", "string")]);
     let error = Format::Text.encoder(&two).err().unwrap().to_string();
     assert_eq!(error, "the format `text` holds exactly one column, but here are 2");

@@ -1,8 +1,8 @@
-//! How a generator file names the distribution of a field, and the checks of its parameters.
+//! The distributions of a generator file, and the checks of their parameters.
 //!
-//! Separate from drawing values, so that samplers never see parameters that make no sense.
+//! Samplers are created here only, so that they never have invalid parameters.
 
-use super::sampler::Sampler;
+use super::sampler::FieldSampler;
 use rand_distr::weighted::WeightedIndex;
 use rand_distr::{Exp, Normal, Zipf};
 use serde::Deserialize;
@@ -73,64 +73,64 @@ fn two() -> u32 {
     2
 }
 
-/// Numbers are written through 64-bit units of their last decimal.
-const LARGEST: f64 = 1e15;
-const DECIMALS: u32 = 9;
+/// The units of the last decimal that a number may have: numbers are written as 64-bit counts of these units.
+const MAX_UNITS: f64 = 1e15;
+const MAX_DECIMALS: u32 = 9;
 
-fn numbers(values: &[f64], decimals: u32) -> Result<(), String> {
-    if decimals > DECIMALS {
-        return Err(format!("`decimals` is {decimals}; at most {DECIMALS} are written"));
+fn check_numbers(values: &[f64], decimals: u32) -> Result<(), String> {
+    if decimals > MAX_DECIMALS {
+        return Err(format!("`decimals` is {decimals}; at most {MAX_DECIMALS} are written"));
     }
-    let largest = limit(decimals);
+    let largest = largest_number(decimals);
     match values.iter().find(|v| v.is_nan() || v.abs() > largest) {
         Some(value) => Err(format!("{value} is too large to be written with {decimals} decimals")),
         None => Ok(()),
     }
 }
 
-/// The largest number that is written with so many decimals.
-fn limit(decimals: u32) -> f64 {
-    LARGEST / 10f64.powi(i32::try_from(decimals.min(DECIMALS)).unwrap_or(0))
+/// The largest number that can be written with `decimals` decimals.
+fn largest_number(decimals: u32) -> f64 {
+    MAX_UNITS / 10f64.powi(i32::try_from(decimals.min(MAX_DECIMALS)).unwrap_or(0))
 }
 
-fn ordered(least: f64, greatest: f64) -> Result<(), String> {
-    if least <= greatest { Ok(()) } else { Err(format!("`min` {least} is greater than `max` {greatest}")) }
+fn check_range(min: f64, max: f64) -> Result<(), String> {
+    if min <= max { Ok(()) } else { Err(format!("`min` {min} is greater than `max` {max}")) }
 }
 
 impl Distribution {
-    /// The sampler, or what is wrong with the parameters.
-    pub(super) fn sampler(self) -> Result<Sampler, String> {
+    /// The sampler, or the error in the parameters.
+    pub(super) fn sampler(self) -> Result<FieldSampler, String> {
         Ok(match self {
-            Self::Sequence { start, step } => Sampler::Sequence { next: start, step },
+            Self::Sequence { start, step } => FieldSampler::Sequence { next: start, step },
             Self::Uniform { min, max, decimals } => {
-                numbers(&[min, max], decimals)?;
-                ordered(min, max)?;
-                Sampler::Uniform { least: min, greatest: max, decimals }
+                check_numbers(&[min, max], decimals)?;
+                check_range(min, max)?;
+                FieldSampler::Uniform { min, max, decimals }
             }
             Self::Normal { mean, sd, min, max, decimals } => {
-                let (least, greatest) = (min.unwrap_or(-limit(decimals)), max.unwrap_or(limit(decimals)));
-                numbers(&[mean, sd, least, greatest], decimals)?;
-                ordered(least, greatest)?;
+                let (min, max) = (min.unwrap_or(-largest_number(decimals)), max.unwrap_or(largest_number(decimals)));
+                check_numbers(&[mean, sd, min, max], decimals)?;
+                check_range(min, max)?;
                 if sd < 0.0 {
                     return Err(format!("`sd` is {sd}; a deviation is not negative"));
                 }
                 let normal = Normal::new(mean, sd).map_err(|e| e.to_string())?;
-                Sampler::Normal { normal, least, greatest, decimals }
+                FieldSampler::Normal { normal, min, max, decimals }
             }
             Self::Exponential { mean, max, decimals } => {
-                let greatest = max.unwrap_or(limit(decimals));
-                numbers(&[mean, greatest], decimals)?;
-                if mean <= 0.0 || greatest < 0.0 {
+                let max = max.unwrap_or(largest_number(decimals));
+                check_numbers(&[mean, max], decimals)?;
+                if mean <= 0.0 || max < 0.0 {
                     return Err("`mean` must be greater than 0, and `max` at least 0".into());
                 }
                 let exponential = Exp::new(1.0 / mean).map_err(|e| e.to_string())?;
-                Sampler::Exponential { exponential, greatest, decimals }
+                FieldSampler::Exponential { exponential, max, decimals }
             }
             Self::Choice { of, weights, skew } => choice(&of, weights, skew)?,
             Self::Zipf { values, skew, prefix } => {
                 #[allow(clippy::cast_precision_loss, reason = "checked to be far below 2^53")]
                 let count = values as f64;
-                if values == 0 || count > LARGEST || !(0.0..=100.0).contains(&skew) {
+                if values == 0 || count > MAX_UNITS || !(0.0..=100.0).contains(&skew) {
                     return Err("`values` must be at least 1, and `skew` from 0 to 100".into());
                 }
                 let escaped = |p: String| {
@@ -138,20 +138,20 @@ impl Distribution {
                     json[1..json.len() - 1].to_owned()
                 };
                 let zipf = Zipf::new(count, skew).map_err(|e| e.to_string())?;
-                Sampler::Zipf { zipf, prefix: prefix.map(escaped) }
+                FieldSampler::Zipf { zipf, prefix: prefix.map(escaped) }
             }
-            Self::Constant(value) => Sampler::Constant(value.to_string()),
-            Self::Hex { digits } if (1..=1_024).contains(&digits) => Sampler::Hex(digits),
+            Self::Constant(value) => FieldSampler::Constant(value.to_string()),
+            Self::Hex { digits } if (1..=1_024).contains(&digits) => FieldSampler::Hex(digits),
             Self::Hex { digits } => return Err(format!("`digits` is {digits}; it must be from 1 to 1024")),
-            Self::Uuid {} => Sampler::Uuid,
-            Self::Words { min, max } if min <= max && max <= 1_000 => Sampler::Words { least: min, greatest: max },
+            Self::Uuid {} => FieldSampler::Uuid,
+            Self::Words { min, max } if min <= max && max <= 1_000 => FieldSampler::Words { min, max },
             Self::Words { .. } => return Err("`min` must be at most `max`, and `max` at most 1000".into()),
-            Self::Timestamp(form) => Sampler::Timestamp { millis: form == TimestampForm::Millis },
+            Self::Timestamp(form) => FieldSampler::Timestamp { millis: form == TimestampForm::Millis },
         })
     }
 }
 
-fn choice(of: &[serde_json::Value], weights: Option<Vec<f64>>, skew: Option<f64>) -> Result<Sampler, String> {
+fn choice(of: &[serde_json::Value], weights: Option<Vec<f64>>, skew: Option<f64>) -> Result<FieldSampler, String> {
     if of.is_empty() {
         return Err("`of` has no values to choose from".into());
     }
@@ -166,5 +166,5 @@ fn choice(of: &[serde_json::Value], weights: Option<Vec<f64>>, skew: Option<f64>
     };
     let weights = WeightedIndex::new(weights)
         .map_err(|_| "weights must be numbers that are not negative, and not all 0".to_owned())?;
-    Ok(Sampler::Choice { values: of.iter().map(ToString::to_string).collect(), weights })
+    Ok(FieldSampler::Choice { values: of.iter().map(ToString::to_string).collect(), weights })
 }

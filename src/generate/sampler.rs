@@ -1,14 +1,14 @@
-//! One field of a generator file: from a distribution to JSON text.
+//! Draws the values of one field of a generator file as JSON text.
 //!
-//! Separate from the file's syntax, which has checked the parameters before a sampler is made.
+//! [`super::distribution`] checks the parameters before it creates a sampler.
 
-use super::wine::timestamp;
-use super::{Random, fixed};
+use super::wine::write_quoted_timestamp;
+use super::{Random, write_fixed};
 use rand::RngExt as _;
 use rand_distr::weighted::WeightedIndex;
 use rand_distr::{Distribution as _, Exp, Normal, Zipf};
 
-/// Words that sentences are made of.
+/// The words of generated sentences.
 const WORDS: [&str; 32] = [
     "amber", "barrel", "bloom", "cellar", "cherry", "clay", "cork", "dawn", "dry", "field", "fruit", "glass", "grape",
     "harvest", "hill", "honey", "late", "leaf", "mellow", "oak", "plum", "press", "rain", "ripe", "river", "silk",
@@ -17,25 +17,25 @@ const WORDS: [&str; 32] = [
 
 /// Draws the values of one field.
 #[derive(Clone, Debug)]
-pub(super) enum Sampler {
+pub(super) enum FieldSampler {
     Sequence {
         next: i64,
         step: i64,
     },
     Uniform {
-        least: f64,
-        greatest: f64,
+        min: f64,
+        max: f64,
         decimals: u32,
     },
     Normal {
         normal: Normal<f64>,
-        least: f64,
-        greatest: f64,
+        min: f64,
+        max: f64,
         decimals: u32,
     },
     Exponential {
         exponential: Exp<f64>,
-        greatest: f64,
+        max: f64,
         decimals: u32,
     },
     /// Values as JSON, drawn by weight.
@@ -43,7 +43,7 @@ pub(super) enum Sampler {
         values: Vec<String>,
         weights: WeightedIndex<f64>,
     },
-    /// Ranks from 1, the first the most frequent.
+    /// Ranks from 1; rank 1 is the most frequent.
     Zipf {
         zipf: Zipf<f64>,
         prefix: Option<String>,
@@ -53,15 +53,15 @@ pub(super) enum Sampler {
     Hex(usize),
     Uuid,
     Words {
-        least: usize,
-        greatest: usize,
+        min: usize,
+        max: usize,
     },
     Timestamp {
         millis: bool,
     },
 }
 
-impl Sampler {
+impl FieldSampler {
     /// Appends the next value as JSON; `at` is the record's event time.
     pub(super) fn write(&mut self, at: i64, random: &mut Random, out: &mut Vec<u8>) {
         match self {
@@ -69,34 +69,34 @@ impl Sampler {
                 out.extend_from_slice(itoa::Buffer::new().format(*next).as_bytes());
                 *next = next.wrapping_add(*step);
             }
-            Self::Uniform { least, greatest, decimals } => {
-                let value = if least < greatest { random.random_range(*least..*greatest) } else { *least };
-                number(out, value, *decimals);
+            Self::Uniform { min, max, decimals } => {
+                let value = if min < max { random.random_range(*min..*max) } else { *min };
+                write_number(out, value, *decimals);
             }
-            Self::Normal { normal, least, greatest, decimals } => {
-                number(out, normal.sample(random).clamp(*least, *greatest), *decimals);
+            Self::Normal { normal, min, max, decimals } => {
+                write_number(out, normal.sample(random).clamp(*min, *max), *decimals);
             }
-            Self::Exponential { exponential, greatest, decimals } => {
-                number(out, exponential.sample(random).min(*greatest), *decimals);
+            Self::Exponential { exponential, max, decimals } => {
+                write_number(out, exponential.sample(random).min(*max), *decimals);
             }
             Self::Choice { values, weights } => out.extend_from_slice(values[weights.sample(random)].as_bytes()),
             Self::Zipf { zipf, prefix } => {
                 let rank = zipf.sample(random);
                 match prefix {
-                    // The prefix was escaped when the file was read.
+                    // The prefix is JSON-escaped already.
                     Some(prefix) => {
                         out.push(b'"');
                         out.extend_from_slice(prefix.as_bytes());
-                        number(out, rank, 0);
+                        write_number(out, rank, 0);
                         out.push(b'"');
                     }
-                    None => number(out, rank, 0),
+                    None => write_number(out, rank, 0),
                 }
             }
             Self::Constant(value) => out.extend_from_slice(value.as_bytes()),
             Self::Hex(digits) => {
                 out.push(b'"');
-                hex(out, *digits, random);
+                write_hex(out, *digits, random);
                 out.push(b'"');
             }
             Self::Uuid => {
@@ -105,13 +105,13 @@ impl Sampler {
                     if i > 0 {
                         out.push(b'-');
                     }
-                    hex(out, digits, random);
+                    write_hex(out, digits, random);
                 }
                 out.push(b'"');
             }
-            Self::Words { least, greatest } => {
+            Self::Words { min, max } => {
                 out.push(b'"');
-                for i in 0..random.random_range(*least..=*greatest) {
+                for i in 0..random.random_range(*min..=*max) {
                     if i > 0 {
                         out.push(b' ');
                     }
@@ -120,17 +120,17 @@ impl Sampler {
                 out.push(b'"');
             }
             Self::Timestamp { millis: true } => out.extend_from_slice(itoa::Buffer::new().format(at).as_bytes()),
-            Self::Timestamp { millis: false } => timestamp(out, at),
+            Self::Timestamp { millis: false } => write_quoted_timestamp(out, at),
         }
     }
 }
 
-fn hex(out: &mut Vec<u8>, digits: usize, random: &mut Random) {
+fn write_hex(out: &mut Vec<u8>, digits: usize, random: &mut Random) {
     out.extend((0..digits).map(|_| b"0123456789abcdef"[random.random_range(0..16)]));
 }
 
-/// Appends a number rounded to so many decimals.
-fn number(out: &mut Vec<u8>, value: f64, decimals: u32) {
+/// Appends a number rounded to `decimals` decimals.
+fn write_number(out: &mut Vec<u8>, value: f64, decimals: u32) {
     #[allow(clippy::cast_possible_truncation, reason = "saturates; the limits of a field are far below")]
-    fixed(out, (value * 10f64.powi(i32::try_from(decimals).unwrap_or(0))).round() as i64, decimals);
+    write_fixed(out, (value * 10f64.powi(i32::try_from(decimals).unwrap_or(0))).round() as i64, decimals);
 }

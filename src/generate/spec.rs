@@ -1,19 +1,19 @@
 //! Generator files: `fastdata seed --generate FILE.yaml`.
 //!
 //! ```yaml
-//! count: 10000                  # how many records; default: as many as asked for
+//! count: 10000                  # number of records; default: as many as requested
 //! rate: 500/s                   # how fast they are written; default: as fast as possible
-//! partitions: 4                 # of the topic, where it is made
+//! partitions: 4                 # of the topic, if it is created
 //! key: sensor                   # the field that becomes the record key
 //! time:                         # event time, which is also the record's timestamp
 //!   start: 2026-01-01T00:00:00Z
-//!   step: 10ms                  # from a record to the next
-//!   disorder: {share: 0.05, by: 2s}    # 5% are moved by up to 2 s, to either side
-//!   late: {share: 0.001, by: 1m}       # 0.1% are moved back by just 1 min
+//!   step: 10ms                  # from one record to the next
+//!   disorder: {share: 0.05, by: 2s}    # 5% are moved by up to 2 s, in either direction
+//!   late: {share: 0.001, by: 1m}       # 0.1% are moved back by exactly 1 min
 //! fields:
 //!   id: {sequence: {start: 1, step: 1}}
 //!   sensor: {zipf: {values: 50, skew: 1.1, prefix: s-}}     # s-1 is the most frequent
-//!   site: {choice: {of: [north, south], weights: [3, 1]}}   # or `skew: 1.2`; else all alike
+//!   site: {choice: {of: [north, south], weights: [3, 1]}}   # or `skew: 1.2`; else uniform
 //!   celsius: {normal: {mean: 21, sd: 4, min: -20, max: 60, decimals: 2}}
 //!   load: {uniform: {min: 0, max: 1, decimals: 3}}
 //!   pause: {exponential: {mean: 30, max: 600, decimals: 1}}
@@ -22,16 +22,15 @@
 //!   uuid: {uuid: {}}
 //!   note: {words: {min: 2, max: 5}}
 //!   at: {timestamp: rfc3339}    # or millis
-//! nulls: {celsius: 0.01}        # so many of a field's values are null
+//! nulls: {celsius: 0.01}        # 1% of the field's values are null
 //! ```
 //!
-//! Separate from the samplers, which trust their parameters: here everything is checked, and what is
-//! wrong is reported with its place. The parser stops at the first fault of syntax; all faults of
-//! meaning are reported at once.
+//! This file checks everything and reports each error with its location. The parser stops at the first
+//! syntax error; all other errors are reported at once.
 
-use super::clock::{Clock, START, Shift};
 use super::distribution::Distribution;
-use super::sampler::Sampler;
+use super::event_times::{DEFAULT_START_MS, EventTimes, Shift};
+use super::sampler::FieldSampler;
 use super::{Generate, Random};
 use crate::diagnostics::{Diagnostic, Report, SourceText, Span, one_of};
 use crate::record::RecordsBuilder;
@@ -43,127 +42,128 @@ use serde_yaml::Spanned;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What a generator file says.
+/// A checked generator file.
 #[derive(Clone, Debug)]
 pub struct GenerateSpec {
-    /// How many records, where the file says so.
+    /// The number of records, if the file limits it.
     pub count: Option<u64>,
-    /// Records a second to write, where the file says so.
+    /// Records per second, if the file limits the rate.
     pub rate: Option<f64>,
-    /// Partitions to make the topic with, where the file says so.
+    /// Partitions of the topic, if it is created and the file sets them.
     pub partitions: Option<u32>,
     key: Option<usize>,
-    clock: Clock,
-    fields: Vec<Field>,
+    event_times: EventTimes,
+    fields: Vec<GeneratedField>,
 }
 
 #[derive(Clone, Debug)]
-struct Field {
-    /// What stands before the value: brace or comma, name, colon.
+struct GeneratedField {
+    /// What precedes the value: brace or comma, name, colon.
     prefix: Vec<u8>,
-    sampler: Sampler,
+    sampler: FieldSampler,
+    /// The share of values that are null.
     nulls: f64,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
+struct GeneratorFile {
     count: Option<u64>,
     rate: Option<Spanned<String>>,
     partitions: Option<Spanned<u32>>,
     key: Option<Spanned<String>>,
     #[serde(default)]
-    time: Time,
-    fields: Spanned<Pairs<Distribution>>,
+    time: TimeSpec,
+    fields: Spanned<OrderedMap<Distribution>>,
     #[serde(default)]
-    nulls: Pairs<f64>,
+    nulls: OrderedMap<f64>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Time {
+struct TimeSpec {
     start: Option<Spanned<String>>,
     step: Option<Spanned<String>>,
-    disorder: Option<Spanned<Moved>>,
-    late: Option<Spanned<Moved>>,
+    disorder: Option<Spanned<ShiftSpec>>,
+    late: Option<Spanned<ShiftSpec>>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Moved {
+struct ShiftSpec {
     share: f64,
     by: String,
 }
 
-/// A map in the order of the file.
-struct Pairs<T>(Vec<(Spanned<String>, Spanned<T>)>);
+/// A map that keeps the order of the file.
+struct OrderedMap<T>(Vec<(Spanned<String>, Spanned<T>)>);
 
-impl<T> Default for Pairs<T> {
+impl<T> Default for OrderedMap<T> {
     fn default() -> Self {
         Self(Vec::new())
     }
 }
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Pairs<T> {
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for OrderedMap<T> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct InOrder<T>(std::marker::PhantomData<T>);
         impl<'de, T: Deserialize<'de>> Visitor<'de> for InOrder<T> {
-            type Value = Pairs<T>;
+            type Value = OrderedMap<T>;
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str("a map of fields")
             }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs<T>, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<OrderedMap<T>, A::Error> {
                 let mut pairs = Vec::new();
                 while let Some(pair) = map.next_entry()? {
                     pairs.push(pair);
                 }
-                Ok(Pairs(pairs))
+                Ok(OrderedMap(pairs))
             }
         }
         deserializer.deserialize_map(InOrder(std::marker::PhantomData))
     }
 }
 
-fn place<T>(spanned: &Spanned<T>) -> Span {
-    span(spanned.referenced.span())
+fn span_of<T>(spanned: &Spanned<T>) -> Span {
+    to_span(spanned.referenced.span())
 }
 
-fn span(span: serde_yaml::Span) -> Span {
+fn to_span(span: serde_yaml::Span) -> Span {
     let at = |v: Option<u64>| v.and_then(|v| usize::try_from(v).ok()).unwrap_or(0);
     let start = at(span.byte_offset());
     Span::new(start, start + at(span.byte_len()).max(1))
 }
 
 impl GenerateSpec {
-    /// Reads a generator file.
+    /// Parses and checks a generator file.
     ///
     /// # Errors
-    /// All that is wrong with it.
+    /// A report of all errors.
     pub fn parse(source: &Arc<SourceText>) -> Result<Self, Report> {
         let mut report = Report::new(source.clone());
-        // Else the values `y`, `no` and `on` of a choice would turn into booleans.
+        // Without this the values `y`, `no` and `on` of a choice would be booleans.
         let options = serde_yaml::options! { strict_booleans: true };
-        match serde_yaml::from_str_with_options::<File>(&source.text, options) {
+        match serde_yaml::from_str_with_options::<GeneratorFile>(&source.text, options) {
             Ok(file) => {
                 let spec = file.check(&mut report);
                 report.finish(Some(spec))
             }
             Err(error) => {
-                report.push(syntax(error.without_snippet()));
+                report.push(syntax_error(error.without_snippet()));
                 report.finish(None)
             }
         }
     }
 
-    /// The records of a seed.
+    /// The generator of the records of a seed.
     #[must_use]
     pub fn generator(&self, seed: u64) -> Generator {
         Generator { spec: self.clone(), random: Random::seed_from_u64(seed), text: Vec::new() }
     }
 }
 
-/// A fault of syntax, in the words of every other report.
-fn syntax(error: &serde_yaml::Error) -> Diagnostic {
+/// A syntax error as a diagnostic.
+fn syntax_error(error: &serde_yaml::Error) -> Diagnostic {
     use serde_yaml::{Error, MessageFormatter as _};
     let (message, hint) = match error {
         Error::SerdeUnknownField { field, expected, .. } => {
@@ -176,31 +176,32 @@ fn syntax(error: &serde_yaml::Error) -> Diagnostic {
         other => (serde_yaml::UserMessageFormatter.format_message(other).into_owned(), None),
     };
     match error.location() {
-        Some(location) => Diagnostic::at(span(location.span()), message).maybe_hint(hint),
+        Some(location) => Diagnostic::at(to_span(location.span()), message).maybe_hint(hint),
         None => Diagnostic::whole(message).maybe_hint(hint),
     }
 }
 
-impl File {
+impl GeneratorFile {
     fn check(self, report: &mut Report) -> GenerateSpec {
         let rate = self.rate.and_then(|r| {
-            let rate = per_second(&r.value);
+            let rate = parse_rate(&r.value);
             if rate.is_none() {
-                let hint = "write it as a number by second, minute or hour: `1000/s`, `90/m`";
-                report.push(Diagnostic::at(place(&r), format!("`{}` is not a rate", r.value)).hint(hint));
+                let hint = "write it as a number per second, minute or hour: `1000/s`, `90/m`";
+                report.push(Diagnostic::at(span_of(&r), format!("`{}` is not a rate", r.value)).hint(hint));
             }
             rate
         });
         if let Some(zero) = self.partitions.as_ref().filter(|p| p.value == 0) {
-            report.push(Diagnostic::at(place(zero), "a topic has at least one partition"));
+            report.push(Diagnostic::at(span_of(zero), "a topic has at least one partition"));
         }
         let names: Vec<&str> = self.fields.value.0.iter().map(|(n, _)| n.value.as_str()).collect();
         let find = |name: &Spanned<String>, report: &mut Report| {
             let found = names.iter().position(|n| *n == name.value);
             if found.is_none() {
                 let hint = one_of(&name.value, names.iter().copied());
-                report
-                    .push(Diagnostic::at(place(name), format!("there is no field `{}`", name.value)).maybe_hint(hint));
+                report.push(
+                    Diagnostic::at(span_of(name), format!("there is no field `{}`", name.value)).maybe_hint(hint),
+                );
             }
             found
         };
@@ -208,29 +209,29 @@ impl File {
         let mut nulls = vec![0.0; names.len()];
         for (name, share) in &self.nulls.0 {
             let found = find(name, report);
-            if let (Some(i), Some(share)) = (found, share_of(place(share), share.value, report)) {
+            if let (Some(i), Some(share)) = (found, check_share(span_of(share), share.value, report)) {
                 nulls[i] = share;
             }
         }
         if names.is_empty() {
-            report.push(Diagnostic::at(place(&self.fields), "there are no fields"));
+            report.push(Diagnostic::at(span_of(&self.fields), "there are no fields"));
         }
-        let clock = self.time.check(report);
+        let event_times = self.time.check(report);
         let mut fields = Vec::new();
         for (i, ((name, distribution), nulls)) in self.fields.value.0.into_iter().zip(nulls).enumerate() {
-            let at = place(&distribution);
+            let at = span_of(&distribution);
             let brace = if i == 0 { '{' } else { ',' };
             let prefix = format!("{brace}{}:", serde_json::Value::from(name.value)).into_bytes();
             match distribution.value.sampler() {
-                Ok(sampler) => fields.push(Field { prefix, sampler, nulls }),
+                Ok(sampler) => fields.push(GeneratedField { prefix, sampler, nulls }),
                 Err(message) => report.push(Diagnostic::at(at, message)),
             }
         }
-        GenerateSpec { count: self.count, rate, partitions: self.partitions.map(|p| p.value), key, clock, fields }
+        GenerateSpec { count: self.count, rate, partitions: self.partitions.map(|p| p.value), key, event_times, fields }
     }
 }
 
-fn share_of(at: Span, share: f64, report: &mut Report) -> Option<f64> {
+fn check_share(at: Span, share: f64, report: &mut Report) -> Option<f64> {
     if (0.0..=1.0).contains(&share) {
         return Some(share);
     }
@@ -238,7 +239,7 @@ fn share_of(at: Span, share: f64, report: &mut Report) -> Option<f64> {
     None
 }
 
-fn duration(at: Span, text: &str, report: &mut Report) -> Option<Duration> {
+fn parse_duration(at: Span, text: &str, report: &mut Report) -> Option<Duration> {
     let parsed = humantime::parse_duration(text);
     if parsed.is_err() {
         let message = format!("`{text}` is not a duration");
@@ -247,31 +248,32 @@ fn duration(at: Span, text: &str, report: &mut Report) -> Option<Duration> {
     parsed.ok()
 }
 
-impl Time {
-    fn check(self, report: &mut Report) -> Clock {
-        let start = self.start.map_or(START, |text| {
+impl TimeSpec {
+    fn check(self, report: &mut Report) -> EventTimes {
+        let start_ms = self.start.map_or(DEFAULT_START_MS, |text| {
             parse_timestamp(text.value.as_bytes()).unwrap_or_else(|| {
                 let message = format!("`{}` is not a time", text.value);
-                report.push(Diagnostic::at(place(&text), message).hint("write it like `2026-01-01T00:00:00Z`"));
-                START
+                report.push(Diagnostic::at(span_of(&text), message).hint("write it like `2026-01-01T00:00:00Z`"));
+                DEFAULT_START_MS
             })
         });
-        let step = self.step.and_then(|text| duration(place(&text), &text.value, report));
-        let mut shift = |moved: Option<Spanned<Moved>>| {
+        let step = self.step.and_then(|text| parse_duration(span_of(&text), &text.value, report));
+        let mut shift = |moved: Option<Spanned<ShiftSpec>>| {
             let moved = moved?;
-            let at = place(&moved);
-            let by = duration(at, &moved.value.by, report)?;
-            let share = share_of(at, moved.value.share, report)?;
-            Some(Shift { share, by: i64::try_from(by.as_millis()).unwrap_or(i64::MAX / 4).min(i64::MAX / 4) })
+            let at = span_of(&moved);
+            let by = parse_duration(at, &moved.value.by, report)?;
+            let share = check_share(at, moved.value.share, report)?;
+            Some(Shift { share, by_ms: i64::try_from(by.as_millis()).unwrap_or(i64::MAX / 4).min(i64::MAX / 4) })
         };
         let disorder = shift(self.disorder).unwrap_or_default();
         let late = shift(self.late).unwrap_or_default();
-        Clock { start, step: step.map_or(1.0, |s| s.as_secs_f64() * 1_000.0), disorder, late, count: 0 }
+        let step_ms = step.map_or(1.0, |s| s.as_secs_f64() * 1_000.0);
+        EventTimes { start_ms, step_ms, disorder, late, count: 0 }
     }
 }
 
-/// `1000/s`, `90/m`, `5/h` as records a second.
-fn per_second(text: &str) -> Option<f64> {
+/// Parses `1000/s`, `90/m` or `5/h` as records per second.
+fn parse_rate(text: &str) -> Option<f64> {
     let (count, unit) = text.split_once('/')?;
     let count: f64 = count.trim().parse().ok()?;
     let seconds = match unit.trim() {
@@ -283,7 +285,7 @@ fn per_second(text: &str) -> Option<f64> {
     (count.is_finite() && count > 0.0).then_some(count / seconds)
 }
 
-/// Makes the records of a generator file.
+/// Generates the records of a generator file.
 #[derive(Clone, Debug)]
 pub struct Generator {
     spec: GenerateSpec,
@@ -294,7 +296,7 @@ pub struct Generator {
 impl Generate for Generator {
     fn fill(&mut self, count: usize, out: &mut RecordsBuilder) {
         for _ in 0..count {
-            let at = self.spec.clock.next(&mut self.random);
+            let at = self.spec.event_times.next(&mut self.random);
             self.text.clear();
             let mut key = None;
             for (i, field) in self.spec.fields.iter_mut().enumerate() {
@@ -314,7 +316,7 @@ impl Generate for Generator {
     }
 }
 
-/// The key of a field's JSON: a string's text, anything else as it stands.
+/// The record key for a field's JSON: the text of a string, any other value unchanged.
 fn key_text(json: &[u8]) -> std::borrow::Cow<'_, [u8]> {
     match json {
         [b'"', text @ .., b'"'] if !text.contains(&b'\\') => text.into(),
@@ -350,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn the_example_file_gives_what_it_says() {
+    fn the_example_file_generates_what_it_describes() {
         let text = include_str!("../../examples/generate/sensors.yaml");
         let spec = GenerateSpec::parse(&source(text)).unwrap();
         assert_eq!((spec.count, spec.rate, spec.partitions), (Some(10_000), Some(500.0), Some(4)));
@@ -366,7 +368,7 @@ mod tests {
                 Some(c) => assert!((-20.0..=60.0).contains(&c)),
                 None => nulls += 1,
             }
-            let early = START + i * 10 - at;
+            let early = DEFAULT_START_MS + i * 10 - at;
             late += i32::from(early > 2_000);
             moved += i32::from(early != 0);
         }
@@ -378,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn every_distribution_writes_json_of_its_kind() {
+    fn every_distribution_writes_valid_json() {
         let text = "fields:\n  u: {uniform: {min: -1, max: 1, decimals: 3}}\n  e: {exponential: {mean: 3}}\n  \
                     c: {choice: {of: [a, 2, null], weights: [1, 0, 0]}}\n  s: {choice: {of: [x, y], skew: 9}}\n  \
                     k: {constant: {n: \"\\\"\"}}\n  h: {hex: {digits: 5}}\n  i: {uuid: {}}\n  w: {words: {min: 2, max: 2}}\n  \
@@ -395,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_shown_where_it_stands() {
+    fn errors_are_reported_with_their_location() {
         assert_eq!(
             error("fields:\n  a: {normel: {mean: 1}}\n"),
             "error: unknown distribution `normel`\n  --> g.yaml:2:7\n  |\n2 |   a: {normel: {mean: 1}}\n  |       ^^^^^^\n\

@@ -1,11 +1,11 @@
 //! The built-in wine records, as `pipelines/wine.yaml` reads them.
 //!
-//! Means and deviations are near those of the public wine quality data (Cortez et al., 2009). Separate from
-//! generator files because `seed`, `demo` and the benchmarks must work without any file, and because the
-//! sample models learn [`quality`], which the records do not show.
+//! Means and deviations are near those of the public wine quality data (Cortez et al., 2009). The records are
+//! built in because `seed`, `demo` and the benchmarks must work without any file, and because the sample
+//! models learn [`quality`], which the records do not contain.
 
-use super::clock::{Clock, START, Shift};
-use super::{Generate, Random, fixed};
+use super::event_times::{DEFAULT_START_MS, EventTimes, Shift};
+use super::{Generate, Random, write_fixed};
 use crate::record::RecordsBuilder;
 use crate::time::rfc3339::write_timestamp;
 use rand::{RngExt as _, SeedableRng as _};
@@ -30,27 +30,27 @@ pub const FEATURES: [&str; 11] = [
 pub type Features = [f64; 11];
 
 /// Milliseconds of event time from one record to the next.
-const STEP: f64 = 100.0;
+const STEP_MS: f64 = 100.0;
 /// One record in twenty is up to 1.5 s early or late.
-const DISORDER: Shift = Shift { share: 0.05, by: 1_500 };
+const DISORDER: Shift = Shift { share: 0.05, by_ms: 1_500 };
 
-/// How one feature of one kind of wine is spread.
+/// The distribution of one feature of one kind of wine.
 struct Spread {
     mean: f64,
     deviation: f64,
-    /// Whether the logarithm is normal instead of the value: a long tail to the right.
-    tail: bool,
+    /// Whether the logarithm of the value is normally distributed, which gives a long right tail.
+    log_normal: bool,
 }
 
 const fn normal(mean: f64, deviation: f64) -> Spread {
-    Spread { mean, deviation, tail: false }
+    Spread { mean, deviation, log_normal: false }
 }
 
-const fn tailed(mean: f64, deviation: f64) -> Spread {
-    Spread { mean, deviation, tail: true }
+const fn log_normal(mean: f64, deviation: f64) -> Spread {
+    Spread { mean, deviation, log_normal: true }
 }
 
-/// Kinds, how many percent of the records each is, and the spread of its features.
+/// The kinds of wine: name, percentage of the records, and the distribution of each feature.
 static KINDS: [(&str, u32, [Spread; 11]); 3] = [
     (
         "red",
@@ -59,10 +59,10 @@ static KINDS: [(&str, u32, [Spread; 11]); 3] = [
             normal(8.32, 1.74),
             normal(0.528, 0.179),
             normal(0.271, 0.195),
-            tailed(2.54, 1.41),
-            tailed(0.0875, 0.047),
-            tailed(15.9, 10.5),
-            tailed(46.5, 32.9),
+            log_normal(2.54, 1.41),
+            log_normal(0.0875, 0.047),
+            log_normal(15.9, 10.5),
+            log_normal(46.5, 32.9),
             normal(0.996_75, 0.001_89),
             normal(3.31, 0.154),
             normal(0.658, 0.17),
@@ -76,10 +76,10 @@ static KINDS: [(&str, u32, [Spread; 11]); 3] = [
             normal(6.85, 0.844),
             normal(0.278, 0.101),
             normal(0.334, 0.121),
-            tailed(6.39, 5.07),
-            tailed(0.0458, 0.0218),
-            tailed(35.3, 17.0),
-            tailed(138.4, 42.5),
+            log_normal(6.39, 5.07),
+            log_normal(0.0458, 0.0218),
+            log_normal(35.3, 17.0),
+            log_normal(138.4, 42.5),
             normal(0.994_03, 0.002_99),
             normal(3.19, 0.151),
             normal(0.49, 0.114),
@@ -93,10 +93,10 @@ static KINDS: [(&str, u32, [Spread; 11]); 3] = [
             normal(7.1, 0.9),
             normal(0.33, 0.12),
             normal(0.31, 0.13),
-            tailed(4.5, 3.2),
-            tailed(0.055, 0.027),
-            tailed(28.0, 14.0),
-            tailed(105.0, 38.0),
+            log_normal(4.5, 3.2),
+            log_normal(0.055, 0.027),
+            log_normal(28.0, 14.0),
+            log_normal(105.0, 38.0),
             normal(0.994_6, 0.002_4),
             normal(3.24, 0.15),
             normal(0.54, 0.13),
@@ -105,7 +105,7 @@ static KINDS: [(&str, u32, [Spread; 11]); 3] = [
     ),
 ];
 
-/// Least and greatest value of each feature, in units of its last decimal, and its decimals.
+/// The minimum and maximum of each feature, in units of its last decimal, and its number of decimals.
 const LIMITS: [(i64, i64, u32); 11] = [
     (38, 159, 1),
     (80, 1_580, 3),
@@ -120,8 +120,8 @@ const LIMITS: [(i64, i64, u32); 11] = [
     (80, 149, 1),
 ];
 
-/// Which earlier feature pulls on a feature, and how strongly (a correlation); 0 is none.
-const PULL: [(usize, f64); 11] = [
+/// The index of the earlier feature that each feature correlates with, and the correlation; 0 is none.
+const CORRELATIONS: [(usize, f64); 11] = [
     (0, 0.0),
     (0, 0.0),
     (1, -0.4),
@@ -135,11 +135,11 @@ const PULL: [(usize, f64); 11] = [
     (7, -0.55),
 ];
 
-/// The true quality of a wine, from 0 to 10, that no record shows and that models learn:
+/// The true quality of a wine, from 0 to 10, which no record contains and which models learn:
 ///
 /// `5.8 + 0.35 (alcohol − 10.5) − 2 (volatile_acidity − 0.35) + 0.9 (sulphates − 0.53)
 /// − 2 (chlorides − 0.06) − 0.003 (total_sulfur_dioxide − 100) + 0.005 (free_sulfur_dioxide − 27)
-/// − 0.4 (ph − 3.23) + 0.03 (fixed_acidity − 7.4) − 0.0015 (residual_sugar − 5)²`, cut to 0..10.
+/// − 0.4 (ph − 3.23) + 0.03 (fixed_acidity − 7.4) − 0.0015 (residual_sugar − 5)²`, clamped to 0..10.
 #[must_use]
 pub fn quality(features: &Features) -> f64 {
     let [fixed, volatile, _citric, sugar, chlorides, free, total, _density, ph, sulphates, alcohol] = *features;
@@ -153,12 +153,12 @@ pub fn quality(features: &Features) -> f64 {
     quality.clamp(0.0, 10.0)
 }
 
-/// One wine before it is written.
+/// One wine before it is encoded.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Bottle {
     /// `red`, `white` or `rose`.
     pub kind: &'static str,
-    /// The features, rounded as the record shows them.
+    /// The features, rounded as in the record.
     pub features: Features,
     units: [i64; 11],
 }
@@ -168,7 +168,7 @@ pub struct Bottle {
 #[derive(Clone, Debug)]
 pub struct Wine {
     random: Random,
-    clock: Clock,
+    event_times: EventTimes,
     next_id: u64,
     text: Vec<u8>,
 }
@@ -177,43 +177,34 @@ impl Wine {
     /// The records of a seed.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        let clock = Clock { start: START, step: STEP, disorder: DISORDER, late: Shift::default(), count: 0 };
-        Self { random: Random::seed_from_u64(seed), clock, next_id: 1, text: Vec::with_capacity(320) }
-    }
-
-    /// The same records, beginning at this event time (milliseconds since the epoch).
-    #[must_use]
-    pub fn starting(mut self, start: i64) -> Self {
-        self.clock.start = start;
-        self
+        let event_times = EventTimes {
+            start_ms: DEFAULT_START_MS,
+            step_ms: STEP_MS,
+            disorder: DISORDER,
+            late: Shift::default(),
+            count: 0,
+        };
+        Self { random: Random::seed_from_u64(seed), event_times, next_id: 1, text: Vec::with_capacity(320) }
     }
 
     /// The next wine, without a record around it.
     pub fn bottle(&mut self) -> Bottle {
-        let mut at = self.random.random_range(0..100);
-        let mut pick = &KINDS[0];
-        for kind in &KINDS {
-            pick = kind;
-            if at < kind.1 {
-                break;
-            }
-            at -= kind.1;
-        }
+        let (kind, _, spreads) = self.draw_kind();
         let (mut z, mut units, mut features) = ([0.0f64; 11], [0i64; 11], [0.0; 11]);
-        for (i, spread) in pick.2.iter().enumerate() {
+        for (i, spread) in spreads.iter().enumerate() {
             let own: f64 = StandardNormal.sample(&mut self.random);
-            let (from, pull) = PULL[i];
-            z[i] = if pull == 0.0 { own } else { pull * z[from] + (1.0 - pull * pull).sqrt() * own };
-            let value = if spread.tail {
+            let (other, r) = CORRELATIONS[i];
+            z[i] = if r == 0.0 { own } else { r * z[other] + (1.0 - r * r).sqrt() * own };
+            let value = if spread.log_normal {
                 let variance = (1.0 + (spread.deviation / spread.mean).powi(2)).ln();
                 (spread.mean.ln() - variance / 2.0 + variance.sqrt() * z[i]).exp()
             } else {
                 spread.mean + spread.deviation * z[i]
             };
-            let (least, greatest, decimals) = LIMITS[i];
+            let (min, max, decimals) = LIMITS[i];
             let scale = f64::from(10u32.pow(decimals));
-            #[allow(clippy::cast_possible_truncation, reason = "saturates, and is cut to the limits")]
-            let rounded = ((value * scale).round() as i64).clamp(least, greatest);
+            #[allow(clippy::cast_possible_truncation, reason = "saturates, and is clamped to the limits")]
+            let rounded = ((value * scale).round() as i64).clamp(min, max);
             units[i] = rounded;
         }
         // Free sulfur dioxide is part of the total.
@@ -223,7 +214,20 @@ impl Wine {
             let value = units[i] as f64 / f64::from(10u32.pow(LIMITS[i].2));
             features[i] = value;
         }
-        Bottle { kind: pick.0, features, units }
+        Bottle { kind, features, units }
+    }
+
+    fn draw_kind(&mut self) -> &'static (&'static str, u32, [Spread; 11]) {
+        let mut at = self.random.random_range(0..100);
+        let mut drawn = &KINDS[0];
+        for kind in &KINDS {
+            drawn = kind;
+            if at < kind.1 {
+                break;
+            }
+            at -= kind.1;
+        }
+        drawn
     }
 
     fn write(&mut self, bottle: &Bottle, at: i64) {
@@ -238,17 +242,17 @@ impl Wine {
             out.extend_from_slice(b",\"");
             out.extend_from_slice(name.as_bytes());
             out.extend_from_slice(b"\":");
-            fixed(out, bottle.units[i], LIMITS[i].2);
+            write_fixed(out, bottle.units[i], LIMITS[i].2);
         }
         out.extend_from_slice(b",\"ts\":");
-        timestamp(out, at);
+        write_quoted_timestamp(out, at);
         out.push(b'}');
         self.next_id += 1;
     }
 }
 
-/// Appends a quoted time, or its milliseconds where RFC 3339 cannot write it.
-pub(super) fn timestamp(out: &mut Vec<u8>, at: i64) {
+/// Appends a quoted RFC 3339 time, or the plain milliseconds of a time that RFC 3339 cannot express.
+pub(super) fn write_quoted_timestamp(out: &mut Vec<u8>, at: i64) {
     let start = out.len();
     out.push(b'"');
     if write_timestamp(out, at) {
@@ -262,7 +266,7 @@ pub(super) fn timestamp(out: &mut Vec<u8>, at: i64) {
 impl Generate for Wine {
     fn fill(&mut self, count: usize, out: &mut RecordsBuilder) {
         for _ in 0..count {
-            let at = self.clock.next(&mut self.random);
+            let at = self.event_times.next(&mut self.random);
             let bottle = self.bottle();
             self.write(&bottle, at);
             out.push(Some(bottle.kind.as_bytes()), Some(&self.text), at);
@@ -294,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn records_have_just_the_documented_fields() {
+    fn records_have_exactly_the_documented_fields() {
         for (i, (key, at, value)) in records(1, &[50]).into_iter().enumerate() {
             let fields: Vec<_> = value.as_object().unwrap().keys().map(String::as_str).collect();
             let expected: Vec<_> = ["id", "kind"].into_iter().chain(FEATURES).chain(["ts"]).collect();
@@ -308,13 +312,13 @@ mod tests {
     #[test]
     fn times_advance_with_slight_disorder() {
         let times: Vec<i64> = records(3, &[20_000]).into_iter().map(|r| r.1).collect();
-        let moved = (0i64..).zip(&times).filter(|(i, t)| **t != START + i * 100).count();
+        let moved = (0i64..).zip(&times).filter(|(i, t)| **t != DEFAULT_START_MS + i * 100).count();
         assert!((600..1_400).contains(&moved), "{moved}");
-        assert!((0i64..).zip(&times).all(|(i, t)| (*t - START - i * 100).abs() <= 1_500));
+        assert!((0i64..).zip(&times).all(|(i, t)| (*t - DEFAULT_START_MS - i * 100).abs() <= 1_500));
     }
 
     #[test]
-    fn features_have_about_the_documented_means_and_quality_spreads() {
+    fn features_have_the_documented_means_and_quality_varies() {
         let mut wine = Wine::new(11);
         let bottles: Vec<Bottle> = (0..40_000).map(|_| wine.bottle()).collect();
         for (kind, percent, spreads) in &KINDS {
@@ -323,7 +327,7 @@ mod tests {
             assert!((n / 400.0 - f64::from(*percent)).abs() < 1.5, "{kind}: {n}");
             for (i, spread) in spreads.iter().enumerate() {
                 let mean = of_kind.iter().map(|b| b.features[i]).sum::<f64>() / n;
-                // Limits cut the tails, so the mean moves a little.
+                // The limits cut the tails, which moves the mean a little.
                 assert!((mean - spread.mean).abs() < 0.2 * spread.deviation, "{kind} {}: {mean}", FEATURES[i]);
             }
         }

@@ -94,6 +94,9 @@ pub enum LogError {
     /// No space, no permission, no access: the user has to act.
     #[error("{0}")]
     Unusable(String),
+    /// The user lacks a right on the cluster.
+    #[error("{0}")]
+    Denied(String),
     /// A temporary failure: the call may succeed when it is repeated.
     #[error("{0}")]
     Busy(String),

@@ -139,6 +139,12 @@ pub trait Log: Send + Sync + std::fmt::Debug {
 
     /// Checks whether an operation would be allowed, without doing it, as far as the backplane can tell.
     fn check_access(&self, access: &Access<'_>) -> LogResult<()>;
+
+    /// For how long after it was written a compacted topic keeps a deletion at least. A copy of a topic that is
+    /// older may lack a deletion that the topic no longer holds. Without a promise, zero.
+    fn deletion_retention(&self) -> Duration {
+        Duration::ZERO
+    }
 }
 
 /// Reads records in order, each partition from its own position.

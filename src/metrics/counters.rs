@@ -1,37 +1,36 @@
 //! The counters of one step.
 //!
-//! Separate so that the identity that binds them stands beside them:
-//! `input + created + copied = output + filtered + late + dead + absorbed + written`.
+//! Invariant: `input + created + copied = output + filtered + late + dead + absorbed + written`.
 
 use serde::{Deserialize, Serialize};
 use std::ops::AddAssign;
 
-/// Rows that a step took and what became of them.
+/// The rows of a step by what became of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Counters {
-    /// Rows taken in.
+    /// Rows that the step received.
     pub input: u64,
-    /// Rows handed to the steps after it, once for each of them.
+    /// Rows that the step sent, once for each step that reads them.
     pub output: u64,
-    /// Rows that the step made itself: results of windows, elements of lists.
+    /// Rows that the step created: results of windows, elements of lists.
     pub created: u64,
-    /// Further hand-overs of the same row, where several steps read one output.
+    /// Further copies of a sent row, where several steps read one output.
     pub copied: u64,
-    /// Rows that a condition turned away, or that no step reads.
+    /// Rows that a condition rejected, or that no step reads.
     pub filtered: u64,
-    /// Rows that came after their window had closed and that no step reads.
+    /// Rows that arrived after their window had closed and that no step reads.
     pub late: u64,
-    /// Rows that could not be handled.
+    /// Rows that failed and became dead letters.
     pub dead: u64,
-    /// Rows taken into state.
+    /// Rows that went into state.
     pub absorbed: u64,
     /// Records written to a topic.
     pub written: u64,
 }
 
 impl Counters {
-    /// What the identity leaves over; anything but 0 is a fault of the program.
+    /// The difference between the two sides of the invariant; anything but 0 is a fault of the program.
     #[must_use]
     pub fn remainder(&self) -> i128 {
         let sum = |terms: &[u64]| terms.iter().map(|t| i128::from(*t)).sum::<i128>();

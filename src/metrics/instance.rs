@@ -1,63 +1,62 @@
-//! What one instance of a pipeline tells of itself: a record of its own among those of the tasks.
+//! The record in which one instance of a pipeline describes itself on the progress topic.
 //!
-//! Separate because instances share everything else that they report: tasks move between them, and what
-//! the pipeline is they all say alike. It counts no records; what was done is in the progress of tasks.
+//! Separate from the progress of tasks because tasks move between instances. It counts no records.
 
 use serde::{Deserialize, Serialize};
 
-/// What the keys of instances begin with.
-pub(super) const PREFIX: &str = "instance/";
+/// The prefix of the keys of instance records.
+pub(super) const INSTANCE_KEY_PREFIX: &str = "instance/";
 
-/// An instance that was heard last longer ago is silent, milliseconds. One without input reports every five
-/// seconds.
-pub(super) const SILENT: i64 = 10_000;
+/// An instance without a report for longer than this is silent. One without input reports every five seconds.
+pub(super) const SILENT_AFTER_MILLIS: i64 = 10_000;
 
-/// What is said of an instance that has ended is kept for so long, milliseconds.
-pub(super) const KEPT: i64 = 3_600_000;
+/// How long the record of an instance is kept after its last report.
+pub(super) const INSTANCE_RETENTION_MILLIS: i64 = 3_600_000;
 
 /// The key of the record of an instance.
 #[must_use]
 pub fn instance_key(name: &str) -> String {
-    format!("{PREFIX}{name}")
+    format!("{INSTANCE_KEY_PREFIX}{name}")
 }
 
 /// One instance of a pipeline.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct InstanceInfo {
-    /// Process and host: no two instances of a group have the same.
+    /// Process and host; unique in a group.
     pub name: String,
-    /// When it began, epoch milliseconds.
+    /// Its start, epoch milliseconds.
     pub started_at: i64,
-    /// When it ended, where that was in good order.
+    /// Its end, epoch milliseconds, if it ended in an orderly way.
     pub stopped_at: Option<i64>,
-    /// When it said so, epoch milliseconds.
-    pub at: i64,
+    /// The time of this report, epoch milliseconds.
+    #[serde(rename = "at")]
+    pub reported_at: i64,
     /// Its tasks, `SUB/PARTITION`.
     pub tasks: Vec<String>,
     /// Resident memory of the process, bytes.
     pub memory: u64,
-    /// State that it reads before its tasks can go on.
+    /// State that it must restore before its tasks can start.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub restoring: Vec<Restoring>,
+    pub restoring: Vec<RestoreProgress>,
 }
 
-/// How much of one partition of a changelog has been read back.
+/// How much of one partition of a changelog has been restored.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Restoring {
-    /// The step whose state it is.
+pub struct RestoreProgress {
+    /// The step that owns the state.
     pub step: String,
     /// The partition.
     pub partition: u32,
-    /// Offsets read.
+    /// Offsets read so far.
     pub done: u64,
     /// Offsets to read.
     pub total: u64,
 }
 
-impl Restoring {
-    /// The share that is done, in percent, rounded down: 100 is all of it.
+impl RestoreProgress {
+    /// The share that is done in percent, rounded down: 100 means that nothing is left.
     #[must_use]
     pub fn percent(&self) -> u64 {
         if self.total == 0 {
@@ -68,17 +67,17 @@ impl Restoring {
     }
 }
 
-impl std::fmt::Display for Restoring {
+impl std::fmt::Display for RestoreProgress {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}/{} {} %", self.step, self.partition, self.percent())
     }
 }
 
 impl InstanceInfo {
-    /// When it was heard last, where that is so long ago that nobody asks for it.
+    /// Whether its last report is too old to be kept.
     #[must_use]
-    pub(super) fn outdated(&self, now: i64) -> bool {
-        now.saturating_sub(self.stopped_at.unwrap_or(self.at)) > KEPT
+    pub(super) fn is_expired(&self, now: i64) -> bool {
+        now.saturating_sub(self.stopped_at.unwrap_or(self.reported_at)) > INSTANCE_RETENTION_MILLIS
     }
 }
 
@@ -88,16 +87,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_left_to_restore_is_never_rounded_to_nothing() {
-        let shown = |done, total| Restoring { step: "w".into(), partition: 3, done, total }.to_string();
+    fn percent_is_100_only_when_nothing_is_left() {
+        let shown = |done, total| RestoreProgress { step: "w".into(), partition: 3, done, total }.to_string();
         assert_eq!([shown(45, 100), shown(999, 1_000), shown(7, 7)], ["w/3 45 %", "w/3 99 %", "w/3 100 %"]);
         assert_eq!([shown(0, 0), shown(9, 7), shown(u64::MAX / 2, u64::MAX)], ["w/3 100 %", "w/3 100 %", "w/3 49 %"]);
     }
 
     #[test]
-    fn a_record_without_the_newer_fields_is_read_too() {
+    fn missing_fields_have_defaults() {
         let info: InstanceInfo = serde_json::from_str(r#"{"name":"a","restoring":[{"step":"w","done":3}]}"#).unwrap();
-        assert_eq!(info.restoring, [Restoring { step: "w".into(), done: 3, ..Restoring::default() }]);
-        assert!(!serde_json::to_string(&InstanceInfo::default()).unwrap().contains("restoring"));
+        assert_eq!(info.restoring, [RestoreProgress { step: "w".into(), done: 3, ..RestoreProgress::default() }]);
+        let json = serde_json::to_string(&InstanceInfo { reported_at: 7, ..InstanceInfo::default() }).unwrap();
+        assert!(json.contains("\"at\":7") && !json.contains("restoring"), "{json}");
     }
 }

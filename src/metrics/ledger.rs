@@ -1,6 +1,6 @@
-//! The ledger: every record that was read, and what became of it.
+//! The ledger: accounts for every record that a pipeline has read.
 //!
-//! Separate because it is a promise: the remainder is 0, always, in whatever state a run was left.
+//! Invariant: the remainder is 0 after every commit, however a run ended.
 //!
 //! ```text
 //! read + created + copied = written + filtered + late + dead + absorbed + in transit
@@ -9,28 +9,28 @@
 use super::{Counters, RepartitionStats, TaskProgress};
 use serde::Serialize;
 
-/// Where all records are. Totals since the pipeline's first run.
+/// All records of a pipeline by what became of them. Totals since its first run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Ledger {
     /// Records read from the sources.
     pub read: u64,
-    /// Rows that steps made themselves: results of windows, elements of lists.
+    /// Rows that steps created: results of windows, elements of lists.
     pub created: u64,
-    /// Further hand-overs of the same row, where several steps read one output.
+    /// Further copies of a sent row, where several steps read one output.
     pub copied: u64,
     /// Records written by sinks.
     pub written: u64,
-    /// Rows that a condition turned away, or that no step reads.
+    /// Rows that a condition rejected, or that no step reads.
     pub filtered: u64,
-    /// Rows that came after their window had closed and that no step reads.
+    /// Rows that arrived after their window had closed and that no step reads.
     pub late: u64,
-    /// Records that could not be handled.
+    /// Records that failed and became dead letters.
     pub dead: u64,
-    /// Rows taken into state.
+    /// Rows that went into state.
     pub absorbed: u64,
-    /// Rows sent to the tasks that own their key and not yet taken in there.
+    /// Rows sent to the tasks that own their key and not yet received there.
     pub in_transit: u64,
-    /// What does not add up; anything but 0 is a fault of the program.
+    /// The difference between the two sides; anything but 0 is a fault of the program.
     pub remainder: i64,
 }
 
@@ -68,23 +68,23 @@ impl Ledger {
             remainder: 0,
         };
         let sum = |terms: &[(&str, u64)]| terms.iter().map(|(_, n)| i128::from(*n)).sum::<i128>();
-        let total = sum(&ledger.came()) - sum(&ledger.went());
-        // Faults that cancel each other out are faults all the same.
+        let total = sum(&ledger.inflows()) - sum(&ledger.outflows());
+        // Faults of two steps may cancel each other out in the total.
         unbalanced += repartitions.iter().map(|r| i128::from(r.lost).abs()).sum::<i128>();
         let remainder = if total == 0 { unbalanced } else { total };
         ledger.remainder = i64::try_from(remainder).unwrap_or(if remainder < 0 { i64::MIN } else { i64::MAX });
         ledger
     }
 
-    /// How records came into being, by the words of a person.
+    /// How rows came into being, with a name for each term.
     #[must_use]
-    pub fn came(&self) -> [(&'static str, u64); 3] {
+    pub fn inflows(&self) -> [(&'static str, u64); 3] {
         [("read", self.read), ("created", self.created), ("copied", self.copied)]
     }
 
-    /// Where they went.
+    /// Where rows went, with a name for each term.
     #[must_use]
-    pub fn went(&self) -> [(&'static str, u64); 6] {
+    pub fn outflows(&self) -> [(&'static str, u64); 6] {
         [
             ("written", self.written),
             ("filtered", self.filtered),

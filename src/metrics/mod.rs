@@ -1,7 +1,7 @@
-//! What a run counts: per step, per input, per model, and the ledger that adds it all up.
+//! Metrics of a pipeline: counters per step, input and model, and the ledger that adds them up.
 //!
-//! Separate because counters are data: they commit in the same transaction as offsets and are read by
-//! other processes from the progress topic. Nothing here locks or counts per record.
+//! Counters are data: they commit in the same transaction as offsets, and other processes read them from the
+//! progress topic. Nothing here takes a lock or counts record by record.
 
 mod counters;
 mod instance;
@@ -12,8 +12,8 @@ mod reports;
 mod snapshot;
 
 pub use counters::Counters;
-pub use instance::{InstanceInfo, Restoring, instance_key};
-pub use latency::{Latency, Summary};
+pub use instance::{InstanceInfo, RestoreProgress, instance_key};
+pub use latency::{Latency, LatencySummary};
 pub use ledger::Ledger;
 pub use progress::{
     EdgeInfo, InputProgress, ModelUse, PIPELINE_KEY, PROGRESS_SUFFIX, PipelineInfo, SourceInfo, StepInfo, StepProgress,
@@ -21,6 +21,6 @@ pub use progress::{
 };
 pub use reports::Reports;
 pub use snapshot::{
-    Bounds, InstanceState, InstanceStats, ModelStats, PartitionStats, PipelineState, RepartitionStats, Snapshot,
+    InstanceState, InstanceStats, ModelStats, OffsetBounds, PartitionStats, PipelineState, RepartitionStats, Snapshot,
     SourceStats, StepStats,
 };

@@ -1,41 +1,39 @@
-//! What a pipeline tells the world with each commit: one record a task on the progress topic, beside one of
-//! itself and those of its instances.
+//! The records of a progress topic: one for each task, one for the pipeline, one for each instance.
 //!
-//! Separate because the writer (the commit) and the readers (`stats`, restore, another machine) must
-//! agree on it. It is JSON, so that any Kafka tool can read it. Counters are totals since the pipeline's
-//! first run.
+//! The commit writes them; `stats`, the restore and other machines read them. They are JSON, so that any Kafka
+//! tool can read them. Field names are a contract. Counters are totals since the pipeline's first run.
 
 use super::{Counters, Latency};
 use crate::time::TaskWatermark;
 use serde::{Deserialize, Serialize};
 
-/// The key of the record that describes the pipeline itself; tasks have the keys `SUB/PARTITION`, instances
-/// those of [`super::instance_key`].
+/// The key of the pipeline's own record. The keys of tasks are `SUB/PARTITION`, those of instances
+/// [`super::instance_key`].
 pub const PIPELINE_KEY: &str = "pipeline";
 
-/// What the name of a pipeline's progress topic ends with.
+/// The suffix of the name of a progress topic.
 pub const PROGRESS_SUFFIX: &str = ".progress";
 
-/// The kind of a step that sends rows on to the tasks that own their key.
-pub(super) const REPARTITION: &str = "repartition";
+/// The kind of a step that sends rows to the tasks that own their key.
+pub(super) const REPARTITION_KIND: &str = "repartition";
 
-/// The topic on which a pipeline reports: compacted, one record a task.
+/// The progress topic of a pipeline: compacted, one partition.
 #[must_use]
 pub fn progress_topic(pipeline: &str) -> String {
     format!("{pipeline}{PROGRESS_SUFFIX}")
 }
 
-/// The shape of a pipeline, as far as its statistics need it.
+/// The shape of a pipeline, as far as statistics need it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PipelineInfo {
     /// Its name.
     pub name: String,
-    /// Who said so: process and host. Several instances say the same in turn.
+    /// The instance that wrote the record, process and host. All instances write the same record.
     pub instance: String,
     /// Start of this run, epoch milliseconds.
     pub started_at: i64,
-    /// End of this run, where it ended in good order.
+    /// End of this run, epoch milliseconds, if it ended in an orderly way.
     pub stopped_at: Option<i64>,
     /// Sources in the order of the file.
     pub sources: Vec<SourceInfo>,
@@ -45,7 +43,7 @@ pub struct PipelineInfo {
     pub memory: u64,
 }
 
-/// A source, as statistics name it.
+/// A source.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceInfo {
     /// Its name in the file.
@@ -54,27 +52,27 @@ pub struct SourceInfo {
     pub topic: String,
 }
 
-/// A step, sink or repartition, as statistics name it.
+/// A step, sink or repartition.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepInfo {
     /// Its name in the file.
     pub name: String,
-    /// The operator; `source`, `sink` and `repartition` too.
+    /// The operator, or `sink` or `repartition`.
     pub kind: String,
-    /// What it reads.
+    /// The outputs that it reads.
     pub from: Vec<EdgeInfo>,
 }
 
 /// An output that a step reads.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EdgeInfo {
-    /// The step before.
+    /// The step that sends it.
     pub step: String,
-    /// Its extra output, where it is one.
+    /// The name of an extra output; `None` is the main output.
     pub output: Option<String>,
 }
 
-/// How far one task has come.
+/// The progress of one task.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TaskProgress {
@@ -82,11 +80,12 @@ pub struct TaskProgress {
     pub sub: u32,
     /// Partition.
     pub partition: u32,
-    /// When it was committed, epoch milliseconds.
-    pub at: i64,
+    /// The time of the commit, epoch milliseconds.
+    #[serde(rename = "at")]
+    pub committed_at: i64,
     /// The input partitions, in the order of the plan.
     pub inputs: Vec<InputProgress>,
-    /// The task's clock.
+    /// Its watermark.
     pub watermark: TaskWatermark,
     /// The steps, in the order of the plan.
     pub steps: Vec<StepProgress>,
@@ -98,20 +97,20 @@ pub struct TaskProgress {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct InputProgress {
-    /// Source name, or the repartition that feeds it.
+    /// The source or the repartition that it reads.
     pub name: String,
     /// The topic.
     pub topic: String,
     /// The next offset to read.
     pub next: i64,
-    /// The same for each sender of a repartition, where they differ.
+    /// The next offset for each sender of a repartition, where they differ.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub senders: Vec<i64>,
     /// Records read.
     pub read: u64,
-    /// Records that could not be decoded, or lie too far in the future.
+    /// Records that cannot be decoded or are too far in the future.
     pub dead: u64,
-    /// Further hand-overs of the same row, where several steps read the input.
+    /// Further copies of a row, where several steps read the input.
     pub copied: u64,
 }
 
@@ -121,14 +120,14 @@ pub struct InputProgress {
 pub struct StepProgress {
     /// Its name.
     pub name: String,
-    /// What became of its rows.
+    /// Its counters.
     #[serde(flatten)]
     pub counters: Counters,
-    /// Keys it holds in state.
+    /// Keys in its state.
     pub keys: u64,
-    /// Bytes of state.
+    /// Bytes of its state.
     pub bytes: u64,
-    /// Models it has used since this run began.
+    /// Models that it has used since the start of the run.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub models: Vec<ModelUse>,
 }
@@ -139,22 +138,22 @@ pub struct StepProgress {
 pub struct ModelUse {
     /// The model's name.
     pub name: String,
-    /// What it serves.
+    /// The data type that it serves.
     pub data_type: String,
     /// Its format.
     pub format: String,
-    /// The offset of its record.
+    /// The offset of its record: its version.
     pub version: i64,
-    /// What its publisher says of it.
+    /// The description that its publisher gave.
     pub description: String,
-    /// When it was first served here, epoch milliseconds.
+    /// Its first use in this run, epoch milliseconds.
     pub since: i64,
     /// Records scored.
     pub usage: u64,
-    /// Records that it could not score.
+    /// Records that could not be scored.
     pub errors: u64,
-    /// Duration of a batch.
+    /// Durations of batches.
     pub duration: Latency,
-    /// Whether it is the one served now.
+    /// Whether it serves now.
     pub active: bool,
 }

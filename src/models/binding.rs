@@ -1,7 +1,7 @@
-//! Brings a step's columns into the order and types that a model takes.
+//! Maps the columns of a step to the inputs of a model: order and types.
 //!
-//! Separate because it is decided once for each model version, when the version is tried out, and then
-//! applied to every batch. It never guesses: a column that would have to be parsed is refused.
+//! A binding is made once per model version, in the gate, and applied to every batch. It never parses: a text
+//! column for a numeric input is refused.
 
 use super::{Inputs, ModelError, Signature};
 use crate::diagnostics::nearest;
@@ -14,48 +14,48 @@ use arrow_schema::DataType;
 use std::sync::Arc;
 use thiserror::Error;
 
-/// Why a step's inputs cannot feed a model.
+/// Why the inputs of a step do not fit a model.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum BindError {
-    /// An input of the model that the step does not give.
-    #[error("the model needs an input `{input}`, which the step does not give{}", near(nearest, given))]
+    /// The step has no input for an input of the model.
+    #[error("the model needs an input `{input}`, which the step does not give{}", suggestion(nearest, given))]
     Missing {
         /// The model's input.
         input: String,
-        /// The step's input that is named most like it.
+        /// The input of the step with the most similar name.
         nearest: Option<String>,
-        /// All inputs of the step that have a name.
+        /// The named inputs of the step.
         given: Vec<String>,
     },
-    /// A tensor of another width.
+    /// The numbers of features differ.
     #[error("the model takes {takes} features ({inputs}), the step gives {given}")]
     Count {
-        /// How many the model takes.
+        /// The number that the model takes.
         takes: usize,
-        /// How many the step gives.
+        /// The number that the step gives.
         given: usize,
-        /// The model's inputs, for a person.
+        /// The inputs of the model, for the message.
         inputs: String,
     },
-    /// An output that the step uses and the model does not have.
+    /// The step uses an output that the model does not have.
     #[error("the step uses an output `{output}`, which the model does not give; it gives `{}`", given.join("`, `"))]
     NoOutput {
-        /// What the step uses.
+        /// The output that the step uses.
         output: String,
-        /// What there is.
+        /// The outputs of the model.
         given: Vec<String>,
     },
-    /// An output of a type that does not turn into what the step's SQL takes.
+    /// The type of an output does not convert to the one that the step's SQL takes.
     #[error("output `{output}` of the model is {gives}, the SQL of the step takes {takes}")]
     Output {
         /// The output.
         output: String,
         /// Its type.
         gives: String,
-        /// What the step's SQL was compiled for.
+        /// The type that the step's SQL takes.
         takes: String,
     },
-    /// A column of a type that does not turn into the model's by itself.
+    /// The type of a column does not convert implicitly to that of the model's input.
     #[error("input `{input}` of the model takes {takes}, the step gives {given}; write `CAST(… AS {takes})`")]
     Type {
         /// The model's input.
@@ -67,15 +67,15 @@ pub enum BindError {
     },
 }
 
-fn near(nearest: &Option<String>, given: &[String]) -> String {
+fn suggestion(nearest: &Option<String>, given: &[String]) -> String {
     match nearest {
-        Some(name) => format!("; did you mean it by `{name}`?"),
+        Some(name) => format!("; did you mean that by `{name}`?"),
         None if given.is_empty() => "; name the inputs, as in `inputs: {name: column}`".into(),
         None => format!("; it gives `{}`", given.join("`, `")),
     }
 }
 
-/// How a step's inputs become a model's.
+/// The mapping from the inputs of a step to those of a model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Binding {
     columns: Vec<Bound>,
@@ -84,17 +84,17 @@ pub struct Binding {
 
 #[derive(Clone, Debug, PartialEq)]
 struct Bound {
-    from: usize,
+    input: usize,
     data_type: DataType,
 }
 
 impl Binding {
-    /// Binds a step's inputs, each with its name (the key of a map, or the column of a list where it is a
-    /// plain column) and type. A single tensor takes them in order, several tensors and fields by name;
-    /// inputs that such a model does not know are left out.
+    /// Binds the inputs of a step, each with its type and, if it has one, its name: the key of a map, or the
+    /// column of a list. A single tensor takes them in order, several tensors and fields take them by name;
+    /// inputs with other names are ignored.
     ///
     /// # Errors
-    /// What is missing, or of another number or type.
+    /// If an input is missing, or their number or types differ.
     pub fn new(
         signature: &Signature,
         inputs: &[(Option<&str>, DataType)],
@@ -110,8 +110,8 @@ impl Binding {
         };
         let bind = |(i, from): (usize, usize)| {
             let (given, data_type) = (&inputs[from].1, takes.data_type(i));
-            if given == data_type || converts(given, data_type) {
-                return Ok(Bound { from, data_type: data_type.clone() });
+            if given == data_type || is_convertible(given, data_type) {
+                return Ok(Bound { input: from, data_type: data_type.clone() });
             }
             Err(BindError::Type {
                 input: inputs[from].0.map_or_else(|| takes.label(i), str::to_owned),
@@ -123,19 +123,19 @@ impl Binding {
         Ok(Self { columns, nulls_as_nan })
     }
 
-    /// The model's columns for a batch of the step's.
+    /// Converts a batch of the step's inputs to the model's columns.
     ///
     /// # Errors
-    /// Where a column is not of the type that was bound.
+    /// If a column does not have the bound type.
     pub fn apply(&self, inputs: &[ArrayRef]) -> Result<Vec<ArrayRef>, ModelError> {
         let column = |b: &Bound| {
-            let given = &inputs[b.from];
+            let given = &inputs[b.input];
             let column = if *given.data_type() == b.data_type {
                 given.clone()
             } else {
                 cast(given, &b.data_type).map_err(|e| ModelError::Columns { reason: e.to_string() })?
             };
-            Ok(if self.nulls_as_nan { nan_for_null(column) } else { column })
+            Ok(if self.nulls_as_nan { nulls_to_nan(column) } else { column })
         };
         self.columns.iter().map(column).collect()
     }
@@ -151,8 +151,8 @@ fn by_order(takes: &Inputs, given: usize) -> Result<Vec<usize>, BindError> {
 fn by_name(field: &str, inputs: &[(Option<&str>, DataType)]) -> Result<usize, BindError> {
     let names = || inputs.iter().filter_map(|(name, _)| *name);
     let exact = inputs.iter().position(|(name, _)| *name == Some(field));
-    let plain_field = plain(field);
-    let like = || inputs.iter().position(|(name, _)| name.is_some_and(|n| plain(n) == plain_field));
+    let wanted = normalized(field);
+    let like = || inputs.iter().position(|(name, _)| name.is_some_and(|n| normalized(n) == wanted));
     exact.or_else(like).ok_or_else(|| BindError::Missing {
         input: field.to_owned(),
         nearest: nearest(field, names()).map(str::to_owned),
@@ -160,13 +160,13 @@ fn by_name(field: &str, inputs: &[(Option<&str>, DataType)]) -> Result<usize, Bi
     })
 }
 
-/// A name without what does not matter: case, space and underscore.
-pub(super) fn plain(name: &str) -> String {
+/// A name in lower case without spaces and underscores, for comparison.
+pub(super) fn normalized(name: &str) -> String {
     name.chars().filter(|c| !c.is_whitespace() && *c != '_').flat_map(char::to_lowercase).collect()
 }
 
-/// Numbers and booleans become numbers, anything plain becomes text; text is never parsed.
-fn converts(from: &DataType, to: &DataType) -> bool {
+/// Numbers and booleans convert to numbers, and all types that are not nested to text. Text is never parsed.
+fn is_convertible(from: &DataType, to: &DataType) -> bool {
     let number = |t: &DataType| t.is_numeric() || *t == DataType::Boolean;
     match to {
         DataType::Utf8 => !from.is_nested() && can_cast_types(from, to),
@@ -174,16 +174,16 @@ fn converts(from: &DataType, to: &DataType) -> bool {
     }
 }
 
-fn nan_for_null(column: ArrayRef) -> ArrayRef {
+fn nulls_to_nan(column: ArrayRef) -> ArrayRef {
     match column.data_type() {
         _ if column.null_count() == 0 => column,
-        DataType::Float32 => fill(column.as_primitive::<Float32Type>(), f32::NAN),
-        DataType::Float64 => fill(column.as_primitive::<Float64Type>(), f64::NAN),
+        DataType::Float32 => fill_nulls(column.as_primitive::<Float32Type>(), f32::NAN),
+        DataType::Float64 => fill_nulls(column.as_primitive::<Float64Type>(), f64::NAN),
         _ => column,
     }
 }
 
-fn fill<T: ArrowPrimitiveType>(column: &PrimitiveArray<T>, value: T::Native) -> ArrayRef {
+fn fill_nulls<T: ArrowPrimitiveType>(column: &PrimitiveArray<T>, value: T::Native) -> ArrayRef {
     Arc::new(PrimitiveArray::<T>::from_iter_values(column.iter().map(|v| v.unwrap_or(value))))
 }
 
@@ -215,40 +215,40 @@ mod tests {
     }
 
     #[test]
-    fn another_number_of_columns_says_both() {
+    fn a_wrong_number_of_columns_names_both_numbers() {
         let error = Binding::new(&tensor(3), &[(None, DataType::Float64)], false).unwrap_err();
         assert_eq!(error.to_string(), "the model takes 3 features (x: float [n, 3]), the step gives 1");
     }
 
     #[test]
-    fn fields_bind_by_name_whatever_case_space_and_underscore() {
+    fn field_names_ignore_case_spaces_and_underscores() {
         let given = [(Some("ph"), DataType::Float64), (Some("Fixed_Acidity"), DataType::Float64)];
         let binding = Binding::new(&fields(&["fixed acidity", "pH"]), &given, false).unwrap();
-        assert_eq!(binding.columns.iter().map(|c| c.from).collect::<Vec<_>>(), [1, 0]);
+        assert_eq!(binding.columns.iter().map(|c| c.input).collect::<Vec<_>>(), [1, 0]);
     }
 
     #[test]
-    fn a_missing_field_names_the_nearest() {
+    fn a_missing_field_suggests_the_most_similar_name() {
         let error = Binding::new(&fields(&["alcohol"]), &[(Some("alcool"), DataType::Float64)], false).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "the model needs an input `alcohol`, which the step does not give; did you mean it by `alcool`?"
+            "the model needs an input `alcohol`, which the step does not give; did you mean that by `alcool`?"
         );
     }
 
     #[test]
-    fn text_is_not_parsed_into_numbers() {
+    fn text_is_not_parsed_as_numbers() {
         let error = Binding::new(&tensor(1), &[(Some("ph"), DataType::Utf8)], false).unwrap_err();
         assert_eq!(
             error.to_string(),
             "input `ph` of the model takes float, the step gives string; write `CAST(… AS float)`"
         );
         let text: ArrayRef = Arc::new(StringArray::from(vec!["1"]));
-        assert!(!converts(text.data_type(), &DataType::Float64));
+        assert!(!is_convertible(text.data_type(), &DataType::Float64));
     }
 
     #[test]
-    fn nulls_become_nan_only_where_the_step_says_so() {
+    fn nulls_become_nan_only_if_the_step_asks_for_it() {
         let column: [ArrayRef; 1] = [Arc::new(Float64Array::from(vec![Some(1.0), None]))];
         let given = [(None, DataType::Float64)];
         let bound = |nan| Binding::new(&tensor(1), &given, nan).unwrap().apply(&column).unwrap();

@@ -1,33 +1,32 @@
 //! The record that carries a model: `proto/model.proto` as Rust types.
 //!
-//! Separate because it is a contract with other programs. Fields 1 to 6 are those of the public
-//! model-serving tutorial, ours begin at 16; a record with only the former is served just as well. The
-//! derives are written by hand and held to the text of the proto file by a test, so that building needs
-//! no protobuf compiler.
+//! The record is a contract with other programs. Fields 1 to 6 are those of the public model-serving
+//! tutorial; fastdata's own fields start at 16. A record with only fields 1 to 6 is served too. The derives
+//! are written by hand, so that the build needs no protobuf compiler; a test compares them with the proto file.
 
 use super::{ModelError, ModelFormat};
 use prost::Message;
 use sha2::{Digest, Sha256};
 
-/// A model, or where it is, with what its publisher says of it.
+/// A model or its location, with its metadata.
 #[derive(Clone, PartialEq, Message)]
 pub struct ModelDescriptor {
     /// Name of the model.
     #[prost(string, tag = "1")]
     pub name: String,
-    /// For a person.
+    /// A description for people.
     #[prost(string, tag = "2")]
     pub description: String,
-    /// The data type that the model serves; the model's name where it is empty.
+    /// The data type that the model serves; if empty, the model's name.
     #[prost(string, tag = "3")]
     pub data_type: String,
-    /// Its format.
+    /// The format, a [`ModelType`].
     #[prost(enumeration = "ModelType", tag = "4")]
     pub modeltype: i32,
-    /// The model itself.
+    /// The model or its location.
     #[prost(oneof = "Content", tags = "5, 6")]
     pub content: Option<Content>,
-    /// The publisher's own name for this version; what counts is the offset of the record.
+    /// The publisher's name for this version. The version that counts is the offset of the record.
     #[prost(string, tag = "16")]
     pub version: String,
     /// SHA-256 of the content, 32 bytes; empty: not checked.
@@ -36,21 +35,21 @@ pub struct ModelDescriptor {
     /// Names of the classes, in the order of the output's elements.
     #[prost(string, repeated, tag = "19")]
     pub labels: Vec<String>,
-    /// Records with the outputs that the model must give for them.
+    /// Records with the outputs that the model must give for them before it serves.
     #[prost(message, repeated, tag = "20")]
     pub golden: Vec<GoldenRow>,
-    /// Milliseconds since the epoch; 0: not known.
+    /// Milliseconds since the epoch; 0: unknown.
     #[prost(int64, tag = "22")]
     pub published_at: i64,
-    /// Whether the record makes the model the one served.
+    /// Whether the record makes its model the one served, an [`Activation`].
     #[prost(enumeration = "Activation", tag = "23")]
     pub activation: i32,
 }
 
-/// The bytes of a model, or where they are.
+/// The bytes of a model, or their location.
 #[derive(Clone, PartialEq, prost::Oneof)]
 pub enum Content {
-    /// The model as its file has it.
+    /// The bytes of the model file.
     #[prost(bytes, tag = "5")]
     Data(Vec<u8>),
     /// A path, or a `file:` URL, that every instance can read.
@@ -58,7 +57,7 @@ pub enum Content {
     Location(String),
 }
 
-/// The formats as the record numbers them.
+/// The formats as numbered in the record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Enumeration)]
 #[repr(i32)]
 pub enum ModelType {
@@ -74,17 +73,17 @@ pub enum ModelType {
     Pfa = 4,
 }
 
-/// What a record does to the model that is served.
+/// The effect of a record on the model that is served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Enumeration)]
 #[repr(i32)]
 pub enum Activation {
-    /// It is served from now on.
+    /// The model serves from this record on.
     Serve = 0,
-    /// It is kept, and the one before goes on serving.
+    /// The model is loaded but does not serve; the previous one continues.
     Hold = 1,
 }
 
-/// One record and what the model must give for it, both as JSON objects.
+/// One record and the outputs that the model must give for it, both as JSON objects.
 #[derive(Clone, PartialEq, Eq, Message)]
 pub struct GoldenRow {
     /// The model's input fields; for a tensor model the features in order.
@@ -120,7 +119,7 @@ impl From<ModelType> for ModelFormat {
 }
 
 impl ModelDescriptor {
-    /// A record that carries the content of a model file, with its digest.
+    /// A descriptor that contains a model file, with its digest.
     #[must_use]
     pub fn of(name: &str, data_type: &str, format: ModelFormat, content: Vec<u8>) -> Self {
         Self {
@@ -133,40 +132,40 @@ impl ModelDescriptor {
         }
     }
 
-    /// Reads a record.
+    /// Decodes a record.
     ///
     /// # Errors
-    /// Where the bytes are no descriptor.
+    /// If the bytes are not a descriptor.
     pub fn read(bytes: &[u8]) -> Result<Self, ModelError> {
         Self::decode(bytes).map_err(|e| ModelError::Descriptor { reason: e.to_string() })
     }
 
-    /// The bytes of the record.
+    /// Encodes the record.
     #[must_use]
     pub fn write(&self) -> Vec<u8> {
         self.encode_to_vec()
     }
 
-    /// The data type that the model serves: its own, else its name.
+    /// The data type that the model serves: `data_type`, or the name if that is empty.
     #[must_use]
     pub fn served_as(&self) -> &str {
         if self.data_type.is_empty() { &self.name } else { &self.data_type }
     }
 
-    /// The format that the record names.
+    /// The declared format.
     ///
     /// # Errors
-    /// Where a later version wrote a format that this one does not know.
+    /// If the format is unknown to this version.
     pub fn format(&self) -> Result<ModelFormat, ModelError> {
         ModelType::try_from(self.modeltype).map(ModelFormat::from).map_err(|_| ModelError::Descriptor {
             reason: format!("this version does not know the model type {}", self.modeltype),
         })
     }
 
-    /// What the record does to the model that is served.
+    /// The effect of the record on the model that is served.
     ///
     /// # Errors
-    /// Where a later version asks for something that this one does not know.
+    /// If the activation is unknown to this version.
     pub fn activates(&self) -> Result<Activation, ModelError> {
         Activation::try_from(self.activation).map_err(|_| ModelError::Descriptor {
             reason: format!("this version does not know the activation {}", self.activation),

@@ -1,114 +1,124 @@
-//! What can be wrong with a model: its bytes, its format, its operators, its inputs and outputs.
+//! The reasons to refuse a model, or a batch that was given to it.
 //!
-//! Separate because publishing, the model feed and `score` report the same faults. None of these ever
-//! stops a stream: a model that is refused leaves the one before it serving.
+//! Publishing, the model feed and `score` report the same errors. A refused model never stops a stream: the
+//! previous one continues to serve.
 
 use super::ModelFormat;
 use thiserror::Error;
 
-/// Why a model, or a batch that was given to it, was refused.
+/// Why a model or a batch was refused.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ModelError {
-    /// The bytes are no model that we know of.
+    /// The content is not a model of a known format.
     #[error(
-        "the content is no model: {reason}; expected a TensorFlow frozen graph, an ONNX, PMML or PFA model, a SavedModel, or a ready model descriptor"
+        "the content is not a model: {reason}; expected a TensorFlow frozen graph, an ONNX, PMML or PFA model, a SavedModel, or a model descriptor"
     )]
     Unrecognised {
-        /// What was seen instead.
+        /// A description of the content.
         reason: String,
     },
-    /// A format that is recognised but not evaluated yet.
+    /// The format is recognised but not supported.
     #[error("{format} models are not supported by this version; it serves {}", ModelFormat::served())]
     Unsupported {
         /// The format.
         format: ModelFormat,
     },
-    /// The record says one format, its content is another.
+    /// The record declares one format, its content has another.
     #[error(
-        "the descriptor says {declared}, its content is {found}; publish the model file itself to have it recognised"
+        "the descriptor declares {declared}, the content is {found}; publish the model file itself, so that its format is recognised"
     )]
     WrongFormat {
-        /// The format that the descriptor names.
+        /// The format that the descriptor declares.
         declared: ModelFormat,
         /// The format of the content.
         found: ModelFormat,
     },
-    /// The bytes look like the format but do not hold together.
+    /// The content has the format but is inconsistent.
     #[error("the {format} model cannot be read: {reason}")]
     Malformed {
         /// The format.
         format: ModelFormat,
-        /// What is wrong.
+        /// The cause.
         reason: String,
     },
-    /// The model uses operators that cannot be evaluated.
+    /// The model uses operators that are not supported.
     #[error("model uses {}, which this version cannot evaluate", list(operators))]
     Operators {
-        /// Each operator once, with its domain where that is not the usual one.
+        /// Each operator once, with its domain.
         operators: Vec<String>,
     },
-    /// An input that cannot be fed with columns.
+    /// A node cannot be evaluated, or not correctly.
+    #[error("node `{node}` (`{operator}`) of the model {reason}")]
+    Node {
+        /// The name of the node.
+        node: String,
+        /// The operator.
+        operator: String,
+        /// The cause.
+        reason: String,
+    },
+    /// An input cannot be fed from columns.
     #[error("input `{input}` of the model {reason}")]
     Input {
         /// The tensor or field.
         input: String,
-        /// What is wrong with it.
+        /// The cause.
         reason: String,
     },
-    /// An output that does not give one row a record.
+    /// An output does not have one row per record.
     #[error("output `{output}` of the model {reason}")]
     Output {
         /// The tensor or field.
         output: String,
-        /// What is wrong with it.
+        /// The cause.
         reason: String,
     },
-    /// The bytes are not those that were published.
-    #[error("the model's content has the SHA-256 {actual}, its descriptor says {expected}; publish it again")]
+    /// The content has another digest than the published one.
+    #[error("the content has the SHA-256 {actual}, the descriptor declares {expected}; publish the model again")]
     Digest {
-        /// As the descriptor says, in hexadecimal digits.
+        /// The digest in the descriptor, hexadecimal.
         expected: String,
-        /// As it is.
+        /// The digest of the content, hexadecimal.
         actual: String,
     },
-    /// A record without a model in it.
+    /// The record is not a usable descriptor.
     #[error("the model record cannot be used: {reason}")]
     Descriptor {
-        /// What is wrong.
+        /// The cause.
         reason: String,
     },
-    /// The model is not in the record, and where the record points there is none.
+    /// The location in the record cannot be read.
     #[error("the model at `{location}` cannot be read: {reason}")]
     Location {
-        /// As the descriptor says.
+        /// The location.
         location: String,
-        /// What is wrong.
+        /// The cause.
         reason: String,
     },
-    /// A golden row gives another result than it must.
+    /// A golden row does not reproduce.
     #[error("golden row {row}: output `{output}` is {got}, expected {expected}")]
     Golden {
-        /// Row, from 1.
+        /// The row, from 1.
         row: usize,
         /// Name of the output.
         output: String,
-        /// What the model gave.
+        /// The output of the model.
         got: String,
-        /// What the row says.
+        /// The output in the row.
         expected: String,
     },
-    /// Columns that do not fit the model's inputs.
+    /// The columns do not fit the model's inputs.
     #[error("{reason}")]
     Columns {
-        /// What is wrong and what to do.
+        /// The cause and the remedy.
         reason: String,
     },
-    /// Evaluation failed for a whole batch.
+    /// The evaluation of a batch failed for a reason that lies in no single record.
     #[error("the model failed on a batch of {rows} records: {reason}")]
     Evaluation {
-        /// How many records.
+        /// The number of records.
         rows: usize,
-        /// What went wrong.
+        /// The cause.
         reason: String,
     },
 }

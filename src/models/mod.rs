@@ -4,8 +4,8 @@
 //! bytes -> sniff -> ModelDescriptor -> prepare (digest, load, warm-up, golden rows) -> Slot -> score step
 //! ```
 //!
-//! Separate from the runtime: it knows no topic and no step. A format is one file here, one variant of
-//! [`ModelFormat`] and one arm of [`load`]; everything above works on a [`Scorer`] and its [`Signature`].
+//! This module knows no topic and no step. A format is one file here, one variant of [`ModelFormat`] and one
+//! arm of [`load`]; everything else works on a [`Scorer`] and its [`Signature`].
 
 mod binding;
 mod descriptor;
@@ -16,9 +16,9 @@ mod onnx;
 mod outputs;
 mod registry;
 mod rows;
+mod served;
 mod signature;
 mod sniff;
-mod stats;
 mod tensorflow;
 mod wire;
 
@@ -27,18 +27,18 @@ pub use descriptor::{Activation, Content, GoldenRow, ModelDescriptor, ModelType}
 pub use error::ModelError;
 pub use gate::prepare;
 pub use outputs::{UNIFORM, UniformOutputs, output_schema, uniform_schema};
-pub use registry::{Applied, Registry, ServedModel, Slot, VersionEntry, VersionState};
+pub use registry::{Applied, Registry, Slot, VersionEntry, VersionState, serving_versions};
 pub use rows::score_rows;
+pub use served::ServedModel;
 pub use signature::{Inputs, Signature};
 pub use sniff::{Sniffed, read_model, sniff};
-pub use stats::{DurationSummary, ScoreStats, StatsSnapshot};
 
 use crate::record::BadRow;
 use arrow_array::ArrayRef;
 use std::fmt;
 use std::sync::Arc;
 
-/// Every format that is recognised, served by this version or not.
+/// The formats that are recognised, whether or not this version serves them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ModelFormat {
@@ -55,10 +55,10 @@ pub enum ModelFormat {
 }
 
 impl ModelFormat {
-    /// All of them.
+    /// All formats.
     pub const ALL: [Self; 5] = [Self::Tensorflow, Self::TensorflowSaved, Self::Pmml, Self::Onnx, Self::Pfa];
 
-    /// Whether this version evaluates it.
+    /// Whether this version can evaluate the format.
     #[must_use]
     pub fn is_served(self) -> bool {
         match self {
@@ -67,7 +67,7 @@ impl ModelFormat {
         }
     }
 
-    /// The formats that this version evaluates, for a message.
+    /// The formats that this version can evaluate, for a message.
     pub(crate) fn served() -> String {
         let names: Vec<_> = Self::ALL.into_iter().filter(|f| f.is_served()).map(|f| f.to_string()).collect();
         names.join(" and ")
@@ -86,32 +86,32 @@ impl fmt::Display for ModelFormat {
     }
 }
 
-/// Evaluates one model over batches. Shared by all tasks that serve it; scoring takes no lock.
+/// Evaluates one model over batches. All tasks share it; scoring takes no lock.
 pub trait Scorer: Send + Sync + fmt::Debug {
-    /// What it takes and gives.
+    /// The inputs and outputs.
     fn signature(&self) -> &Signature;
 
     /// Scores a batch: one array for each column that [`Signature::inputs`] takes, in its order and of
     /// its types, all of one length. A row with a null input is a bad row.
     ///
     /// # Errors
-    /// Where the columns do not fit, or the model fails on the whole batch.
+    /// If the columns do not fit, or the model fails on the whole batch.
     fn score(&self, inputs: &[ArrayRef]) -> Result<Scored, ModelError>;
 }
 
-/// What a model gave for a batch.
+/// The outputs of a model for a batch.
 #[derive(Clone, Debug)]
 pub struct Scored {
-    /// One array an output of the signature, in its order, as long as the inputs; null at bad rows.
+    /// One array per output of the signature, in its order, as long as the inputs; null at bad rows.
     pub outputs: Vec<ArrayRef>,
     /// The rows that could not be scored, in order.
     pub bad: Vec<BadRow>,
 }
 
-/// Loads a model of a known format and tries it out.
+/// Loads a model of a known format.
 ///
 /// # Errors
-/// Where the format is not served, or the bytes are no such model, or it cannot be evaluated. Never
+/// If the format is not served, the bytes are not a model of this format, or it cannot be evaluated. Never
 /// panics, whatever the bytes are.
 pub fn load(format: ModelFormat, bytes: &[u8]) -> Result<Arc<dyn Scorer>, ModelError> {
     Ok(match format {

@@ -1,8 +1,8 @@
 //! Reads ONNX models.
 //!
-//! Separate from running the graph (`graph`): here are the rules of the format, which operators there
-//! are, what the inputs and outputs are called, and that no tensor claims more than its bytes hold. It
-//! never follows a path out of the model's bytes: weights in a file beside it are refused.
+//! This file owns the rules of the format: the supported operators, the names of inputs and outputs, and the
+//! check that tensors contain what their shapes declare. `graph` runs the result. It never reads another file:
+//! models with external weights are refused.
 
 use super::graph::guard::{causes, guarded};
 use super::graph::{DeclaredInput, GraphScorer, compile};
@@ -12,23 +12,24 @@ use std::collections::{BTreeSet, HashSet};
 use tract_onnx::Onnx;
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::tensor_shape_proto::dimension::Value as Dim;
-use tract_onnx::pb::{GraphProto, ModelProto, TensorProto, ValueInfoProto, type_proto};
+use tract_onnx::pb::{AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, type_proto};
 use tract_onnx::prelude::{DatumType, InferenceModel};
 
 const FORMAT: ModelFormat = ModelFormat::Onnx;
 
-/// Domains whose operators the evaluator looks up by their plain name.
+/// Domains whose operators the evaluator finds by the plain operator name.
 const DOMAINS: [&str; 3] = ["", "ai.onnx", "ai.onnx.ml"];
 
 pub(super) fn load(bytes: &[u8]) -> Result<GraphScorer, ModelError> {
     let proto = ModelProto::decode(bytes).map_err(|e| malformed(e.to_string()))?;
-    let graph = proto.graph.as_ref().ok_or_else(|| malformed("it holds no graph".into()))?;
+    let graph = proto.graph.as_ref().ok_or_else(|| malformed("it contains no graph".into()))?;
     if proto.opset_import.is_empty() {
-        return Err(malformed("it names no operator set, so its end is missing".into()));
+        return Err(malformed("it declares no operator set; the file may be truncated".into()));
     }
-    // Shapes between the nodes are inferred afresh: those in the file bind the number of records.
+    // Shapes between nodes are inferred, because those in the file may fix the number of records.
     let onnx = tract_onnx::onnx().with_ignore_value_info(true).with_ignore_output_types(true);
     check_operators(graph, &onnx)?;
+    check_classifiers(graph)?;
     check_tensors(graph)?;
     check_outputs(graph)?;
     let constant: HashSet<&str> = graph.initializer.iter().map(|t| t.name.as_str()).collect();
@@ -36,7 +37,7 @@ pub(super) fn load(bytes: &[u8]) -> Result<GraphScorer, ModelError> {
         .input
         .iter()
         .filter(|i| !constant.contains(i.name.as_str()))
-        .map(declared)
+        .map(declared_input)
         .collect::<Result<Vec<_>, _>>()?;
     let outputs: Vec<String> = graph.output.iter().map(|o| o.name.clone()).collect();
     let model = guarded(|| parse(&onnx, &proto)).map_err(malformed)?;
@@ -51,7 +52,7 @@ fn parse(onnx: &Onnx, proto: &ModelProto) -> Result<InferenceModel, String> {
     let parsed = onnx.parse(proto, None).map_err(|e| causes(&e))?;
     match &parsed.unresolved_inputs[..] {
         [] => Ok(parsed.model),
-        names => Err(format!("its nodes read `{}`, which no node gives", names.join("`, `"))),
+        names => Err(format!("its nodes read `{}`, which no node produces", names.join("`, `"))),
     }
 }
 
@@ -69,7 +70,7 @@ fn check_operators(graph: &GraphProto, onnx: &Onnx) -> Result<(), ModelError> {
     if unknown.is_empty() { Ok(()) } else { Err(ModelError::Operators { operators: unknown.into_iter().collect() }) }
 }
 
-/// The graph and the graphs inside its nodes.
+/// Calls `f` with the graph and every subgraph of its nodes.
 fn visit<'a>(graph: &'a GraphProto, f: &mut impl FnMut(&'a GraphProto)) {
     f(graph);
     for attribute in graph.node.iter().flat_map(|n| &n.attribute) {
@@ -77,27 +78,86 @@ fn visit<'a>(graph: &'a GraphProto, f: &mut impl FnMut(&'a GraphProto)) {
     }
 }
 
-/// A tensor is allocated by its shape before its bytes are looked at, so the shape is checked first.
+/// Refuses the classifiers that the evaluator gets wrong, or refuses in words of its own internals.
+fn check_classifiers(graph: &GraphProto) -> Result<(), ModelError> {
+    let mut checked = Ok(());
+    visit(graph, &mut |g| {
+        for node in &g.node {
+            if checked.is_ok() {
+                checked = match node.op_type.as_str() {
+                    "TreeEnsembleClassifier" => check_tree_ensemble(node).and_then(|()| check_string_classes(node)),
+                    "LinearClassifier" => check_string_classes(node),
+                    _ => Ok(()),
+                };
+            }
+        }
+    });
+    checked
+}
+
+fn attribute<'a>(node: &'a NodeProto, name: &str) -> Option<&'a AttributeProto> {
+    node.attribute.iter().find(|a| a.name == name)
+}
+
+/// The evaluator (tract 0.23.9) takes the class of a tree ensemble from the scores of the leaves, before it derives
+/// the score of the second of two classes from that of the first.
+fn check_tree_ensemble(node: &NodeProto) -> Result<(), ModelError> {
+    let strings = attribute(node, "classlabels_strings").map_or(0, |a| a.strings.len());
+    let classes = attribute(node, "classlabels_int64s").map_or(0, |a| a.ints.len()).max(strings);
+    if classes <= 2 {
+        let reason = "has fewer than three classes, for which this version would give wrong labels: it takes the class \
+                      before it completes the scores of both";
+        return Err(bad_node(node, reason));
+    }
+    match attribute(node, "base_values").map(|a| a.floats.len()) {
+        Some(values) if values != classes => {
+            let reason =
+                format!("has {values} `base_values` for {classes} classes; it must have none or one per class");
+            Err(bad_node(node, reason))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_string_classes(node: &NodeProto) -> Result<(), ModelError> {
+    if attribute(node, "classlabels_strings").is_none_or(|a| a.strings.is_empty()) {
+        return Ok(());
+    }
+    let reason = "has strings as classes, which this version cannot evaluate; export the model with whole numbers as \
+                  classes";
+    Err(bad_node(node, reason))
+}
+
+fn bad_node(node: &NodeProto, reason: impl Into<String>) -> ModelError {
+    let name = if node.name.is_empty() { node.output.first() } else { Some(&node.name) };
+    ModelError::Node { node: name.cloned().unwrap_or_default(), operator: node.op_type.clone(), reason: reason.into() }
+}
+
+/// The evaluator allocates a tensor by its shape before it reads the bytes, so the shape is checked first.
 fn check_tensors(graph: &GraphProto) -> Result<(), ModelError> {
     let mut wrong = None;
     visit(graph, &mut |g| {
         let attributes = g.node.iter().flat_map(|n| &n.attribute);
         let tensors = attributes.flat_map(|a| a.t.iter().chain(&a.tensors));
-        if let Some(t) = g.initializer.iter().chain(tensors).find(|t| !holds_its_shape(t)) {
+        if let Some(t) = g.initializer.iter().chain(tensors).find(|t| !matches_shape(t)) {
             let external = !t.external_data.is_empty() || t.data_location.is_some_and(|l| l != 0);
-            let why = if external { "has its values in another file" } else { "does not hold what its shape says" };
+            let why = if external {
+                "has its values in another file"
+            } else {
+                "does not contain as many elements as its shape declares"
+            };
             wrong.get_or_insert_with(|| malformed(format!("tensor `{}` {why}", t.name)));
         }
         if !g.sparse_initializer.is_empty() {
-            wrong.get_or_insert_with(|| malformed("it holds sparse tensors".into()));
+            wrong.get_or_insert_with(|| malformed("it contains sparse tensors".into()));
         }
     });
     wrong.map_or(Ok(()), Err)
 }
 
-fn holds_its_shape(t: &TensorProto) -> bool {
+fn matches_shape(t: &TensorProto) -> bool {
     let elements = t.dims.iter().try_fold(1u64, |n, d| n.checked_mul(u64::try_from(*d).ok()?));
-    let held = if t.raw_data.is_empty() {
+    let stored = if t.raw_data.is_empty() {
         [
             t.float_data.len(),
             t.int32_data.len(),
@@ -118,27 +178,27 @@ fn holds_its_shape(t: &TensorProto) -> bool {
         };
         t.raw_data.len() / size
     };
-    elements.is_some_and(|n| n == held as u64) && t.data_location.unwrap_or_default() == 0
+    elements.is_some_and(|n| n == stored as u64) && t.data_location.unwrap_or_default() == 0
 }
 
 fn check_outputs(graph: &GraphProto) -> Result<(), ModelError> {
-    let given: HashSet<&str> = (graph.node.iter().flat_map(|n| n.output.iter().map(String::as_str)))
+    let produced: HashSet<&str> = (graph.node.iter().flat_map(|n| n.output.iter().map(String::as_str)))
         .chain(graph.input.iter().map(|i| i.name.as_str()))
         .chain(graph.initializer.iter().map(|t| t.name.as_str()))
         .collect();
     if graph.output.is_empty() {
         return Err(malformed("it has no outputs".into()));
     }
-    match graph.output.iter().find(|o| !given.contains(o.name.as_str())) {
-        Some(o) => Err(malformed(format!("no node gives its output `{}`", o.name))),
+    match graph.output.iter().find(|o| !produced.contains(o.name.as_str())) {
+        Some(o) => Err(malformed(format!("no node produces its output `{}`", o.name))),
         None => Ok(()),
     }
 }
 
-fn declared(input: &ValueInfoProto) -> Result<DeclaredInput, ModelError> {
+fn declared_input(input: &ValueInfoProto) -> Result<DeclaredInput, ModelError> {
     let refuse = |reason: &str| ModelError::Input { input: input.name.clone(), reason: reason.into() };
     let Some(type_proto::Value::TensorType(tensor)) = input.r#type.as_ref().and_then(|t| t.value.as_ref()) else {
-        return Err(refuse("is no tensor"));
+        return Err(refuse("is not a tensor"));
     };
     let datum = DataType::try_from(tensor.elem_type)
         .ok()

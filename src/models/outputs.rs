@@ -1,21 +1,22 @@
 //! The outputs that every scorer offers, whatever its format: `prediction`, `label`, `probabilities`,
 //! `model_name`, `model_version`, beside the model's own.
 //!
-//! Separate because a step's `outputs` SQL is checked when there is no model yet: it is compiled against
-//! [`uniform_schema`] then and against [`output_schema`] of each version as it is tried out. An output of
-//! the model with a uniform name is hidden by the uniform one, which is taken from it; all others keep
-//! their names, so `dense_2/Softmax` needs quotes in SQL.
+//! The SQL of a step's `outputs` is compiled against [`uniform_schema`] before any model exists, and checked
+//! against [`output_schema`] of each version in the gate. An output of the model with a uniform name is hidden
+//! by the uniform output, which is derived from it. All others keep their names, so `dense_2/Softmax` needs
+//! quotes in SQL.
 //!
-//! | the model gives | prediction | label | probabilities |
+//! | outputs of the model | prediction | label | probabilities |
 //! | --- | --- | --- | --- |
-//! | one number a row | it | null | null |
-//! | a class (whole number, text, boolean), maybe with a list | the class; a text that is no number: the largest element's index | the class as text | the list |
-//! | a list of numbers | the label of the largest element where it is a number, else its index | that label, else the index as text | the list |
+//! | one number per row | the number | null | null |
+//! | a class (integer, text, boolean), with or without a list | the class; for text that is not a number, the index of the largest element | the class as text | the list |
+//! | a list of numbers | the label of the largest element if that is a number, else its index | the label, else the index as text | the list |
 //!
-//! Labels are those of the descriptor. The first of equal elements wins; NaN is never the largest; where
-//! all are NaN there is no prediction. The list is given as the model gives it: scores stay scores.
+//! Labels are those of the descriptor. Of equal elements the first wins; NaN is never the largest; if all are
+//! NaN there is no prediction. The list is passed through: scores are not turned into probabilities.
 
 use super::{ModelError, Scored, Signature};
+use crate::expr::kernels::argmax;
 use crate::record::Offset;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Float64Type;
@@ -27,7 +28,7 @@ use std::sync::Arc;
 /// Names of the outputs that every scorer offers.
 pub const UNIFORM: [&str; 5] = ["prediction", "label", "probabilities", "model_name", "model_version"];
 
-/// The outputs that every scorer offers, with their types: what a step can be planned on without a model.
+/// The outputs that every scorer offers, with their types. A step is planned on these without a model.
 #[must_use]
 pub fn uniform_schema() -> SchemaRef {
     Arc::new(Schema::new(uniform_fields()))
@@ -54,45 +55,45 @@ fn own_outputs(signature: &Signature) -> impl Iterator<Item = usize> {
     (0..signature.outputs.len()).filter(move |i| !hidden(&signature.outputs[*i]))
 }
 
-/// Where the uniform outputs of one model come from; settled once a version.
+/// Derives the uniform outputs of one model; resolved once per version.
 #[derive(Clone, Debug)]
 pub struct UniformOutputs {
     schema: SchemaRef,
     own: Vec<usize>,
-    kind: Kind,
-    labels: Vec<Label>,
+    prediction_source: PredictionSource,
+    labels: Vec<ClassLabel>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    /// A plain number.
+enum PredictionSource {
+    /// A number.
     Number(usize),
-    /// A class, with the list of its probabilities where there is one.
+    /// A class, and the list of probabilities if there is one.
     Class(usize, Option<usize>),
     /// The largest element of a list.
     Largest(usize),
-    /// Nothing that a prediction can be taken from.
+    /// No output that a prediction can be derived from.
     Nothing,
 }
 
 #[derive(Clone, Debug)]
-struct Label {
+struct ClassLabel {
     text: String,
     number: f64,
 }
 
 impl UniformOutputs {
-    /// Settles them for a model whose classes have these names (none: their index).
+    /// Resolves them for a model whose classes have these labels; without labels, their index.
     #[must_use]
     pub fn new(signature: &Signature, labels: &[String]) -> Self {
-        let label = |(i, text): (u32, &String)| Label {
+        let label = |(i, text): (u32, &String)| ClassLabel {
             text: text.clone(),
             number: text.trim().parse().unwrap_or_else(|_| f64::from(i)),
         };
         Self {
             schema: output_schema(signature),
             own: own_outputs(signature).collect(),
-            kind: kind(&signature.outputs),
+            prediction_source: prediction_source(&signature.outputs),
             labels: (0..).zip(labels).map(label).collect(),
         }
     }
@@ -103,26 +104,26 @@ impl UniformOutputs {
         &self.schema
     }
 
-    /// All outputs for what a model gave, as columns that SQL can be evaluated on.
+    /// All outputs of a scored batch, as columns that SQL can be evaluated on.
     ///
     /// # Errors
-    /// Where the scored columns are not those of the signature.
+    /// If the scored columns are not those of the signature.
     pub fn batch(&self, scored: &Scored, rows: usize, name: &str, version: Offset) -> Result<RecordBatch, ModelError> {
         let outputs = &scored.outputs;
-        let (prediction, label, probabilities) = match self.kind {
-            Kind::Number(i) => (to_double(&outputs[i])?, text_nulls(rows), list_nulls(rows)),
-            Kind::Class(i, list) => {
+        let (prediction, label, probabilities) = match self.prediction_source {
+            PredictionSource::Number(i) => (to_double(&outputs[i])?, text_nulls(rows), list_nulls(rows)),
+            PredictionSource::Class(i, list) => {
                 let list = list.map(|l| to_list(&outputs[l])).transpose()?;
                 let number = self.class_number(&outputs[i], list.as_ref())?;
                 let text = cast(&outputs[i], &DataType::Utf8).map_err(|e| failed(rows, &e))?;
                 (number, text, list.map_or_else(|| list_nulls(rows), |l| Arc::new(l) as ArrayRef))
             }
-            Kind::Largest(i) => {
+            PredictionSource::Largest(i) => {
                 let list = to_list(&outputs[i])?;
                 let (prediction, label) = self.largest_labels(&list);
                 (prediction, label, Arc::new(list) as ArrayRef)
             }
-            Kind::Nothing => (new_null_array(&DataType::Float64, rows), text_nulls(rows), list_nulls(rows)),
+            PredictionSource::Nothing => (new_null_array(&DataType::Float64, rows), text_nulls(rows), list_nulls(rows)),
         };
         let own = self.own.iter().map(|i| outputs[*i].clone());
         let name: ArrayRef = Arc::new(StringArray::from_iter_values(std::iter::repeat_n(name, rows)));
@@ -154,7 +155,7 @@ impl UniformOutputs {
     }
 }
 
-fn kind(outputs: &[Field]) -> Kind {
+fn prediction_source(outputs: &[Field]) -> PredictionSource {
     let list = |f: &Field| matches!(f.data_type(), DataType::List(item) if item.data_type().is_numeric());
     let class = |f: &Field| f.data_type().is_integer() || matches!(f.data_type(), DataType::Utf8 | DataType::Boolean);
     let named = |name: &'static str, fits: fn(&Field) -> bool| {
@@ -170,11 +171,11 @@ fn kind(outputs: &[Field]) -> Kind {
     });
     let number = prediction.or_else(|| first(&plain));
     match (class, number, probabilities) {
-        (Some(c), _, list) if prediction.is_none_or(|p| p == c) => Kind::Class(c, list),
-        (_, Some(n), Some(l)) if prediction.is_none() && l < n => Kind::Largest(l),
-        (_, Some(n), _) => Kind::Number(n),
-        (_, None, Some(l)) => Kind::Largest(l),
-        (_, None, None) => Kind::Nothing,
+        (Some(c), _, list) if prediction.is_none_or(|p| p == c) => PredictionSource::Class(c, list),
+        (_, Some(n), Some(l)) if prediction.is_none() && l < n => PredictionSource::Largest(l),
+        (_, Some(n), _) => PredictionSource::Number(n),
+        (_, None, Some(l)) => PredictionSource::Largest(l),
+        (_, None, None) => PredictionSource::Nothing,
     }
 }
 
@@ -185,14 +186,7 @@ fn largest(list: &ListArray, row: usize) -> Option<usize> {
     }
     let offsets = list.value_offsets();
     let range = usize::try_from(offsets[row]).ok()?..usize::try_from(offsets[row + 1]).ok()?;
-    let values = &list.values().as_primitive::<Float64Type>().values()[range];
-    let mut best: Option<(usize, f64)> = None;
-    for (i, v) in values.iter().enumerate() {
-        if !v.is_nan() && best.is_none_or(|(_, b)| *v > b) {
-            best = Some((i, *v));
-        }
-    }
-    best.map(|(i, _)| i)
+    argmax(list.values().as_primitive::<Float64Type>().values()[range].iter().copied().enumerate())
 }
 
 fn to_double(column: &ArrayRef) -> Result<ArrayRef, ModelError> {

@@ -1,4 +1,4 @@
-//! The models that are served, by data type, and what became of each version.
+//! The models that serve, by data type, and the state of each version.
 //!
 //! ```text
 //! record -> prepare -> gate of the steps -+-> Serving -> Superseded
@@ -6,110 +6,75 @@
 //!                +-> Rejected             +-> Rejected
 //! ```
 //!
-//! Separate because many tasks read what one feed writes: a task loads the slot once a batch, which takes
-//! no lock, so a swap falls between two batches and nobody waits. It never reads a topic.
+//! One feed writes and many tasks read. A task loads its slot once per batch without a lock, so a swap falls
+//! between two batches and no task waits for it. The registry never reads a topic.
 
-use super::{Activation, ModelDescriptor, ModelFormat, ScoreStats, Scorer, StatsSnapshot, UniformOutputs, prepare};
+use super::gate::prepare;
+use super::{Activation, ModelDescriptor, ModelFormat, ServedModel};
 use crate::record::Offset;
 use arc_swap::ArcSwapOption;
 use serde::Serialize;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Versions of one data type that are remembered with what became of them.
-const HISTORY: usize = 64;
+/// Versions of one data type whose state is kept.
+const MAX_HISTORY_VERSIONS: usize = 64;
 
-/// A model version that is ready to score.
-#[derive(Debug)]
-pub struct ServedModel {
-    /// Name of the model.
-    pub name: String,
-    /// For a person.
-    pub description: String,
-    /// The data type that it serves.
-    pub data_type: String,
-    /// Offset of its record.
-    pub version: Offset,
-    /// Its format.
-    pub format: ModelFormat,
-    /// SHA-256 of its content, in hexadecimal digits.
-    pub sha256: String,
-    /// When it was made ready, milliseconds since the epoch.
-    pub since: i64,
-    /// Scores batches.
-    pub scorer: Arc<dyn Scorer>,
-    /// Makes the outputs that every scorer offers.
-    pub outputs: UniformOutputs,
-    /// What it has done so far.
-    pub stats: Arc<ScoreStats>,
-}
-
-impl ServedModel {
-    /// `NAME@VERSION`, as scored records carry it.
-    #[must_use]
-    pub fn label(&self) -> String {
-        format!("{}@{}", self.name, self.version)
-    }
-}
-
-/// What became of a version.
+/// The state of a version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum VersionState {
-    /// It is the one served.
+    /// It serves.
     Serving,
-    /// It was served until another came.
+    /// It served until a later version replaced it.
     Superseded,
-    /// It passed, and was published without activation.
+    /// It passed the gate and was published without activation.
     Held,
-    /// It did not pass.
+    /// It did not pass the gate.
     Rejected {
-        /// Why.
+        /// The cause.
         reason: String,
     },
 }
 
-/// A version, what became of it, and what it has done.
+/// A version and its state.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct VersionEntry {
-    /// Offset of its record.
+    /// The offset of its record.
     pub version: Offset,
     /// Name of the model.
     pub name: String,
-    /// For a person.
+    /// A description for people.
     pub description: String,
-    /// Its format, where the record names one that is known.
+    /// Its format, if the record declares a known one.
     pub format: Option<ModelFormat>,
-    /// What became of it.
+    /// Its state.
     #[serde(flatten)]
     pub state: VersionState,
-    /// Since when, milliseconds since the epoch.
+    /// When it was applied, milliseconds since the epoch.
     pub since: i64,
-    /// What it has done.
-    #[serde(flatten)]
-    pub stats: StatsSnapshot,
 }
 
-/// What came of applying a record.
+/// The outcome of applying a record.
 #[derive(Clone, Debug)]
 pub enum Applied {
-    /// The model serves from now on.
+    /// The model serves.
     Serving(Arc<ServedModel>),
-    /// The model passed and waits.
+    /// The model passed the gate and does not serve.
     Held(Arc<ServedModel>),
-    /// The model did not pass, and the one before goes on serving.
+    /// The model did not pass the gate; the previous one continues to serve.
     Rejected {
-        /// Why.
+        /// The cause.
         reason: String,
     },
 }
 
-/// The served model of one data type. Invariant: a reader sees a whole version, old or new.
+/// The model that serves one data type. Invariant: a reader sees one complete version, old or new.
 #[derive(Debug)]
 pub struct Slot {
     data_type: String,
     current: ArcSwapOption<ServedModel>,
-    history: Mutex<VecDeque<(VersionEntry, Option<Arc<ScoreStats>>)>>,
+    history: Mutex<VecDeque<VersionEntry>>,
 }
 
 impl Slot {
@@ -123,32 +88,28 @@ impl Slot {
         &self.data_type
     }
 
-    /// The model to score the next batch with; takes no lock.
+    /// The model for the next batch; takes no lock.
     #[must_use]
     pub fn load(&self) -> Option<Arc<ServedModel>> {
         self.current.load_full()
     }
 
-    /// The versions seen, oldest first, with their statistics as they are now.
+    /// The versions with their states, oldest first.
     #[must_use]
     pub fn history(&self) -> Vec<VersionEntry> {
-        let with_stats = |(entry, stats): &(VersionEntry, Option<Arc<ScoreStats>>)| VersionEntry {
-            stats: stats.as_ref().map_or_else(StatsSnapshot::default, |s| s.snapshot()),
-            ..entry.clone()
-        };
-        self.locked().iter().map(with_stats).collect()
+        self.lock_history().iter().cloned().collect()
     }
 
     fn serve(&self, model: &Arc<ServedModel>) {
-        let mut history = self.locked();
-        for (entry, _) in history.iter_mut().filter(|(e, _)| e.state == VersionState::Serving) {
+        let mut history = self.lock_history();
+        for entry in history.iter_mut().filter(|e| e.state == VersionState::Serving) {
             entry.state = VersionState::Superseded;
         }
         self.current.store(Some(model.clone()));
-        remember(&mut history, entry(model, VersionState::Serving), Some(model.stats.clone()));
+        push_bounded(&mut history, entry(model, VersionState::Serving));
     }
 
-    fn locked(&self) -> MutexGuard<'_, VecDeque<(VersionEntry, Option<Arc<ScoreStats>>)>> {
+    fn lock_history(&self) -> MutexGuard<'_, VecDeque<VersionEntry>> {
         self.history.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -161,22 +122,34 @@ fn entry(model: &ServedModel, state: VersionState) -> VersionEntry {
         format: Some(model.format),
         state,
         since: model.since,
-        stats: StatsSnapshot::default(),
     }
 }
 
-/// The oldest entry gives way, but never the one that serves.
-fn remember(
-    history: &mut VecDeque<(VersionEntry, Option<Arc<ScoreStats>>)>,
-    entry: VersionEntry,
-    stats: Option<Arc<ScoreStats>>,
-) {
-    history.push_back((entry, stats));
-    if history.len() > HISTORY
-        && let Some(oldest) = history.iter().position(|(e, _)| e.state != VersionState::Serving)
+/// Removes the oldest entry if the history is full, but never the one that serves.
+fn push_bounded(history: &mut VecDeque<VersionEntry>, entry: VersionEntry) {
+    history.push_back(entry);
+    if history.len() > MAX_HISTORY_VERSIONS
+        && let Some(oldest) = history.iter().position(|e| e.state != VersionState::Serving)
     {
         history.remove(oldest);
     }
+}
+
+/// The version that serves each data type: the newest that was published to serve.
+///
+/// `records` are the descriptors on a models topic in the order of their offsets. An instance may still reject a
+/// version; then the version before it goes on serving there.
+#[must_use]
+pub fn serving_versions<'a>(
+    records: impl IntoIterator<Item = (Offset, &'a ModelDescriptor)>,
+) -> BTreeMap<String, Offset> {
+    let mut serving = BTreeMap::new();
+    for (version, descriptor) in records {
+        if matches!(descriptor.activates(), Ok(Activation::Serve)) {
+            serving.insert(descriptor.served_as().to_owned(), version);
+        }
+    }
+    serving
 }
 
 /// The slots of all data types.
@@ -186,27 +159,27 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// The slot of a data type, empty where no model has come yet. A step asks once and keeps it.
+    /// The slot of a data type, created empty if it does not exist.
     #[must_use]
     pub fn slot(&self, data_type: &str) -> Arc<Slot> {
-        let mut slots = self.locked();
+        let mut slots = self.lock_slots();
         slots.entry(data_type.to_owned()).or_insert_with(|| Arc::new(Slot::new(data_type))).clone()
     }
 
-    /// The slot of a data type that was asked for or published before; for names that come from data.
+    /// The slot of a data type if it exists. For names that come from records, so that they create no slots.
     #[must_use]
     pub fn find(&self, data_type: &str) -> Option<Arc<Slot>> {
-        self.locked().get(data_type).cloned()
+        self.lock_slots().get(data_type).cloned()
     }
 
     /// All slots by data type.
     #[must_use]
     pub fn slots(&self) -> Vec<Arc<Slot>> {
-        self.locked().values().cloned().collect()
+        self.lock_slots().values().cloned().collect()
     }
 
-    /// Applies a record of the models topic at `now` (milliseconds since the epoch): makes the model
-    /// ready, asks `gate` whether the steps can use it, and swaps it in. Records come in their order.
+    /// Applies a record of the models topic at `now` (milliseconds since the epoch): prepares the model, asks
+    /// `gate` whether the steps can use it, and swaps it in. Records must be applied in offset order.
     pub fn apply(
         &self,
         version: Offset,
@@ -223,7 +196,7 @@ impl Registry {
                 Applied::Serving(model)
             }
             Ok((Activation::Hold, model)) => {
-                remember(&mut slot.locked(), entry(&model, VersionState::Held), Some(model.stats.clone()));
+                push_bounded(&mut slot.lock_history(), entry(&model, VersionState::Held));
                 Applied::Held(model)
             }
             Err(reason) => {
@@ -234,15 +207,14 @@ impl Registry {
                     format: descriptor.format().ok(),
                     state: VersionState::Rejected { reason: reason.clone() },
                     since: now,
-                    stats: StatsSnapshot::default(),
                 };
-                remember(&mut slot.locked(), rejected, None);
+                push_bounded(&mut slot.lock_history(), rejected);
                 Applied::Rejected { reason }
             }
         }
     }
 
-    fn locked(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Slot>>> {
+    fn lock_slots(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Slot>>> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,7 +1,7 @@
-//! What a model takes and gives: named inputs and outputs with Arrow types.
+//! The named inputs and outputs of a model, with Arrow types.
 //!
-//! Separate from any format so that steps bind to this and never to a scorer. It holds no data and
-//! decides nothing about a step's columns: `binding` does.
+//! It is independent of the model's format: steps bind to a signature, never to a scorer. It holds no data
+//! and does not match columns; `binding` does.
 
 use crate::record::type_name;
 use arrow_schema::{DataType, Field};
@@ -10,32 +10,32 @@ use std::fmt;
 /// The inputs and outputs of a model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Signature {
-    /// What it takes.
+    /// The inputs.
     pub inputs: Inputs,
-    /// What it gives, in order; a tensor with several elements a row is a list.
+    /// The outputs in order. A tensor with several elements per row is a list.
     pub outputs: Vec<Field>,
 }
 
-/// How a model takes its inputs.
+/// The form in which a model takes its inputs.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Inputs {
     /// One `[n, k]` tensor: the columns are its features, in order.
     Tensor {
         /// The tensor's name.
         name: String,
-        /// How many features.
+        /// The number of features.
         features: usize,
-        /// Type of each.
+        /// The type of each feature.
         data_type: DataType,
     },
-    /// Several tensors of one element a row, each fed by one column under the tensor's name.
+    /// Several tensors with one element per row; each takes the column with the tensor's name.
     Tensors(Vec<Field>),
-    /// Fields by name; case, space and underscore do not matter.
+    /// Fields by name; case, spaces and underscores are ignored.
     Fields(Vec<Field>),
 }
 
 impl Inputs {
-    /// How many columns the model takes.
+    /// The number of columns that the model takes.
     #[must_use]
     pub fn columns(&self) -> usize {
         match self {
@@ -44,7 +44,7 @@ impl Inputs {
         }
     }
 
-    /// The type that column `i` must have.
+    /// The type of column `i`.
     #[must_use]
     pub fn data_type(&self, i: usize) -> &DataType {
         match self {
@@ -53,7 +53,7 @@ impl Inputs {
         }
     }
 
-    /// What to call column `i` in a message.
+    /// The name of column `i` in a message.
     #[must_use]
     pub fn label(&self, i: usize) -> String {
         match self {

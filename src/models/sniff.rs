@@ -1,33 +1,33 @@
 //! Recognises a model by its content.
 //!
-//! Separate because publishing takes any file, and a record's own word about its format is checked. A
-//! file's name decides nothing. Frozen graphs, ONNX models, SavedModels and descriptors are all protobuf,
-//! which any of their decoders half accepts; what tells them apart is which field numbers hold messages:
+//! Publishing accepts any file, and the format that a record declares is checked against its content. The
+//! file name decides nothing. Frozen graphs, ONNX models, SavedModels and descriptors are all protobuf, and
+//! each decoder accepts parts of the others. They differ in which field numbers hold messages:
 //!
-//! | | field 1 | else |
+//! | | field 1 | other fields |
 //! | --- | --- | --- |
 //! | frozen graph | messages, each with a name (1) and an operator (2) | |
 //! | ONNX | a number | field 7 is a message with nodes (1) |
 //! | SavedModel | a number | field 2 is a message with a graph (2) |
-//! | descriptor | a text | field 5 (content) or 6 (place) |
+//! | descriptor | a string | field 5 (content) or 6 (location) |
 
-use super::wire::{Field, Value, bytes_of, fields, is_name};
+use super::wire::{WireField, WireValue, bytes_of, fields, is_name};
 use super::{ModelDescriptor, ModelError, ModelFormat};
 use std::path::Path;
 
-/// What some bytes are.
+/// The kind of content that was recognised.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Sniffed {
     /// A model of this format.
     Model(ModelFormat),
-    /// A record that some program made ready.
+    /// A model record that another program prepared.
     Descriptor(Box<ModelDescriptor>),
 }
 
-/// Says what the bytes are.
+/// Recognises a model or a descriptor.
 ///
 /// # Errors
-/// [`ModelError::Unrecognised`] with what was seen instead.
+/// [`ModelError::Unrecognised`] with a description of the content.
 pub fn sniff(bytes: &[u8]) -> Result<Sniffed, ModelError> {
     if bytes.is_empty() {
         return Err(unrecognised("it is empty"));
@@ -54,10 +54,10 @@ pub fn sniff(bytes: &[u8]) -> Result<Sniffed, ModelError> {
     }
 }
 
-/// Reads a model file, or says what a folder is.
+/// Reads and recognises a model file or a SavedModel folder.
 ///
 /// # Errors
-/// Where it cannot be read, or is no model.
+/// If it cannot be read or is not a model.
 pub fn read_model(path: &Path) -> Result<(Sniffed, Vec<u8>), ModelError> {
     if path.is_dir() {
         if path.join("saved_model.pb").is_file() {
@@ -74,7 +74,7 @@ fn unrecognised(reason: &str) -> ModelError {
     ModelError::Unrecognised { reason: reason.into() }
 }
 
-/// A zip, gzip or tar archive; zip and tar only where they name the file that makes a SavedModel.
+/// Recognises a SavedModel archive: any gzip, and a zip or tar that contains the name `saved_model.pb`.
 fn archive(bytes: &[u8]) -> Option<ModelFormat> {
     const NAME: &[u8] = b"saved_model.pb";
     let tar = bytes.get(257..262) == Some(b"ustar");
@@ -83,7 +83,7 @@ fn archive(bytes: &[u8]) -> Option<ModelFormat> {
     ((zip || tar) && names_it() || bytes.starts_with(&[0x1f, 0x8b])).then_some(ModelFormat::TensorflowSaved)
 }
 
-/// The bytes as text that opens like XML or JSON.
+/// The bytes as text if they start like XML or JSON.
 fn text(bytes: &[u8]) -> Option<&str> {
     let text = std::str::from_utf8(bytes).ok()?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text).trim_start();
@@ -95,7 +95,7 @@ fn sniff_text(text: &str) -> Result<Sniffed, ModelError> {
         let root = root_element(text);
         return match root.rsplit(':').next() {
             Some("PMML") => Ok(Sniffed::Model(ModelFormat::Pmml)),
-            _ => Err(ModelError::Unrecognised { reason: format!("it is XML of the kind `{root}`") }),
+            _ => Err(ModelError::Unrecognised { reason: format!("it is XML with the root element `{root}`") }),
         };
     }
     match serde_json::from_str::<serde_json::Value>(text) {
@@ -103,11 +103,11 @@ fn sniff_text(text: &str) -> Result<Sniffed, ModelError> {
             Ok(Sniffed::Model(ModelFormat::Pfa))
         }
         Ok(_) => Err(unrecognised("it is JSON without the `input`, `output` and `action` of a PFA document")),
-        Err(e) => Err(ModelError::Unrecognised { reason: format!("it opens like JSON but is none: {e}") }),
+        Err(e) => Err(ModelError::Unrecognised { reason: format!("it starts like JSON but is not valid: {e}") }),
     }
 }
 
-/// Name of the first element behind the prologue of an XML text.
+/// Name of the root element of an XML text, after declaration, comments and doctype.
 fn root_element(mut text: &str) -> &str {
     loop {
         let skip = |open: &str, close: &str| {
@@ -122,37 +122,37 @@ fn root_element(mut text: &str) -> &str {
     name.split(|c: char| c.is_whitespace() || matches!(c, '>' | '/')).next().unwrap_or_default()
 }
 
-fn message<'a>(fields_of: &[Field<'a>], number: u64) -> Option<Vec<Field<'a>>> {
+fn message<'a>(fields_of: &[WireField<'a>], number: u64) -> Option<Vec<WireField<'a>>> {
     fields(bytes_of(fields_of, number)?)
 }
 
-fn has_name(fields: &[Field<'_>], number: u64) -> bool {
+fn has_name(fields: &[WireField<'_>], number: u64) -> bool {
     bytes_of(fields, number).is_some_and(|b| !b.is_empty() && is_name(b))
 }
 
-fn is_graph_def(message: &[Field<'_>]) -> bool {
+fn is_graph_def(message: &[WireField<'_>]) -> bool {
     let mut nodes = message.iter().filter(|f| f.number == 1).peekable();
     nodes.peek().is_some()
         && nodes.all(|f| match f.value {
-            Value::Bytes(node) => fields(node).is_some_and(|n| has_name(&n, 1) && has_name(&n, 2)),
+            WireValue::Bytes(node) => fields(node).is_some_and(|n| has_name(&n, 1) && has_name(&n, 2)),
             _ => false,
         })
 }
 
-fn is_onnx(top: &[Field<'_>]) -> bool {
-    let ir_is_a_number = top.iter().filter(|f| f.number == 1).all(|f| matches!(f.value, Value::Varint(_)));
+fn is_onnx(top: &[WireField<'_>]) -> bool {
+    let ir_is_a_number = top.iter().filter(|f| f.number == 1).all(|f| matches!(f.value, WireValue::Varint(_)));
     ir_is_a_number && message(top, 7).is_some_and(|graph| message(&graph, 1).is_some() || message(&graph, 12).is_some())
 }
 
-fn is_saved_model(top: &[Field<'_>]) -> bool {
-    let version = top.iter().any(|f| f.number == 1 && matches!(f.value, Value::Varint(_)));
+fn is_saved_model(top: &[WireField<'_>]) -> bool {
+    let version = top.iter().any(|f| f.number == 1 && matches!(f.value, WireValue::Varint(_)));
     version && message(top, 2).is_some_and(|meta| message(&meta, 2).is_some_and(|graph| is_graph_def(&graph)))
 }
 
-fn is_descriptor(top: &[Field<'_>]) -> bool {
+fn is_descriptor(top: &[WireField<'_>]) -> bool {
     let texts = top.iter().filter(|f| matches!(f.number, 1..=3 | 6));
     let content = bytes_of(top, 5).or_else(|| bytes_of(top, 6));
     content.is_some()
-        && texts.clone().all(|f| matches!(f.value, Value::Bytes(b) if is_name(b)))
-        && top.iter().filter(|f| f.number == 4).all(|f| matches!(f.value, Value::Varint(_)))
+        && texts.clone().all(|f| matches!(f.value, WireValue::Bytes(b) if is_name(b)))
+        && top.iter().filter(|f| f.number == 4).all(|f| matches!(f.value, WireValue::Varint(_)))
 }

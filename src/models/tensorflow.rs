@@ -1,9 +1,8 @@
 //! Reads TensorFlow frozen graphs.
 //!
-//! Separate from running the graph (`graph`): here are the rules of the format. A frozen graph names
-//! neither inputs nor outputs: inputs are the placeholders that an output depends on, outputs are the
-//! nodes that no other node reads. Nodes that no output needs are left out before anything is checked,
-//! because exports carry remains of the training.
+//! This file owns the rules of the format; `graph` runs the result. A frozen graph names neither inputs nor
+//! outputs: inputs are the placeholders that an output depends on, outputs are the nodes that no other node
+//! reads. Nodes that no output depends on are removed before the checks, because exports contain training nodes.
 
 use super::graph::guard::{causes, guarded};
 use super::graph::{DeclaredInput, GraphScorer, compile};
@@ -17,8 +16,8 @@ use tract_tensorflow::tfpb::tensorflow::{DataType, GraphDef, NodeDef, TensorProt
 
 const FORMAT: ModelFormat = ModelFormat::Tensorflow;
 
-/// Nodes that give no result although nobody reads them.
-const SILENT: [&str; 5] = ["NoOp", "Const", "Placeholder", "PlaceholderWithDefault", "Assert"];
+/// Operators that are no outputs although no node reads them.
+const OPERATORS_WITHOUT_RESULT: [&str; 5] = ["NoOp", "Const", "Placeholder", "PlaceholderWithDefault", "Assert"];
 
 pub(super) fn load(bytes: &[u8]) -> Result<GraphScorer, ModelError> {
     let graph = GraphDef::decode(bytes).map_err(|e| malformed(e.to_string()))?;
@@ -26,11 +25,12 @@ pub(super) fn load(bytes: &[u8]) -> Result<GraphScorer, ModelError> {
     if outputs.is_empty() {
         return Err(malformed("it has no outputs: every node is read by another".into()));
     }
-    let graph = needed(graph, &outputs)?;
+    let graph = prune(graph, &outputs)?;
     let tensorflow = tract_tensorflow::tensorflow();
     check_operators(&graph, &tensorflow)?;
     check_tensors(&graph)?;
-    let inputs = graph.node.iter().filter(|n| n.op == "Placeholder").map(declared).collect::<Result<Vec<_>, _>>()?;
+    let inputs =
+        graph.node.iter().filter(|n| n.op == "Placeholder").map(declared_input).collect::<Result<Vec<_>, _>>()?;
     let model = guarded(|| parse(&tensorflow, &graph, &inputs, &outputs)).map_err(malformed)?;
     compile(FORMAT, model, &inputs, &outputs)
 }
@@ -52,31 +52,32 @@ fn parse(
     Ok(model)
 }
 
-/// The node that an input names: `^node` is a control input, `node:1` its second output.
-fn source(input: &str) -> &str {
+/// The node that an input refers to: `^node` is a control input, `node:1` the second output of `node`.
+fn producer(input: &str) -> &str {
     let name = input.strip_prefix('^').unwrap_or(input);
     name.split(':').next().unwrap_or(name)
 }
 
 fn outputs(graph: &GraphDef) -> Vec<String> {
-    let read: HashSet<&str> = graph.node.iter().flat_map(|n| &n.input).map(|i| source(i)).collect();
-    let last = |n: &&NodeDef| !read.contains(n.name.as_str()) && !SILENT.contains(&n.op.as_str());
+    let read: HashSet<&str> = graph.node.iter().flat_map(|n| &n.input).map(|i| producer(i)).collect();
+    let last = |n: &&NodeDef| !read.contains(n.name.as_str()) && !OPERATORS_WITHOUT_RESULT.contains(&n.op.as_str());
     graph.node.iter().filter(last).map(|n| n.name.clone()).collect()
 }
 
-/// Only the nodes that some output depends on, each in its old place. Control inputs order side effects,
-/// of which a frozen graph has none; a placeholder with a default is its default.
-fn needed(graph: GraphDef, outputs: &[String]) -> Result<GraphDef, ModelError> {
+/// Keeps the nodes that an output depends on, in their order. Control inputs are removed: they order side
+/// effects, and a frozen graph has none. A placeholder with a default becomes its default.
+fn prune(graph: GraphDef, outputs: &[String]) -> Result<GraphDef, ModelError> {
     let by_name: HashMap<&str, &NodeDef> = graph.node.iter().map(|n| (n.name.as_str(), n)).collect();
     if by_name.len() < graph.node.len() {
         return Err(malformed("two of its nodes have the same name".into()));
     }
     let mut keep: HashSet<String> = HashSet::new();
-    let mut open: Vec<&str> = outputs.iter().map(String::as_str).collect();
-    while let Some(name) = open.pop() {
-        let node = by_name.get(name).ok_or_else(|| malformed(format!("a node reads `{name}`, which is missing")))?;
+    let mut pending: Vec<&str> = outputs.iter().map(String::as_str).collect();
+    while let Some(name) = pending.pop() {
+        let node =
+            by_name.get(name).ok_or_else(|| malformed(format!("a node reads `{name}`, which does not exist")))?;
         if keep.insert(name.to_owned()) {
-            open.extend(node.input.iter().filter(|i| !i.starts_with('^')).map(|i| source(i)));
+            pending.extend(node.input.iter().filter(|i| !i.starts_with('^')).map(|i| producer(i)));
         }
     }
     let mut graph = graph;
@@ -91,8 +92,8 @@ fn needed(graph: GraphDef, outputs: &[String]) -> Result<GraphDef, ModelError> {
 }
 
 fn check_operators(graph: &GraphDef, tensorflow: &Tensorflow) -> Result<(), ModelError> {
-    let known = &tensorflow.op_register.0;
-    let unknown: BTreeSet<_> = graph.node.iter().map(|n| &n.op).filter(|op| !known.contains_key(*op)).collect();
+    let registered = &tensorflow.op_register.0;
+    let unknown: BTreeSet<_> = graph.node.iter().map(|n| &n.op).filter(|op| !registered.contains_key(*op)).collect();
     if unknown.is_empty() {
         Ok(())
     } else {
@@ -100,18 +101,21 @@ fn check_operators(graph: &GraphDef, tensorflow: &Tensorflow) -> Result<(), Mode
     }
 }
 
-/// A tensor is allocated by its shape before its bytes are looked at, so the shape is checked first. One
-/// value may stand for all of a tensor, as the format allows, within reason.
+/// The evaluator allocates a tensor by its shape before it reads the bytes, so the shape is checked first. The
+/// format allows one value to stand for all elements; that is bounded.
 fn check_tensors(graph: &GraphDef) -> Result<(), ModelError> {
-    const MOST_REPEATED: u64 = 1 << 24;
+    const MAX_REPEATED_ELEMENTS: u64 = 1 << 24;
     for node in &graph.node {
         for attribute in node.attr.values() {
             let Some(Value::Tensor(t)) = &attribute.value else { continue };
             let elements = t.tensor_shape.as_ref().and_then(elements);
-            let held = held(t) as u64;
-            let fits = elements.is_some_and(|n| n == held || (held == 1 && n <= MOST_REPEATED));
+            let stored = stored_elements(t) as u64;
+            let fits = elements.is_some_and(|n| n == stored || (stored == 1 && n <= MAX_REPEATED_ELEMENTS));
             if !fits {
-                return Err(malformed(format!("tensor `{}` does not hold what its shape says", node.name)));
+                return Err(malformed(format!(
+                    "tensor `{}` does not contain as many elements as its shape declares",
+                    node.name
+                )));
             }
         }
     }
@@ -122,7 +126,7 @@ fn elements(shape: &TensorShapeProto) -> Option<u64> {
     shape.dim.iter().try_fold(1u64, |n, d| n.checked_mul(u64::try_from(d.size).ok()?))
 }
 
-fn held(t: &TensorProto) -> usize {
+fn stored_elements(t: &TensorProto) -> usize {
     if t.tensor_content.is_empty() {
         let counts = [
             t.half_val.len(),
@@ -144,7 +148,7 @@ fn held(t: &TensorProto) -> usize {
     t.tensor_content.len() / size
 }
 
-fn declared(node: &NodeDef) -> Result<DeclaredInput, ModelError> {
+fn declared_input(node: &NodeDef) -> Result<DeclaredInput, ModelError> {
     let refuse = |reason: &str| ModelError::Input { input: node.name.clone(), reason: reason.into() };
     let attribute = |name: &str| node.attr.get(name).and_then(|a| a.value.as_ref());
     let datum = match attribute("dtype") {

@@ -1,25 +1,25 @@
 //! The scorers against oracles that share no code with them: outputs of reference runtimes in the shared
-//! folder (where it is there), of numpy for the models of the examples, and by hand for small graphs.
+//! folder (if it exists), of numpy for the models of the examples, and small graphs by hand in `graphs`.
 
 use super::*;
 use crate::record::Offset;
 use proptest::prelude::*;
-use prost::Message;
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-use tract_onnx::pb;
+
+mod graphs;
 
 fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-/// A case of the shared folder; says so where it is not there.
+/// A case of the shared folder; prints that it is skipped if it does not exist.
 fn shared(case: &str) -> Option<PathBuf> {
     let root = std::env::var_os("FASTDATA_SHARED_MODELS").map_or_else(|| repository("../shared/models"), PathBuf::from);
     let path = root.join(case);
     if !path.is_dir() {
-        println!("skipped: {} is not there", path.display());
+        println!("skipped: {} does not exist", path.display());
         return None;
     }
     Some(path)
@@ -66,22 +66,22 @@ fn reproduces(case: &str) {
 }
 
 #[test]
-fn tf_wine_frozen_gives_what_tensorflow_gives() {
+fn tf_wine_frozen_agrees_with_tensorflow() {
     reproduces("tf_wine_frozen");
 }
 
 #[test]
-fn onnx_keras_mlp_gives_what_onnxruntime_gives() {
+fn onnx_keras_mlp_agrees_with_onnxruntime() {
     reproduces("onnx_keras_mlp");
 }
 
 #[test]
-fn onnx_wine_random_forest_gives_what_onnxruntime_gives() {
+fn onnx_wine_random_forest_agrees_with_onnxruntime() {
     reproduces("onnx_wine_random_forest");
 }
 
 #[test]
-fn operators_that_cannot_be_evaluated_are_named() {
+fn unsupported_operators_are_named() {
     for case in ["onnx_wine_mlp_regressor", "onnx_wine_scaler_logistic"] {
         let Some(path) = shared(case) else { return };
         let (format, bytes) = read(&path.join("model.onnx"));
@@ -91,7 +91,7 @@ fn operators_that_cannot_be_evaluated_are_named() {
 }
 
 #[test]
-fn formats_of_later_versions_are_recognised_and_refused_by_name() {
+fn unsupported_formats_are_recognised_and_named() {
     let cases = [("pmml_wine_linear/model.pmml", ModelFormat::Pmml), ("pfa_wine_tree/model.pfa", ModelFormat::Pfa)];
     for (file, format) in cases {
         let Some(path) = shared(file.split('/').next().unwrap()) else { return };
@@ -107,7 +107,7 @@ fn example(file: &str) -> (ModelFormat, Vec<u8>) {
 }
 
 /// Rows written by `examples/models/train.py`: numpy, double precision.
-fn gives_what_numpy_gives(model: &str, rows: &str) {
+fn agrees_with_numpy(model: &str, rows: &str) {
     let (format, bytes) = example(model);
     let scorer = load(format, &bytes).unwrap();
     let rows = lines(&repository(rows));
@@ -121,17 +121,17 @@ fn gives_what_numpy_gives(model: &str, rows: &str) {
 }
 
 #[test]
-fn the_frozen_graph_of_the_examples_gives_what_numpy_gives() {
-    gives_what_numpy_gives("examples/wine/wine.pb", "tests/models/wine_pb.jsonl");
+fn the_frozen_graph_of_the_examples_agrees_with_numpy() {
+    agrees_with_numpy("examples/wine/wine.pb", "tests/models/wine_pb.jsonl");
 }
 
 #[test]
-fn the_onnx_model_of_the_examples_gives_what_numpy_gives() {
-    gives_what_numpy_gives("examples/models/wine.onnx", "tests/models/wine_onnx.jsonl");
+fn the_onnx_model_of_the_examples_agrees_with_numpy() {
+    agrees_with_numpy("examples/models/wine.onnx", "tests/models/wine_onnx.jsonl");
 }
 
 #[test]
-fn the_models_of_the_examples_differ_but_have_one_shape() {
+fn the_models_of_the_examples_have_the_same_signature() {
     let signature = |(format, bytes): (ModelFormat, Vec<u8>)| load(format, &bytes).unwrap().signature().to_string();
     let tensorflow = signature(example("examples/wine/wine.pb"));
     assert_eq!(tensorflow, "wine: float [n, 11] -> grades: list<float>");
@@ -139,7 +139,7 @@ fn the_models_of_the_examples_differ_but_have_one_shape() {
 }
 
 #[test]
-fn a_record_with_a_missing_value_has_no_outputs_and_the_others_do() {
+fn a_record_with_a_missing_value_has_null_outputs() {
     let (format, bytes) = example("examples/wine/wine.pb");
     let scorer = load(format, &bytes).unwrap();
     let row = lines(&repository("tests/models/wine_pb.jsonl"))[0]["input"].as_object().unwrap().clone();
@@ -154,7 +154,7 @@ fn a_record_with_a_missing_value_has_no_outputs_and_the_others_do() {
 }
 
 #[test]
-fn a_row_scores_the_same_whatever_the_batch_around_it() {
+fn the_outputs_of_a_record_do_not_depend_on_its_batch() {
     let (format, bytes) = example("examples/wine/wine.pb");
     let scorer = load(format, &bytes).unwrap();
     let rows: Vec<_> = lines(&repository("tests/models/wine_pb.jsonl"))
@@ -170,152 +170,10 @@ fn a_row_scores_the_same_whatever_the_batch_around_it() {
     assert_eq!(together[0], together[1440]);
 }
 
-// Small ONNX graphs by hand.
-
-fn value_info(name: &str, elem_type: i32, dims: &[Option<i64>]) -> pb::ValueInfoProto {
-    use pb::tensor_shape_proto::{Dimension, dimension::Value as Dim};
-    let dim = |d: &Option<i64>| Dimension {
-        value: Some(d.map_or(Dim::DimParam("batch".into()), Dim::DimValue)),
-        ..Dimension::default()
-    };
-    let shape = Some(pb::TensorShapeProto { dim: dims.iter().map(dim).collect() });
-    let tensor = pb::type_proto::Tensor { elem_type, shape };
-    let r#type = Some(pb::TypeProto { value: Some(pb::type_proto::Value::TensorType(tensor)), ..Default::default() });
-    pb::ValueInfoProto { name: name.into(), r#type, ..Default::default() }
-}
-
-fn node(op: &str, inputs: &[&str], output: &str) -> pb::NodeProto {
-    pb::NodeProto {
-        input: inputs.iter().map(ToString::to_string).collect(),
-        output: vec![output.into()],
-        op_type: op.into(),
-        ..Default::default()
-    }
-}
-
-fn floats(name: &str, dims: &[i64], values: &[f32]) -> pb::TensorProto {
-    pb::TensorProto {
-        name: name.into(),
-        dims: dims.into(),
-        data_type: 1,
-        float_data: values.into(),
-        ..Default::default()
-    }
-}
-
-fn onnx(graph: pb::GraphProto) -> Vec<u8> {
-    let opset_import = vec![pb::OperatorSetIdProto { domain: String::new(), version: 13 }];
-    pb::ModelProto { ir_version: 7, opset_import, graph: Some(graph), ..Default::default() }.encode_to_vec()
-}
-
-fn row(json: Value) -> Map<String, Value> {
-    json.as_object().unwrap().clone()
-}
-
-#[test]
-fn several_inputs_are_fed_by_their_names() {
-    let graph = pb::GraphProto {
-        node: vec![node("Sub", &["a", "b"], "d")],
-        input: vec![value_info("a", 1, &[None, Some(1)]), value_info("b", 1, &[None, Some(1)])],
-        output: vec![value_info("d", 1, &[None, Some(1)])],
-        ..Default::default()
-    };
-    let scorer = load(ModelFormat::Onnx, &onnx(graph)).unwrap();
-    assert_eq!(scorer.signature().to_string(), "a: float, b: float -> d: float");
-    let got = score_rows(scorer.as_ref(), &[row(json!({"b": 1, "a": 5.5}))], None).unwrap();
-    assert_eq!(got, [row(json!({"d": 4.5}))]);
-    let by_order = [String::from("x"), String::from("y")];
-    let got = score_rows(scorer.as_ref(), &[row(json!({"y": 1, "x": 2}))], Some(&by_order)).unwrap();
-    assert_eq!(got, [row(json!({"d": 1.0}))]);
-}
-
-#[test]
-fn the_number_of_features_is_found_where_the_file_does_not_say() {
-    let graph = pb::GraphProto {
-        node: vec![node("MatMul", &["x", "w"], "y")],
-        initializer: vec![floats("w", &[2, 1], &[1.0, 10.0])],
-        input: vec![value_info("x", 1, &[None, None])],
-        output: vec![value_info("y", 1, &[None, Some(1)])],
-        ..Default::default()
-    };
-    let scorer = load(ModelFormat::Onnx, &onnx(graph)).unwrap();
-    assert_eq!(scorer.signature().inputs.columns(), 2);
-    let got = score_rows(scorer.as_ref(), &[row(json!({"p": 1, "q": 2}))], None).unwrap();
-    assert_eq!(got, [row(json!({"y": 21.0}))]);
-}
-
-#[test]
-fn a_model_for_exactly_so_many_records_is_refused() {
-    let graph = |n| pb::GraphProto {
-        node: vec![node("Relu", &["x"], "y")],
-        input: vec![value_info("x", 1, &[Some(n), Some(2)])],
-        output: vec![value_info("y", 1, &[Some(n), Some(2)])],
-        ..Default::default()
-    };
-    let error = load(ModelFormat::Onnx, &onnx(graph(8))).unwrap_err().to_string();
-    assert!(error.contains("takes exactly 8 records at a time"), "{error}");
-    assert!(load(ModelFormat::Onnx, &onnx(graph(1))).is_ok());
-}
-
-#[test]
-fn an_output_that_is_not_one_row_a_record_is_refused() {
-    let graph = pb::GraphProto {
-        node: vec![node("Transpose", &["x"], "y")],
-        input: vec![value_info("x", 1, &[None, Some(2)])],
-        output: vec![value_info("y", 1, &[])],
-        ..Default::default()
-    };
-    let error = load(ModelFormat::Onnx, &onnx(graph)).unwrap_err().to_string();
-    assert!(error.contains("`y`"), "{error}");
-}
-
-#[test]
-fn a_tensor_that_claims_more_than_it_holds_is_refused_before_it_is_made() {
-    for dims in [&[1 << 40, 1 << 20][..], &[i64::MAX, i64::MAX], &[-1], &[1 << 36]] {
-        let graph = pb::GraphProto {
-            node: vec![node("Add", &["x", "w"], "y")],
-            initializer: vec![floats("w", dims, &[1.0])],
-            input: vec![value_info("x", 1, &[None, Some(1)])],
-            output: vec![value_info("y", 1, &[None, Some(1)])],
-            ..Default::default()
-        };
-        let error = load(ModelFormat::Onnx, &onnx(graph)).unwrap_err().to_string();
-        assert!(error.contains("tensor `w` does not hold what its shape says"), "{error}");
-    }
-}
-
-#[test]
-fn an_input_wider_than_any_record_is_refused() {
-    let graph = pb::GraphProto {
-        node: vec![node("Relu", &["x"], "y")],
-        input: vec![value_info("x", 1, &[None, Some(1 << 40)])],
-        output: vec![value_info("y", 1, &[None, Some(1 << 40)])],
-        ..Default::default()
-    };
-    let error = load(ModelFormat::Onnx, &onnx(graph)).unwrap_err().to_string();
-    assert!(error.contains("which no record has"), "{error}");
-}
-
-#[test]
-fn weights_in_another_file_are_refused() {
-    let mut weights = floats("w", &[1], &[]);
-    weights.data_location = Some(1);
-    weights.external_data = vec![pb::StringStringEntryProto { key: "location".into(), value: "/etc/passwd".into() }];
-    let graph = pb::GraphProto {
-        node: vec![node("Add", &["x", "w"], "y")],
-        initializer: vec![weights],
-        input: vec![value_info("x", 1, &[None, Some(1)])],
-        output: vec![value_info("y", 1, &[None, Some(1)])],
-        ..Default::default()
-    };
-    let error = load(ModelFormat::Onnx, &onnx(graph)).unwrap_err().to_string();
-    assert!(error.contains("has its values in another file"), "{error}");
-}
-
 // Recognition.
 
 #[test]
-fn each_protobuf_format_is_told_from_the_others() {
+fn each_protobuf_format_is_distinguished() {
     let (tensorflow, graph) = example("examples/wine/wine.pb");
     let (onnx, _) = example("examples/models/wine.onnx");
     assert_eq!((tensorflow, onnx), (ModelFormat::Tensorflow, ModelFormat::Onnx));
@@ -329,15 +187,15 @@ fn each_protobuf_format_is_told_from_the_others() {
     assert_eq!(sniff(&saved).unwrap(), Sniffed::Model(ModelFormat::TensorflowSaved));
     let descriptor = ModelDescriptor::of("wine", "wine", tensorflow, graph);
     assert_eq!(sniff(&descriptor.write()).unwrap(), Sniffed::Descriptor(Box::new(descriptor)));
-    let place = ModelDescriptor { content: Some(Content::Location("/m.pb".into())), ..Default::default() };
-    assert_eq!(sniff(&place.write()).unwrap(), Sniffed::Descriptor(Box::new(place)));
+    let located = ModelDescriptor { content: Some(Content::Location("/m.pb".into())), ..Default::default() };
+    assert_eq!(sniff(&located.write()).unwrap(), Sniffed::Descriptor(Box::new(located)));
 }
 
 #[test]
-fn what_is_no_model_is_called_by_its_name() {
+fn content_that_is_not_a_model_is_described() {
     let cases: [(&[u8], &str); 6] = [
         (b"", "it is empty"),
-        (b"<html><body/></html>", "it is XML of the kind `html`"),
+        (b"<html><body/></html>", "it is XML with the root element `html`"),
         (b"{\"a\": 1}", "it is JSON without the `input`, `output` and `action` of a PFA document"),
         (b"\x89PNG\r\n\x1a\n", "it is neither text nor a whole protobuf message"),
         (b"name,age\nx,1\n", "it is neither text nor a whole protobuf message"),
@@ -349,7 +207,7 @@ fn what_is_no_model_is_called_by_its_name() {
 }
 
 #[test]
-fn pmml_is_recognised_behind_a_prologue() {
+fn pmml_is_recognised_after_a_prologue() {
     let text = "\u{feff}<?xml version=\"1.0\"?>\n<!-- <x> -->\n<PMML version=\"4.2\"/>";
     let found = sniff(text.as_bytes());
     assert_eq!(found, Ok(Sniffed::Model(ModelFormat::Pmml)));
@@ -362,7 +220,7 @@ fn wine_models() -> &'static [(ModelFormat, Vec<u8>)] {
     MODELS.get_or_init(|| vec![example("examples/wine/wine.pb"), example("examples/models/wine.onnx")])
 }
 
-/// Where the outermost fields of a protobuf message end, all of them of the kind that has a length.
+/// The ends of the top-level fields of a protobuf message, all of them length-delimited.
 fn ends_of_fields(bytes: &[u8]) -> Vec<usize> {
     let (mut ends, mut at) = (Vec::new(), 0);
     while at < bytes.len() {
@@ -387,11 +245,11 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
     #[test]
-    fn a_model_that_is_cut_off_is_an_error(which in 0usize..2, cut in 1usize..6000) {
+    fn a_truncated_model_is_an_error(which in 0usize..2, cut in 1usize..6000) {
         let (format, bytes) = &wine_models()[which];
         let kept = bytes.len() - cut;
         let outcome = load(*format, &bytes[..kept]);
-        // A graph without its last nodes is a graph: only the digest of its record tells.
+        // A graph without its last nodes is a valid graph: only the digest of the record can detect that.
         prop_assert!(outcome.is_err() || (*format == ModelFormat::Tensorflow && ends_of_fields(bytes).contains(&kept)));
     }
 
@@ -402,7 +260,7 @@ proptest! {
     ) {
         let (format, bytes) = &wine_models()[which];
         let mut bytes = bytes.clone();
-        // Bytes of the structure lie mostly outside the weights: every other change goes to a rim.
+        // Most bytes are weights; the structure is at the start, so every other change goes there.
         for (i, (at, to)) in changes.into_iter().enumerate() {
             let end = if i % 2 == 0 { bytes.len() } else { 200 };
             bytes[at.index(end)] = to;
@@ -412,7 +270,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_an_error(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+    fn random_bytes_are_an_error(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
         let _ = sniff(&bytes);
         for format in ModelFormat::ALL {
             prop_assert!(load(format, &bytes).is_err());
@@ -441,7 +299,7 @@ fn a_descriptor_with_only_the_six_tutorial_fields_is_served() {
 }
 
 #[test]
-fn the_fields_of_the_descriptor_are_those_of_the_proto_file() {
+fn the_descriptor_has_the_fields_of_the_proto_file() {
     let proto = std::fs::read_to_string(repository("proto/model.proto")).unwrap();
     let rust = include_str!("descriptor.rs");
     let mut fields = Vec::new();
@@ -459,10 +317,10 @@ fn the_fields_of_the_descriptor_are_those_of_the_proto_file() {
         } else if let Some(number) = tag.take() {
             let name = line.trim_start_matches("pub ").split([':', '(']).next().unwrap();
             mirrored.push((plain_name(name), number));
-        } else if let Some((name, number)) = line.trim_end_matches(',').split_once(" = ") {
-            if let (Ok(number), true) = (number.parse(), name.starts_with(char::is_uppercase)) {
-                mirrored.push((plain_name(name), number));
-            }
+        } else if let Some((name, number)) = line.trim_end_matches(',').split_once(" = ")
+            && let (Ok(number), true) = (number.parse(), name.starts_with(char::is_uppercase))
+        {
+            mirrored.push((plain_name(name), number));
         }
     }
     fields.sort();
@@ -476,7 +334,7 @@ fn plain_name(name: &str) -> String {
 }
 
 #[test]
-fn a_descriptor_survives_the_wire() {
+fn a_descriptor_round_trips() {
     let mut d = descriptor("examples/wine/wine.pb");
     d.labels = vec!["low".into(), "medium".into(), "high".into()];
     d.golden = vec![GoldenRow { input: "{}".into(), output: "{}".into() }];
@@ -485,7 +343,7 @@ fn a_descriptor_survives_the_wire() {
 }
 
 #[test]
-fn a_swap_leaves_the_old_model_whole_for_who_holds_it() {
+fn a_swap_leaves_the_old_model_usable() {
     let registry = Registry::default();
     let slot = registry.slot("wine");
     assert!(slot.load().is_none());
@@ -498,7 +356,7 @@ fn a_swap_leaves_the_old_model_whole_for_who_holds_it() {
 }
 
 #[test]
-fn what_does_not_pass_leaves_the_old_model_serving_and_says_why() {
+fn a_rejected_model_leaves_the_old_one_serving_and_has_a_reason() {
     let registry = Registry::default();
     let good = descriptor("examples/wine/wine.pb");
     registry.apply(Offset(0), &good, 1, |_| Ok(()));
@@ -509,11 +367,11 @@ fn what_does_not_pass_leaves_the_old_model_serving_and_says_why() {
     let changed = ModelDescriptor { content: Some(Content::Data(b"other".to_vec())), ..good.clone() };
     assert!(reason(&changed, Ok(())).contains("SHA-256"));
     let empty = ModelDescriptor { content: None, ..good.clone() };
-    assert!(reason(&empty, Ok(())).contains("neither a model nor the place of one"));
+    assert!(reason(&empty, Ok(())).contains("neither a model nor the location of one"));
     let wrong = ModelDescriptor { modeltype: ModelType::Onnx.into(), ..good.clone() };
     assert_eq!(
         reason(&wrong, Ok(())),
-        "the descriptor says ONNX, its content is TensorFlow frozen graph; publish the model file itself to have it recognised"
+        "the descriptor declares ONNX, the content is TensorFlow frozen graph; publish the model file itself, so that its format is recognised"
     );
     let later = ModelDescriptor { activation: 2, ..good.clone() };
     assert!(reason(&later, Ok(())).contains("does not know the activation 2"));
@@ -526,7 +384,7 @@ fn what_does_not_pass_leaves_the_old_model_serving_and_says_why() {
 }
 
 #[test]
-fn a_model_published_without_activation_waits() {
+fn a_model_published_without_activation_does_not_serve() {
     let registry = Registry::default();
     let held = ModelDescriptor { activation: Activation::Hold.into(), ..descriptor("examples/wine/wine.pb") };
     assert!(matches!(registry.apply(Offset(0), &held, 1, |_| Ok(())), Applied::Held(_)));
@@ -534,7 +392,7 @@ fn a_model_published_without_activation_waits() {
 }
 
 #[test]
-fn the_history_is_bounded_and_keeps_what_serves() {
+fn the_history_is_bounded_and_keeps_the_serving_version() {
     let registry = Registry::default();
     registry.apply(Offset(0), &descriptor("examples/wine/wine.pb"), 1, |_| Ok(()));
     let bad = ModelDescriptor { name: "wine".into(), ..Default::default() };
@@ -557,13 +415,13 @@ fn golden_rows_must_reproduce() {
 }
 
 #[test]
-fn a_model_can_be_read_from_where_its_record_says() {
-    let place = repository("examples/wine/wine.pb").display().to_string();
+fn a_model_can_be_read_from_its_location() {
+    let path = repository("examples/wine/wine.pb").display().to_string();
     let at = |location: String| ModelDescriptor {
         name: "wine".into(),
         content: Some(Content::Location(location)),
         ..Default::default()
     };
-    assert!(prepare(Offset(0), &at(format!("file://{place}")), 0).is_ok());
+    assert!(prepare(Offset(0), &at(format!("file://{path}")), 0).is_ok());
     assert!(matches!(prepare(Offset(0), &at("/dev/zero".into()), 0), Err(ModelError::Location { .. })));
 }

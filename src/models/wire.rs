@@ -1,41 +1,40 @@
 //! Walks the fields of a protobuf message without knowing its schema.
 //!
-//! Separate because three formats are protobuf and only the fields themselves tell which: a decoder of
-//! the wrong schema accepts much of what it reads. It copies nothing and follows no nesting by itself.
+//! Three model formats are protobuf, and a decoder of the wrong schema accepts much of what it reads. So
+//! `sniff` looks at the fields themselves. This file copies nothing and descends into no nested message.
 
-/// One field of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Field<'a> {
+pub(super) struct WireField<'a> {
     pub(super) number: u64,
-    pub(super) value: Value<'a>,
+    pub(super) value: WireValue<'a>,
 }
 
-/// The value of a field as far as the wire tells.
+/// The value of a field as its wire type encodes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Value<'a> {
+pub(super) enum WireValue<'a> {
     Varint(u64),
     Fixed,
     Bytes(&'a [u8]),
 }
 
-/// All fields of a message, or `None` where the bytes are no message to their end.
-pub(super) fn fields(mut bytes: &[u8]) -> Option<Vec<Field<'_>>> {
+/// All fields of a message; `None` if the bytes are not a complete message.
+pub(super) fn fields(mut bytes: &[u8]) -> Option<Vec<WireField<'_>>> {
     let mut fields = Vec::new();
     while !bytes.is_empty() {
         let key = varint(&mut bytes)?;
         let value = match key & 7 {
-            0 => Value::Varint(varint(&mut bytes)?),
+            0 => WireValue::Varint(varint(&mut bytes)?),
             1 => {
                 split(&mut bytes, 8)?;
-                Value::Fixed
+                WireValue::Fixed
             }
             2 => {
                 let len = usize::try_from(varint(&mut bytes)?).ok()?;
-                Value::Bytes(split(&mut bytes, len)?)
+                WireValue::Bytes(split(&mut bytes, len)?)
             }
             5 => {
                 split(&mut bytes, 4)?;
-                Value::Fixed
+                WireValue::Fixed
             }
             _ => return None,
         };
@@ -43,20 +42,20 @@ pub(super) fn fields(mut bytes: &[u8]) -> Option<Vec<Field<'_>>> {
         if number == 0 || number >= 1 << 29 {
             return None;
         }
-        fields.push(Field { number, value });
+        fields.push(WireField { number, value });
     }
     Some(fields)
 }
 
-/// The first value of a field that is bytes.
-pub(super) fn bytes_of<'a>(fields: &[Field<'a>], number: u64) -> Option<&'a [u8]> {
+/// The first length-delimited value with this field number.
+pub(super) fn bytes_of<'a>(fields: &[WireField<'a>], number: u64) -> Option<&'a [u8]> {
     fields.iter().find_map(|f| match f.value {
-        Value::Bytes(b) if f.number == number => Some(b),
+        WireValue::Bytes(b) if f.number == number => Some(b),
         _ => None,
     })
 }
 
-/// The text of a field: bytes in UTF-8 without control characters, as every name is.
+/// Whether bytes can be a name: UTF-8 without control characters.
 pub(super) fn is_name(bytes: &[u8]) -> bool {
     std::str::from_utf8(bytes).is_ok_and(|t| !t.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\t' | '\r')))
 }
@@ -85,12 +84,12 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn fields_are_read_to_the_end_or_not_at_all() {
+    fn a_truncated_message_has_no_fields() {
         let message = [0x08, 0x96, 0x01, 0x12, 0x02, b'h', b'i', 0x1d, 0, 0, 0, 0];
         let expected = [
-            Field { number: 1, value: Value::Varint(150) },
-            Field { number: 2, value: Value::Bytes(b"hi") },
-            Field { number: 3, value: Value::Fixed },
+            WireField { number: 1, value: WireValue::Varint(150) },
+            WireField { number: 2, value: WireValue::Bytes(b"hi") },
+            WireField { number: 3, value: WireValue::Fixed },
         ];
         assert_eq!(fields(&message).as_deref(), Some(&expected[..]));
         assert_eq!(fields(&message[..message.len() - 1]), None);
@@ -99,7 +98,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_walked_without_a_panic(bytes: Vec<u8>) {
+        fn no_bytes_make_it_panic(bytes: Vec<u8>) {
             fields(&bytes);
         }
     }

@@ -1,10 +1,9 @@
-//! The plan for people: as text with its sub-topologies, as DOT, as Mermaid.
-//!
-//! Separate so that plans stay data. The same plan always gives the same text.
+//! The plan for people: as text with its sub-topologies, as DOT, as Mermaid. The text depends on
+//! the plan alone.
 
 use super::logical::Port;
-use super::op::{ModelChoice, Op};
-use super::physical::{Feed, InputPlan, Physical, SubTopology};
+use super::op::{Op, sqls};
+use super::physical::{InputPlan, NodeInput, NodePlan, Physical, SubTopology};
 use crate::record::type_name;
 use arrow_schema::SchemaRef;
 use std::fmt::Write;
@@ -14,41 +13,10 @@ fn columns(schema: &SchemaRef) -> String {
     all.join(", ")
 }
 
-/// What an operator does, in a few words.
-fn words(op: &Op) -> String {
-    match op {
-        Op::Filter(p) => p.sql().to_owned(),
-        Op::Select(_) | Op::Set(_) | Op::Drop(_) | Op::Rename(_) | Op::Merge | Op::Custom(_) => String::new(),
-        Op::Flatten(f) => f.schema.field(f.column).name().clone(),
-        Op::KeyBy(by) => sqls(by),
-        Op::Branch(predicates) => predicates.iter().map(|p| p.sql()).collect::<Vec<_>>().join(" | "),
-        Op::Scan(s) => format!("by [{}]", sqls(&s.by)),
-        Op::Window(w) => {
-            let size = duration(w.tumbling.size);
-            format!("tumbling {size} by [{}], grace {}", sqls(&w.by), duration(w.grace))
-        }
-        Op::Score(s) => match &s.model {
-            ModelChoice::Fixed(data_type) => format!("model `{data_type}`"),
-            ModelChoice::By(column) => format!("model by {}", sqls(std::slice::from_ref(column))),
-        },
-        Op::Log(l) => format!("every {}", l.every),
-        Op::Sink(s) => format!("topic {}", s.topic),
-        Op::Repartition(r) => format!("topic {} by [{}]", r.topic, sqls(&r.by)),
-    }
-}
-
-fn duration(millis: i64) -> String {
-    humantime::format_duration(std::time::Duration::from_millis(millis.unsigned_abs())).to_string()
-}
-
-fn sqls(exprs: &[crate::expr::Expr]) -> String {
-    exprs.iter().map(|e| e.column().unwrap_or_else(|| e.sql())).collect::<Vec<_>>().join(", ")
-}
-
-fn feed_name(sub: &SubTopology, feed: Feed) -> String {
-    match feed {
-        Feed::Input(i) => sub.inputs[i].name().to_owned(),
-        Feed::Node(n, Port(p)) => match &sub.nodes[n].outputs[p].name {
+fn input_name(sub: &SubTopology, input: NodeInput) -> String {
+    match input {
+        NodeInput::Input(i) => sub.inputs[i].name().to_owned(),
+        NodeInput::Node(n, Port(p)) => match &sub.nodes[n].outputs[p].name {
             Some(output) => format!("{}.{output}", sub.nodes[n].name),
             None => sub.nodes[n].name.clone(),
         },
@@ -72,10 +40,10 @@ pub fn text(plan: &Physical) -> String {
             line(format!("    columns {}", columns(schema)));
         }
         for node in &sub.nodes {
-            let from: Vec<_> = node.from.iter().map(|f| feed_name(sub, *f)).collect();
-            let words = words(&node.op);
-            let words = if words.is_empty() { String::new() } else { format!(": {words}") };
-            line(format!("  {} {} <- {}{words}", node.op.kind(), node.name, from.join(", ")));
+            let from: Vec<_> = node.from.iter().map(|f| input_name(sub, *f)).collect();
+            let summary = node.op.summary();
+            let summary = if summary.is_empty() { String::new() } else { format!(": {summary}") };
+            line(format!("  {} {} <- {}{summary}", node.op.kind(), node.name, from.join(", ")));
             if node.op.stateful() {
                 line(format!("    state in topic {}", plan.state_topic(&node.name)));
             }
@@ -88,9 +56,9 @@ pub fn text(plan: &Physical) -> String {
     out
 }
 
-/// Boxes and arrows of a plan, by the names that both drawings use.
+/// The boxes and arrows of a plan, the same for DOT and Mermaid.
 struct Drawing {
-    /// Identifier and label of each operator, per sub-topology.
+    /// The identifier and label of each operator, by sub-topology.
     groups: Vec<Vec<(String, String)>>,
     topics: Vec<(String, String)>,
     arrows: Vec<(String, String, Option<String>)>,
@@ -110,26 +78,21 @@ fn drawing(plan: &Physical) -> Drawing {
         let mut group = Vec::new();
         let id = |n: usize| format!("s{}n{n}", sub.id.0);
         for (n, node) in sub.nodes.iter().enumerate() {
-            let words = words(&node.op);
-            let label = match &node.op {
-                Op::Sink(s) => {
-                    for feed in &node.from {
-                        let to = topic(&s.topic);
-                        d.arrows.push(arrow(sub, *feed, &mut topic, to));
-                    }
-                    continue;
+            // A sink is drawn as its topic, not as a box of its own.
+            if let Op::Sink(s) = &node.op {
+                for input in &node.from {
+                    let to = topic(&s.topic);
+                    d.arrows.push(arrow(sub, *input, &mut topic, to));
                 }
-                Op::Repartition(r) => {
-                    let to = topic(&r.topic);
-                    d.arrows.push((id(n), to, None));
-                    format!("repartition by {}", sqls(&r.by))
-                }
-                _ if words.is_empty() => format!("{}\\n{}", node.op.kind(), node.name),
-                _ => format!("{} {}\\n{words}", node.op.kind(), node.name),
-            };
-            group.push((id(n), label));
-            for feed in &node.from {
-                d.arrows.push(arrow(sub, *feed, &mut topic, id(n)));
+                continue;
+            }
+            if let Op::Repartition(r) = &node.op {
+                let to = topic(&r.topic);
+                d.arrows.push((id(n), to, None));
+            }
+            group.push((id(n), label(node)));
+            for input in &node.from {
+                d.arrows.push(arrow(sub, *input, &mut topic, id(n)));
             }
         }
         d.groups.push(group);
@@ -137,15 +100,23 @@ fn drawing(plan: &Physical) -> Drawing {
     d
 }
 
+fn label(node: &NodePlan) -> String {
+    if let Op::Repartition(r) = &node.op {
+        return format!("repartition by {}", sqls(&r.by));
+    }
+    let (kind, name, summary) = (node.op.kind(), &node.name, node.op.summary());
+    if summary.is_empty() { format!("{kind}\\n{name}") } else { format!("{kind} {name}\\n{summary}") }
+}
+
 fn arrow(
     sub: &SubTopology,
-    feed: Feed,
+    input: NodeInput,
     topic: &mut impl FnMut(&str) -> String,
     to: String,
 ) -> (String, String, Option<String>) {
-    match feed {
-        Feed::Input(i) => (topic(sub.inputs[i].topic()), to, None),
-        Feed::Node(n, Port(p)) => (format!("s{}n{n}", sub.id.0), to, sub.nodes[n].outputs[p].name.clone()),
+    match input {
+        NodeInput::Input(i) => (topic(sub.inputs[i].topic()), to, None),
+        NodeInput::Node(n, Port(p)) => (format!("s{}n{n}", sub.id.0), to, sub.nodes[n].outputs[p].name.clone()),
     }
 }
 

@@ -1,6 +1,4 @@
-//! The graph with every name resolved and every expression compiled, not yet cut into tasks.
-//!
-//! Separate from the physical plan because it is what the file means, whatever runs it.
+//! The graph of a pipeline: every name resolved, every expression compiled, not yet cut into sub-topologies.
 
 use super::op::{Op, SourcePlan};
 use crate::diagnostics::Span;
@@ -14,7 +12,7 @@ pub struct NodeId(pub usize);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Port(pub usize);
 
-/// An output of a source or of a node.
+/// A source, or an output of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum NodeRef {
     /// The rows of a source, by its number.
@@ -25,12 +23,12 @@ pub enum NodeRef {
 
 /// One output of a node.
 #[derive(Clone, Debug)]
-pub struct Output {
-    /// Its name, for extra outputs.
+pub struct LogicalOutput {
+    /// The name of an extra output.
     pub name: Option<String>,
     /// Its columns.
     pub schema: SchemaRef,
-    /// The columns by which rows are partitioned, where that is known.
+    /// The columns by which the rows are partitioned, if that is known.
     pub key: Option<Vec<String>>,
 }
 
@@ -41,29 +39,29 @@ pub struct LogicalNode {
     pub name: String,
     /// What it does.
     pub op: Op,
-    /// What it reads.
+    /// Its inputs.
     pub inputs: Vec<NodeRef>,
-    /// What it gives.
-    pub outputs: Vec<Output>,
-    /// The key by which its input must be partitioned, where it keeps state by key.
+    /// Its outputs.
+    pub outputs: Vec<LogicalOutput>,
+    /// The key by which its input must be partitioned, if it keeps state by key.
     pub needs_key: Option<Vec<String>>,
-    /// Where it stands in the file.
+    /// Its span in the file.
     pub span: Span,
 }
 
 /// A resolved pipeline.
 #[derive(Clone, Debug)]
 pub struct Logical {
-    /// The sources, with the columns that their record key repeats.
-    pub sources: Vec<(SourcePlan, Output)>,
-    /// The steps and sinks, each after what it reads.
+    /// The sources, with their rows.
+    pub sources: Vec<(SourcePlan, LogicalOutput)>,
+    /// The steps and sinks, each after its inputs.
     pub nodes: Vec<LogicalNode>,
 }
 
 impl Logical {
-    /// The output that a reference means.
+    /// The output that a reference refers to.
     #[must_use]
-    pub fn output(&self, at: NodeRef) -> &Output {
+    pub fn output(&self, at: NodeRef) -> &LogicalOutput {
         match at {
             NodeRef::Source(i) => &self.sources[i].1,
             NodeRef::Node(node, port) => &self.nodes[node.0].outputs[port.0],

@@ -1,49 +1,47 @@
-//! From what a file says to what a task does: names resolved, SQL compiled, the graph cut into
-//! sub-topologies.
+//! From a spec to a plan: names resolved, SQL compiled, the graph cut into sub-topologies.
 //!
-//! Separate because it opens nothing: a plan is plain data that can be printed, compared and run by the
-//! driver without a backplane. The stages are types: `Spec → Logical → Physical`.
+//! The stages are types: `Spec → Logical → Physical`. A plan is plain data: it opens nothing, and it can be
+//! printed, compared and run without a backplane.
 
 mod explain;
+mod layout;
 mod logical;
 mod op;
 mod physical;
 mod resolve;
 
 pub use explain::{dot, mermaid, text};
-pub use logical::{Logical, LogicalNode, NodeId, NodeRef, Output, Port};
-pub use op::{
-    FlattenPlan, Item, LogPlan, ModelChoice, Op, Projection, RepartitionPlan, ScanPlan, ScorePlan, SinkPlan,
-    SourcePlan, WindowPlan,
-};
-pub use physical::{Feed, InputPlan, NodePlan, OutputPlan, Physical, RepartitionInput, SubId, SubTopology};
+pub use layout::{PartitionCounts, PipelineLayout, SubLayout, TopicLayout, TopicRole, layout};
+pub use logical::{Logical, LogicalNode, LogicalOutput, NodeId, NodeRef, Port};
+pub use op::*;
+pub use physical::{InputPlan, NodeInput, NodePlan, OutputPlan, Physical, RepartitionInput, SubId, SubTopology};
 
 use crate::diagnostics::Report;
 use crate::expr::Functions;
-use crate::spec::{Reading, Spec, Wrong};
+use crate::spec::{PartialSpec, Spec, Unreadable};
 
 /// Compiles a pipeline file.
 ///
 /// # Errors
-/// All that is wrong with it, located.
+/// All problems, with spans.
 pub fn compile(spec: &Spec, functions: &Functions) -> Result<Physical, Report> {
-    let logical = resolve::resolve(spec, &Wrong::default(), functions)?;
+    let logical = resolve::resolve(spec, &Unreadable::default(), functions)?;
     physical::lower(spec, logical)
 }
 
-/// Compiles what was read of a file; mistakes of form and of meaning are reported together.
+/// Compiles what could be read of a file, so that mistakes of form and of meaning are reported together.
 ///
 /// # Errors
-/// All that is wrong with the file.
-pub fn compile_reading(reading: Reading, functions: &Functions) -> Result<(Spec, Physical), Report> {
-    let Reading { spec, mut report, wrong } = reading;
+/// All problems of the file.
+pub fn compile_partial(partial: PartialSpec, functions: &Functions) -> Result<(Spec, Physical), Report> {
+    let PartialSpec { spec, mut report, unreadable } = partial;
     if report.is_empty() {
         let spec = report.finish(spec)?;
         let plan = compile(&spec, functions)?;
         return Ok((spec, plan));
     }
-    let meaning = spec.map(|spec| resolve::resolve(&spec, &wrong, functions));
-    if let Some(Err(more)) = meaning {
+    let resolved = spec.map(|spec| resolve::resolve(&spec, &unreadable, functions));
+    if let Some(Err(more)) = resolved {
         more.diagnostics().into_iter().for_each(|d| report.push(d.clone()));
     }
     Err(report)

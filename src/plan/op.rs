@@ -1,10 +1,8 @@
-//! What each operator needs to run: compiled expressions and resolved columns, one variant an operator.
-//!
-//! Separate from the graph so that a new operator is one variant here and one file in the runtime.
-//! It holds no state and no connection.
+//! What each operator needs to run: compiled expressions and resolved columns, one variant per operator.
 
 use crate::expr::{Aggregates, Expr, Predicate};
 use crate::formats::Format;
+use crate::spec::operators::{self, Descriptor};
 use crate::spec::{WatermarkOptions, WhenMissing};
 use crate::time::Tumbling;
 use arrow_schema::{Field, FieldRef, SchemaRef};
@@ -28,7 +26,7 @@ pub enum Op {
     Flatten(FlattenPlan),
     /// See `runtime/operators/key_by.rs`.
     KeyBy(Vec<Expr>),
-    /// See `runtime/operators/branch.rs`: one port a predicate, then one for the rest where it is named.
+    /// See `runtime/operators/branch.rs`: one port per predicate, then one for the rest if it has a name.
     Branch(Vec<Predicate>),
     /// See `runtime/operators/merge.rs`.
     Merge,
@@ -49,34 +47,73 @@ pub enum Op {
 }
 
 impl Op {
-    /// The key in the file, also the label in plans and statistics.
+    /// The keyword of a step's operator, and the label in plans and statistics.
     #[must_use]
     pub fn kind(&self) -> &'static str {
+        self.traits().0
+    }
+
+    /// Whether the operator keeps state that is committed and restored.
+    #[must_use]
+    pub fn stateful(&self) -> bool {
+        self.traits().1
+    }
+
+    fn traits(&self) -> (&'static str, bool) {
+        let of = |d: &Descriptor| (d.keyword(), d.stateful);
         match self {
-            Self::Filter(_) => "filter",
-            Self::Select(_) => "select",
-            Self::Set(_) => "set",
-            Self::Drop(_) => "drop",
-            Self::Rename(_) => "rename",
-            Self::Flatten(_) => "flatten",
-            Self::KeyBy(_) => "key_by",
-            Self::Branch(_) => "branch",
-            Self::Merge => "merge",
-            Self::Scan(_) => "scan",
-            Self::Window(_) => "window",
-            Self::Score(_) => "score",
-            Self::Log(_) => "log",
-            Self::Sink(_) => "sink",
-            Self::Repartition(_) => "repartition",
-            Self::Custom(kind) => kind,
+            Self::Filter(_) => of(&operators::FILTER),
+            Self::Select(_) => of(&operators::SELECT),
+            Self::Set(_) => of(&operators::SET),
+            Self::Drop(_) => of(&operators::DROP),
+            Self::Rename(_) => of(&operators::RENAME),
+            Self::Flatten(_) => of(&operators::FLATTEN),
+            Self::KeyBy(_) => of(&operators::KEY_BY),
+            Self::Branch(_) => of(&operators::BRANCH),
+            Self::Merge => of(&operators::MERGE),
+            Self::Scan(_) => of(&operators::SCAN),
+            Self::Window(_) => of(&operators::WINDOW),
+            Self::Score(_) => of(&operators::SCORE),
+            Self::Log(_) => of(&operators::LOG),
+            Self::Sink(_) => ("sink", false),
+            Self::Repartition(_) => ("repartition", false),
+            Self::Custom(kind) => (kind, true),
         }
     }
 
-    /// Whether the operator keeps state that must be committed.
-    #[must_use]
-    pub fn stateful(&self) -> bool {
-        matches!(self, Self::Scan(_) | Self::Window(_) | Self::Custom(_))
+    /// Its parameters in a few words, for people; empty if there is nothing to add to the name.
+    pub(super) fn summary(&self) -> String {
+        match self {
+            Self::Filter(p) => p.sql().to_owned(),
+            Self::Select(_) | Self::Set(_) | Self::Drop(_) | Self::Rename(_) | Self::Merge | Self::Custom(_) => {
+                String::new()
+            }
+            Self::Flatten(f) => f.schema.field(f.column).name().clone(),
+            Self::KeyBy(by) => sqls(by),
+            Self::Branch(predicates) => predicates.iter().map(|p| p.sql()).collect::<Vec<_>>().join(" | "),
+            Self::Scan(s) => format!("by [{}]", sqls(&s.by)),
+            Self::Window(w) => {
+                let size = duration(w.tumbling.size);
+                format!("tumbling {size} by [{}], grace {}", sqls(&w.by), duration(w.grace))
+            }
+            Self::Score(s) => match &s.model {
+                ModelChoice::Fixed(data_type) => format!("model `{data_type}`"),
+                ModelChoice::By(column) => format!("model by {}", sqls(std::slice::from_ref(column))),
+            },
+            Self::Log(l) => format!("every {}", l.every),
+            Self::Sink(s) => format!("topic {}", s.topic),
+            Self::Repartition(r) => format!("topic {} by [{}]", r.topic, sqls(&r.by)),
+        }
     }
+}
+
+fn duration(millis: i64) -> String {
+    humantime::format_duration(std::time::Duration::from_millis(millis.unsigned_abs())).to_string()
+}
+
+/// Expressions as a list; columns by their names.
+pub(super) fn sqls(exprs: &[Expr]) -> String {
+    exprs.iter().map(|e| e.column().unwrap_or_else(|| e.sql())).collect::<Vec<_>>().join(", ")
 }
 
 /// A topic that is read and decoded.
@@ -92,25 +129,25 @@ pub struct SourcePlan {
     pub schema: SchemaRef,
     /// Event time; `None`: the record's own timestamp.
     pub event_time: Option<Expr>,
-    /// How the watermark moves.
+    /// How the watermark advances.
     pub watermark: WatermarkOptions,
 }
 
 /// New columns from old ones.
 #[derive(Clone, Debug)]
 pub struct Projection {
-    /// The columns that leave.
+    /// The output columns.
     pub schema: SchemaRef,
-    /// Where each comes from.
+    /// The source of each.
     pub items: Vec<Item>,
 }
 
-/// Where a column comes from.
+/// The source of an output column.
 #[derive(Clone, Debug)]
 pub enum Item {
-    /// An input column as it is.
+    /// The input column of this index.
     Column(usize),
-    /// A computed one.
+    /// An expression over the input.
     Expr(Expr),
 }
 
@@ -119,7 +156,7 @@ pub enum Item {
 pub struct FlattenPlan {
     /// Index of the list column.
     pub column: usize,
-    /// The columns that leave: the element in the place of the list.
+    /// The output columns: the element in the place of the list.
     pub schema: SchemaRef,
 }
 
@@ -134,7 +171,8 @@ pub struct ScanPlan {
     pub init: Vec<ScalarValue>,
     /// Their values after a row, over `seen`.
     pub next: Vec<Expr>,
-    /// What `next` reads: the row's columns, those of the state in their place or behind.
+    /// The columns that `next` reads, and the output columns: those of the row, and those of the state in
+    /// their place or after them.
     pub seen: SchemaRef,
 }
 
@@ -149,48 +187,48 @@ pub struct WindowPlan {
     pub by_fields: Vec<FieldRef>,
     /// The result columns.
     pub aggregates: Aggregates,
-    /// Stays open this long after its end, milliseconds.
+    /// How long a window stays open after its end, in milliseconds.
     pub grace: i64,
-    /// Closes on the wall clock after this long without newer records, milliseconds.
+    /// A window closes after this long on the wall clock without newer records, in milliseconds.
     pub close_after: Option<i64>,
-    /// The columns that leave: `by`, `select`, `window_start`, `window_end`.
+    /// The output columns: `by`, `select`, `window_start`, `window_end`.
     pub schema: SchemaRef,
 }
 
-/// Scores with the model of the day.
+/// Scores rows with the current model.
 #[derive(Clone, Debug)]
 pub struct ScorePlan {
-    /// Whose model.
+    /// Which model.
     pub model: ModelChoice,
-    /// What the model reads: field name (`None`: by order) and value.
+    /// The inputs of the model: field name (`None` by order) and value.
     pub inputs: Vec<(Option<String>, Expr)>,
-    /// Columns that are added, over the uniform outputs of models and then those of `own`.
+    /// The columns to add, over the outputs that every model has and then those of `own`.
     pub outputs: Vec<(FieldRef, Expr)>,
-    /// Outputs of the model's own that it must have, in this form.
+    /// Outputs that not every model has: this one must, with these types.
     pub own: Vec<Field>,
-    /// What happens to records while there is no model.
+    /// What happens to rows while there is no model.
     pub when_missing: WhenMissing,
-    /// A null feature becomes NaN.
+    /// Whether a null feature becomes NaN.
     pub nulls_as_nan: bool,
-    /// Input columns, then (or in their place) the outputs.
+    /// The output columns: those of the input, and `outputs` in their place or after them.
     pub projection: Projection,
 }
 
-/// Whose model scores a row.
+/// Which model scores a row.
 #[derive(Clone, Debug)]
 pub enum ModelChoice {
-    /// Always that of one data type.
+    /// The one of this data type.
     Fixed(String),
-    /// That of the data type which this column names.
+    /// The one of the data type in this column.
     By(Expr),
 }
 
-/// Prints samples.
+/// Prints samples of the rows.
 #[derive(Clone, Debug)]
 pub struct LogPlan {
-    /// One row in this many.
+    /// Prints one row of this many.
     pub every: u64,
-    /// Indices of the columns to print.
+    /// The indices of the columns to print.
     pub columns: Vec<usize>,
 }
 
@@ -199,23 +237,23 @@ pub struct LogPlan {
 pub struct SinkPlan {
     /// The topic.
     pub topic: Arc<str>,
-    /// The record key, where it is not that of the row.
+    /// The record key, if it is not that of the row.
     pub key: Option<Expr>,
     /// How values are encoded.
     pub format: Format,
-    /// The columns that are written.
+    /// The columns to write.
     pub schema: SchemaRef,
-    /// Partitions to make the topic with, where it is not there.
+    /// The number of partitions if the run creates the topic.
     pub partitions: Option<u32>,
 }
 
-/// Sends rows to the tasks that own their key.
+/// Sends each row to the task that owns its key.
 #[derive(Clone, Debug)]
 pub struct RepartitionPlan {
     /// The internal topic.
     pub topic: Arc<str>,
-    /// The key; empty: all rows go to the one partition.
+    /// The key; empty if all rows go to one partition.
     pub by: Vec<Expr>,
-    /// The columns that travel.
+    /// The columns of the rows.
     pub schema: SchemaRef,
 }

@@ -1,9 +1,7 @@
-//! The graph cut into sub-topologies at repartitions: what one task runs.
-//!
-//! Separate from the logical plan because tasks, internal topics and state follow from the cut. A task is
-//! a sub-topology on one partition; sub-topologies meet only through topics.
+//! The graph cut into sub-topologies at repartitions. A task runs one sub-topology on one partition;
+//! sub-topologies are connected by topics only.
 
-use super::logical::{Logical, LogicalNode, NodeId, NodeRef, Output, Port};
+use super::logical::{Logical, LogicalNode, LogicalOutput, NodeId, NodeRef, Port};
 use super::op::{Op, RepartitionPlan, SourcePlan};
 use crate::diagnostics::{Diagnostic, Report};
 use crate::expr::{Expr, Functions, Scope};
@@ -22,51 +20,51 @@ pub struct SubId(pub u32);
 pub struct Physical {
     /// Application id.
     pub name: String,
-    /// The parts, producers before consumers.
+    /// The sub-topologies, producers before consumers.
     pub subs: Vec<SubTopology>,
-    /// What a reader may see after a fault.
+    /// The delivery guarantee.
     pub delivery: Delivery,
-    /// Longest time between commits.
+    /// Maximum time between commits.
     pub commit_every: Duration,
-    /// What happens to records that cannot be handled.
+    /// What happens to bad records.
     pub errors: ErrorPolicy,
-    /// Bound on queues, windows and models together.
+    /// The bound on queues, windows and models together, in bytes.
     pub memory_limit: Option<u64>,
-    /// Further instances that keep a copy of the state of each task.
+    /// How many more instances keep a copy of the state of each task.
     pub standby: u32,
 }
 
 impl Physical {
-    /// Where records go that cannot be handled.
+    /// The topic of dead letters.
     #[must_use]
     pub fn dead_topic(&self) -> String {
         format!("{}.dead", self.name)
     }
 
-    /// The compacted topic that holds the state of a step.
+    /// The changelog topic of the state of a step.
     #[must_use]
     pub fn state_topic(&self, step: &str) -> String {
         format!("{}.{step}.state", self.name)
     }
 
-    /// Puts an operator of the embedding program behind the main output of a step; what read the step reads
-    /// the new one from now on. It gives the columns that it is given: what stands behind was compiled for them.
+    /// Inserts an operator of the embedding program between a step and what reads its main output. The operator
+    /// must emit the columns that it receives, because the steps downstream were compiled for them.
     ///
     /// # Errors
-    /// The name, where there is no such step or it has no main output.
+    /// The name, if no step has it or the step has no main output.
     pub fn insert_after(&mut self, step: &str, name: &str, kind: &'static str) -> Result<(), String> {
         let found = self.subs.iter_mut().find_map(|s| {
             let at = s.nodes.iter().position(|n| n.name == step && !n.outputs.is_empty());
             at.map(|at| (s, at))
         });
         let Some((sub, at)) = found else { return Err(step.to_owned()) };
-        let before = Feed::Node(at, Port(0));
+        let before = NodeInput::Node(at, Port(0));
         for node in &mut sub.nodes[at + 1..] {
-            for feed in &mut node.from {
-                *feed = match *feed {
-                    f if f == before => Feed::Node(at + 1, Port(0)),
-                    Feed::Node(n, port) if n > at => Feed::Node(n + 1, port),
-                    other => other,
+            for input in &mut node.from {
+                *input = match *input {
+                    from if from == before => NodeInput::Node(at + 1, Port(0)),
+                    NodeInput::Node(n, port) if n > at => NodeInput::Node(n + 1, port),
+                    from => from,
                 };
             }
         }
@@ -77,7 +75,7 @@ impl Physical {
         Ok(())
     }
 
-    /// Whether a topic is one that this pipeline keeps for itself.
+    /// Whether a topic is a repartition topic of this pipeline.
     #[must_use]
     pub fn is_repartition(&self, topic: &str) -> bool {
         self.subs.iter().flat_map(|s| &s.inputs).any(|i| matches!(i, InputPlan::Repartition(r) if *r.topic == *topic))
@@ -89,9 +87,9 @@ impl Physical {
 pub struct SubTopology {
     /// Its number.
     pub id: SubId,
-    /// What it reads; partitions with the same number meet in one task.
+    /// Its inputs. A task reads the partition with its number of each.
     pub inputs: Vec<InputPlan>,
-    /// Its operators, each after what it reads.
+    /// Its operators, each after its inputs.
     pub nodes: Vec<NodePlan>,
 }
 
@@ -100,7 +98,7 @@ pub struct SubTopology {
 pub enum InputPlan {
     /// A source of the file.
     Source(SourcePlan),
-    /// Records that another sub-topology sent here by key.
+    /// Rows that another sub-topology sends by key.
     Repartition(RepartitionInput),
 }
 
@@ -131,18 +129,18 @@ pub struct RepartitionInput {
     pub name: String,
     /// The internal topic.
     pub topic: Arc<str>,
-    /// The columns that travel.
+    /// The columns of the rows.
     pub schema: SchemaRef,
-    /// Who writes it.
+    /// The sub-topology that writes it.
     pub from: SubId,
-    /// All rows meet in one partition, as the group has no key.
+    /// Whether all rows go to one partition because the group has no key.
     pub single: bool,
 }
 
-/// Where a node's rows come from, within its sub-topology.
+/// An input of a node, within its sub-topology.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Feed {
-    /// An input, by its number.
+pub enum NodeInput {
+    /// An input of the sub-topology, by its number.
     Input(usize),
     /// An output of an earlier node.
     Node(usize, Port),
@@ -155,16 +153,16 @@ pub struct NodePlan {
     pub name: String,
     /// What it does.
     pub op: Op,
-    /// What it reads.
-    pub from: Vec<Feed>,
-    /// What it gives.
+    /// Its inputs.
+    pub from: Vec<NodeInput>,
+    /// Its outputs.
     pub outputs: Vec<OutputPlan>,
 }
 
 /// One output of a node.
 #[derive(Clone, Debug)]
 pub struct OutputPlan {
-    /// Its name, for extra outputs.
+    /// The name of an extra output.
     pub name: Option<String>,
     /// Its columns.
     pub schema: SchemaRef,
@@ -172,13 +170,14 @@ pub struct OutputPlan {
     pub readers: usize,
 }
 
-/// Cuts the graph.
+/// Cuts a graph into sub-topologies.
 pub(super) fn lower(spec: &Spec, mut logical: Logical) -> Result<Physical, Report> {
     let mut report = Report::new(spec.source.clone());
     let cuts = insert_repartitions(&spec.name, &mut logical);
-    let parts = components(&logical, &cuts);
-    let Some(order) = order(&logical, &cuts, &parts, &mut report) else { return Err(report) };
-    let subs = order.iter().enumerate().map(|(i, part)| build(i, *part, &order, &logical, &cuts, &parts)).collect();
+    let components = components(&logical, &cuts);
+    let Some(order) = order(&logical, &cuts, &components, &mut report) else { return Err(report) };
+    let graph = CutGraph { logical: &logical, cuts: &cuts, components: &components, order: &order };
+    let subs = (0..order.len()).map(|i| graph.sub_topology(i)).collect();
     report.finish(Some(Physical {
         name: spec.name.value.clone(),
         subs,
@@ -190,16 +189,17 @@ pub(super) fn lower(spec: &Spec, mut logical: Logical) -> Result<Physical, Repor
     }))
 }
 
-/// A repartition node and the node whose input it feeds.
-struct Cut {
+/// A repartition, and the node whose input it replaces.
+struct RepartitionCut {
+    topic: Arc<str>,
     writer: NodeId,
     reader: NodeId,
     schema: SchemaRef,
     single: bool,
 }
 
-/// Puts a repartition before each node whose input is not partitioned by the key that it needs.
-fn insert_repartitions(pipeline: &str, logical: &mut Logical) -> Vec<Cut> {
+/// Inserts a repartition before each node whose input is not partitioned by the key that it needs.
+fn insert_repartitions(pipeline: &str, logical: &mut Logical) -> Vec<RepartitionCut> {
     let mut cuts = Vec::new();
     for reader in 0..logical.nodes.len() {
         let Some(key) = logical.nodes[reader].needs_key.clone() else { continue };
@@ -216,25 +216,31 @@ fn insert_repartitions(pipeline: &str, logical: &mut Logical) -> Vec<Cut> {
         });
         let name = format!("{}.by", logical.nodes[reader].name);
         let topic: Arc<str> = format!("{pipeline}.{name}").into();
-        let plan = RepartitionPlan { topic, by: by.collect(), schema: input.schema.clone() };
+        let plan = RepartitionPlan { topic: topic.clone(), by: by.collect(), schema: input.schema.clone() };
         let span = logical.nodes[reader].span;
         let writer = NodeId(logical.nodes.len());
-        let output = Output { name: None, schema: input.schema.clone(), key: Some(key.clone()) };
+        let output = LogicalOutput { name: None, schema: input.schema.clone(), key: Some(key.clone()) };
         let op = Op::Repartition(plan);
         logical.nodes.push(LogicalNode { name, op, inputs: vec![from], outputs: vec![output], needs_key: None, span });
         logical.nodes[reader].inputs[0] = NodeRef::Node(writer, Port(0));
-        cuts.push(Cut { writer, reader: NodeId(reader), schema: input.schema, single: key.is_empty() });
+        cuts.push(RepartitionCut {
+            topic,
+            writer,
+            reader: NodeId(reader),
+            schema: input.schema,
+            single: key.is_empty(),
+        });
     }
     cuts
 }
 
-/// The part that each source and each node belongs to: connected without crossing a cut.
-struct Parts {
+/// The component of each source and each node: those that are connected without crossing a cut.
+struct Components {
     sources: Vec<usize>,
     nodes: Vec<usize>,
 }
 
-fn components(logical: &Logical, cuts: &[Cut]) -> Parts {
+fn components(logical: &Logical, cuts: &[RepartitionCut]) -> Components {
     let sources = logical.sources.len();
     let mut group: Vec<usize> = (0..sources + logical.nodes.len()).collect();
     fn root(group: &[usize], mut i: usize) -> usize {
@@ -255,76 +261,112 @@ fn components(logical: &Logical, cuts: &[Cut]) -> Parts {
         }
     }
     let roots: Vec<usize> = (0..group.len()).map(|i| root(&group, i)).collect();
-    Parts { sources: roots[..sources].to_vec(), nodes: roots[sources..].to_vec() }
+    Components { sources: roots[..sources].to_vec(), nodes: roots[sources..].to_vec() }
 }
 
-/// The parts, producers first; a part that would feed itself is reported.
-fn order(logical: &Logical, cuts: &[Cut], parts: &Parts, report: &mut Report) -> Option<Vec<usize>> {
-    let mut waits: BTreeMap<usize, Vec<usize>> = parts.nodes.iter().map(|p| (*p, Vec::new())).collect();
+/// The components, producers first. Reports one that depends on its own result.
+fn order(
+    logical: &Logical,
+    cuts: &[RepartitionCut],
+    components: &Components,
+    report: &mut Report,
+) -> Option<Vec<usize>> {
+    let mut producers: BTreeMap<usize, Vec<usize>> = components.nodes.iter().map(|c| (*c, Vec::new())).collect();
     for cut in cuts {
-        let (from, to) = (parts.nodes[cut.writer.0], parts.nodes[cut.reader.0]);
-        waits.entry(to).or_default().push(from);
+        let (from, to) = (components.nodes[cut.writer.0], components.nodes[cut.reader.0]);
+        producers.entry(to).or_default().push(from);
     }
     let mut order: Vec<usize> = Vec::new();
-    while order.len() < waits.len() {
-        let next = waits.iter().find(|(p, on)| !order.contains(p) && on.iter().all(|o| order.contains(o)));
-        let Some((part, _)) = next else {
-            let stuck = cuts.iter().find(|c| !order.contains(&parts.nodes[c.reader.0]));
-            if let Some(cut) = stuck {
+    while order.len() < producers.len() {
+        let next = producers.iter().find(|(c, from)| !order.contains(c) && from.iter().all(|f| order.contains(f)));
+        let Some((component, _)) = next else {
+            if let Some(cut) = cuts.iter().find(|c| !order.contains(&components.nodes[c.reader.0])) {
                 let node = &logical.nodes[cut.reader.0];
-                let message = format!("the result of `{}` meets rows that it is computed from", node.name);
+                let message = format!("the result of `{}` is combined with rows that it is computed from", node.name);
                 let hint = "write it to a topic of its own and read that in a second pipeline";
                 report.push(Diagnostic::at(node.span, message).hint(hint));
             }
             return None;
         };
-        order.push(*part);
+        order.push(*component);
     }
     Some(order)
 }
 
-fn build(index: usize, part: usize, order: &[usize], logical: &Logical, cuts: &[Cut], parts: &Parts) -> SubTopology {
-    let number = |p: usize| SubId(u32::try_from(order.iter().position(|o| *o == p).unwrap_or(0)).unwrap_or(0));
-    let mut inputs = Vec::new();
-    let mut feeds: BTreeMap<NodeRef, Feed> = BTreeMap::new();
-    for (s, (source, _)) in logical.sources.iter().enumerate().filter(|(s, _)| parts.sources[*s] == part) {
-        feeds.insert(NodeRef::Source(s), Feed::Input(inputs.len()));
-        inputs.push(InputPlan::Source(source.clone()));
-    }
-    for cut in cuts.iter().filter(|c| parts.nodes[c.reader.0] == part) {
-        let writer = &logical.nodes[cut.writer.0];
-        let Op::Repartition(plan) = &writer.op else { continue };
-        feeds.insert(NodeRef::Node(cut.writer, Port(0)), Feed::Input(inputs.len()));
-        inputs.push(InputPlan::Repartition(RepartitionInput {
-            name: writer.name.clone(),
-            topic: plan.topic.clone(),
-            schema: cut.schema.clone(),
-            from: number(parts.nodes[cut.writer.0]),
-            single: cut.single,
-        }));
-    }
-    let mut nodes: Vec<NodePlan> = Vec::new();
-    let mut left: Vec<usize> = (0..logical.nodes.len()).filter(|n| parts.nodes[*n] == part).collect();
-    while !left.is_empty() {
-        let ready = left.iter().position(|n| logical.nodes[*n].inputs.iter().all(|i| feeds.contains_key(i)));
-        let n = left.remove(ready.expect("the graph has no cycle: the spec and the order of parts were checked"));
-        let node = &logical.nodes[n];
-        for port in 0..node.outputs.len() {
-            let at = NodeRef::Node(NodeId(n), Port(port));
-            feeds.entry(at).or_insert(Feed::Node(nodes.len(), Port(port)));
+/// A graph with its cuts, and the components in the order of their sub-topologies.
+struct CutGraph<'a> {
+    logical: &'a Logical,
+    cuts: &'a [RepartitionCut],
+    components: &'a Components,
+    order: &'a [usize],
+}
+
+impl CutGraph<'_> {
+    fn sub_topology(&self, index: usize) -> SubTopology {
+        let component = self.order[index];
+        let (inputs, mut resolved) = self.inputs(component);
+        let mut nodes: Vec<NodePlan> = Vec::new();
+        let mut pending: Vec<usize> =
+            (0..self.logical.nodes.len()).filter(|n| self.components.nodes[*n] == component).collect();
+        while !pending.is_empty() {
+            let is_ready = |n: &usize| self.logical.nodes[*n].inputs.iter().all(|i| resolved.contains_key(i));
+            let ready = pending.iter().position(is_ready);
+            let n = pending.remove(ready.expect("validation and the order of components leave no cycle"));
+            let node = &self.logical.nodes[n];
+            for port in (0..node.outputs.len()).map(Port) {
+                let output = NodeRef::Node(NodeId(n), port);
+                resolved.entry(output).or_insert(NodeInput::Node(nodes.len(), port));
+            }
+            nodes.push(NodePlan {
+                name: node.name.clone(),
+                op: node.op.clone(),
+                from: node.inputs.iter().map(|i| resolved[i]).collect(),
+                outputs: self.outputs(n),
+            });
         }
-        let readers = |at: NodeRef| logical.nodes.iter().flat_map(|r| &r.inputs).filter(|i| **i == at).count();
-        let outputs = node.outputs.iter().enumerate().map(|(p, o)| OutputPlan {
-            name: o.name.clone(),
-            schema: o.schema.clone(),
-            readers: if matches!(node.op, Op::Repartition(_)) { 0 } else { readers(NodeRef::Node(NodeId(n), Port(p))) },
-        });
-        nodes.push(NodePlan {
-            name: node.name.clone(),
-            op: node.op.clone(),
-            from: node.inputs.iter().map(|i| feeds[i]).collect(),
-            outputs: outputs.collect(),
-        });
+        SubTopology { id: sub_id(index), inputs, nodes }
     }
-    SubTopology { id: SubId(u32::try_from(index).unwrap_or(0)), inputs, nodes }
+
+    /// The inputs of a component, and what each is called in the graph.
+    fn inputs(&self, component: usize) -> (Vec<InputPlan>, BTreeMap<NodeRef, NodeInput>) {
+        let (mut inputs, mut resolved) = (Vec::new(), BTreeMap::new());
+        for (s, (source, _)) in self.logical.sources.iter().enumerate() {
+            if self.components.sources[s] == component {
+                resolved.insert(NodeRef::Source(s), NodeInput::Input(inputs.len()));
+                inputs.push(InputPlan::Source(source.clone()));
+            }
+        }
+        for cut in self.cuts.iter().filter(|c| self.components.nodes[c.reader.0] == component) {
+            let writer = self.components.nodes[cut.writer.0];
+            resolved.insert(NodeRef::Node(cut.writer, Port(0)), NodeInput::Input(inputs.len()));
+            inputs.push(InputPlan::Repartition(RepartitionInput {
+                name: self.logical.nodes[cut.writer.0].name.clone(),
+                topic: cut.topic.clone(),
+                schema: cut.schema.clone(),
+                from: sub_id(self.order.iter().position(|c| *c == writer).unwrap_or(0)),
+                single: cut.single,
+            }));
+        }
+        (inputs, resolved)
+    }
+
+    /// The outputs of a node. That of a repartition has no readers here: it leaves by its topic.
+    fn outputs(&self, n: usize) -> Vec<OutputPlan> {
+        let is_cut = self.cuts.iter().any(|c| c.writer == NodeId(n));
+        let readers = |port: usize| {
+            let output = NodeRef::Node(NodeId(n), Port(port));
+            self.logical.nodes.iter().flat_map(|r| &r.inputs).filter(|i| **i == output).count()
+        };
+        let outputs = self.logical.nodes[n].outputs.iter().enumerate();
+        let plan = |(port, output): (usize, &LogicalOutput)| OutputPlan {
+            name: output.name.clone(),
+            schema: output.schema.clone(),
+            readers: if is_cut { 0 } else { readers(port) },
+        };
+        outputs.map(plan).collect()
+    }
+}
+
+fn sub_id(index: usize) -> SubId {
+    SubId(u32::try_from(index).unwrap_or(0))
 }

@@ -1,4 +1,5 @@
-//! Record headers of a batch: name and bytes pairs, in order, repeats allowed, as Kafka has them.
+//! Record headers of a batch: pairs of a name and a value, in order, repeats allowed, as Kafka has them. Both are bytes:
+//! a name need not be UTF-8, and is lossily decoded only where it is shown.
 //!
 //! Most batches have none and pay nothing for them. One row is one byte string: for each header the
 //! length of the name, the name, the length of the value plus one (0 for null), the value. Lengths are
@@ -14,7 +15,7 @@ pub struct Headers(BinaryArray);
 impl Headers {
     /// The same header on each of `rows` records.
     #[must_use]
-    pub fn repeat(header: (&str, Option<&[u8]>), rows: usize) -> Self {
+    pub fn repeat(header: (&[u8], Option<&[u8]>), rows: usize) -> Self {
         let one = encode([header]);
         Self(BinaryArray::from_iter_values(std::iter::repeat_n(&one, rows)))
     }
@@ -31,11 +32,11 @@ impl Headers {
         &self.0
     }
 
-    /// The headers of one record; those of a truncated row end early.
-    pub fn row(&self, row: usize) -> impl Iterator<Item = (&str, Option<&[u8]>)> {
+    /// The headers of one record; a row that is cut off ends early.
+    pub fn row(&self, row: usize) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
         let mut rest = if self.0.is_valid(row) { self.0.value(row) } else { &[] };
         std::iter::from_fn(move || {
-            let name = std::str::from_utf8(bytes(&mut rest)?).ok()?;
+            let name = bytes(&mut rest)?;
             let len = length(&mut rest)?;
             let value = if len == 0 { None } else { Some(split(&mut rest, len - 1)?) };
             Some((name, value))
@@ -84,7 +85,7 @@ pub struct HeadersBuilder {
 
 impl HeadersBuilder {
     /// Adds the headers of one record.
-    pub fn push<'a>(&mut self, headers: impl IntoIterator<Item = (&'a str, Option<&'a [u8]>)>) {
+    pub fn push<'a, N: AsRef<[u8]>>(&mut self, headers: impl IntoIterator<Item = (N, Option<&'a [u8]>)>) {
         let row = encode(headers);
         if !row.is_empty() && self.built.is_none() {
             let mut built = BinaryBuilder::new();
@@ -105,11 +106,12 @@ impl HeadersBuilder {
     }
 }
 
-fn encode<'a>(headers: impl IntoIterator<Item = (&'a str, Option<&'a [u8]>)>) -> Vec<u8> {
+fn encode<'a, N: AsRef<[u8]>>(headers: impl IntoIterator<Item = (N, Option<&'a [u8]>)>) -> Vec<u8> {
     let mut row = Vec::new();
     for (name, value) in headers {
+        let name = name.as_ref();
         put(&mut row, name.len());
-        row.extend_from_slice(name.as_bytes());
+        row.extend_from_slice(name);
         put(&mut row, value.map_or(0, |v| v.len() + 1));
         row.extend_from_slice(value.unwrap_or_default());
     }
@@ -128,11 +130,12 @@ mod tests {
     #[test]
     fn headers_come_back_in_order_with_nulls_and_repeats() {
         let mut b = HeadersBuilder::default();
-        b.push([]);
-        b.push([("a", Some(&b"1"[..])), ("a", None), ("b", Some(&b""[..]))]);
+        let of: [(&[u8], Option<&[u8]>); 3] = [(b"a", Some(b"1")), (b"a", None), (b"\xff", Some(b""))];
+        b.push::<&str>([]);
+        b.push(of);
         let h = b.finish().expect("one row has headers");
         assert_eq!(h.row(0).count(), 0);
-        assert_eq!(h.row(1).collect::<Vec<_>>(), [("a", Some(&b"1"[..])), ("a", None), ("b", Some(&b""[..]))]);
+        assert_eq!(h.row(1).collect::<Vec<_>>(), of);
         assert!(b.finish().is_none());
     }
 }

@@ -116,16 +116,16 @@ pub struct RecordsBuilder {
 impl RecordsBuilder {
     /// Adds a record without headers.
     pub fn push(&mut self, key: Option<&[u8]>, value: Option<&[u8]>, timestamp: i64) {
-        self.push_with(key, value, timestamp, &[]);
+        self.push_with::<&str>(key, value, timestamp, &[]);
     }
 
     /// Adds a record with headers, in their order.
-    pub fn push_with(
+    pub fn push_with<N: AsRef<[u8]> + Copy>(
         &mut self,
         key: Option<&[u8]>,
         value: Option<&[u8]>,
         timestamp: i64,
-        headers: &[(&str, Option<&[u8]>)],
+        headers: &[(N, Option<&[u8]>)],
     ) {
         self.keys.append_option(key);
         self.values.append_option(value);

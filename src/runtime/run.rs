@@ -99,7 +99,7 @@ impl Session {
         };
         let mut member = log.join(&group)?;
         let committer = member.committer()?;
-        let copies = StateCopies::new(self.options.state_folder.clone());
+        let copies = StateCopies::new(self.options.state_folder.clone()).valid_for(log.deletion_retention() / 2);
         std::thread::scope(|threads| {
             let feed = feed.map(|feed| {
                 let cancel = &cancel;

@@ -1,33 +1,33 @@
-//! The syntax tree of a pipeline file: what was written, with its places, and nothing derived.
+//! The syntax tree of a pipeline file: what the file says, with spans, and nothing derived from it.
 //!
-//! Separate from reading (`lower`) and from meaning (`plan`). Every text that a later stage may complain
-//! about keeps its span. One variant of [`Operator`] per operator; the compiler lists what a new one needs.
+//! Every text that a later stage may report keeps its span. [`OperatorSpec`] has one variant per operator.
 
 use super::kafka::Kafka;
 use crate::diagnostics::{SourceText, Span, Spanned};
+use crate::formats::Format;
 pub use crate::log::Delivery;
 use arrow_schema::SchemaRef;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A text with a place, such as a column or a step's name.
+/// A text with its span, such as the name of a column or step.
 pub type Name = Spanned<String>;
 
-/// SQL as it stands in the file. `exact` says that byte `i` of the text is byte `span.start + i` of the
-/// file, so that an error inside can be pointed at (not so for escaped, folded or substituted scalars).
+/// SQL and where it is in the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sql {
     /// The SQL text.
     pub text: String,
-    /// Where it stands.
+    /// Its span in the file.
     pub span: Span,
-    /// Whether places inside the text are places in the file.
+    /// Whether byte `i` of the text is byte `span.start + i` of the file, so that an error inside the text can
+    /// be located. It is not for escaped, folded or substituted texts.
     pub exact: bool,
 }
 
 impl Sql {
-    /// The place in the file of a range of bytes of the text.
+    /// The span in the file of a range of bytes of the text.
     #[must_use]
     pub fn locate(&self, within: Option<std::ops::Range<usize>>) -> Span {
         match within {
@@ -37,7 +37,7 @@ impl Sql {
     }
 }
 
-/// A name and the SQL that gives its value, in the order of the file.
+/// Names and the SQL of their values, in the order of the file.
 pub type Assignments = Vec<(Name, Sql)>;
 
 /// A whole pipeline file.
@@ -50,112 +50,93 @@ pub struct Spec {
     /// Application id: group, transactional ids, state, stats.
     pub name: Name,
     /// Sources by name, in the order of the file.
-    pub sources: Vec<Source>,
+    pub sources: Vec<SourceSpec>,
     /// Steps in the order of the file.
-    pub steps: Vec<Step>,
+    pub steps: Vec<StepSpec>,
     /// Sinks in the order of the file.
-    pub sinks: Vec<Sink>,
-    /// What a reader may see after a fault.
+    pub sinks: Vec<SinkSpec>,
+    /// The delivery guarantee.
     pub delivery: Delivery,
-    /// Longest time between commits.
+    /// Maximum time between commits.
     pub commit_every: Duration,
-    /// What happens to records that cannot be handled.
+    /// What happens to bad records.
     pub errors: ErrorPolicy,
     /// Where state lives.
     pub state: StateOptions,
     /// SQL macros of this file.
-    pub functions: Vec<Function>,
-    /// Connection to Kafka, where the file names one.
+    pub functions: Vec<FunctionSpec>,
+    /// Connection to Kafka, if the file has one.
     pub kafka: Option<Kafka>,
 }
 
 /// A source topic.
 #[derive(Clone, Debug)]
-pub struct Source {
-    /// Its name: the topic's, unless the file gives one.
+pub struct SourceSpec {
+    /// Its name, by default that of the topic.
     pub name: Name,
     /// The topic to read.
     pub topic: Name,
-    /// The column that the record key repeats.
+    /// The column that equals the record key.
     pub key: Option<Name>,
     /// How values are encoded.
-    pub format: Spanned<FormatOptions>,
+    pub format: Spanned<Format>,
     /// Columns; `None` for `text` and `bytes`, which have one column `value`.
-    pub schema: Option<Schema>,
-    /// Event time: a column or SQL; default the record's own timestamp.
+    pub schema: Option<SchemaSpec>,
+    /// Event time: a column or SQL; by default the timestamp of the record.
     pub timestamp: Option<Sql>,
-    /// How far behind the newest event time the watermark stays.
+    /// How the watermark advances.
     pub watermark: WatermarkOptions,
-    /// Where the source stands.
+    /// Where it is in the file.
     pub span: Span,
 }
 
 /// Columns of a source.
 #[derive(Clone, Debug)]
-pub struct Schema {
+pub struct SchemaSpec {
     /// The columns.
     pub columns: SchemaRef,
-    /// Where each column's name stands, in order.
+    /// The span of the name of each column, in order.
     pub names: Vec<Span>,
 }
 
-/// How bytes become columns and back.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FormatOptions {
-    /// One JSON object a record.
-    Json {
-        /// Unknown fields are errors.
-        strict: bool,
-    },
-    /// One line of separated values a record.
-    Csv {
-        /// Between values.
-        delimiter: u8,
-    },
-    /// The value as one string column `value`.
-    Text,
-    /// The value as one bytes column `value`.
-    Bytes,
-}
-
-/// How the watermark of a source moves.
+/// How the watermark of a source advances.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WatermarkOptions {
-    /// Stays this far behind the greatest event time read.
+    /// How far it stays behind the greatest event time read.
     pub delay: Duration,
-    /// A partition without records for this long no longer holds the watermark back.
+    /// After this long without records a partition no longer holds the watermark back.
     pub idle: Option<Duration>,
-    /// A record further than this in the future is an error record.
+    /// A record further than this in the future is a bad record.
     pub max_ahead: Option<Duration>,
 }
 
 /// One step of the pipeline.
 #[derive(Clone, Debug)]
-pub struct Step {
-    /// Its name: as written, else `OPERATOR-N` with the step's number from 1.
+pub struct StepSpec {
+    /// Its name, by default `OPERATOR-N` with the number of the step from 1.
     pub name: Name,
-    /// Inputs: as written in `from:` (or the list of `merge`), else the step before or the only source.
-    pub from: Vec<From>,
+    /// InputCount: those of `from:` or of the list of `merge`, by default the step before or the only source.
+    pub from: Vec<InputRef>,
     /// What it does.
-    pub operator: Operator,
-    /// Where the operator's key stands.
+    pub operator: OperatorSpec,
+    /// The span of the operator's key.
     pub span: Span,
 }
 
 /// A reference to a source or a step, or to an extra output of a step (`a.late`, `a.BRANCH`).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct From {
+pub struct InputRef {
     /// The source or step.
     pub name: String,
-    /// The extra output, where one is named.
+    /// The extra output, if it names one.
     pub output: Option<String>,
-    /// Where the reference stands (of an implied one: the step that implies it).
+    /// Its span; that of the step or sink if it is implied.
     pub span: Span,
 }
 
 /// What a step does.
 #[derive(Clone, Debug)]
-pub enum Operator {
+pub enum OperatorSpec {
     /// Keeps the rows for which the condition is true.
     Filter(Sql),
     /// Replaces all columns.
@@ -167,105 +148,82 @@ pub enum Operator {
     /// Renames columns: old name, new name.
     Rename(Vec<(Name, Name)>),
     /// Turns each element of a list column into a row.
-    Flatten(Flatten),
+    Flatten(FlattenSpec),
     /// Makes the record key from columns (one as it is, several as a JSON array).
     KeyBy(Vec<Name>),
-    /// Splits by the first predicate that is true; `else` names the output of the rest, which is
-    /// otherwise filtered.
+    /// Sends each row to the output of the first condition that is true.
     Branch {
         /// Output names and conditions.
         outputs: Assignments,
-        /// The output of what matches none.
+        /// The output of rows for which none is true; `None` filters them.
         rest: Option<Name>,
     },
-    /// Joins several inputs with the same columns into one, in log order.
-    Merge(Vec<From>),
+    /// Unites several inputs that have the same columns.
+    Merge,
     /// A running fold.
-    Scan(Scan),
+    Scan(ScanSpec),
     /// Groups by key and time.
-    Window(Window),
-    /// Scores with the model of the day.
-    Score(Score),
-    /// Prints samples.
-    Log(LogSamples),
-}
-
-impl Operator {
-    /// The key in the file, also the type in plans and metrics.
-    #[must_use]
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Filter(_) => "filter",
-            Self::Select(_) => "select",
-            Self::Set(_) => "set",
-            Self::Drop(_) => "drop",
-            Self::Rename(_) => "rename",
-            Self::Flatten(_) => "flatten",
-            Self::KeyBy(_) => "key_by",
-            Self::Branch { .. } => "branch",
-            Self::Merge(_) => "merge",
-            Self::Scan(_) => "scan",
-            Self::Window(_) => "window",
-            Self::Score(_) => "score",
-            Self::Log(_) => "log",
-        }
-    }
+    Window(WindowSpec),
+    /// Scores rows with the current model.
+    Score(ScoreSpec),
+    /// Prints samples of the rows.
+    Log(LogSpec),
 }
 
 /// `flatten: COLUMN` or `flatten: {column: COLUMN, as: NAME}`.
 #[derive(Clone, Debug)]
-pub struct Flatten {
+pub struct FlattenSpec {
     /// The list column.
     pub column: Name,
-    /// Name of the element column; default the list column's.
+    /// The name of the element column, by default that of the list column.
     pub r#as: Option<Name>,
 }
 
-/// `scan: {by: [..], init: {col: SQL}, next: {col: SQL}}`: state columns start as `init` and become
-/// `next` at each row; `next` sees the row's columns and the state columns by their names (state wins).
-/// The rows leave with the state columns added.
+/// `scan: {by: [..], init: {col: SQL}, next: {col: SQL}}`: state columns start as `init` and become `next` at
+/// each row. `next` reads the columns of the row and the state columns; of equal names it reads the state.
+/// The output rows have the state columns added.
 #[derive(Clone, Debug)]
-pub struct Scan {
-    /// The key of the fold; empty: one fold a partition.
+pub struct ScanSpec {
+    /// The key of the fold; empty for one fold per partition.
     pub by: Vec<Name>,
-    /// Constant SQL for the value before the first row.
+    /// The values before the first row: constant SQL.
     pub init: Assignments,
-    /// The value after each row.
+    /// The values after each row.
     pub next: Assignments,
 }
 
 /// `window: {tumbling: 1m, by: [..], select: {..}, grace: 10s, emit: final, offset: 0s, close_after: 30s}`.
 #[derive(Clone, Debug)]
-pub struct Window {
+pub struct WindowSpec {
     /// Which windows a row falls into.
     pub kind: WindowKind,
-    /// Where the size of the window stands.
+    /// The span of the window's size.
     pub span: Span,
     /// Group columns.
     pub by: Vec<Name>,
     /// Result columns: SQL over aggregates.
     pub select: Assignments,
-    /// Stays open this long after its end.
+    /// How long the window stays open after its end.
     pub grace: Duration,
-    /// When results leave.
+    /// When results are emitted.
     pub emit: Emit,
-    /// Closes on the wall clock when no newer record comes.
+    /// The window closes after this long on the wall clock without newer records.
     pub close_after: Option<Duration>,
 }
 
 /// Which windows a row falls into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WindowKind {
-    /// Windows of one size, side by side, from the epoch plus `offset`.
+    /// Adjacent windows of one size, from the epoch plus `offset`.
     Tumbling {
-        /// Length of each.
+        /// The length of each.
         size: Duration,
-        /// Moves the starts.
+        /// Shifts the starts.
         offset: Duration,
     },
 }
 
-/// When a window's result leaves.
+/// When the result of a window is emitted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Emit {
     /// Once, when the window closes.
@@ -275,69 +233,75 @@ pub enum Emit {
 
 /// `score: {model: NAME | {by: COLUMN}, inputs: [..] | {field: SQL}, outputs: {col: SQL}, when_missing: wait, nulls: nan}`.
 #[derive(Clone, Debug)]
-pub struct Score {
-    /// The data type served.
+pub struct ScoreSpec {
+    /// The data type of the model.
     pub model: ModelRef,
-    /// What the model reads: its field or tensor name (`None`: by order), and SQL.
+    /// The inputs of the model: field or tensor name (`None` by order), and SQL.
     pub inputs: Vec<(Option<Name>, Sql)>,
-    /// Columns to add: SQL over the model's outputs; empty: `prediction`.
+    /// Columns to add: SQL over the outputs of the model; empty for `prediction`.
     pub outputs: Assignments,
-    /// What happens to records while there is no model.
+    /// What happens to rows while there is no model.
     pub when_missing: WhenMissing,
-    /// A null feature becomes NaN instead of making a bad record.
+    /// Whether a null feature becomes NaN; otherwise the record is bad.
     pub nulls_as_nan: bool,
 }
 
-/// Which data type a row is scored with.
+/// Which model scores a row.
 #[derive(Clone, Debug)]
 pub enum ModelRef {
-    /// Always this one.
+    /// The one of this data type.
     Fixed(Name),
-    /// The one that this column names.
+    /// The one of the data type in this column.
     By(Name),
 }
 
-/// What happens to records while there is no model.
+/// What happens to rows while there is no model.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum WhenMissing {
-    /// Holds the input and says so.
+    /// They wait, and the input with them.
     #[default]
     Wait,
-    /// Drops the record, counted as filtered.
+    /// They are dropped and counted as filtered.
     Drop,
-    /// Makes it a dead letter.
+    /// They become dead letters.
     DeadLetter,
-    /// Output columns are null.
+    /// Their output columns are null.
     Null,
 }
 
 /// `log` or `log: {every: 100, columns: [..]}`.
-#[derive(Clone, Debug)]
-pub struct LogSamples {
-    /// Prints one row in this many.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogSpec {
+    /// Prints one row of this many.
     pub every: u64,
-    /// Only these columns; empty: all.
+    /// The columns to print; empty for all.
     pub columns: Vec<Name>,
+}
+
+impl Default for LogSpec {
+    fn default() -> Self {
+        Self { every: 1, columns: Vec::new() }
+    }
 }
 
 /// A sink topic.
 #[derive(Clone, Debug)]
-pub struct Sink {
-    /// Input; default the last step.
-    pub from: From,
+pub struct SinkSpec {
+    /// Its input, by default the last step.
+    pub from: InputRef,
     /// The topic to write.
     pub topic: Name,
     /// The column that becomes the record key.
     pub key: Option<Name>,
     /// How values are encoded.
-    pub format: Spanned<FormatOptions>,
-    /// Partitions to make the topic with, where it is not there.
+    pub format: Spanned<Format>,
+    /// The number of partitions if the run creates the topic.
     pub partitions: Option<u32>,
-    /// Where the sink stands.
+    /// Where it is in the file.
     pub span: Span,
 }
 
-/// What happens to records that cannot be handled.
+/// What happens to records that cannot be decoded, evaluated or encoded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ErrorPolicy {
     /// They go to the topic `NAME.dead`.
@@ -352,15 +316,15 @@ pub enum ErrorPolicy {
 /// `state: {store: memory, memory_limit: 1GiB}`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StateOptions {
-    /// Client queues, windows, tables and models together, in bytes.
+    /// The bound on client queues, windows, tables and models together, in bytes.
     pub memory_limit: Option<u64>,
-    /// Further instances that keep a copy of the state of each task.
+    /// How many more instances keep a copy of the state of each task.
     pub standby: u32,
 }
 
 /// A macro: `name(a, b): SQL`.
 #[derive(Clone, Debug)]
-pub struct Function {
+pub struct FunctionSpec {
     /// Its name.
     pub name: Name,
     /// Its parameters.

@@ -1,16 +1,15 @@
 //! `${VAR}`, `${VAR:-default}`, `${VAR:?message}`, `${file:PATH}` and the escape `$${`.
 //!
-//! Separate so that what a file may see of the process is one trait. What it puts in never reaches a
-//! message: messages show the text as it was written.
+//! [`Environment`] is all that a pipeline file sees of the process. No message shows a substituted value.
 
 use std::io::{self, Read};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-/// Bytes that all substitutions of a file may bring in together.
-const LIMIT: usize = 1 << 20;
-/// How deep a default may hold further `${…}`.
-const DEPTH: usize = 8;
+/// Bound on all substitutions of a file together.
+const MAX_SUBSTITUTED_BYTES: usize = 1 << 20;
+/// How deep defaults may nest further `${…}`.
+const MAX_DEFAULT_NESTING: usize = 8;
 
 /// What a pipeline file can see of the process that reads it.
 pub trait Environment {
@@ -19,7 +18,7 @@ pub trait Environment {
     /// The text of a file.
     ///
     /// # Errors
-    /// Where it cannot be read or is not UTF-8.
+    /// The file cannot be read or is not UTF-8.
     fn file(&self, path: &Path) -> io::Result<String>;
 }
 
@@ -34,14 +33,14 @@ impl Environment for ProcessEnvironment {
 
     fn file(&self, path: &Path) -> io::Result<String> {
         let mut text = String::new();
-        // One byte more than is allowed, so that too long a file is seen to be too long.
-        std::fs::File::open(path)?.take(LIMIT as u64 + 1).read_to_string(&mut text)?;
+        // One byte more than the bound shows that a file exceeds it.
+        std::fs::File::open(path)?.take(MAX_SUBSTITUTED_BYTES as u64 + 1).read_to_string(&mut text)?;
         Ok(text)
     }
 }
 
-/// What is wrong with one `${…}` and where in the text.
-pub(super) struct Refusal {
+/// A problem with one `${…}`, and its range in the text.
+pub(super) struct SubstitutionError {
     pub(super) within: Range<usize>,
     pub(super) message: String,
     pub(super) hint: String,
@@ -50,23 +49,23 @@ pub(super) struct Refusal {
 pub(super) struct Expander<'a> {
     base: PathBuf,
     environment: &'a dyn Environment,
-    left: usize,
+    remaining_bytes: usize,
 }
 
 impl<'a> Expander<'a> {
     pub(super) fn new(base: &Path, environment: &'a dyn Environment) -> Self {
-        Self { base: base.to_owned(), environment, left: LIMIT }
+        Self { base: base.to_owned(), environment, remaining_bytes: MAX_SUBSTITUTED_BYTES }
     }
 
-    /// The text with every `${…}` replaced; `None` where there is none.
-    pub(super) fn expand(&mut self, text: &str) -> Result<Option<String>, Refusal> {
+    /// The text with every `${…}` replaced; `None` if it has none.
+    pub(super) fn expand(&mut self, text: &str) -> Result<Option<String>, SubstitutionError> {
         if !text.contains("${") {
             return Ok(None);
         }
         self.replace(text, 0).map(Some)
     }
 
-    fn replace(&mut self, text: &str, depth: usize) -> Result<String, Refusal> {
+    fn replace(&mut self, text: &str, depth: usize) -> Result<String, SubstitutionError> {
         let mut out = String::new();
         let mut at = 0;
         while let Some(found) = text[at..].find("${").map(|i| at + i) {
@@ -77,20 +76,20 @@ impl<'a> Expander<'a> {
                 continue;
             }
             out.push_str(&text[at..found]);
-            let end = closing(text, found).ok_or_else(|| Refusal {
+            let end = closing(text, found).ok_or_else(|| SubstitutionError {
                 within: found..found + 2,
                 message: "`${` without `}`".into(),
                 hint: "close it, or write `$${` for the two characters themselves".into(),
             })?;
-            let value = self.value(&text[found + 2..end - 1], depth).map_err(|(message, hint)| Refusal {
+            let value = self.value(&text[found + 2..end - 1], depth).map_err(|(message, hint)| SubstitutionError {
                 within: found..end,
                 message,
                 hint,
             })?;
             let within = found..end;
-            self.left = self.left.checked_sub(value.len()).ok_or_else(|| Refusal {
+            self.remaining_bytes = self.remaining_bytes.checked_sub(value.len()).ok_or_else(|| SubstitutionError {
                 within,
-                message: format!("`${{…}}` brings in more than {} MiB", LIMIT >> 20),
+                message: format!("`${{…}}` brings in more than {} MiB", MAX_SUBSTITUTED_BYTES >> 20),
                 hint: "a pipeline file takes settings and passwords from outside, no data".into(),
             })?;
             out.push_str(&value);
@@ -117,12 +116,12 @@ impl<'a> Expander<'a> {
             let hint = "write `${VAR}`, `${VAR:-default}`, `${VAR:?message}` or `${file:PATH}`".to_owned();
             return Err((format!("`{name}` is not the name of a variable"), hint));
         }
-        // As in a shell, `:-` and `:?` take an empty value for none.
+        // As in a shell, `:-` and `:?` treat an empty value as unset.
         match self.environment.var(name).filter(|v| rest.is_empty() || !v.is_empty()) {
             Some(value) => Ok(value),
             None => match (rest.strip_prefix(":-"), rest.strip_prefix(":?")) {
-                (Some(_), _) if depth == DEPTH => {
-                    Err((format!("defaults nest more than {DEPTH} deep"), "name a plain default".into()))
+                (Some(_), _) if depth == MAX_DEFAULT_NESTING => {
+                    Err((format!("defaults nest more than {MAX_DEFAULT_NESTING} deep"), "name a plain default".into()))
                 }
                 (Some(default), _) => self.replace(default, depth + 1).map_err(|r| (r.message, r.hint)),
                 (_, Some(message)) if !message.is_empty() => {
@@ -137,7 +136,7 @@ impl<'a> Expander<'a> {
     }
 }
 
-/// One past the `}` that closes the `${` at `start`.
+/// The position after the `}` that closes the `${` at `start`.
 fn closing(text: &str, start: usize) -> Option<usize> {
     let mut open = 0_usize;
     let bytes = text.as_bytes();

@@ -1,328 +1,217 @@
-//! The language as data: every field, what it takes and what it means.
+//! The language as data: every field, what it takes and what it means. The fields of an operator are in
+//! `operators`.
 //!
-//! Separate because lowering (which fields there are), hints (what was meant) and the JSON Schema (what an
-//! editor offers) all read this one table and so cannot differ. It reads no file.
+//! Lowering, hints and the JSON Schema all read this table, so they cannot differ.
 
-use super::shape::{Field, Object, Shape, Word, field, later, later_word, word};
+use super::field_type::{EnumValue, FieldDef, FieldType, NAMES, ObjectType, field, reserved, reserved_value, value};
+use super::operators::{LOG, OPERATORS, RESERVED};
 
-const NAMES: Shape = Shape::Any(&[Shape::Text, Shape::List(&Shape::Text)]);
-const ASSIGNMENTS: Shape = Shape::Map(&Shape::Sql);
-
-pub(super) static PIPELINE: Object = Object {
+pub(super) static PIPELINE: ObjectType = ObjectType {
     name: "the file",
     required: &["name"],
     fields: &[
-        field("name", Shape::Name, "the application id: consumer group, transactional ids, state and statistics"),
-        field("source", Shape::Object(&ONE_SOURCE), "the only source, named by its topic"),
-        field("sources", Shape::Map(&Shape::Object(&SOURCE)), "sources by name"),
+        field("name", FieldType::Name, "the application id: consumer group, transactional ids, state and statistics"),
+        field("source", FieldType::Object(&ONE_SOURCE), "the only source, named by its topic"),
+        field("sources", FieldType::Map(&FieldType::Object(&SOURCE)), "sources by name"),
         field(
             "steps",
-            Shape::List(&Shape::Any(&[Shape::Object(&STEP), Shape::Choice(BARE_STEPS)])),
+            FieldType::List(&FieldType::AnyOf(&[FieldType::Object(&STEP), FieldType::Choice(BARE_STEPS)])),
             "what is done to the records, in order; each step reads the one before it unless it has a `from`",
         ),
-        field("sink", SINK_SHAPE, "the only sink: a topic, or a map with a topic"),
-        field("sinks", Shape::List(&SINK_SHAPE), "where results are written"),
-        field("delivery", Shape::Choice(DELIVERY), "what a reader of the sinks may see after a fault"),
-        field("commit_every", Shape::Duration, "the longest time between commits, 1ms to 1h; default `100ms`"),
-        field("errors", Shape::Choice(ERRORS), "what happens to records that cannot be handled"),
-        field("state", Shape::Object(&STATE), "where state lives and how large it may grow"),
-        field("functions", Shape::Map(&Shape::Sql), "SQL macros of this file: `name(a, b): SQL`"),
-        field("kafka", Shape::Object(&KAFKA), "the connection to Kafka; without it the embedded log is used"),
-        later("tests"),
+        field("sink", SINK_TYPE, "the only sink: a topic, or a map with a topic"),
+        field("sinks", FieldType::List(&SINK_TYPE), "where results are written"),
+        field("delivery", FieldType::Choice(DELIVERY), "what a reader of the sinks may see after a fault"),
+        field("commit_every", FieldType::Duration, "the longest time between commits, 1ms to 1h; default `100ms`"),
+        field("errors", FieldType::Choice(ERRORS), "what happens to records that cannot be handled"),
+        field("state", FieldType::Object(&STATE), "where state lives and how large it may grow"),
+        field("functions", FieldType::Map(&FieldType::Sql), "SQL macros of this file: `name(a, b): SQL`"),
+        field("kafka", FieldType::Object(&KAFKA), "the connection to Kafka; without it the embedded log is used"),
+        reserved("tests"),
     ],
 };
 
-const FORMAT_SHAPE: Shape = Shape::Any(&[Shape::Choice(FORMATS), Shape::Object(&FORMAT)]);
-const SINK_SHAPE: Shape = Shape::Any(&[Shape::Name, Shape::Object(&SINK)]);
+const FORMAT_TYPE: FieldType = FieldType::AnyOf(&[FieldType::Choice(FORMATS), FieldType::Object(&FORMAT)]);
+const SINK_TYPE: FieldType = FieldType::AnyOf(&[FieldType::Name, FieldType::Object(&SINK)]);
 
-pub(super) static ONE_SOURCE: Object = Object { name: "`source`", required: &["topic"], fields: SOURCE_FIELDS };
-pub(super) static SOURCE: Object = Object { name: "a source", required: &[], fields: SOURCE_FIELDS };
+pub(super) static ONE_SOURCE: ObjectType = ObjectType { name: "`source`", required: &["topic"], fields: SOURCE_FIELDS };
+pub(super) static SOURCE: ObjectType = ObjectType { name: "a source", required: &[], fields: SOURCE_FIELDS };
 
-const SOURCE_FIELDS: &[Field] = &[
-    field("topic", Shape::Name, "the topic to read; under `sources` the default is the source's name"),
-    field("key", Shape::Text, "the column that the record key repeats"),
-    field("format", FORMAT_SHAPE, "how values are encoded; default `json`"),
-    field("strict", Shape::Switch, "JSON fields that the schema does not name are errors"),
-    field("schema", Shape::Map(&Shape::Type), "columns and their types; `fastdata infer FILE` writes it from samples"),
-    field("timestamp", Shape::Sql, "event time: a column or SQL; default the record's own timestamp"),
-    field("watermark", Shape::Object(&WATERMARK), "how event time moves on"),
-    later("table"),
+const SOURCE_FIELDS: &[FieldDef] = &[
+    field("topic", FieldType::Name, "the topic to read; under `sources` the default is the source's name"),
+    field("key", FieldType::Text, "the column that the record key repeats"),
+    field("format", FORMAT_TYPE, "how values are encoded; default `json`"),
+    field("strict", FieldType::Boolean, "JSON fields that the schema does not name are errors"),
+    field(
+        "schema",
+        FieldType::Map(&FieldType::Type),
+        "columns and their types; `fastdata infer FILE` writes it from samples",
+    ),
+    field("timestamp", FieldType::Sql, "event time: a column or SQL; default the record's own timestamp"),
+    field("watermark", FieldType::Object(&WATERMARK), "how event time moves on"),
+    reserved("table"),
 ];
 
-pub(super) static FORMATS: &[Word] = &[
-    word("json", "one JSON object a record"),
-    word("csv", "one line of separated values a record"),
-    word("text", "the value as one string column `value`"),
-    word("bytes", "the value as one bytes column `value`"),
-    later_word("avro"),
-    later_word("protobuf"),
+pub(super) static FORMATS: &[EnumValue] = &[
+    value("json", "one JSON object a record"),
+    value("csv", "one line of separated values a record"),
+    value("text", "the value as one string column `value`"),
+    value("bytes", "the value as one bytes column `value`"),
+    reserved_value("avro"),
+    reserved_value("protobuf"),
 ];
 
-pub(super) static FORMAT: Object = Object {
+pub(super) static FORMAT: ObjectType = ObjectType {
     name: "`format`",
     required: &[],
     fields: &[
-        field("json", Shape::Object(&JSON), "one JSON object a record"),
-        field("csv", Shape::Object(&CSV), "one line of separated values a record"),
-        later("avro"),
-        later("protobuf"),
+        field("json", FieldType::Object(&JSON), "one JSON object a record"),
+        field("csv", FieldType::Object(&CSV), "one line of separated values a record"),
+        reserved("avro"),
+        reserved("protobuf"),
     ],
 };
 
-pub(super) static JSON: Object = Object {
+pub(super) static JSON: ObjectType = ObjectType {
     name: "`json`",
     required: &[],
-    fields: &[field("strict", Shape::Switch, "fields that the schema does not name are errors")],
+    fields: &[field("strict", FieldType::Boolean, "fields that the schema does not name are errors")],
 };
 
-pub(super) static CSV: Object = Object {
+pub(super) static CSV: ObjectType = ObjectType {
     name: "`csv`",
     required: &[],
-    fields: &[field("delimiter", Shape::Text, "the character between values; default `,`")],
+    fields: &[field("delimiter", FieldType::Text, "the character between values; default `,`")],
 };
 
-/// Keys of `schema:` that name a place to take it from instead of a column.
+/// Keys of `schema:` that say where to take it from instead of declaring a column.
 pub(super) static SCHEMA_FROM: &[&str] = &["avro", "protobuf", "registry"];
 
-pub(super) static WATERMARK: Object = Object {
+pub(super) static WATERMARK: ObjectType = ObjectType {
     name: "`watermark`",
     required: &[],
     fields: &[
-        field("delay", Shape::Duration, "how far the watermark stays behind the newest event time; default `0s`"),
-        field("idle", Shape::Duration, "a partition without records for this long holds nothing back"),
-        field("max_ahead", Shape::Duration, "a record further than this in the future is an error record"),
+        field("delay", FieldType::Duration, "how far the watermark stays behind the newest event time; default `0s`"),
+        field("idle", FieldType::Duration, "a partition without records for this long holds nothing back"),
+        field("max_ahead", FieldType::Duration, "a record further than this in the future is an error record"),
     ],
 };
 
-pub(super) static BARE_STEPS: &[Word] = &[word("log", "prints samples of the records")];
+/// Operators that need no value: `- log`.
+pub(super) static BARE_STEPS: &[EnumValue] = &[value(LOG.keyword(), LOG.field.doc)];
 
-pub(super) static STEP: Object = Object {
-    name: "a step",
-    required: &[],
-    fields: &[
-        field("name", Shape::Name, "the step's name; default `OPERATOR-N`"),
-        field(
-            "from",
-            NAMES,
-            "what it reads: a source, a step, or an extra output such as `a.late`; default the step before",
-        ),
-        field("filter", Shape::Sql, "keeps the rows for which the condition is true"),
-        field("select", Shape::Any(&[ASSIGNMENTS, Shape::List(&Shape::Text)]), "replaces all columns"),
-        field("set", ASSIGNMENTS, "adds or replaces some columns"),
-        field("drop", NAMES, "removes columns"),
-        field("rename", Shape::Map(&Shape::Text), "renames columns: `OLD: NEW`"),
-        field(
-            "flatten",
-            Shape::Any(&[Shape::Text, Shape::Object(&FLATTEN)]),
-            "turns each element of a list column into a row",
-        ),
-        field("key_by", NAMES, "makes the record key from columns"),
-        field(
-            "branch",
-            ASSIGNMENTS,
-            "splits by the first condition that is true: `OUTPUT: SQL`; `else: OUTPUT` names the rest",
-        ),
-        field(
-            "merge",
-            Shape::Any(&[Shape::List(&Shape::Text), Shape::Switch]),
-            "joins several inputs with the same columns into one",
-        ),
-        field("scan", Shape::Object(&SCAN), "a running fold"),
-        field("window", Shape::Object(&WINDOW), "groups by key and time"),
-        field("score", Shape::Object(&SCORE), "scores with the model of the day"),
-        field("log", Shape::Any(&[Shape::Switch, Shape::Object(&LOG)]), "prints samples of the records"),
-        later("dedup"),
-        later("aggregate"),
-        later("join"),
-        later("sql"),
-        later("changes"),
-    ],
-};
-
-pub(super) static FLATTEN: Object = Object {
-    name: "`flatten`",
-    required: &["column"],
-    fields: &[
-        field("column", Shape::Text, "the list column"),
-        field("as", Shape::Text, "the name of the element's column; default the list column's"),
-    ],
-};
-
-pub(super) static SCAN: Object = Object {
-    name: "`scan`",
-    required: &["init", "next"],
-    fields: &[
-        field("by", NAMES, "the key of the fold; default one fold a partition"),
-        field("init", ASSIGNMENTS, "the state columns before the first row: constant SQL"),
-        field("next", ASSIGNMENTS, "the state columns after each row: SQL over the row and the state"),
-    ],
-};
-
-pub(super) static WINDOW: Object = Object {
-    name: "`window`",
-    required: &["tumbling", "select"],
-    fields: &[
-        field(
-            "tumbling",
-            Shape::Any(&[Shape::Duration, Shape::Object(&TUMBLING)]),
-            "windows of this size, side by side",
-        ),
-        field("offset", Shape::Duration, "moves the starts of the windows from the epoch"),
-        field("by", NAMES, "group columns; default one group"),
-        field("select", ASSIGNMENTS, "result columns: SQL over aggregates"),
-        field("grace", Shape::Duration, "a window stays open this long after its end; default `0s`"),
-        field("emit", Shape::Choice(EMIT), "when results leave"),
-        field("close_after", Shape::Duration, "closes on the wall clock when no newer record comes"),
-        later("hopping"),
-        later("session"),
-        later("sliding"),
-        later("last"),
-        later("combine"),
-        later("changes"),
-    ],
-};
-
-pub(super) static TUMBLING: Object = Object {
-    name: "`tumbling`",
-    required: &["size"],
-    fields: &[
-        field("size", Shape::Duration, "the length of each window"),
-        field("offset", Shape::Duration, "moves the starts of the windows from the epoch"),
-    ],
-};
-
-pub(super) static EMIT: &[Word] =
-    &[word("final", "once, when the window closes"), later_word("updates"), later_word("every")];
-
-pub(super) static SCORE: Object = Object {
-    name: "`score`",
-    required: &["model", "inputs"],
-    fields: &[
-        field(
-            "model",
-            Shape::Any(&[Shape::Text, Shape::Object(&MODEL)]),
-            "the data type served, or `{by: COLUMN}` to route on a column",
-        ),
-        field(
-            "inputs",
-            Shape::Any(&[Shape::List(&Shape::Sql), ASSIGNMENTS]),
-            "what the model reads: columns or SQL in order, or `MODEL FIELD: SQL`",
-        ),
-        field("outputs", ASSIGNMENTS, "columns to add: SQL over the model's outputs; default `prediction`"),
-        field("when_missing", Shape::Choice(WHEN_MISSING), "what happens to records while there is no model"),
-        field("nulls", Shape::Choice(NULLS), "what a null feature of a tensor model becomes; default a bad record"),
-    ],
-};
-
-pub(super) static MODEL: Object = Object {
-    name: "`model`",
-    required: &["by"],
-    fields: &[field("by", Shape::Text, "the column that names the data type")],
-};
-
-pub(super) static WHEN_MISSING: &[Word] = &[
-    word("wait", "holds the input and says so (default)"),
-    word("drop", "drops the record"),
-    word("dead_letter", "makes it a dead letter"),
-    word("null", "output columns are null"),
+/// The fields of a step that are no operator.
+pub(super) const STEP_OWN: &[FieldDef] = &[
+    field("name", FieldType::Name, "the step's name; default `OPERATOR-N`"),
+    field(
+        "from",
+        NAMES,
+        "what it reads: a source, a step, or an extra output such as `a.late`; default the step before",
+    ),
 ];
 
-pub(super) static NULLS: &[Word] = &[word("nan", "not a number")];
-
-pub(super) static LOG: Object = Object {
-    name: "`log`",
-    required: &[],
-    fields: &[
-        field("every", Shape::Number, "prints one row in this many; default 1"),
-        field("columns", NAMES, "only these columns; default all"),
-    ],
+/// The fields of a step: its own, then one for each operator, then those that are reserved.
+const STEP_FIELDS: &[FieldDef] = &{
+    let reserved_from = STEP_OWN.len() + OPERATORS.len();
+    let mut all = [STEP_OWN[0]; STEP_OWN.len() + OPERATORS.len() + RESERVED.len()];
+    let mut i = 0;
+    while i < all.len() {
+        all[i] = match i {
+            _ if i < STEP_OWN.len() => STEP_OWN[i],
+            _ if i < reserved_from => OPERATORS[i - STEP_OWN.len()].field,
+            _ => RESERVED[i - reserved_from],
+        };
+        i += 1;
+    }
+    all
 };
 
-pub(super) static SINK: Object = Object {
+pub(super) static STEP: ObjectType = ObjectType { name: "a step", required: &[], fields: STEP_FIELDS };
+
+pub(super) static SINK: ObjectType = ObjectType {
     name: "a sink",
     required: &["topic"],
     fields: &[
-        field("from", Shape::Text, "what it writes: a step, a source or an extra output; default the last step"),
-        field("topic", Shape::Name, "the topic to write"),
-        field("key", Shape::Text, "the column that becomes the record key"),
-        field("format", FORMAT_SHAPE, "how values are encoded; default `json`"),
-        field("partitions", Shape::Number, "partitions to make the topic with, where it is not there"),
-        later("changes"),
+        field("from", FieldType::Text, "what it writes: a step, a source or an extra output; default the last step"),
+        field("topic", FieldType::Name, "the topic to write"),
+        field("key", FieldType::Text, "the column that becomes the record key"),
+        field("format", FORMAT_TYPE, "how values are encoded; default `json`"),
+        field("partitions", FieldType::Number, "partitions to make the topic with, where it is not there"),
+        reserved("changes"),
     ],
 };
 
-pub(super) static DELIVERY: &[Word] = &[
-    word("exactly_once", "each record's effect once (default)"),
-    word("at_least_once", "each record's effect at least once"),
-    word("at_most_once", "each record's effect at most once"),
+pub(super) static DELIVERY: &[EnumValue] = &[
+    value("exactly_once", "each record's effect once (default)"),
+    value("at_least_once", "each record's effect at least once"),
+    value("at_most_once", "each record's effect at most once"),
 ];
 
-pub(super) static ERRORS: &[Word] = &[
-    word("dead_letter", "they go to the topic `NAME.dead` (default)"),
-    word("stop", "the first one stops the run"),
-    word("drop", "they are counted"),
+pub(super) static ERRORS: &[EnumValue] = &[
+    value("dead_letter", "they go to the topic `NAME.dead` (default)"),
+    value("stop", "the first one stops the run"),
+    value("drop", "they are counted"),
 ];
 
-pub(super) static STATE: Object = Object {
+pub(super) static STATE: ObjectType = ObjectType {
     name: "`state`",
     required: &[],
     fields: &[
-        field("store", Shape::Choice(STORES), "where state lives"),
-        field("memory_limit", Shape::Size, "client queues, windows, tables and models together, such as `1GiB`"),
+        field("store", FieldType::Choice(STORES), "where state lives"),
+        field("memory_limit", FieldType::Size, "client queues, windows, tables and models together, such as `1GiB`"),
         field(
             "standby",
-            Shape::Number,
+            FieldType::Number,
             "copies of each task's state that other instances of the group keep; default none",
         ),
-        later("ttl"),
+        reserved("ttl"),
     ],
 };
 
-pub(super) static STORES: &[Word] = &[word("memory", "in memory (default)"), later_word("disk")];
+pub(super) static STORES: &[EnumValue] = &[value("memory", "in memory (default)"), reserved_value("disk")];
 
-pub(super) static KAFKA: Object = Object {
+pub(super) static KAFKA: ObjectType = ObjectType {
     name: "`kafka`",
     required: &["brokers"],
     fields: &[
         field("brokers", NAMES, "bootstrap servers: `HOST:PORT`"),
-        field("security", Shape::Object(&SECURITY), "encryption and login"),
+        field("security", FieldType::Object(&SECURITY), "encryption and login"),
     ],
 };
 
-pub(super) static SECURITY: Object = Object {
+pub(super) static SECURITY: ObjectType = ObjectType {
     name: "`security`",
     required: &[],
     fields: &[
-        field("tls", Shape::Any(&[Shape::Switch, Shape::Object(&TLS)]), "encryption (TLS)"),
-        field("sasl", Shape::Object(&SASL), "login (SASL)"),
+        field("tls", FieldType::AnyOf(&[FieldType::Boolean, FieldType::Object(&TLS)]), "encryption (TLS)"),
+        field("sasl", FieldType::Object(&SASL), "login (SASL)"),
     ],
 };
 
-pub(super) static TLS: Object = Object {
+pub(super) static TLS: ObjectType = ObjectType {
     name: "`tls`",
     required: &[],
     fields: &[
-        field("ca", Shape::Text, "file with the certificates of the authorities to trust; default the system's"),
-        field("certificate", Shape::Text, "file with the client's certificate"),
-        field("key", Shape::Text, "file with the client's private key"),
-        field("key_password", Shape::Text, "the password of the key; take it from `${VAR}` or `${file:PATH}`"),
+        field("ca", FieldType::Text, "file with the certificates of the authorities to trust; default the system's"),
+        field("certificate", FieldType::Text, "file with the client's certificate"),
+        field("key", FieldType::Text, "file with the client's private key"),
+        field("key_password", FieldType::Text, "the password of the key; take it from `${VAR}` or `${file:PATH}`"),
     ],
 };
 
-pub(super) static SASL: Object = Object {
+pub(super) static SASL: ObjectType = ObjectType {
     name: "`sasl`",
     required: &["mechanism", "username", "password"],
     fields: &[
-        field("mechanism", Shape::Choice(MECHANISMS), "how to log in"),
-        field("username", Shape::Text, "who logs in"),
-        field("password", Shape::Text, "the password; take it from `${VAR}` or `${file:PATH}`"),
+        field("mechanism", FieldType::Choice(MECHANISMS), "how to log in"),
+        field("username", FieldType::Text, "who logs in"),
+        field("password", FieldType::Text, "the password; take it from `${VAR}` or `${file:PATH}`"),
     ],
 };
 
-pub(super) static MECHANISMS: &[Word] = &[
-    word("PLAIN", "user and password as they are; use it with `tls`"),
-    word("SCRAM-SHA-256", "a challenge with SHA-256"),
-    word("SCRAM-SHA-512", "a challenge with SHA-512"),
-    later_word("OAUTHBEARER"),
-    later_word("GSSAPI"),
+pub(super) static MECHANISMS: &[EnumValue] = &[
+    value("PLAIN", "user and password as they are; use it with `tls`"),
+    value("SCRAM-SHA-256", "a challenge with SHA-256"),
+    value("SCRAM-SHA-512", "a challenge with SHA-512"),
+    reserved_value("OAUTHBEARER"),
+    reserved_value("GSSAPI"),
 ];

@@ -1,6 +1,6 @@
-//! The connection to Kafka as a pipeline file writes it.
+//! The connection to Kafka as it is written in a pipeline file.
 //!
-//! Separate from the rest of the tree because it holds secrets: [`Secret`] shows itself in no message.
+//! Secrets are kept as [`Secret`], which no message shows.
 
 use super::Name;
 use std::fmt;
@@ -11,23 +11,23 @@ use std::path::PathBuf;
 pub struct Kafka {
     /// Bootstrap servers, separated by commas.
     pub brokers: Name,
-    /// How to connect; `None`: without encryption or login.
+    /// Encryption and login; `None`: neither.
     pub security: Option<Security>,
 }
 
 /// `security: {tls: …, sasl: …}`.
 #[derive(Clone, Debug, Default)]
 pub struct Security {
-    /// Encryption, where it is asked for.
+    /// Encryption, if any.
     pub tls: Option<Tls>,
-    /// Login, where it is asked for.
+    /// Login, if any.
     pub sasl: Option<Sasl>,
 }
 
 /// `tls: {ca: …, certificate: …, key: …, key_password: …}`, or `tls: true`. Paths are as written.
 #[derive(Clone, Debug, Default)]
 pub struct Tls {
-    /// Certificates of the authorities to trust; default the system's.
+    /// Certificates of the trusted authorities; default: the system's.
     pub ca: Option<PathBuf>,
     /// The client's certificate.
     pub certificate: Option<PathBuf>,
@@ -40,11 +40,11 @@ pub struct Tls {
 /// `sasl: {mechanism: …, username: …, password: …}`.
 #[derive(Clone, Debug)]
 pub struct Sasl {
-    /// How to log in, by Kafka's name.
+    /// The mechanism, by Kafka's name.
     pub mechanism: String,
-    /// Who logs in.
+    /// The user.
     pub username: Secret,
-    /// With which password.
+    /// The user's password.
     pub password: Secret,
 }
 
@@ -57,7 +57,7 @@ impl Secret {
         Self(text)
     }
 
-    /// The text, for the one who must send it.
+    /// The text, to be sent to a broker.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0

@@ -1,18 +1,20 @@
-//! The pipeline file: YAML text to a syntax tree in which every value knows its place.
+//! The pipeline file: from YAML text to a syntax tree with spans.
 //!
-//! Separate from planning: it needs no schema of anything outside the file and opens no backplane.
-//! It reports all that is wrong at once.
+//! It needs the file alone and opens no backplane. It reports all problems of a file at once.
 
 mod ast;
+mod cycle;
+mod draft;
 mod env;
-mod faults;
+mod field_type;
 mod grammar;
 mod kafka;
 mod lower;
 mod node;
+pub(crate) mod operators;
+mod problems;
 mod read;
 mod schema;
-mod shape;
 mod syntax;
 #[cfg(test)]
 mod tests;
@@ -24,7 +26,7 @@ pub use kafka::{Kafka, Sasl, Secret, Security, Tls};
 pub use schema::json_schema;
 
 use crate::diagnostics::{Diagnostic, Report, SourceText, Span};
-use faults::Faults;
+use problems::Problems;
 use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -33,15 +35,15 @@ use std::sync::Arc;
 /// Why a pipeline file could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// The file itself could not be read.
+    /// The system cannot read the file.
     #[error("cannot read the pipeline file `{}`: {}", path.display(), reason(error))]
     Io {
-        /// The path as it was given.
+        /// The path of the file.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         error: io::Error,
     },
-    /// Its text is wrong.
+    /// The text has problems.
     #[error(transparent)]
     Report(#[from] Report),
 }
@@ -55,47 +57,47 @@ fn reason(error: &io::Error) -> String {
     }
 }
 
-/// A file as far as it could be read, and all that is wrong with it. What could be read is good enough to
-/// look for mistakes of meaning beside those of form, and for nothing else.
+/// What could be read of a file, and all problems with it. A file with problems is good enough to be checked
+/// further, so that all mistakes are reported together, and for nothing else.
 #[derive(Debug)]
-pub struct Reading {
-    /// The file; the whole of it where the report is empty.
+pub struct PartialSpec {
+    /// What could be read: the whole file if the report is empty.
     pub spec: Option<Spec>,
-    /// What is wrong.
+    /// The problems.
     pub report: Report,
     /// What could not be read.
-    pub wrong: Wrong,
+    pub unreadable: Unreadable,
 }
 
-/// What could not be read, as far as others depend on it.
+/// What could not be read of a file: references to it are not reported as wrong.
 #[derive(Debug, Default)]
-pub struct Wrong {
-    /// Columns that may be there.
+pub struct Unreadable {
+    /// Columns that may exist.
     pub columns: BTreeSet<String>,
-    /// Steps that are there.
-    pub steps: Vec<WrongStep>,
+    /// Steps that exist.
+    pub steps: Vec<UnreadableStep>,
 }
 
 /// A step that could not be read.
 #[derive(Debug)]
-pub struct WrongStep {
+pub struct UnreadableStep {
     /// Its name.
     pub name: String,
     /// Its inputs.
-    pub from: Vec<From>,
-    /// Whether what reads it will find the columns of its input, beside others.
-    pub passes: bool,
+    pub from: Vec<InputRef>,
+    /// Whether its output has the columns of its input.
+    pub passes_columns: bool,
 }
 
-impl Reading {
-    fn nothing(faults: Faults) -> Self {
-        Self { spec: None, report: faults.report(), wrong: Wrong::default() }
+impl PartialSpec {
+    fn empty(problems: Problems) -> Self {
+        Self { spec: None, report: problems.into_report(), unreadable: Unreadable::default() }
     }
 
-    /// The file where nothing is wrong.
+    /// The spec of a file without problems.
     ///
     /// # Errors
-    /// All that is wrong.
+    /// All problems.
     pub fn finish(self) -> Result<Spec, Report> {
         self.report.finish(self.spec)
     }
@@ -104,37 +106,37 @@ impl Reading {
 /// Reads a pipeline file. Relative paths in it are read against its folder.
 ///
 /// # Errors
-/// Where the file cannot be read, or all that is wrong with its text.
+/// The file cannot be read, or its text has problems.
 pub fn read(path: &Path, environment: &dyn Environment) -> Result<Spec, ReadError> {
-    Ok(examine(path, environment)?.finish()?)
+    Ok(read_partial(path, environment)?.finish()?)
 }
 
-/// Reads a pipeline file as far as it goes.
+/// Reads as much of a pipeline file as can be read.
 ///
 /// # Errors
-/// Where the file cannot be read.
-pub fn examine(path: &Path, environment: &dyn Environment) -> Result<Reading, ReadError> {
+/// The file cannot be read.
+pub fn read_partial(path: &Path, environment: &dyn Environment) -> Result<PartialSpec, ReadError> {
     let io = |error| ReadError::Io { path: path.to_owned(), error };
     let mut bytes = Vec::new();
     let file = std::fs::File::open(path).map_err(io)?;
-    // One byte more than is allowed, so that too large a file is seen to be too large.
-    file.take(read::LARGEST as u64 + 1).read_to_end(&mut bytes).map_err(io)?;
+    // One byte more than the bound shows that a file exceeds it.
+    file.take(read::MAX_FILE_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(io)?;
     let name = path.display().to_string();
     let base = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if bytes.len() > read::LARGEST {
-        let mut faults = Faults::new(Arc::new(SourceText { name, text: String::new() }));
-        faults.push(read::too_large());
-        return Ok(Reading::nothing(faults));
+    if bytes.len() > read::MAX_FILE_BYTES {
+        let mut problems = Problems::new(Arc::new(SourceText { name, text: String::new() }));
+        problems.push(read::too_large());
+        return Ok(PartialSpec::empty(problems));
     }
     match String::from_utf8(bytes) {
-        Ok(text) => Ok(examine_text(Arc::new(SourceText { name, text }), base, environment)),
+        Ok(text) => Ok(parse_partial(Arc::new(SourceText { name, text }), base, environment)),
         Err(error) => {
             let at = error.utf8_error().valid_up_to();
             let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
-            let mut faults = Faults::new(Arc::new(SourceText { name, text }));
-            let fault = Diagnostic::at(Span::new(at, at + 1), "the file is not UTF-8 from here on");
-            faults.push(fault.hint("save it as UTF-8"));
-            Ok(Reading::nothing(faults))
+            let mut problems = Problems::new(Arc::new(SourceText { name, text }));
+            let diagnostic = Diagnostic::at(Span::new(at, at + 1), "the file is not UTF-8 from here on");
+            problems.push(diagnostic.hint("save it as UTF-8"));
+            Ok(PartialSpec::empty(problems))
         }
     }
 }
@@ -142,25 +144,25 @@ pub fn examine(path: &Path, environment: &dyn Environment) -> Result<Reading, Re
 /// Reads the text of a pipeline file. `base` is the folder against which its relative paths are read.
 ///
 /// # Errors
-/// All that is wrong with the text.
+/// All problems with the text.
 pub fn parse(source: Arc<SourceText>, base: &Path, environment: &dyn Environment) -> Result<Spec, Report> {
-    examine_text(source, base, environment).finish()
+    parse_partial(source, base, environment).finish()
 }
 
-fn examine_text(source: Arc<SourceText>, base: &Path, environment: &dyn Environment) -> Reading {
-    // Some editors begin UTF-8 files with this mark; columns are counted without it.
+fn parse_partial(source: Arc<SourceText>, base: &Path, environment: &dyn Environment) -> PartialSpec {
+    // Some editors begin UTF-8 files with a byte order mark; it is no column.
     let source = match source.text.strip_prefix('\u{feff}') {
         Some(text) => Arc::new(SourceText { name: source.name.clone(), text: text.to_owned() }),
         None => source,
     };
-    let mut faults = Faults::new(source.clone());
-    let Some(root) = read::tree(&source, base, environment, &mut faults) else {
-        faults.hide_passwords();
-        return Reading::nothing(faults);
+    let mut problems = Problems::new(source.clone());
+    let Some(root) = read::parse_tree(&source, base, environment, &mut problems) else {
+        problems.redact_passwords();
+        return PartialSpec::empty(problems);
     };
-    let mut lower = lower::Lower::new(&mut faults);
-    let Some(draft) = lower::pipeline(&mut lower, &root) else { return Reading::nothing(faults) };
-    let (spec, wrong) = validate::validate(draft, &mut lower, source, base);
-    let spec = Some(Spec { source: faults.source(), ..spec });
-    Reading { spec, report: faults.report(), wrong }
+    let mut lower = lower::Lowering::new(&mut problems);
+    let Some(draft) = lower::pipeline(&mut lower, &root) else { return PartialSpec::empty(problems) };
+    let (spec, unreadable) = validate::validate(draft, &mut lower, source, base);
+    let spec = Some(Spec { source: problems.redacted_source(), ..spec });
+    PartialSpec { spec, report: problems.into_report(), unreadable }
 }

@@ -1,29 +1,27 @@
-//! YAML as a tree in which every key and value knows its bytes in the file.
-//!
-//! Separate from parsing, which builds it, and from lowering, which gives it meaning. It knows no field.
+//! YAML as a tree in which every key and value has its span in the file. It does not depend on the grammar.
 
 use crate::diagnostics::Span;
 use std::rc::Rc;
 
-/// Longest text of the user that a message repeats.
-const SHOWN: usize = 60;
+/// Bound on the text of the user that a message repeats.
+const MAX_MASKED_CHARS: usize = 60;
 
-/// A value. Aliases share their node, so a small file stays small however often it repeats itself.
+/// A value. Aliases share their node, so they do not multiply memory.
 #[derive(Debug)]
 pub(super) struct Node {
-    /// The whole value.
+    /// Its span.
     pub(super) span: Span,
-    /// What a message about the whole value points at: its key, where it has one.
-    pub(super) head: Span,
-    pub(super) value: Value,
-    /// Nodes in it, aliases counted as often as they are used.
+    /// The span of its key, if it has one, else its own: messages about the value as a whole point here.
+    pub(super) key_span: Span,
+    pub(super) value: NodeValue,
+    /// The number of nodes in it, an alias counted each time that it is used.
     pub(super) size: usize,
-    /// Levels below it.
+    /// The number of levels below it.
     pub(super) height: usize,
 }
 
 #[derive(Debug)]
-pub(super) enum Value {
+pub(super) enum NodeValue {
     Scalar(Scalar),
     List(Vec<Rc<Node>>),
     Map(Vec<Entry>),
@@ -39,60 +37,60 @@ pub(super) struct Entry {
 /// A text.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Scalar {
-    /// After escapes and `${…}`.
+    /// The text after escapes and `${…}`.
     pub(super) text: String,
-    /// As it was before `${…}`, where there was one: the only form that a message may show.
-    pub(super) raw: Option<String>,
-    /// Neither quoted nor a block.
+    /// The text before substitution, if it had a `${…}`: the only form that a message may show.
+    pub(super) unexpanded: Option<String>,
+    /// Whether it is neither quoted nor a block.
     pub(super) plain: bool,
-    /// Where it stands; of an exact one without its quotes.
+    /// Its span; without quotes if it is exact.
     pub(super) span: Span,
-    /// Byte `i` of the text is byte `span.start + i` of the file.
+    /// Whether byte `i` of the text is byte `span.start + i` of the file.
     pub(super) exact: bool,
 }
 
 impl Scalar {
-    /// Whether YAML reads it as no value.
+    /// Whether YAML reads it as null.
     pub(super) fn is_null(&self) -> bool {
         self.plain && matches!(self.text.as_str(), "" | "~" | "null" | "Null" | "NULL")
     }
 
-    /// Whether nothing at all was written.
+    /// Whether the value is missing.
     pub(super) fn is_absent(&self) -> bool {
         self.plain && matches!(self.text.as_str(), "" | "~")
     }
 
-    /// The text for a message: as written, so that no secret is shown.
-    pub(super) fn shown(&self) -> String {
-        let text = self.raw.as_ref().unwrap_or(&self.text);
+    /// The text for messages: before substitution, so that no secret is shown.
+    pub(super) fn masked(&self) -> String {
+        let text = self.unexpanded.as_ref().unwrap_or(&self.text);
         let line = text.lines().next().unwrap_or_default();
-        let cut: String = line.chars().take(SHOWN).collect();
+        let cut: String = line.chars().take(MAX_MASKED_CHARS).collect();
         if cut.len() < text.trim_end().len() { format!("{cut}…") } else { cut }
     }
 }
 
 impl Node {
-    /// What stands here, for messages about a wrong kind of value.
-    pub(super) fn found(&self) -> String {
+    /// What it is, for messages about a wrong kind of value.
+    pub(super) fn describe(&self) -> String {
         match &self.value {
-            Value::Scalar(s) if s.is_null() => "nothing".into(),
-            Value::Scalar(s) => format!("`{}`", s.shown()),
-            Value::List(_) => "a list".into(),
-            Value::Map(_) => "a map".into(),
+            NodeValue::Scalar(s) if s.is_null() => "nothing".into(),
+            NodeValue::Scalar(s) => format!("`{}`", s.masked()),
+            NodeValue::List(_) => "a list".into(),
+            NodeValue::Map(_) => "a map".into(),
         }
     }
 
-    /// Where a message about a wrong kind of value points: at a text itself, else at the key.
-    pub(super) fn place(&self) -> Span {
+    /// What a message about a wrong kind of value points at: a text itself, else the key.
+    pub(super) fn error_span(&self) -> Span {
         match &self.value {
-            Value::Scalar(s) if !s.is_null() => s.span,
-            _ => self.head,
+            NodeValue::Scalar(s) if !s.is_null() => s.span,
+            _ => self.key_span,
         }
     }
 
     pub(super) fn scalar(&self) -> Option<&Scalar> {
         match &self.value {
-            Value::Scalar(s) => Some(s),
+            NodeValue::Scalar(s) => Some(s),
             _ => None,
         }
     }

@@ -1,9 +1,8 @@
-//! The JSON Schema of pipeline files, from the grammar.
-//!
-//! Separate from the grammar so that the table stays a table. It adds no rule that lowering does not have.
+//! The JSON Schema of pipeline files, from the grammar. It has no rule that lowering does not have.
 
+use super::field_type::{EnumValue, FieldType, ObjectType};
 use super::grammar::{PIPELINE, STEP};
-use super::shape::{Object, Shape, Word};
+use super::operators::OPERATORS;
 use serde_json::{Map, Value, json};
 
 /// JSON Schema (draft 2020-12) of the pipeline file, for editors to complete and explain it.
@@ -21,10 +20,10 @@ pub fn json_schema() -> Value {
     Value::Object(root)
 }
 
-fn object(object: &'static Object, definitions: &mut Map<String, Value>) -> Map<String, Value> {
+fn object(object: &'static ObjectType, definitions: &mut Map<String, Value>) -> Map<String, Value> {
     let mut properties = Map::new();
-    for field in object.fields.iter().filter(|f| !f.is_later()) {
-        let mut schema = shape(&field.shape, definitions);
+    for field in object.fields.iter().filter(|f| !f.is_reserved()) {
+        let mut schema = field_type(&field.field_type, definitions);
         schema.insert("description".into(), field.doc.into());
         properties.insert(field.name.into(), Value::Object(schema));
     }
@@ -36,38 +35,37 @@ fn object(object: &'static Object, definitions: &mut Map<String, Value>) -> Map<
         schema.insert("required".into(), object.required.into());
     }
     if std::ptr::eq(object, &STEP) {
-        let operators = object.names().filter(|n| !matches!(*n, "name" | "from"));
-        let one: Vec<_> = operators.map(|n| json!({"required": [n]})).collect();
+        let one: Vec<_> = OPERATORS.iter().map(|d| json!({"required": [d.keyword()]})).collect();
         schema.insert("oneOf".into(), one.into());
     }
     schema
 }
 
-fn shape(of: &'static Shape, definitions: &mut Map<String, Value>) -> Map<String, Value> {
+fn field_type(of: &'static FieldType, definitions: &mut Map<String, Value>) -> Map<String, Value> {
     let value = match of {
-        Shape::Name => json!({"type": ["string", "number"], "pattern": "^[A-Za-z0-9._-]{1,249}$|\\$\\{"}),
-        // YAML reads some texts as numbers or truth values; all of them are texts to fastdata.
-        Shape::Text => json!({"type": ["string", "number", "boolean"]}),
-        Shape::Sql => json!({"type": ["string", "number", "boolean", "null"]}),
-        Shape::Type => json!({
+        FieldType::Name => json!({"type": ["string", "number"], "pattern": "^[A-Za-z0-9._-]{1,249}$|\\$\\{"}),
+        // YAML reads some texts as numbers or booleans; fastdata takes all of them as text.
+        FieldType::Text => json!({"type": ["string", "number", "boolean"]}),
+        FieldType::Sql => json!({"type": ["string", "number", "boolean", "null"]}),
+        FieldType::Type => json!({
             "type": "string",
             "examples": [
                 "boolean", "int", "bigint", "float", "double", "decimal(10,2)", "string", "bytes", "date", "timestamp",
                 "list<string>", "struct<a: bigint>", "map<string, double>"
             ]
         }),
-        Shape::Switch => json!({"anyOf": [{"type": "boolean"}, {"type": "string", "pattern": "\\$\\{"}]}),
-        Shape::Number => {
+        FieldType::Boolean => json!({"anyOf": [{"type": "boolean"}, {"type": "string", "pattern": "\\$\\{"}]}),
+        FieldType::Number => {
             json!({"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": "\\$\\{"}]})
         }
-        Shape::Duration => {
+        FieldType::Duration => {
             json!({"type": "string", "pattern": "^[0-9]+ ?[a-z]|\\$\\{", "examples": ["500ms", "2s", "10 min", "1h 30m"]})
         }
-        Shape::Size => {
+        FieldType::Size => {
             json!({"type": "string", "pattern": "^[0-9]+ ?[KMGkmg]?[Ii]?[Bb]$|\\$\\{", "examples": ["512MiB", "1GiB"]})
         }
-        Shape::Choice(words) => json!({"oneOf": choice(words)}),
-        Shape::Object(named) => {
+        FieldType::Choice(values) => json!({"oneOf": choice(values)}),
+        FieldType::Object(named) => {
             let key = named.name.trim_matches('`').replace("a ", "each_");
             if !definitions.contains_key(&key) {
                 definitions.insert(key.clone(), Value::Null);
@@ -76,13 +74,13 @@ fn shape(of: &'static Shape, definitions: &mut Map<String, Value>) -> Map<String
             }
             json!({"$ref": format!("#/$defs/{key}")})
         }
-        Shape::List(item) => json!({"type": "array", "items": shape(item, definitions)}),
-        Shape::Map(value) => json!({"type": "object", "additionalProperties": shape(value, definitions)}),
-        Shape::Any(shapes) => {
-            let all: Vec<_> = shapes.iter().map(|s| Value::Object(shape(s, definitions))).collect();
+        FieldType::List(item) => json!({"type": "array", "items": field_type(item, definitions)}),
+        FieldType::Map(value) => json!({"type": "object", "additionalProperties": field_type(value, definitions)}),
+        FieldType::AnyOf(types) => {
+            let all: Vec<_> = types.iter().map(|t| Value::Object(field_type(t, definitions))).collect();
             json!({"anyOf": all})
         }
-        Shape::Later => json!(false),
+        FieldType::Reserved => json!(false),
     };
     match value {
         Value::Object(map) => map,
@@ -90,11 +88,16 @@ fn shape(of: &'static Shape, definitions: &mut Map<String, Value>) -> Map<String
     }
 }
 
-fn choice(words: &[Word]) -> Vec<Value> {
-    let constant = |w: &Word| match w.name {
-        // Unquoted, YAML makes this word a null.
-        "null" => json!({"enum": ["null", null], "description": w.doc}),
-        name => json!({"const": name, "description": w.doc}),
+fn choice(values: &[EnumValue]) -> Vec<Value> {
+    let constant = |v: &EnumValue| match v.name {
+        // YAML reads it as null unless it is quoted.
+        "null" => json!({"enum": ["null", null], "description": v.doc}),
+        name => json!({"const": name, "description": v.doc}),
     };
-    words.iter().filter(|w| !w.later).map(constant).chain([json!({"type": "string", "pattern": "\\$\\{"})]).collect()
+    values
+        .iter()
+        .filter(|v| !v.reserved)
+        .map(constant)
+        .chain([json!({"type": "string", "pattern": "\\$\\{"})])
+        .collect()
 }

@@ -1,17 +1,15 @@
-//! What is wrong with a text that is not YAML, in plain words.
-//!
-//! Separate because the parser's own words speak of tokens. It only words errors; it finds none.
+//! Messages for a text that is not YAML. Those of the parser speak of tokens, these of what the user wrote.
 
 use crate::diagnostics::{Diagnostic, Span};
 use serde_yaml::granit_parser::{ErrorKind, ScanError};
 
-/// Deepest nesting of a pipeline file.
-pub(super) const DEPTH: usize = 64;
+/// Bound on the nesting of lists and maps.
+pub(super) const MAX_NESTING: usize = 64;
 
-/// The finding for a text that the parser refused inside the bracket at `open`.
+/// The problem of a text that the parser refused; `open` is the position of the innermost open bracket.
 pub(super) fn diagnostic(error: &ScanError, text: &str, open: Option<usize>) -> Diagnostic {
     let at = error.marker().byte_offset().unwrap_or_else(|| byte_of(text, error.marker().index()));
-    let (message, hint) = words(error.kind());
+    let (message, hint) = describe(error.kind());
     let line = |at: usize| text.as_bytes()[..at.min(text.len())].iter().filter(|b| **b == b'\n').count() + 1;
     let unclosed = matches!(
         error.kind(),
@@ -34,27 +32,36 @@ fn byte_of(text: &str, character: usize) -> usize {
 }
 
 pub(super) fn too_deep(at: Span) -> Diagnostic {
-    Diagnostic::at(at, format!("lists and maps nest more than {DEPTH} deep"))
+    Diagnostic::at(at, format!("lists and maps nest more than {MAX_NESTING} deep"))
         .hint("no pipeline needs this; look for a `[` or `{` that is not closed")
 }
 
-fn words(kind: &ErrorKind) -> (String, Option<&'static str>) {
-    let (message, hint) = match kind {
+/// A message and a hint for an error of the parser.
+fn describe(kind: &ErrorKind) -> (String, Option<&'static str>) {
+    match kind {
         ErrorKind::RecursionLimitExceeded => {
-            return (format!("lists and maps nest more than {DEPTH} deep"), Some("no pipeline needs this"));
+            (format!("lists and maps nest more than {MAX_NESTING} deep"), Some("no pipeline needs this"))
         }
         ErrorKind::UnclosedFlowCollection { open } => {
-            return (format!("`{open}` is not closed"), Some("add the closing bracket"));
+            (format!("`{open}` is not closed"), Some("add the closing bracket"))
         }
         ErrorKind::MismatchedFlowCollectionEnd { open, close } => {
-            return (format!("`{open}` is closed by `{close}`"), Some("close each bracket with its own kind"));
+            (format!("`{open}` is closed by `{close}`"), Some("close each bracket with its own kind"))
         }
-        ErrorKind::UnexpectedCharacter { character } => {
-            return (
-                format!("a text cannot begin with `{character}`"),
-                Some("put the text in quotes: YAML keeps this character for itself"),
-            );
-        }
+        ErrorKind::UnexpectedCharacter { character } => (
+            format!("a text cannot begin with `{character}`"),
+            Some("put the text in quotes: YAML reserves this character"),
+        ),
+        other => match describe_block(other).or_else(|| describe_flow(other)).or_else(|| describe_scalar(other)) {
+            Some((message, hint)) => (message.into(), Some(hint)),
+            None => (format!("this is not valid YAML: {other}"), None),
+        },
+    }
+}
+
+/// Errors of indentation, block maps and block lists.
+fn describe_block(kind: &ErrorKind) -> Option<(&'static str, &'static str)> {
+    Some(match kind {
         ErrorKind::TabNotAllowed
         | ErrorKind::TabInBlockIndentation
         | ErrorKind::TabInIndentation
@@ -83,8 +90,15 @@ fn words(kind: &ErrorKind) -> (String, Option<&'static str>) {
         | ErrorKind::BlockEntryInFlowCollection
         | ErrorKind::InvalidBlockEntryWhitespace
         | ErrorKind::UnexpectedEofBlockSequence => {
-            ("expected `- ITEM`", "items of a list stand under each other, each after `- `")
+            ("expected `- ITEM`", "write the items of a list below each other, each after `- `")
         }
+        _ => return None,
+    })
+}
+
+/// Errors inside `{…}` and `[…]`.
+fn describe_flow(kind: &ErrorKind) -> Option<(&'static str, &'static str)> {
+    Some(match kind {
         ErrorKind::ExpectedFlowMappingSeparator
         | ErrorKind::UnexpectedEofFlowMapping
         | ErrorKind::UnexpectedEofImplicitFlowMapping => {
@@ -94,6 +108,13 @@ fn words(kind: &ErrorKind) -> (String, Option<&'static str>) {
             ("expected `,` or `]`", "separate the items with `,` and close the list with `]`")
         }
         ErrorKind::MisplacedFlowCollectionEnd => ("this bracket closes nothing", "remove it or open it before"),
+        _ => return None,
+    })
+}
+
+/// Errors inside texts and comments.
+fn describe_scalar(kind: &ErrorKind) -> Option<(&'static str, &'static str)> {
+    Some(match kind {
         ErrorKind::UnclosedQuotedScalar | ErrorKind::DocumentIndicatorInQuotedScalar => {
             ("this quote is not closed", "add the closing quote")
         }
@@ -115,7 +136,6 @@ fn words(kind: &ErrorKind) -> (String, Option<&'static str>) {
             ("a comment is not allowed here", "put a text that holds `#` in quotes")
         }
         ErrorKind::BomInsideDocument => ("a byte order mark inside the text", "remove it"),
-        other => return (format!("this is not valid YAML: {other}"), None),
-    };
-    (message.into(), Some(hint))
+        _ => return None,
+    })
 }

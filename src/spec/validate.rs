@@ -1,55 +1,65 @@
-//! What can be checked with the file alone: names, references, circles, steps that nothing reads.
+//! What can be checked with the file alone: names, references, cycles, steps that nothing reads.
 //!
-//! Separate from lowering because it needs the whole file, and from `plan` because it needs no column.
-//! It turns references into inputs; the tree that leaves here can be planned without looking at text.
+//! Separate from lowering because it needs the whole file, and from `plan` because it needs no columns. Its
+//! result has every reference resolved to a source or a step.
 
-use super::ast::{From, Name, Operator, Spec, Step};
-use super::lower::{Draft, DraftStep, Lower};
-use super::{Wrong, WrongStep};
+use super::ast::{InputRef, Name, Spec, StepSpec};
+use super::cycle::find_cycle;
+use super::draft::{Draft, DraftStep};
+use super::lower::{Lowering, MAX_NAME_BYTES};
+use super::operators::{InputCount, OPERATORS, OutputColumns, Outputs};
+use super::{Unreadable, UnreadableStep};
 use crate::diagnostics::{Diagnostic, SourceText, Span};
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
-/// What a reference means.
+/// What a reference refers to: the number of a source or of a step.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum Target {
+enum InputTarget {
     Source(usize),
     Step(usize),
 }
 
-/// Resolves and checks a draft; tells what of it could not be read. Findings go to the faults of `lower`.
-pub(super) fn validate(draft: Draft, lower: &mut Lower<'_>, source: Arc<SourceText>, base: &Path) -> (Spec, Wrong) {
-    let mut checks = Checks::new(&draft, lower);
-    checks.names();
-    checks.topics();
-    let before = checks.lower.faults.count();
-    let inputs: Vec<_> = (0..draft.steps.len()).map(|i| checks.inputs(i)).collect();
-    let outlets: Vec<_> = (0..draft.sinks.len()).map(|i| checks.outlet(i)).collect();
-    // What cannot be resolved would make other things look unread.
-    if checks.lower.faults.count() == before {
-        checks.circles(&inputs);
-        if !checks.nameless {
-            checks.unread(&inputs, &outlets);
+/// Resolves and checks a draft. Returns what could be read of it and what could not.
+pub(super) fn validate(
+    draft: Draft,
+    lowering: &mut Lowering<'_>,
+    source: Arc<SourceText>,
+    base: &Path,
+) -> (Spec, Unreadable) {
+    let mut validator = Validator::new(&draft, lowering);
+    validator.names();
+    validator.internal_topics();
+    validator.topics();
+    let before = validator.lowering.problems.count();
+    let inputs: Vec<_> = (0..draft.steps.len()).map(|i| validator.inputs(i)).collect();
+    let sink_inputs: Vec<_> = (0..draft.sinks.len()).map(|i| validator.sink_input(i)).collect();
+    // A reference that is not resolved would make other steps look unread.
+    if validator.lowering.problems.count() == before {
+        validator.cycles(&inputs);
+        if !validator.nameless {
+            validator.unread(&inputs, &sink_inputs);
         }
     }
-    let regions = regions(&draft, source.text.len());
-    let mut wrong = Wrong { columns: std::mem::take(&mut lower.columns), steps: Vec::new() };
+    let regions = step_regions(&draft, source.text.len());
+    let mut unreadable = Unreadable { columns: std::mem::take(&mut lowering.untyped_columns), steps: Vec::new() };
     let mut steps = Vec::new();
     for ((step, inputs), region) in draft.steps.into_iter().zip(inputs).zip(regions) {
-        if lower.faults.within(region) {
-            // Whatever it mentions may be a column that it makes.
-            let words = lower.faults.written(region).split(|c: char| !c.is_alphanumeric() && c != '_');
-            wrong.columns.extend(words.filter(|w| !w.is_empty()).map(str::to_owned));
+        if lowering.problems.any_in(region) {
+            // Every word of the step may be a column that it makes.
+            let words = lowering.problems.source_text(region).split(|c: char| !c.is_alphanumeric() && c != '_');
+            unreadable.columns.extend(words.filter(|w| !w.is_empty()).map(str::to_owned));
             let from = inputs.into_iter().map(|(from, _)| from).collect();
-            wrong.steps.push(WrongStep { name: step.name.value, from, passes: PASSING.contains(&step.kind) });
+            let passes_columns = passes_columns(&step);
+            unreadable.steps.push(UnreadableStep { name: step.name.value, from, passes_columns });
         } else {
             steps.extend(finish(step, inputs));
         }
     }
     let name = draft.name.unwrap_or_else(|| Name::new(String::new(), Span::default()));
-    let sinks = draft.sinks.into_iter().zip(outlets);
-    let sinks = sinks.filter_map(|(s, o)| o.map(|(from, _)| super::ast::Sink { from, ..s.sink })).collect();
+    let sinks = draft.sinks.into_iter().zip(sink_inputs);
+    let sinks = sinks.filter_map(|(s, o)| o.map(|(from, _)| super::ast::SinkSpec { from, ..s.sink })).collect();
     let spec = Spec {
         source,
         base: base.to_owned(),
@@ -64,62 +74,66 @@ pub(super) fn validate(draft: Draft, lower: &mut Lower<'_>, source: Arc<SourceTe
         functions: draft.functions,
         kafka: draft.kafka,
     };
-    (spec, wrong)
+    (spec, unreadable)
 }
 
-/// Steps that keep the columns of their input; `step` is one whose operator is unknown.
-const PASSING: [&str; 6] = ["step", "filter", "log", "key_by", "set", "score"];
+/// Whether a step that could not be read has the columns of its input in its output. An unknown operator is
+/// assumed to: otherwise every step downstream would be an error.
+fn passes_columns(step: &DraftStep) -> bool {
+    step.descriptor.is_none_or(|d| match d.columns {
+        OutputColumns::Kept | OutputColumns::Added(_) => true,
+        OutputColumns::Resolved => false,
+    })
+}
 
-/// The text of each step: up to the next one.
-fn regions(draft: &Draft, end: usize) -> Vec<Span> {
+/// The span of each step: up to the next one.
+fn step_regions(draft: &Draft, end: usize) -> Vec<Span> {
     let starts: Vec<usize> = draft.steps.iter().map(|s| s.span.start.min(s.name.span.start)).collect();
     let ends = starts.iter().skip(1).copied().chain([end]);
-    // Sinks may stand behind the last step; what is wrong there is not wrong with it.
+    // Sinks may follow the last step; their problems are not its.
     let sinks = draft.sinks.iter().map(|s| s.sink.span.start);
     let cut = |start: usize, end: usize| sinks.clone().filter(|s| *s > start && *s < end).min().unwrap_or(end);
     starts.iter().zip(ends).map(|(start, end)| Span::new(*start, cut(*start, end))).collect()
 }
 
-type Input = (From, Target);
+type ResolvedInput = (InputRef, InputTarget);
 
-fn finish(step: DraftStep, inputs: Vec<Input>) -> Option<Step> {
+fn finish(step: DraftStep, inputs: Vec<ResolvedInput>) -> Option<StepSpec> {
     let from: Vec<_> = inputs.into_iter().map(|(from, _)| from).collect();
-    let operator = match step.operator? {
-        Operator::Merge(_) => Operator::Merge(from.clone()),
-        other => other,
-    };
-    Some(Step { name: step.name, from, operator, span: step.span })
+    Some(StepSpec { name: step.name, from, operator: step.operator?, span: step.span })
 }
 
-struct Checks<'a, 'b> {
+struct Validator<'a, 'b> {
     draft: &'a Draft,
-    lower: &'a mut Lower<'b>,
-    /// Sources and steps by name; the first of each name.
-    targets: HashMap<&'a str, Target>,
-    /// A source or step whose name could not be read: a reference may mean it.
+    lowering: &'a mut Lowering<'b>,
+    /// Sources and steps by name, the first of each name.
+    targets: HashMap<&'a str, InputTarget>,
+    /// Whether the name of a source or step could not be read, so that any reference may mean it.
     nameless: bool,
 }
 
-impl<'a, 'b> Checks<'a, 'b> {
-    fn new(draft: &'a Draft, lower: &'a mut Lower<'b>) -> Self {
+impl<'a, 'b> Validator<'a, 'b> {
+    fn new(draft: &'a Draft, lowering: &'a mut Lowering<'b>) -> Self {
         let nameless = draft.sources.is_empty()
             || draft.sources.iter().any(|s| s.name.value.is_empty())
             || draft.steps.iter().any(|s| s.name.value.is_empty());
-        Self { draft, lower, targets: HashMap::new(), nameless }
+        Self { draft, lowering, targets: HashMap::new(), nameless }
     }
 
-    /// Sources and steps share one space of names.
+    /// Sources and steps share one namespace.
     fn names(&mut self) {
-        let sources = self.draft.sources.iter().enumerate().map(|(i, s)| (&s.name, Target::Source(i)));
-        let steps = self.draft.steps.iter().enumerate().map(|(i, s)| (&s.name, Target::Step(i)));
+        let sources = self.draft.sources.iter().enumerate().map(|(i, s)| (&s.name, InputTarget::Source(i)));
+        let steps = self.draft.steps.iter().enumerate().map(|(i, s)| (&s.name, InputTarget::Step(i)));
         let mut first: HashMap<&str, &Name> = HashMap::new();
         for (name, target) in sources.chain(steps).filter(|(n, _)| !n.value.is_empty()) {
             match first.get(name.value.as_str()) {
                 Some(earlier) => {
-                    let line = self.lower.faults.line(earlier.span);
-                    let message =
-                        format!("the name `{}` stands twice; the first is in line {line}", self.lower.shown(name));
-                    self.lower.report(name.span, message, "sources and steps need different names");
+                    let line = self.lowering.problems.line(earlier.span);
+                    let message = format!(
+                        "the name `{}` is used twice; the first is in line {line}",
+                        self.lowering.display_name(name)
+                    );
+                    self.lowering.report(name.span, message, "sources and steps need different names");
                 }
                 None => {
                     first.insert(&name.value, name);
@@ -129,33 +143,61 @@ impl<'a, 'b> Checks<'a, 'b> {
         }
     }
 
+    /// The names of internal topics follow from names in the file, and Kafka bounds them too.
+    fn internal_topics(&mut self) {
+        let Some(name) = self.draft.name.as_ref().filter(|n| !n.value.is_empty()) else { return };
+        let too_long = |names: &[&Name], suffix: &str| {
+            names.iter().map(|n| n.value.len() + 1).sum::<usize>() + suffix.len() > MAX_NAME_BYTES
+        };
+        let hint = "use a shorter name";
+        if too_long(&[name], "progress") {
+            let shown = self.lowering.display_name(name);
+            let message = format!("the topic `{shown}.progress` would be longer than {MAX_NAME_BYTES} characters");
+            return self.lowering.report(name.span, message, hint);
+        }
+        for step in self.draft.steps.iter().filter(|s| s.descriptor.is_some_and(|d| d.stateful)) {
+            if too_long(&[name, &step.name], "state") {
+                let (name, shown) = (self.lowering.display_name(name), self.lowering.display_name(&step.name));
+                let message =
+                    format!("the topic `{name}.{shown}.state` would be longer than {MAX_NAME_BYTES} characters");
+                self.lowering.report(step.name.span, message, hint);
+            }
+        }
+    }
+
     fn topics(&mut self) {
         let mut read: HashMap<&str, &Name> = HashMap::new();
         for source in self.draft.sources.iter().filter(|s| !s.topic.value.is_empty()) {
             if let Some(earlier) = read.insert(&source.topic.value, &source.topic) {
-                let line = self.lower.faults.line(earlier.span);
-                let shown = self.lower.shown(&source.topic);
+                let line = self.lowering.problems.line(earlier.span);
+                let shown = self.lowering.display_name(&source.topic);
                 let message = format!("the topic `{shown}` is read twice; the first is in line {line}");
-                self.lower.report(source.topic.span, message, "read it once: several steps can have the same `from`");
+                self.lowering.report(
+                    source.topic.span,
+                    message,
+                    "read it once: several steps can have the same `from`",
+                );
             }
         }
         for sink in &self.draft.sinks {
             let topic = &sink.sink.topic;
             if let Some(source) = read.get(topic.value.as_str()) {
-                let line = self.lower.faults.line(source.span);
-                let shown = self.lower.shown(topic);
+                let line = self.lowering.problems.line(source.span);
+                let shown = self.lowering.display_name(topic);
                 let message = format!("the topic `{shown}` is also read, in line {line}: the pipeline would never end");
-                self.lower.report(topic.span, message, "write to another topic");
+                self.lowering.report(topic.span, message, "write to another topic");
             }
         }
     }
 
-    /// The inputs of a step: as written, else the step before or the only source.
-    fn inputs(&mut self, index: usize) -> Vec<Input> {
+    /// The inputs of a step: those of the file, else the step before or the only source.
+    fn inputs(&mut self, index: usize) -> Vec<ResolvedInput> {
         let step = &self.draft.steps[index];
-        if step.kind == "merge" && step.operator.is_some() && step.from.len() < 2 {
-            let hint = "name them: `merge: [a, b]`";
-            self.lower.report(step.span, "`merge` joins at least two inputs", hint);
+        let several = step.descriptor.is_some_and(|d| matches!(d.inputs, InputCount::Several(_)));
+        if several && step.operator.is_some() && step.from.len() < 2 {
+            let keyword = step.keyword();
+            let hint = format!("name them: `{keyword}: [a, b]`");
+            self.lowering.report(step.span, format!("`{keyword}` needs at least two inputs"), hint);
             return Vec::new();
         }
         if step.from.is_empty() {
@@ -168,7 +210,7 @@ impl<'a, 'b> Checks<'a, 'b> {
         step.from.iter().filter_map(|name| self.resolve(name)).collect()
     }
 
-    fn outlet(&mut self, index: usize) -> Option<Input> {
+    fn sink_input(&mut self, index: usize) -> Option<ResolvedInput> {
         let sink = &self.draft.sinks[index];
         match (&sink.from, self.draft.steps.len().checked_sub(1)) {
             (Some(name), _) => self.resolve(name),
@@ -177,145 +219,120 @@ impl<'a, 'b> Checks<'a, 'b> {
         }
     }
 
-    fn only_source(&mut self, at: Span) -> Option<Input> {
+    fn only_source(&mut self, at: Span) -> Option<ResolvedInput> {
         match self.draft.sources.as_slice() {
-            [only] => Some((from(&only.name.value, None, at), Target::Source(0))),
+            [only] => Some((from(&only.name.value, None, at), InputTarget::Source(0))),
             [] => None,
             several => {
-                let names = several.iter().map(|s| format!("`{}`", self.lower.shown(&s.name)));
+                let names = several.iter().map(|s| format!("`{}`", self.lowering.display_name(&s.name)));
                 let hint = format!("add `from:` with one of {}", names.collect::<Vec<_>>().join(", "));
-                self.lower.report(at, "several sources, and no `from` says which one this reads", hint);
+                self.lowering.report(at, "several sources, and no `from` says which one this reads", hint);
                 None
             }
         }
     }
 
-    fn main_output(&mut self, index: usize, at: Span) -> Option<Input> {
+    fn main_output(&mut self, index: usize, at: Span) -> Option<ResolvedInput> {
         let step = &self.draft.steps[index];
-        if let Some(Operator::Branch { .. }) = step.operator {
-            let name = self.lower.shown(&step.name);
+        if step.operator.is_some() && step.descriptor.is_some_and(|d| matches!(d.outputs, Outputs::Named(_))) {
+            let name = self.lowering.display_name(&step.name);
             let outputs: Vec<_> = self.outputs(index).iter().map(|o| format!("`{name}.{o}`")).collect();
-            let message = format!("`{name}` is a branch: only its outputs can be read");
-            self.lower.report(at, message, format!("add `from:` with one of {}", outputs.join(", ")));
+            let message = format!("`{name}` is a {}: only its outputs can be read", step.keyword());
+            self.lowering.report(at, message, format!("add `from:` with one of {}", outputs.join(", ")));
             return None;
         }
-        Some((from(&step.name.value, None, at), Target::Step(index)))
+        Some((from(&step.name.value, None, at), InputTarget::Step(index)))
     }
 
-    /// What a written reference means: a whole name first, then an output of a step.
-    fn resolve(&mut self, name: &Name) -> Option<Input> {
+    /// What a reference refers to: a source or step of that name, else an output of a step.
+    fn resolve(&mut self, name: &Name) -> Option<ResolvedInput> {
         match self.targets.get(name.value.as_str()) {
-            Some(Target::Step(i)) => return self.main_output(*i, name.span),
+            Some(InputTarget::Step(i)) => return self.main_output(*i, name.span),
             Some(target) => return Some((from(&name.value, None, name.span), *target)),
             None => {}
         }
         let split = name.value.rsplit_once('.');
         let step = split.and_then(|(step, output)| match self.targets.get(step) {
-            Some(Target::Step(i)) => Some((*i, step, output)),
+            Some(InputTarget::Step(i)) => Some((*i, step, output)),
             _ => None,
         });
         let Some((index, step, output)) = step else {
             if !self.nameless {
-                let shown = self.lower.shown(name);
+                let shown = self.lowering.display_name(name);
                 let like = if shown == name.value { shown } else { "" };
                 let sources = self.draft.sources.iter().map(|s| &s.name);
                 let names = sources.chain(self.draft.steps.iter().map(|s| &s.name));
-                let hint = self.lower.suggest(like, names.map(|n| self.lower.shown(n)));
+                let hint = self.lowering.suggest(like, names.map(|n| self.lowering.display_name(n)));
                 let message = format!("no source or step is named `{shown}`");
-                self.lower.faults.push(Diagnostic::at(name.span, message).maybe_hint(hint));
+                self.lowering.problems.push(Diagnostic::at(name.span, message).maybe_hint(hint));
             }
             return None;
         };
         let outputs = self.outputs(index);
         if !outputs.contains(&output) && self.draft.steps[index].operator.is_some() {
-            let (kind, own) = (self.draft.steps[index].kind, self.lower.shown(&self.draft.steps[index].name));
-            let shown = self.lower.shown(name);
+            let (kind, own) =
+                (self.draft.steps[index].keyword(), self.lowering.display_name(&self.draft.steps[index].name));
+            let shown = self.lowering.display_name(name);
             let like = if shown == name.value { output } else { "" };
             let message = match shown == name.value {
                 true => format!("the step `{own}` ({kind}) has no output `{output}`"),
                 false => format!("`{shown}` names an output that `{own}` ({kind}) does not have"),
             };
             let hint = match outputs.is_empty() {
-                true => Some(format!("write `from: {own}`; only `branch` and `window` (`late`) have extra outputs")),
-                false => self.lower.suggest(like, outputs.iter().copied()),
+                true => {
+                    Some(format!("write `from: {own}`; only {} have extra outputs", operators_with_extra_outputs()))
+                }
+                false => self.lowering.suggest(like, outputs.iter().copied()),
             };
-            self.lower.faults.push(Diagnostic::at(name.span, message).maybe_hint(hint));
+            self.lowering.problems.push(Diagnostic::at(name.span, message).maybe_hint(hint));
             return None;
         }
-        Some((from(step, Some(output), name.span), Target::Step(index)))
+        Some((from(step, Some(output), name.span), InputTarget::Step(index)))
     }
 
     /// The extra outputs of a step.
     fn outputs(&self, index: usize) -> Vec<&'a str> {
-        match &self.draft.steps[index].operator {
-            Some(Operator::Branch { outputs, rest }) => {
-                outputs.iter().map(|(n, _)| n).chain(rest).map(|n| n.value.as_str()).collect()
-            }
-            Some(Operator::Window(_)) => vec!["late"],
-            _ => Vec::new(),
-        }
+        let operator = self.draft.steps[index].operator.as_ref();
+        operator.map(|o| o.descriptor().outputs.extra(o)).unwrap_or_default()
     }
 
-    /// Removes steps whose inputs are all settled until none is left; what remains goes in circles.
-    fn circles(&mut self, inputs: &[Vec<Input>]) {
-        let reads = |i: usize| {
-            inputs[i].iter().filter_map(|(_, target)| match target {
-                Target::Step(step) => Some(*step),
-                Target::Source(_) => None,
-            })
+    fn cycles(&mut self, inputs: &[Vec<ResolvedInput>]) {
+        let step = |(_, target): &ResolvedInput| match target {
+            InputTarget::Step(step) => Some(*step),
+            InputTarget::Source(_) => None,
         };
-        let mut open: Vec<bool> = vec![true; inputs.len()];
-        let mut waits: Vec<usize> = (0..inputs.len()).map(|i| reads(i).count()).collect();
-        let mut readers = vec![Vec::new(); inputs.len()];
-        for i in 0..inputs.len() {
-            reads(i).for_each(|read| readers[read].push(i));
-        }
-        let mut ready: Vec<usize> = (0..inputs.len()).filter(|i| waits[*i] == 0).collect();
-        while let Some(i) = ready.pop() {
-            open[i] = false;
-            for reader in &readers[i] {
-                waits[*reader] -= 1;
-                if waits[*reader] == 0 {
-                    ready.push(*reader);
-                }
-            }
-        }
-        let Some(mut at) = open.iter().position(|o| *o) else { return };
-        // Every open step reads an open one, so walking back must come round.
-        let (mut path, mut passed) = (Vec::new(), vec![false; inputs.len()]);
-        while !std::mem::replace(&mut passed[at], true) {
-            path.push(at);
-            match reads(at).find(|r| open[*r]) {
-                Some(read) => at = read,
-                None => return,
-            }
-        }
-        let circle = path.iter().skip_while(|i| **i != at).chain([&at]);
-        let mut names: Vec<_> = circle.map(|i| format!("`{}`", self.lower.shown(&self.draft.steps[*i].name))).collect();
-        names.reverse();
-        let place = inputs[at].first().map_or(self.draft.steps[at].span, |(from, _)| from.span);
-        let message = format!("steps read each other in a circle: {}", names.join(" → "));
-        self.lower.report(place, message, "let one of them read something else");
+        let reads: Vec<Vec<usize>> = inputs.iter().map(|i| i.iter().filter_map(step).collect()).collect();
+        let Some(cycle) = find_cycle(&reads) else { return };
+        let name = |i: &usize| format!("`{}`", self.lowering.display_name(&self.draft.steps[*i].name));
+        let names: Vec<_> = cycle.iter().map(name).collect();
+        let at = cycle.first().and_then(|i| inputs[*i].first());
+        let message = format!("steps form a cycle: {}", names.join(" → "));
+        self.lowering.report(
+            at.map_or(Span::default(), |(from, _)| from.span),
+            message,
+            "let one of them read something else",
+        );
     }
 
-    /// Everything that is computed is read, written or printed.
-    fn unread(&mut self, inputs: &[Vec<Input>], outlets: &[Option<Input>]) {
-        let logs = self.draft.steps.iter().any(|s| s.kind == "log");
+    /// Reports sources and steps that nothing reads.
+    fn unread(&mut self, inputs: &[Vec<ResolvedInput>], sink_inputs: &[Option<ResolvedInput>]) {
+        let has_effect = |s: &DraftStep| s.descriptor.is_some_and(|d| d.side_effect);
+        let effects = self.draft.steps.iter().any(has_effect);
         if self.draft.sinks.is_empty() {
-            if !logs && !self.draft.sinks_written {
-                let fault = Diagnostic::whole("the pipeline writes nowhere");
-                self.lower.faults.push(fault.hint("add `sink: TOPIC`, or a `log` step to print the records"));
+            if !effects && !self.draft.has_sinks {
+                let diagnostic = Diagnostic::whole("the pipeline writes nowhere");
+                self.lowering.problems.push(diagnostic.hint("add `sink: TOPIC`, or a `log` step to print the records"));
             }
-            if !logs {
+            if !effects {
                 return;
             }
         }
-        let all = inputs.iter().flatten().chain(outlets.iter().flatten());
-        let read: HashSet<Target> = all.map(|(_, target)| *target).collect();
+        let all = inputs.iter().flatten().chain(sink_inputs.iter().flatten());
+        let read: HashSet<InputTarget> = all.map(|(_, target)| *target).collect();
         for (i, step) in self.draft.steps.iter().enumerate() {
-            if step.kind != "log" && !read.contains(&Target::Step(i)) {
-                let name = self.lower.shown(&step.name).to_owned();
-                self.lower.report(
+            if !has_effect(step) && !read.contains(&InputTarget::Step(i)) {
+                let name = self.lowering.display_name(&step.name).to_owned();
+                self.lowering.report(
                     step.span,
                     format!("nothing reads the step `{name}`"),
                     format!("add a sink with `from: {name}`, let a step read it, or remove it"),
@@ -323,9 +340,9 @@ impl<'a, 'b> Checks<'a, 'b> {
             }
         }
         for (i, source) in self.draft.sources.iter().enumerate() {
-            if !source.name.value.is_empty() && !read.contains(&Target::Source(i)) {
-                let name = self.lower.shown(&source.name).to_owned();
-                self.lower.report(
+            if !source.name.value.is_empty() && !read.contains(&InputTarget::Source(i)) {
+                let name = self.lowering.display_name(&source.name).to_owned();
+                self.lowering.report(
                     source.span,
                     format!("nothing reads the source `{name}`"),
                     format!("let a step or sink have `from: {name}`, or remove it"),
@@ -335,6 +352,16 @@ impl<'a, 'b> Checks<'a, 'b> {
     }
 }
 
-fn from(name: &str, output: Option<&str>, span: Span) -> From {
-    From { name: name.to_owned(), output: output.map(str::to_owned), span }
+/// The operators with outputs other than the main one, for a hint.
+fn operators_with_extra_outputs() -> String {
+    let all = OPERATORS.iter().filter_map(|d| match d.outputs {
+        Outputs::Main => None,
+        Outputs::Named(_) => Some(format!("`{}`", d.keyword())),
+        Outputs::MainAnd(extra) => Some(format!("`{}` (`{}`)", d.keyword(), extra.join("`, `"))),
+    });
+    all.collect::<Vec<_>>().join(" and ")
+}
+
+fn from(name: &str, output: Option<&str>, span: Span) -> InputRef {
+    InputRef { name: name.to_owned(), output: output.map(str::to_owned), span }
 }

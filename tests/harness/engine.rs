@@ -1,60 +1,61 @@
 //! Runs a pipeline on the real runtime, over an embedded log in a folder of its own.
 //!
-//! Separate from the driver: threads, channels, transactions and storage are all in play here.
+//! Unlike the driver this uses threads, channels, transactions and storage.
 
-use super::drive::{Drive, NOW};
 use super::record::{Topics, pack, unpack};
+use super::scenario::{FIXED_NOW_MS, Scenario};
 use fastdata::log::embedded::EmbeddedLog;
 use fastdata::log::{Append, FetchLimit, Log, Start, TopicConfig, TopicInfo, partitions};
 use fastdata::metrics::progress_topic;
 use fastdata::plan::{InputPlan, Op};
 use fastdata::record::{RecordsBuilder, TopicPartition};
-use fastdata::runtime::{CancelReason, CancelToken, Engine, Fault, RunOptions, reports};
+use fastdata::runtime::{CancelToken, Engine, Fault, RunOptions, reports};
 use fastdata::time::VirtualClock;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-/// The topic of models.
-const MODELS: &str = "models";
+/// Longest wait for records that are in the log.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Writes the sources and models of a run.
-pub fn seed(drive: &Drive, log: &dyn Log) {
-    for input in drive.plan.subs.iter().flat_map(|s| &s.inputs) {
+const MODELS_TOPIC: &str = "models";
+
+/// Creates the topics of the sources and models, and writes their records.
+pub fn seed(scenario: &Scenario, log: &dyn Log) {
+    for input in scenario.plan.subs.iter().flat_map(|s| &s.inputs) {
         if let InputPlan::Source(s) = input {
-            log.create_topic(&s.topic, &config(drive.partitions)).unwrap();
+            log.create_topic(&s.topic, &topic_config(scenario.partitions)).unwrap();
         }
     }
     let mut appender = log.appender().unwrap();
-    for ((topic, partition), records) in &drive.input {
+    for ((topic, partition), records) in &scenario.input {
         let to = TopicPartition::new(topic.as_str(), *partition);
         appender.append(&[Append { to, records: pack(records) }]).unwrap();
     }
-    if !drive.models.is_empty() {
-        log.create_topic(MODELS, &config(1)).unwrap();
+    if !scenario.models.is_empty() {
+        log.create_topic(MODELS_TOPIC, &topic_config(1)).unwrap();
         let mut records = RecordsBuilder::default();
-        drive.models.iter().for_each(|m| records.push(None, Some(m), NOW));
-        appender.append(&[Append { to: TopicPartition::new(MODELS, 0), records: records.finish() }]).unwrap();
+        scenario.models.iter().for_each(|m| records.push(None, Some(m), FIXED_NOW_MS));
+        appender.append(&[Append { to: TopicPartition::new(MODELS_TOPIC, 0), records: records.finish() }]).unwrap();
     }
 }
 
-fn config(partitions: u32) -> TopicConfig {
+fn topic_config(partitions: u32) -> TopicConfig {
     TopicConfig { partitions, ..TopicConfig::default() }
 }
 
-/// Runs to the end of what is there and closes every window.
-pub fn run(drive: &Drive, log: &Arc<EmbeddedLog>) {
-    attempt(drive, log.clone()).expect("no fault");
+/// Runs to the end of the input and closes every window.
+pub fn run(scenario: &Scenario, log: &Arc<EmbeddedLog>) {
+    try_run(scenario, log.clone()).expect("no fault");
 }
 
-/// The same, which may go wrong.
-pub fn attempt(drive: &Drive, log: Arc<dyn Log>) -> Result<(), Fault> {
+/// The same for a run that may fail.
+pub fn try_run(scenario: &Scenario, log: Arc<dyn Log>) -> Result<(), Fault> {
     let engine = Engine {
-        plan: drive.plan.clone(),
+        plan: scenario.plan.clone(),
         log,
-        clock: Arc::new(VirtualClock::at(NOW)),
+        clock: Arc::new(VirtualClock::at(FIXED_NOW_MS)),
         samples: Arc::new(|_, _| {}),
         custom: BTreeMap::new(),
     };
@@ -64,46 +65,47 @@ pub fn attempt(drive: &Drive, log: Arc<dyn Log>) -> Result<(), Fault> {
 }
 
 /// All records of a topic.
-pub fn records(log: &dyn Log, topic: &TopicInfo) -> Topics {
+pub fn read_topic(log: &dyn Log, topic: &TopicInfo) -> Topics {
     let mut found = Topics::new();
     for (at, info) in partitions(topic).into_iter().zip(&topic.partitions) {
         let mut reader = log.reader(&[(at.clone(), log.resolve(&at, Start::Earliest).unwrap())]).unwrap();
         while reader.positions()[0].1 < info.end {
-            let Some(fetched) = reader.poll(FetchLimit::default(), Duration::from_secs(5)).unwrap() else { break };
-            let of = found.entry((at.topic.to_string(), at.partition.0)).or_default();
-            of.extend(unpack(&fetched.records));
+            let fetched = reader.poll(FetchLimit::default(), FETCH_TIMEOUT).unwrap();
+            let fetched = fetched.unwrap_or_else(|| panic!("no records of {at} before its end at {}", info.end));
+            let partition = found.entry((at.topic.to_string(), at.partition.0)).or_default();
+            partition.extend(unpack(&fetched.records));
         }
     }
     found
 }
 
-/// What the topics of a pipeline's sinks and its dead letters hold.
-pub fn output(drive: &Drive, log: &dyn Log) -> Topics {
-    let nodes = drive.plan.subs.iter().flat_map(|s| &s.nodes);
+/// The records of a pipeline's sinks and of its dead letters.
+pub fn read_outputs(scenario: &Scenario, log: &dyn Log) -> Topics {
+    let nodes = scenario.plan.subs.iter().flat_map(|s| &s.nodes);
     let sinks = nodes.filter_map(|n| if let Op::Sink(s) = &n.op { Some(s.topic.to_string()) } else { None });
-    let mut topics: Vec<String> = sinks.chain([drive.plan.dead_topic()]).collect();
+    let mut topics: Vec<String> = sinks.chain([scenario.plan.dead_topic()]).collect();
     topics.sort();
     topics.dedup();
     let infos = topics.iter().flat_map(|t| log.topics(Some(t)).unwrap());
-    infos.flat_map(|info| records(log, &info)).collect()
+    infos.flat_map(|info| read_topic(log, &info)).collect()
 }
 
-/// The ledger of the progress that was committed.
-pub fn ledger(drive: &Drive, log: &dyn Log) -> BTreeMap<&'static str, u64> {
-    let tasks = reports(log, &drive.plan.name, &AtomicBool::default()).unwrap().tasks;
-    assert!(!tasks.is_empty(), "`{}` is empty", progress_topic(&drive.plan.name));
-    let ledger = super::ledger::ledger(&drive.plan, tasks.values());
-    ledger.came().into_iter().chain(ledger.went()).collect()
+/// The ledger of the committed progress.
+pub fn committed_ledger(scenario: &Scenario, log: &dyn Log) -> BTreeMap<&'static str, u64> {
+    let tasks = reports(log, &scenario.plan.name, &CancelToken::default()).unwrap().tasks;
+    assert!(!tasks.is_empty(), "`{}` is empty", progress_topic(&scenario.plan.name));
+    let ledger = super::ledger::ledger(&scenario.plan, tasks.values());
+    ledger.inflows().into_iter().chain(ledger.outflows()).collect()
 }
 
-/// Seeds, runs and reads a pipeline in a folder.
-pub fn whole(drive: &Drive, dir: &Path) -> Topics {
+/// Writes the input, runs to the end and reads the outputs, in a folder. A second run must add nothing.
+pub fn run_on_embedded_log(scenario: &Scenario, dir: &Path) -> Topics {
     let log = Arc::new(EmbeddedLog::open(dir).unwrap());
-    seed(drive, &*log);
-    run(drive, &log);
-    let found = output(drive, &*log);
-    ledger(drive, &*log);
-    run(drive, &log);
-    assert_eq!(output(drive, &*log), found, "a second run adds something");
+    seed(scenario, &*log);
+    run(scenario, &log);
+    let found = read_outputs(scenario, &*log);
+    committed_ledger(scenario, &*log);
+    run(scenario, &log);
+    assert_eq!(read_outputs(scenario, &*log), found, "a second run adds something");
     found
 }

@@ -1,9 +1,9 @@
-//! The ledger of a finished run, where nothing may be under way: what was sent by key was received.
+//! The ledger of a finished run: nothing is in flight, so each record that was sent by key was received.
 
 use fastdata::metrics::{Ledger, RepartitionStats, TaskProgress};
 use fastdata::plan::{Op, Physical};
 
-/// Adds up the tasks of a plan.
+/// Sums the progress of all tasks of a plan; its remainder must be 0.
 pub fn ledger<'a>(plan: &Physical, tasks: impl Iterator<Item = &'a TaskProgress> + Clone) -> Ledger {
     let nodes = plan.subs.iter().flat_map(|s| &s.nodes);
     let repartitions = nodes.filter_map(|node| {

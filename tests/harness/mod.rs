@@ -1,13 +1,13 @@
 //! What the tests share: records that can be compared and shown, and three ways to run a pipeline.
 //!
-//! Separate from the tests so that a case says what goes in and what must come out, and nothing else.
-//! It never computes an expected value.
+//! A test says what goes in and what must come out; how it is run is here. Nothing here computes an expected
+//! value.
 
 pub mod case;
-pub mod drive;
 pub mod engine;
+pub mod faulty_log;
 pub mod ledger;
 pub mod program;
 pub mod record;
-pub mod troubled;
+pub mod scenario;
 pub mod wait;

@@ -1,7 +1,7 @@
-//! Runs the binary in a folder of its own and says what it must answer.
+//! Runs the binary in a folder of its own and checks exit code, stdout and stderr.
 //!
-//! Separate so that a test through the binary is one sentence: `in_temp().args(..).fails_with(2).stderr(..)`.
-//! Nothing of the machine's own settings reaches the program.
+//! A test is one chain of calls: `in_temp().args(..).fails_with(2).stderr(..)`. The environment of the machine
+//! does not reach the program.
 
 use std::fs;
 use std::io::Read as _;
@@ -13,19 +13,22 @@ use tempfile::TempDir;
 /// The binary under test.
 pub const BINARY: &str = env!("CARGO_BIN_EXE_fastdata");
 
+/// Longest time that a run may take.
+const RUN_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// A folder in which the program is run.
 pub struct Fastdata {
     dir: TempDir,
 }
 
-/// One run to come.
-pub struct Call {
+/// A run that has not started.
+pub struct Invocation {
     command: assert_cmd::Command,
     line: String,
 }
 
-/// One run that has ended.
-pub struct Ended {
+/// A run that has ended.
+pub struct Finished {
     line: String,
     code: Option<i32>,
     stdout: String,
@@ -56,30 +59,30 @@ impl Fastdata {
         self
     }
 
-    /// A run with these arguments, cut at spaces.
-    pub fn args(&self, line: &str) -> Call {
+    /// A run with these arguments, split at spaces. It is killed after [`RUN_TIMEOUT`].
+    pub fn args(&self, line: &str) -> Invocation {
         let mut command = assert_cmd::Command::from_std(self.command(line));
-        command.timeout(Duration::from_secs(60));
-        Call { command, line: line.into() }
+        command.timeout(RUN_TIMEOUT);
+        Invocation { command, line: line.into() }
     }
 
-    /// A process that goes on while the test does; its output is kept for the end.
-    pub fn start(&self, line: &str) -> Started {
+    /// Starts a process that runs beside the test. Its output is read from pipes.
+    pub fn start(&self, line: &str) -> RunningProcess {
         let mut command = self.command(line);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        Started { child: command.spawn().unwrap(), line: line.into() }
+        RunningProcess { child: command.spawn().unwrap(), line: line.into() }
     }
 
-    /// A process that goes on while the test does; what it says goes to a file in the folder.
-    pub fn start_into(&self, line: &str, file: &str, env: &[(&str, String)]) -> Started {
+    /// Starts a process that runs beside the test and writes its stderr to a file in the folder.
+    pub fn start_with_log(&self, line: &str, file: &str, env: &[(&str, String)]) -> RunningProcess {
         let mut command = self.command(line);
         command.envs(env.iter().map(|(name, value)| (name, value)));
-        let said = fs::File::create(self.dir().join(file)).unwrap();
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(said);
-        Started { child: command.spawn().unwrap(), line: line.into() }
+        let log = fs::File::create(self.dir().join(file)).unwrap();
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        RunningProcess { child: command.spawn().unwrap(), line: line.into() }
     }
 
-    /// `FASTDATA_BIN` names another binary, such as an optimised one for tests that take long.
+    /// `FASTDATA_BIN` names another binary, such as an optimised one for long tests.
     fn command(&self, line: &str) -> Command {
         let mut command = Command::new(std::env::var_os("FASTDATA_BIN").unwrap_or_else(|| BINARY.into()));
         command.args(line.split_whitespace()).current_dir(self.dir());
@@ -90,119 +93,125 @@ impl Fastdata {
     }
 }
 
-impl Call {
-    /// What the program reads.
+impl Invocation {
+    /// Sets the input of the program.
     pub fn stdin(mut self, text: &str) -> Self {
         self.command.write_stdin(text);
         self
     }
 
-    /// Runs to the end, whatever that is.
-    pub fn run(mut self) -> Ended {
+    /// Runs to the end with any exit code.
+    pub fn run(mut self) -> Finished {
         let output = self.command.output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("the program writes text");
-        Ended { line: self.line, code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+        Finished {
+            line: self.line,
+            code: output.status.code(),
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+        }
     }
 
-    /// Runs, and exits with 0.
-    pub fn succeeds(self) -> Ended {
-        self.fails_with(0)
+    /// Runs; the exit code must be 0.
+    pub fn succeeds(self) -> Finished {
+        self.exits_with(0)
     }
 
-    /// Runs, and exits with this code.
-    pub fn fails_with(self, code: i32) -> Ended {
+    /// Runs; the exit code must be this one.
+    pub fn fails_with(self, code: i32) -> Finished {
+        self.exits_with(code)
+    }
+
+    fn exits_with(self, code: i32) -> Finished {
         let ended = self.run();
-        assert_eq!(ended.code, Some(code), "{}", ended.shown());
+        assert_eq!(ended.code, Some(code), "{}", ended.describe());
         ended
     }
 }
 
-impl Ended {
-    /// The data is exactly this.
+impl Finished {
+    /// Asserts all of stdout.
     pub fn stdout(self, expected: &str) -> Self {
-        assert_eq!(self.stdout, expected, "stdout of {}", self.shown());
+        assert_eq!(self.stdout, expected, "stdout of {}", self.describe());
         self
     }
 
-    /// The talk is exactly this.
+    /// Asserts all of stderr.
     pub fn stderr(self, expected: &str) -> Self {
-        assert_eq!(self.stderr, expected, "stderr of {}", self.shown());
+        assert_eq!(self.stderr, expected, "stderr of {}", self.describe());
         self
     }
 
-    /// The talk begins and ends with these: between them is what differs from run to run.
+    /// Asserts how stderr begins and ends; the text between them differs from run to run.
     pub fn stderr_around(self, head: &str, tail: &str) -> Self {
-        assert!(self.stderr.starts_with(head) && self.stderr.ends_with(tail), "{}", self.shown());
+        assert!(self.stderr.starts_with(head) && self.stderr.ends_with(tail), "{}", self.describe());
         self
     }
 
-    /// The data.
-    pub fn data(&self) -> &str {
+    pub fn stdout_text(&self) -> &str {
         &self.stdout
     }
 
-    /// The talk.
-    pub fn talk(&self) -> &str {
+    pub fn stderr_text(&self) -> &str {
         &self.stderr
     }
 
-    fn shown(&self) -> String {
+    fn describe(&self) -> String {
         let Self { line, code, stdout, stderr } = self;
         format!("`fastdata {line}`: exit code {code:?}\nstdout:\n{stdout}\nstderr:\n{stderr}")
     }
 }
 
-/// A process under way; it is killed where the test fails.
-pub struct Started {
+/// A running process. It is killed if the test fails.
+pub struct RunningProcess {
     child: Child,
     line: String,
 }
 
-impl Started {
-    /// Its number.
+impl RunningProcess {
+    /// The process id.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// The process itself.
     pub fn child(&mut self) -> &mut Child {
         &mut self.child
     }
 
-    /// Sends it a signal.
+    /// Sends a signal by its name, such as `TERM`.
     pub fn signal(&self, name: &str) {
         let sent = Command::new("kill").args([&format!("-{name}"), &self.id().to_string()]).status().unwrap();
         assert!(sent.success());
     }
 
-    /// Waits until it has ended.
+    /// Waits for the end of the process.
     pub fn wait(&mut self) -> ExitStatus {
         let line = self.line.clone();
         super::wait::until(&format!("the end of `fastdata {line}`"), || self.child.try_wait().unwrap())
     }
 
-    /// The next line of what it says; empty once it says no more.
-    pub fn line(&mut self) -> String {
+    /// The next line of stderr; empty at its end.
+    pub fn next_stderr_line(&mut self) -> String {
         let (mut line, mut byte) = (Vec::new(), [0]);
-        let talk = self.child.stderr.as_mut().unwrap();
-        while talk.read(&mut byte).unwrap() == 1 && byte != *b"\n" {
+        let stderr = self.child.stderr.as_mut().unwrap();
+        while stderr.read(&mut byte).unwrap() == 1 && byte != *b"\n" {
             line.push(byte[0]);
         }
         String::from_utf8(line).unwrap()
     }
 
-    /// What it said, once it has ended.
-    pub fn talk(&mut self) -> String {
+    /// The rest of stderr. Blocks until the process closes it, so the process must have ended or be killed.
+    pub fn stderr_text(&mut self) -> String {
         let mut text = String::new();
         self.child.stderr.take().unwrap().read_to_string(&mut text).unwrap();
         text
     }
 }
 
-impl Drop for Started {
+impl Drop for RunningProcess {
     fn drop(&mut self) {
-        // Has ended already where the test went well.
-        let _gone = self.child.kill();
+        // Both fail if the process has been waited for.
+        let _killed = self.child.kill();
         let _reaped = self.child.wait();
     }
 }

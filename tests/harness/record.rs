@@ -1,7 +1,7 @@
 //! Records as a test writes them, compares them and shows them.
 //!
-//! Separate from the library's columns: an oracle that compared columns by the library's own code would
-//! share its faults.
+//! Comparison works on rows and not on the library's columns: comparing with the library's own code would share
+//! its faults.
 
 use arrow_array::Array;
 use base64::Engine as _;
@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// One record.
+/// A record of a topic.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Record {
     pub key: Option<Vec<u8>>,
@@ -34,13 +34,13 @@ impl Record {
         }
     }
 
-    /// One line of a case: partition and record. `value` is JSON, or the text itself where it is a string;
-    /// `base64` holds what is no text.
-    pub fn read(line: &str) -> (u32, Self) {
+    /// Parses a line of a golden case into a partition and a record. `value` is JSON, or the text itself if it
+    /// is a string; `base64` holds bytes that are not text.
+    pub fn parse_case_line(line: &str) -> (u32, Self) {
         let line: Map<String, Value> = serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
         for field in line.keys() {
-            let known = ["partition", "key", "value", "base64", "timestamp", "headers"];
-            assert!(known.contains(&field.as_str()), "a case has no field `{field}`");
+            let allowed = ["partition", "key", "value", "base64", "timestamp", "headers"];
+            assert!(allowed.contains(&field.as_str()), "unknown field `{field}` in a case");
         }
         let text = |v: &Value| match v {
             Value::Null => None,
@@ -62,8 +62,8 @@ impl Record {
         (partition, record)
     }
 
-    /// The line of a case that says this.
-    pub fn line(&self, partition: u32) -> String {
+    /// The line of a golden case that describes this record.
+    pub fn to_case_line(&self, partition: u32) -> String {
         let text = |b: &[u8]| String::from_utf8(b.to_vec()).ok();
         let mut line = Map::new();
         line.insert("partition".into(), partition.into());
@@ -92,11 +92,11 @@ impl Record {
 
 impl fmt::Debug for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.line(0))
+        f.write_str(&self.to_case_line(0))
     }
 }
 
-/// Records to columns.
+/// Converts records to columns.
 pub fn pack(records: &[Record]) -> Records {
     let mut packed = RecordsBuilder::default();
     for r in records {
@@ -106,48 +106,43 @@ pub fn pack(records: &[Record]) -> Records {
     packed.finish()
 }
 
-/// Columns to records.
+/// Converts columns to records.
 pub fn unpack(records: &Records) -> Vec<Record> {
     let bytes = |a: &arrow_array::BinaryArray, row: usize| a.is_valid(row).then(|| a.value(row).to_vec());
     let headers = |row: usize| {
         let of = records.headers.iter().flat_map(move |h| h.row(row));
-        of.map(|(n, v)| (n.to_owned(), v.map(<[u8]>::to_vec))).collect()
+        of.map(|(n, v)| (String::from_utf8_lossy(n).into_owned(), v.map(<[u8]>::to_vec))).collect()
     };
-    let one = |row: usize| Record {
+    let record = |row: usize| Record {
         key: bytes(&records.keys, row),
         value: bytes(&records.values, row),
         timestamp: records.timestamps[row],
         headers: headers(row),
     };
-    (0..records.len()).map(one).collect()
+    (0..records.len()).map(record).collect()
 }
 
-/// What differs, line by line; empty where nothing does.
+/// Describes the differences, one record a line; empty if there are none.
 pub fn difference(expected: &Topics, found: &Topics) -> String {
     let mut text = String::new();
-    let places: std::collections::BTreeSet<_> = expected.keys().chain(found.keys()).collect();
-    for place in places {
-        let of = |t: &Topics| t.get(place).cloned().unwrap_or_default();
-        let (e, f) = (of(expected), of(found));
+    let partitions: std::collections::BTreeSet<_> = expected.keys().chain(found.keys()).collect();
+    for at in partitions {
+        let records = |t: &Topics| t.get(at).cloned().unwrap_or_default();
+        let (e, f) = (records(expected), records(found));
         if e == f {
             continue;
         }
         let same = e.iter().zip(&f).take_while(|(a, b)| a == b).count();
-        text += &format!(
-            "{}/{}: {} expected, {} found, the first {same} are as expected\n",
-            place.0,
-            place.1,
-            e.len(),
-            f.len()
-        );
-        e[same..].iter().take(8).for_each(|r| text += &format!("  - {}\n", r.line(place.1)));
-        f[same..].iter().take(8).for_each(|r| text += &format!("  + {}\n", r.line(place.1)));
+        text +=
+            &format!("{}/{}: {} expected, {} found, the first {same} are as expected\n", at.0, at.1, e.len(), f.len());
+        e[same..].iter().take(8).for_each(|r| text += &format!("  - {}\n", r.to_case_line(at.1)));
+        f[same..].iter().take(8).for_each(|r| text += &format!("  + {}\n", r.to_case_line(at.1)));
     }
     text
 }
 
-/// The records of each key in their order, and those without a key as a heap; partitions do not matter.
-pub fn by_key(topics: &Topics) -> Topics {
+/// The records of each key in their order, and sorted those without a key. Partitions are ignored.
+pub fn sorted_by_key(topics: &Topics) -> Topics {
     let mut by_key: BTreeMap<String, BTreeMap<Option<Vec<u8>>, Vec<Record>>> = BTreeMap::new();
     for ((topic, _), records) in topics {
         for r in records {
@@ -156,12 +151,12 @@ pub fn by_key(topics: &Topics) -> Topics {
     }
     let mut flat = Topics::new();
     for (topic, keys) in by_key {
-        let of = flat.entry((topic, 0)).or_default();
+        let all = flat.entry((topic, 0)).or_default();
         for (key, mut records) in keys {
             if key.is_none() {
                 records.sort();
             }
-            of.append(&mut records);
+            all.append(&mut records);
         }
     }
     flat

@@ -1,21 +1,24 @@
-//! Waiting for a condition.
+//! Waits for a condition.
 //!
-//! Separate so that no test sleeps for a time that it hopes is enough: each wait names what it waits for,
-//! ends as soon as that is so, and fails with its name where it never is.
+//! No test sleeps for a time that it hopes is long enough. Each wait names its condition, ends as soon as the
+//! condition holds, and fails with that name after [`TIMEOUT`].
 
 use std::time::{Duration, Instant};
 
-/// Longest wait before a test gives up.
-const LIMIT: Duration = Duration::from_secs(60);
+/// Longest wait before a test fails.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Looks again until `look` finds something.
-pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+/// Time between two checks of a condition.
+const CHECK_INTERVAL: Duration = Duration::from_millis(1);
+
+/// Calls `check` until it returns a value.
+pub fn until<T>(condition: &str, mut check: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
-        if let Some(found) = look() {
+        if let Some(found) = check() {
             return found;
         }
-        assert!(start.elapsed() < LIMIT, "waited {LIMIT:?} in vain for {what}");
-        std::thread::park_timeout(Duration::from_millis(1));
+        assert!(start.elapsed() < TIMEOUT, "waited {TIMEOUT:?} in vain for {condition}");
+        std::thread::park_timeout(CHECK_INTERVAL);
     }
 }

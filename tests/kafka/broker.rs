@@ -1,8 +1,8 @@
 //! A cluster of Apache Kafka on the loopback interface, for one test process.
 //!
-//! Separate from the tests because starting takes seconds: most share one broker. A broker dies with the
-//! process that started it, however that ends: a shell stands between, reads from it, and kills its child
-//! when the other end is gone. No other process is ever signalled.
+//! Starting takes seconds, so most tests share one broker. A broker never outlives the process that started it:
+//! a shell supervises it, reads from a pipe, and kills its child when the other end is closed. No other process is
+//! ever signalled.
 
 use super::{jars, segments};
 use crate::harness::wait;
@@ -17,44 +17,44 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-/// Who may log in, where there is a login.
+/// The user and password of listeners with a login.
 pub const USER: (&str, &str) = ("alice", "alice-secret");
 
-/// What is to be started.
+/// The configuration of a cluster.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
-    /// How many nodes.
+    /// The number of nodes.
     pub nodes: u32,
-    /// Further listeners: with a login, with TLS, and with both.
+    /// Adds listeners with a login, with TLS, and with both.
     pub secure: bool,
-    /// To be measured: a JVM with room, not one that starts fast.
-    pub measured: bool,
-    /// Settings of the brokers beside those of every test.
-    pub set: &'static [(&'static str, &'static str)],
+    /// Uses a JVM with a large heap instead of one that starts fast.
+    pub benchmark: bool,
+    /// Broker properties beside those of every test.
+    pub properties: &'static [(&'static str, &'static str)],
 }
 
-/// Stands between this process and a broker: ends it on `stop`, kills it on anything else.
-const KEEPER: &str = r#"
+/// Supervises a broker: terminates it on `stop`, kills it on any other input or at the end of the pipe.
+const SUPERVISOR_SCRIPT: &str = r#"
 "$@" >>"$LOG" 2>&1 </dev/null &
 child=$!
-read -r word
-if [ "$word" = stop ]; then kill "$child"; else kill -9 "$child"; fi
+read -r command
+if [ "$command" = stop ]; then kill "$child"; else kill -9 "$child"; fi
 wait "$child" 2>/dev/null
-[ -n "$word" ] || rm -rf "$HOME_OF_CLUSTER"
+[ -n "$command" ] || rm -rf "$HOME_OF_CLUSTER"
 "#;
 
 /// One node without security.
-pub const ONE: Plan = Plan { nodes: 1, secure: false, measured: false, set: &[] };
+pub const SINGLE_NODE: Plan = Plan { nodes: 1, secure: false, benchmark: false, properties: &[] };
 
-/// Three nodes.
-pub const THREE: Plan = Plan { nodes: 3, ..ONE };
+/// Three nodes without security.
+pub const THREE_NODES: Plan = Plan { nodes: 3, ..SINGLE_NODE };
 
-/// A JVM that starts fast and needs little.
-const QUICK: &[&str] = &["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
+/// A JVM that starts fast and needs little memory.
+const FAST_START_JVM: &[&str] = &["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
 
-/// A JVM to measure with. Each collection of its young generation stops the broker for 20 to 50 ms where there
-/// are two cores; with as much room as here one comes every half a minute, and what is measured is not them.
-const MEASURED: &[&str] = &["-Xmx2g", "-Xms2g", "-Xmn1600m", "-XX:+UseSerialGC", "-XX:+AlwaysPreTouch"];
+/// A JVM for benchmarks. Each collection of the young generation pauses the broker for 20 to 50 ms on two cores;
+/// with a young generation of this size there is one in half a minute, so that pauses do not dominate latencies.
+const BENCHMARK_JVM: &[&str] = &["-Xmx2g", "-Xms2g", "-Xmn1600m", "-XX:+UseSerialGC", "-XX:+AlwaysPreTouch"];
 
 struct Node {
     home: PathBuf,
@@ -62,7 +62,7 @@ struct Node {
     running: Mutex<Option<Child>>,
 }
 
-/// A running cluster.
+/// A running cluster. It is stopped and removed when it is dropped.
 pub struct Cluster {
     base: PathBuf,
     jvm: &'static [&'static str],
@@ -70,13 +70,13 @@ pub struct Cluster {
     nodes: Vec<Node>,
 }
 
-/// The broker that tests share; `None`: it is said why they are skipped.
+/// The broker that tests share; `None` after a message that Kafka cannot be started.
 pub fn shared() -> Option<&'static Cluster> {
     static SHARED: OnceLock<Option<Cluster>> = OnceLock::new();
-    SHARED.get_or_init(|| start(ONE)).as_ref()
+    SHARED.get_or_init(|| start(SINGLE_NODE)).as_ref()
 }
 
-/// A cluster of its own for one test.
+/// A cluster for one test; `None` after a message that Kafka cannot be started.
 pub fn start(plan: Plan) -> Option<Cluster> {
     match jars::class_path() {
         Ok(classes) => Some(Cluster::start(classes, plan)),
@@ -88,13 +88,13 @@ pub fn start(plan: Plan) -> Option<Cluster> {
     }
 }
 
-/// Ports below those that the system hands out, so that no connection sits on one while its broker is down.
-fn ports(n: usize) -> Vec<u16> {
+/// Free ports below the ephemeral range, so that no connection takes one while its broker is down.
+fn free_ports(n: usize) -> Vec<u16> {
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    let begin = 15_000 + std::process::id() * 37 % 15_000;
+    let first = 15_000 + std::process::id() * 37 % 15_000;
     let mut found = Vec::new();
     while found.len() < n {
-        let port = 15_000 + (begin + NEXT.fetch_add(1, Ordering::Relaxed)) % 15_000;
+        let port = 15_000 + (first + NEXT.fetch_add(1, Ordering::Relaxed)) % 15_000;
         let port = u16::try_from(port).unwrap();
         if TcpListener::bind(("127.0.0.1", port)).is_ok() {
             found.push(port);
@@ -110,7 +110,7 @@ impl Cluster {
         let base = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         fs::create_dir_all(&base).unwrap();
         if plan.secure {
-            certificates(&base);
+            create_certificates(&base);
         }
         let mut kinds = vec!["PLAINTEXT", "CONTROLLER"];
         if plan.secure {
@@ -119,14 +119,14 @@ impl Cluster {
         let nodes: Vec<Node> = (1..=plan.nodes)
             .map(|i| Node {
                 home: base.join(format!("node-{i}")),
-                ports: kinds.iter().copied().zip(ports(kinds.len())).collect(),
+                ports: kinds.iter().copied().zip(free_ports(kinds.len())).collect(),
                 running: Mutex::new(None),
             })
             .collect();
-        let cluster = Self { base, jvm: if plan.measured { MEASURED } else { QUICK }, classes, nodes };
-        cluster.format(plan);
+        let cluster = Self { base, jvm: if plan.benchmark { BENCHMARK_JVM } else { FAST_START_JVM }, classes, nodes };
+        cluster.format_storage(plan);
         (0..cluster.nodes.len()).for_each(|i| cluster.launch(i));
-        (0..cluster.nodes.len()).for_each(|i| cluster.ready(i));
+        (0..cluster.nodes.len()).for_each(|i| cluster.await_ready(i));
         cluster
     }
 
@@ -144,22 +144,24 @@ impl Cluster {
         KafkaLog::connect(&self.settings()).unwrap()
     }
 
-    /// A file of the certificates, where the plan was secure.
+    /// A file of the certificates of a secure cluster.
     pub fn tls(&self, file: &str) -> PathBuf {
         self.base.join("tls").join(file)
     }
 
-    /// Where a node keeps the files of its partitions.
-    pub fn data(&self, node: usize) -> PathBuf {
+    /// The folder with the files of a node's partitions.
+    pub fn data_dir(&self, node: usize) -> PathBuf {
         self.nodes[node].home.join("data")
     }
 
-    /// Copies what the nodes have said, and what they hold of some topics and of transactions.
-    pub fn keep(&self, topics: &str, to: &Path) -> std::io::Result<()> {
-        let of_it =
-            |name: &str| [topics, "__transaction_state-", "__consumer_offsets-"].iter().any(|t| name.starts_with(t));
+    /// Copies the logs of the nodes, and their files of topics with this prefix, of transactions and of groups.
+    pub fn save_evidence(&self, topic_prefix: &str, to: &Path) -> std::io::Result<()> {
+        let is_evidence = |name: &str| {
+            [topic_prefix, "__transaction_state-", "__consumer_offsets-"].iter().any(|t| name.starts_with(t))
+        };
         for (i, node) in self.nodes.iter().enumerate() {
-            let partitions = fs::read_dir(self.data(i))?.flatten().filter(|d| of_it(&d.file_name().to_string_lossy()));
+            let partitions =
+                fs::read_dir(self.data_dir(i))?.flatten().filter(|d| is_evidence(&d.file_name().to_string_lossy()));
             for folder in partitions.map(|d| d.path()).chain([node.home.clone()]) {
                 let to = to.join(format!("node-{i}")).join(folder.strip_prefix(&node.home).unwrap_or(&folder));
                 fs::create_dir_all(&to)?;
@@ -171,9 +173,9 @@ impl Cluster {
         Ok(())
     }
 
-    /// The file of a partition on the first node that the batch at an offset is in, and where it ends there.
-    pub fn batch(&self, topic: &str, partition: u32, offset: u64) -> (PathBuf, usize) {
-        let files = segments::files(&self.data(0).join(format!("{topic}-{partition}")));
+    /// The file on the first node that holds the batch at an offset, and the position in it where the batch ends.
+    pub fn locate_batch(&self, topic: &str, partition: u32, offset: u64) -> (PathBuf, usize) {
+        let files = segments::files(&self.data_dir(0).join(format!("{topic}-{partition}")));
         let found = files.into_iter().find_map(|file| {
             let batch = segments::batches(&file).into_iter().find(|b| b.first == offset)?;
             Some((file, batch.end))
@@ -181,7 +183,7 @@ impl Cluster {
         found.unwrap_or_else(|| panic!("no batch at {offset}"))
     }
 
-    /// A name for topics and groups that nobody else uses.
+    /// A unique name for a topic or a group.
     pub fn name(&self, stem: &str) -> String {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         format!("{stem}-{}", COUNT.fetch_add(1, Ordering::Relaxed))
@@ -196,7 +198,7 @@ impl Cluster {
         command
     }
 
-    fn format(&self, plan: Plan) {
+    fn format_storage(&self, plan: Plan) {
         let voters = self.listener("CONTROLLER");
         let voters: Vec<String> = (1..).zip(voters.split(',')).map(|(i, at): (u32, _)| format!("{i}@{at}")).collect();
         for (i, node) in (1..).zip(&self.nodes) {
@@ -204,13 +206,15 @@ impl Cluster {
             let listeners: Vec<String> =
                 node.ports.iter().map(|(kind, port)| format!("{kind}://127.0.0.1:{port}")).collect();
             let mut text = String::new();
-            for (key, value) in settings(i, &node.home, &listeners.join(","), &voters.join(","), self.nodes.len()) {
+            for (key, value) in
+                broker_properties(i, &node.home, &listeners.join(","), &voters.join(","), self.nodes.len())
+            {
                 writeln!(text, "{key}={value}").unwrap();
             }
             if plan.secure {
-                text.push_str(&security(&self.base.join("tls")));
+                text.push_str(&security_properties(&self.base.join("tls")));
             }
-            plan.set.iter().for_each(|(key, value)| writeln!(text, "{key}={value}").unwrap());
+            plan.properties.iter().for_each(|(key, value)| writeln!(text, "{key}={value}").unwrap());
             let file = node.home.join("server.properties");
             fs::write(&file, text).unwrap();
             fs::write(node.home.join("log4j2.properties"), LOGGING).unwrap();
@@ -226,19 +230,19 @@ impl Cluster {
 
     fn launch(&self, node: usize) {
         let home = &self.nodes[node].home;
-        // What earlier lives said may explain what is found in this one.
-        let former = (1..).map(|life| home.join(format!("log.{life}"))).find(|path| !path.exists()).unwrap();
+        // The logs of earlier starts are kept: they may explain what is found later.
+        let former = (1..).map(|start| home.join(format!("log.{start}"))).find(|path| !path.exists()).unwrap();
         drop(fs::rename(home.join("log"), former));
         File::create(home.join("log")).unwrap();
         let java = self.java("kafka.Kafka", home);
-        let mut keeper = Command::new("sh");
-        keeper
-            .args(["-c", KEEPER, "keeper"])
+        let mut supervisor = Command::new("sh");
+        supervisor
+            .args(["-c", SUPERVISOR_SCRIPT, "supervisor"])
             .arg(java.get_program())
             .args(java.get_args())
             .arg(home.join("server.properties"));
-        keeper.env("LOG", home.join("log")).env("HOME_OF_CLUSTER", &self.base).current_dir(home);
-        let child = keeper.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        supervisor.env("LOG", home.join("log")).env("HOME_OF_CLUSTER", &self.base).current_dir(home);
+        let child = supervisor.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
         *self.running(node) = Some(child);
     }
 
@@ -246,7 +250,7 @@ impl Cluster {
         self.nodes[node].running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn ready(&self, node: usize) {
+    fn await_ready(&self, node: usize) {
         let log = self.nodes[node].home.join("log");
         wait::until("a broker to start", || {
             let text = fs::read_to_string(&log).unwrap_or_default();
@@ -256,28 +260,28 @@ impl Cluster {
         });
     }
 
-    fn end(&self, node: usize, word: &str) {
-        if let Some(mut keeper) = self.running(node).take() {
-            let told = keeper.stdin.take().map(|mut pipe| writeln!(pipe, "{word}"));
-            keeper.wait().unwrap();
-            drop(told);
+    fn end(&self, node: usize, command: &str) {
+        if let Some(mut supervisor) = self.running(node).take() {
+            let sent = supervisor.stdin.take().map(|mut pipe| writeln!(pipe, "{command}"));
+            supervisor.wait().unwrap();
+            drop(sent);
         }
     }
 
-    /// Ends a node as a crash would.
+    /// Kills a node.
     pub fn kill(&self, node: usize) {
         self.end(node, "kill");
     }
 
-    /// Ends a node in good order.
+    /// Shuts a node down in an orderly way.
     pub fn stop(&self, node: usize) {
         self.end(node, "stop");
     }
 
-    /// Starts a node that was ended, on its data.
+    /// Starts a node again on its data.
     pub fn restart(&self, node: usize) {
         self.launch(node);
-        self.ready(node);
+        self.await_ready(node);
     }
 }
 
@@ -285,7 +289,7 @@ impl Drop for Cluster {
     fn drop(&mut self) {
         (0..self.nodes.len()).for_each(|i| self.end(i, "kill"));
         if std::thread::panicking() {
-            eprintln!("what the brokers said, and their data, is kept in {}", self.base.display());
+            eprintln!("the logs and data of the brokers are kept in {}", self.base.display());
         } else {
             drop(fs::remove_dir_all(&self.base));
         }
@@ -295,12 +299,12 @@ impl Drop for Cluster {
 const LOGGING: &str = "appender.o.type=Console\nappender.o.name=o\nappender.o.layout.type=PatternLayout\n\
     appender.o.layout.pattern=%d %-5p %c{1}: %m%n\nrootLogger.appenderRef.o.ref=o\nrootLogger.level=info\n";
 
-/// One node: small, quick, and as strict as a production cluster where it counts.
-fn settings(id: u32, home: &Path, listeners: &str, voters: &str, nodes: usize) -> Vec<(&'static str, String)> {
+/// The properties of one node: small and fast, with the durability settings of a production cluster.
+fn broker_properties(id: u32, home: &Path, listeners: &str, voters: &str, nodes: usize) -> Vec<(&'static str, String)> {
     let replicas = nodes.min(3).to_string();
     let in_sync = if nodes >= 3 { "2" } else { "1" };
-    // One of several is soon given up for dead. The only one would give up its own partitions where the machine
-    // holds it up, and tear transactions: see `segments`.
+    // One of several nodes is fenced soon. A single node that is fenced because the machine stalls gives up its own
+    // partitions and tears transactions: see `segments`.
     let session = if nodes >= 3 { "3000" } else { "30000" };
     let mut all = vec![
         ("node.id", id.to_string()),
@@ -341,7 +345,7 @@ fn settings(id: u32, home: &Path, listeners: &str, voters: &str, nodes: usize) -
     all
 }
 
-fn security(tls: &Path) -> String {
+fn security_properties(tls: &Path) -> String {
     let mut text = String::new();
     let module = |kind: &str, rest: &str| format!("org.apache.kafka.common.security.{kind}LoginModule required{rest};");
     for kind in ["sasl_plaintext", "sasl_ssl"] {
@@ -363,13 +367,13 @@ fn security(tls: &Path) -> String {
     text
 }
 
-/// An authority, a certificate for the brokers, one for a client, and an authority that nobody trusts.
-fn certificates(base: &Path) {
+/// Creates an authority, a certificate for the brokers, one for a client, and an authority that nobody trusts.
+fn create_certificates(base: &Path) {
     let tls = base.join("tls");
     fs::create_dir_all(&tls).unwrap();
-    let openssl = |words: &str| {
-        let done = Command::new("openssl").args(words.split(' ')).current_dir(&tls).output().unwrap();
-        assert!(done.status.success(), "openssl {words}: {}", String::from_utf8_lossy(&done.stderr));
+    let openssl = |args: &str| {
+        let done = Command::new("openssl").args(args.split(' ')).current_dir(&tls).output().unwrap();
+        assert!(done.status.success(), "openssl {args}: {}", String::from_utf8_lossy(&done.stderr));
     };
     for name in ["ca", "other"] {
         openssl(&format!(

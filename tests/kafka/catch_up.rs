@@ -1,17 +1,15 @@
-//! A backlog of several partitions read as fast as it goes: the window meets by another key than the
-//! record's, its event times run in step over the partitions, and no record is late.
-//!
-//! Separate because here the partitions are read at different speeds, which is what would make records late.
+//! A backlog of several partitions, read at full speed into a window by another key than the record's: no record is
+//! late, although the partitions are read at different speeds.
 
-use super::exact::{self, PARTITIONS, WINDOW};
-use super::group::{Group, Plan, number, random};
+use super::exact::{self, PARTITIONS, RECORDS_PER_WINDOW};
+use super::group::{Group, GroupPlan, number, random};
 use super::{broker, checker};
 use crate::harness::wait;
 
-/// Records of the short version.
-const RECORDS: i64 = 100_000;
+/// Records unless `FASTDATA_RECORDS` sets their number.
+const DEFAULT_RECORDS: i64 = 100_000;
 
-/// More keys of the window than others: they need all partitions.
+/// Each key of the window has records in all partitions.
 const STEPS: &str = "steps:
   - name: counted
     window: {tumbling: 1s, by: [kind], select: {n: count(*), sum: sum(i)}, grace: 1s}
@@ -20,32 +18,32 @@ sinks:
   - {from: counted.late, topic: NAME-late}
 ";
 
-fn caught_up_by(instances: usize) {
+fn catch_up(instances: usize) {
     let Some(cluster) = broker::shared() else { return };
-    let records = number("FASTDATA_RECORDS", RECORDS);
+    let records = number("FASTDATA_RECORDS", DEFAULT_RECORDS);
     let (_, seed) = random();
-    let text = format!("{}{STEPS}", exact::SOURCE);
-    let mut group = Group::new(cluster, Plan { text, instances, ..Plan::exact("catch-up", 0) });
-    group.feed.allow(records);
+    let pipeline = format!("{}{STEPS}", exact::SOURCE);
+    let mut group = Group::new(cluster, GroupPlan { pipeline, instances, ..GroupPlan::exact("catch-up", 0) });
+    group.feed.allow_up_to(records);
     while group.feed.written() < records {
         let at = group.feed.written();
         wait::until("the backlog to be written", || (group.feed.written() > at).then_some(()));
     }
     let start = std::time::Instant::now();
     for _ in 0..instances {
-        let instance = group.start("");
+        let instance = group.spawn("");
         group.instances.push(instance);
     }
-    group.go_on(records);
+    group.await_records(records);
     let took = start.elapsed();
-    // All windows but those that the last records and the grace still hold open.
-    let closed = usize::try_from((records / WINDOW - 3) * 10).unwrap();
-    group.until("the windows to close", |g| {
-        let there = |suffix: &str| checker::count(g.cluster, &g.topic(suffix));
-        (there("counted") >= closed || there("late") > 0).then_some(())
+    // All windows except those that the last records and the grace keep open.
+    let closed = usize::try_from((records / RECORDS_PER_WINDOW - 3) * 10).unwrap();
+    group.wait_until("the windows to close", |g| {
+        let written = |suffix: &str| checker::count_committed(g.cluster, &g.topic(suffix));
+        (written("counted") >= closed || written("late") > 0).then_some(())
     });
     let records = group.finish(records);
-    let late = checker::count(cluster, &group.topic("late"));
+    let late = checker::count_committed(cluster, &group.topic("late"));
     let counts = exact::counts(cluster, &group.topic("counted"), records);
     assert!(late == 0 && counts.exact(), "{late} records were late\n{}", counts.evidence());
     println!(
@@ -55,10 +53,10 @@ fn caught_up_by(instances: usize) {
 
 #[test]
 fn one_instance_catches_up_and_nothing_is_late() {
-    caught_up_by(1);
+    catch_up(1);
 }
 
 #[test]
 fn two_instances_catch_up_and_nothing_is_late() {
-    caught_up_by(2);
+    catch_up(2);
 }

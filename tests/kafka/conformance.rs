@@ -1,6 +1,4 @@
-//! Kafka is held to the same words as the embedded log.
-//!
-//! Separate because it is the one test that says whether a pipeline may move from one to the other.
+//! Kafka passes the same conformance suite as the embedded log, so that a pipeline may move between them.
 
 use super::broker::{self, Cluster};
 use fastdata::log::Log;
@@ -8,15 +6,15 @@ use fastdata::log::conformance::{self, Fixture};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// How many cases run at once: each mostly waits for the broker.
-const AT_ONCE: usize = 4;
+/// Cases that run concurrently: each mostly waits for the broker.
+const CONCURRENT_CASES: usize = 4;
 
-struct OnKafka<'a> {
+struct KafkaFixture<'a> {
     cluster: &'a Cluster,
     prefix: String,
 }
 
-impl Fixture for OnKafka<'_> {
+impl Fixture for KafkaFixture<'_> {
     fn open(&self) -> Box<dyn Log> {
         Box::new(self.cluster.connect())
     }
@@ -40,13 +38,14 @@ fn kafka_conforms() {
     let only = std::env::var("FASTDATA_CASE").unwrap_or_default();
     let mut suite = conformance::suite();
     suite.retain(|case| case.name.contains(&only));
+    assert!(!suite.is_empty(), "no case of the suite has `{only}` in its name");
     let (next, failed) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
-        for _ in 0..AT_ONCE {
+        for _ in 0..CONCURRENT_CASES {
             scope.spawn(|| {
                 while let Some(case) = suite.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let start = std::time::Instant::now();
-                    let outcome = (case.run)(&OnKafka { cluster, prefix: cluster.name("case") });
+                    let outcome = (case.run)(&KafkaFixture { cluster, prefix: cluster.name("case") });
                     eprintln!(
                         "{:>6} ms  {}  {}",
                         start.elapsed().as_millis(),

@@ -1,22 +1,22 @@
-//! The other two promises of delivery: at least once loses nothing, at most once doubles nothing.
+//! The weaker delivery guarantees: at least once loses no record, at most once duplicates none.
 //!
-//! Separate because what these may do is counted, not refused. The records themselves go on to a sink,
-//! beside a fold of them, whose state keeps the same promise.
+//! The pipeline passes the records to a sink and also folds them: the state keeps the same guarantee. What a
+//! guarantee allows is counted and shown.
 
 use super::broker;
 use super::exact::{self, Tally};
-use super::faults::asked;
-use super::group::{Group, Plan, number, random};
+use super::faults::slow_faults_requested;
+use super::group::{Group, GroupPlan, number, random};
 use super::kills;
 use fastdata::log::Log as _;
 use std::sync::Mutex;
 use std::time::Duration;
 
-/// Kills of the short version.
-const KILLS: i64 = 1;
+/// Kills unless `FASTDATA_KILLS` sets their number.
+const DEFAULT_KILLS: i64 = 1;
 
-/// Kills of a broker, where they are asked for.
-const BOUNCES: usize = 2;
+/// Kills of a broker unless `FASTDATA_BOUNCES` sets their number.
+const DEFAULT_BROKER_KILLS: usize = 2;
 
 const STEPS: &str = "steps:
   - name: passed
@@ -29,84 +29,94 @@ sinks:
   - {from: folded, topic: NAME-folded}
 ";
 
-/// A promise.
-struct Mode {
+/// A delivery guarantee.
+struct Guarantee {
     name: &'static str,
-    /// What a fold may have counted, of what there was.
-    counted: fn(&i64, &i64) -> bool,
-    kept: fn(&Tally) -> bool,
+    /// Compares the count of a fold with the number of its records.
+    fold_count_is_right: fn(&i64, &i64) -> bool,
+    holds: fn(&Tally) -> bool,
 }
 
-const LEAST: Mode = Mode { name: "at_least_once", counted: i64::ge, kept: |t| t.lost() == 0 && t.wrong == 0 };
+const AT_LEAST_ONCE: Guarantee =
+    Guarantee { name: "at_least_once", fold_count_is_right: i64::ge, holds: |t| t.lost() == 0 && t.wrong == 0 };
 
-const MOST: Mode = Mode { name: "at_most_once", counted: i64::le, kept: |t| t.doubled == 0 && t.wrong == 0 };
+const AT_MOST_ONCE: Guarantee =
+    Guarantee { name: "at_most_once", fold_count_is_right: i64::le, holds: |t| t.duplicates == 0 && t.wrong == 0 };
 
-impl Mode {
-    fn text(&self) -> String {
+impl Guarantee {
+    fn pipeline(&self) -> String {
         format!("{}delivery: {}\n{STEPS}", exact::SOURCE, self.name)
     }
 
-    /// Judges what came of the records, and of the fold, after so many mishaps.
-    fn judge(&self, group: &Group<'_>, records: i64, mishaps: &str) {
+    /// Asserts the guarantee for the records and the fold.
+    fn assert_holds(&self, group: &Group<'_>, records: i64, faults: &str) {
         let passed = exact::numbers(group.cluster, &group.topic("passed"), records);
-        let folded = exact::folds(group.cluster, &group.topic("folded"), records, self.counted);
-        println!("{}, {mishaps}: {passed}; {folded}", self.name);
-        assert!((self.kept)(&passed) && (self.kept)(&folded), "{}\n{}", passed.evidence(), folded.evidence());
+        let folded = exact::folds(group.cluster, &group.topic("folded"), records, self.fold_count_is_right);
+        println!("{}, {faults}: {passed}; {folded}", self.name);
+        assert!((self.holds)(&passed) && (self.holds)(&folded), "{}\n{}", passed.evidence(), folded.evidence());
     }
 }
 
-fn killed(stem: &'static str, mode: &Mode) {
+fn kill_instances(stem: &'static str, guarantee: &Guarantee) {
     let Some(cluster) = broker::shared() else { return };
-    let _one = ONE.lock();
-    let (kills, records, way) = kills::asked(KILLS);
+    let _guard = SERIAL.lock();
+    let (kills, records, distance) = kills::requested(DEFAULT_KILLS);
     let (mut random, seed) = random();
-    let mut group = Group::started(cluster, Plan { text: mode.text(), ..Plan::exact(stem, way.min(50_000)) });
-    kills::kill(&mut group, kills, way, &mut random);
+    let mut group = Group::running(
+        cluster,
+        GroupPlan { pipeline: guarantee.pipeline(), ..GroupPlan::exact(stem, distance.min(50_000)) },
+    );
+    kills::kill_instances(&mut group, kills, distance, &mut random);
     let records = group.finish(records);
-    mode.judge(&group, records, &format!("{kills} kills, seed {seed}"));
+    guarantee.assert_holds(&group, records, &format!("{kills} kills, seed {seed}"));
 }
 
-/// One after the other: beside each other they would only wait.
-static ONE: Mutex<()> = Mutex::new(());
+/// These tests run one after the other: in parallel each would mostly wait.
+static SERIAL: Mutex<()> = Mutex::new(());
 
 #[test]
 fn at_least_once_loses_nothing() {
-    killed("least", &LEAST);
+    kill_instances("least", &AT_LEAST_ONCE);
 }
 
-/// Records of one round, and how many rounds there are at most: in one of them a commit may come by chance, as
-/// an instance that is silent speaks now and then.
-const ROUND: (i64, i64) = (100, 10);
+/// Records of one round.
+const ROUND_RECORDS: i64 = 100;
 
-/// Records that are read before the input runs dry: of one round, several times.
-const PIECE: usize = 10;
+/// Most rounds until one ends before its commit. An idle instance commits now and then, which may fall into a round.
+const MAX_ROUNDS: i64 = 10;
+
+/// Records that are written before the test waits for their results: several times in a round.
+const BURST_RECORDS: usize = 10;
+
+/// Time without a commit after the results of a round are visible.
+const TIME_BEFORE_COMMIT: Duration = Duration::from_secs(1);
 
 #[test]
-fn at_least_once_shows_results_ahead_of_their_commit() {
+fn at_least_once_shows_results_before_their_commit() {
     let Some(cluster) = broker::shared() else { return };
-    let text = LEAST.text().replace("50ms", "60s");
-    let mut group = Group::new(cluster, Plan { text, instances: 1, ..Plan::exact("ahead", 0) });
+    let pipeline = AT_LEAST_ONCE.pipeline().replace("50ms", "60s");
+    let mut group = Group::new(cluster, GroupPlan { pipeline, instances: 1, ..GroupPlan::exact("ahead", 0) });
     let (log, passed) = (cluster.connect(), group.topic("passed"));
-    let first = group.start("");
+    let first = group.spawn("");
     group.instances.push(first);
-    let shown = (0..ROUND.1).map(|round| round * ROUND.0).find(|start| {
-        let end = start + ROUND.0;
-        for records in (*start..=end).step_by(PIECE) {
-            group.feed.allow(records);
-            group.until("the results to be there", |_| {
-                let there = log.topics(Some(&passed)).unwrap().pop()?;
-                (there.partitions.iter().map(|p| p.end.0).sum::<i64>() >= records).then_some(())
+    let shown = (0..MAX_ROUNDS).map(|round| round * ROUND_RECORDS).find(|start| {
+        let end = start + ROUND_RECORDS;
+        for records in (*start..=end).step_by(BURST_RECORDS) {
+            group.feed.allow_up_to(records);
+            group.wait_until("the results to be visible", |_| {
+                let info = log.topics(Some(&passed)).unwrap().pop()?;
+                (info.partitions.iter().map(|p| p.end.0).sum::<i64>() >= records).then_some(())
             });
         }
-        group.spend(Duration::from_secs(1));
-        group.taken() < end
+        group.keep_running_for(TIME_BEFORE_COMMIT);
+        group.consumed() < end
     });
-    assert!(shown.is_some(), "no result was seen more than a second before its commit");
-    // Another goes on from what the commit at the end has kept, and from nothing else, with each key.
-    group.leave(0);
-    let second = group.start("--data-dir another");
+    assert!(shown.is_some(), "no result was visible {TIME_BEFORE_COMMIT:?} before its commit");
+    // A second instance without local state continues from the last commit, with each key.
+    group.terminate(0);
+    let second = group.spawn("--data-dir another");
     group.instances.push(second);
-    group.feed.allow(group.feed.allowed() + exact::SENSORS);
+    group.feed.allow_up_to(group.feed.allowed() + exact::SENSORS);
     let records = group.finish(0);
     let passed = exact::numbers(cluster, &passed, records);
     let folded = exact::folds(cluster, &group.topic("folded"), records, i64::eq);
@@ -114,31 +124,32 @@ fn at_least_once_shows_results_ahead_of_their_commit() {
 }
 
 #[test]
-fn at_most_once_doubles_nothing() {
-    killed("most", &MOST);
+fn at_most_once_duplicates_nothing() {
+    kill_instances("most", &AT_MOST_ONCE);
 }
 
-fn bounced(stem: &'static str, mode: &Mode) {
-    let Some(cluster) = asked().then(|| broker::start(broker::THREE)).flatten() else { return };
-    let times = number("FASTDATA_BOUNCES", BOUNCES);
-    let mut group = Group::started(&cluster, Plan { text: mode.text(), ..Plan::exact(stem, 20_000) });
+fn kill_brokers(stem: &'static str, guarantee: &Guarantee) {
+    let Some(cluster) = slow_faults_requested().then(|| broker::start(broker::THREE_NODES)).flatten() else { return };
+    let times = number("FASTDATA_BOUNCES", DEFAULT_BROKER_KILLS);
+    let mut group =
+        Group::running(&cluster, GroupPlan { pipeline: guarantee.pipeline(), ..GroupPlan::exact(stem, 20_000) });
     for node in (0..3).cycle().take(times) {
-        group.go_on(5_000);
+        group.await_records(5_000);
         cluster.kill(node);
         cluster.restart(node);
         let all = group.partitions();
-        group.all_go_on(&all);
+        group.await_progress_in(&all);
     }
     let records = group.finish(0);
-    mode.judge(&group, records, &format!("{times} kills of a broker"));
+    guarantee.assert_holds(&group, records, &format!("{times} kills of a broker"));
 }
 
 #[test]
 fn at_least_once_loses_nothing_when_brokers_die() {
-    bounced("least-bounced", &LEAST);
+    kill_brokers("least-bounced", &AT_LEAST_ONCE);
 }
 
 #[test]
-fn at_most_once_doubles_nothing_when_brokers_die() {
-    bounced("most-bounced", &MOST);
+fn at_most_once_duplicates_nothing_when_brokers_die() {
+    kill_brokers("most-bounced", &AT_MOST_ONCE);
 }

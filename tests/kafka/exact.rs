@@ -1,8 +1,7 @@
-//! What a group's results must be, judged one by one as they are read.
+//! The records of the tests on groups, and a check of their results one by one as they are read.
 //!
-//! Separate because it knows what the records of [`record`] are and gives, and nothing of how they were
-//! treated. Expected values follow from the numbers of the records: none is kept, and none was taken from
-//! the program.
+//! Expected values follow from the numbers of the records: none is kept, and none was taken from the output of the
+//! program. The check does not depend on what happened to the group.
 
 use super::broker::Cluster;
 use super::checker;
@@ -13,31 +12,31 @@ use std::fmt;
 /// Partitions of the input.
 pub const PARTITIONS: u32 = 4;
 
-/// Keys of the fold; each has one of so many records in a row.
+/// Keys of the fold: of as many consecutive records each key has one.
 pub const SENSORS: i64 = 200;
 
 /// Keys of the window.
 const KINDS: i64 = 10;
 
-/// Milliseconds between two records.
-const STEP: i64 = 2;
+/// Event time between two records, milliseconds.
+const STEP_MS: i64 = 2;
 
 /// Records in a window of a second.
-pub const WINDOW: i64 = 1_000 / STEP;
+pub const RECORDS_PER_WINDOW: i64 = 1_000 / STEP_MS;
 
-/// The time of the first record: recent, as old ones are removed by the broker.
-fn begin() -> i64 {
-    static BEGIN: std::sync::OnceLock<i64> = std::sync::OnceLock::new();
-    *BEGIN.get_or_init(|| chrono::Utc::now().timestamp() / 3_600 * 3_600_000 - 86_400_000)
+/// The event time of the first record: recent, as the broker deletes old records.
+fn first_timestamp() -> i64 {
+    static FIRST: std::sync::OnceLock<i64> = std::sync::OnceLock::new();
+    *FIRST.get_or_init(|| chrono::Utc::now().timestamp() / 3_600 * 3_600_000 - 86_400_000)
 }
 
 fn sensor(i: i64) -> i64 {
     i * 7 % SENSORS
 }
 
-/// A record by its number. Those of one sensor are in one partition, those of one kind in all.
+/// The record with this number. The records of a sensor are in one partition, those of a kind in all.
 pub fn record(i: i64) -> Record {
-    let (sensor, kind, time) = (sensor(i), i % KINDS, begin() + i * STEP);
+    let (sensor, kind, time) = (sensor(i), i % KINDS, first_timestamp() + i * STEP_MS);
     Record {
         partition: i32::try_from(sensor % i64::from(PARTITIONS)).unwrap(),
         key: format!("s{sensor}"),
@@ -45,13 +44,13 @@ pub fn record(i: i64) -> Record {
     }
 }
 
-/// The source of a pipeline for these records; `NAME` is the pipeline's.
+/// The source of a pipeline over these records; `NAME` stands for the pipeline's name.
 pub const SOURCE: &str = "name: NAME
 source: {topic: NAME-in, key: sensor, schema: {i: bigint, sensor: string, kind: string, ts: timestamp}, timestamp: ts}
 commit_every: 50ms
 ";
 
-/// A fold by the record's key, and a count by another, which meets through a repartition.
+/// A fold by the record's key, and a window by another key behind a repartition.
 pub const STEPS: &str = "steps:
   - name: folded
     scan: {by: [sensor], init: {n: 0, last: 0}, next: {n: n + 1, last: i}}
@@ -63,135 +62,145 @@ sinks:
   - {from: counted, topic: NAME-counted}
 ";
 
-/// How often each of so many things was there.
+/// Most samples of defects that are kept.
+const MAX_SAMPLES: usize = 10;
+
+/// Most numbers of lost results that are shown.
+const MAX_LOST_LISTED: usize = 20;
+
+/// How often each expected result was found.
 pub struct Tally {
     what: &'static str,
-    seen: Vec<u8>,
-    /// Times that something was there once more.
-    pub doubled: u64,
-    /// First came after a later one of its key.
-    pub disordered: u64,
-    /// With a value that it cannot have.
+    /// By the number of the result, up to 255.
+    times_found: Vec<u8>,
+    /// Results beyond the first of their number.
+    pub duplicates: u64,
+    /// Results whose first occurrence follows a later result of its key.
+    pub out_of_order: u64,
+    /// Results with a wrong value or an unknown number.
     pub wrong: u64,
-    /// The first of these, as they were.
+    /// The first of these as text.
     samples: Vec<String>,
 }
 
 impl Tally {
-    fn new(what: &'static str, of: i64) -> Self {
-        let seen = vec![0; usize::try_from(of).unwrap()];
-        Self { what, seen, doubled: 0, disordered: 0, wrong: 0, samples: Vec::new() }
+    fn new(what: &'static str, expected: i64) -> Self {
+        let times_found = vec![0; usize::try_from(expected).unwrap()];
+        Self { what, times_found, duplicates: 0, out_of_order: 0, wrong: 0, samples: Vec::new() }
     }
 
-    /// Those that were never there.
+    /// The number of results that were not found.
     pub fn lost(&self) -> usize {
-        self.seen.iter().filter(|s| **s == 0).count()
+        self.times_found.iter().filter(|n| **n == 0).count()
     }
 
-    /// Takes note of one; whether it was there for the first time.
-    fn see(&mut self, which: i64, as_it_was: &[u8]) -> bool {
-        let slot = usize::try_from(which).ok().and_then(|i| self.seen.get_mut(i));
+    /// Counts a result; returns whether it is the first of its number.
+    fn count(&mut self, number: i64, value: &[u8]) -> bool {
+        let slot = usize::try_from(number).ok().and_then(|i| self.times_found.get_mut(i));
         match slot {
-            None => self.wrong(as_it_was),
+            None => self.count_wrong(value),
             Some(0) => {
-                self.seen[usize::try_from(which).unwrap()] = 1;
+                self.times_found[usize::try_from(number).unwrap()] = 1;
                 return true;
             }
-            Some(more) => {
-                *more = more.saturating_add(1);
-                self.doubled += 1;
-                self.sample("doubled", as_it_was);
+            Some(times) => {
+                *times = times.saturating_add(1);
+                self.duplicates += 1;
+                self.sample("duplicate", value);
             }
         }
         false
     }
 
-    fn wrong(&mut self, as_it_was: &[u8]) {
+    fn count_wrong(&mut self, value: &[u8]) {
         self.wrong += 1;
-        self.sample("wrong", as_it_was);
+        self.sample("wrong", value);
     }
 
-    fn sample(&mut self, what: &str, as_it_was: &[u8]) {
-        if self.samples.len() < 10 {
-            self.samples.push(format!("{what}: {}", String::from_utf8_lossy(as_it_was)));
+    fn sample(&mut self, defect: &str, value: &[u8]) {
+        if self.samples.len() < MAX_SAMPLES {
+            self.samples.push(format!("{defect}: {}", String::from_utf8_lossy(value)));
         }
     }
 
-    /// Each was there once, in order, as it must be.
+    /// Whether each result was found once, in order, with its value.
     pub fn exact(&self) -> bool {
-        self.lost() == 0 && self.doubled == 0 && self.disordered == 0 && self.wrong == 0
+        self.lost() == 0 && self.duplicates == 0 && self.out_of_order == 0 && self.wrong == 0
     }
 
-    /// The numbers of the first that are missing, and what else was odd.
+    /// The numbers of the first lost results, and samples of the other defects.
     pub fn evidence(&self) -> String {
-        let lost = self.seen.iter().enumerate().filter(|(_, s)| **s == 0).map(|(i, _)| i);
-        let lost: Vec<usize> = lost.take(20).collect();
-        format!("{self}\nthe first that are lost: {lost:?}\n{}", self.samples.join("\n"))
+        let lost = self.times_found.iter().enumerate().filter(|(_, n)| **n == 0).map(|(i, _)| i);
+        let lost: Vec<usize> = lost.take(MAX_LOST_LISTED).collect();
+        format!("{self}\nthe first lost: {lost:?}\n{}", self.samples.join("\n"))
     }
 }
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { what, seen, doubled, disordered, wrong, .. } = self;
-        let (of, lost) = (seen.len(), self.lost());
-        write!(f, "{of} {what}: {lost} lost, {doubled} doubled, {disordered} out of order, {wrong} wrong")
+        let Self { what, times_found, duplicates, out_of_order, wrong, .. } = self;
+        let (expected, lost) = (times_found.len(), self.lost());
+        write!(f, "{expected} {what}: {lost} lost, {duplicates} duplicates, {out_of_order} out of order, {wrong} wrong")
     }
 }
 
-/// Results that each belong to one record: `number` reads the record's number, and whether it is right.
-fn by_record<'a, T: Deserialize<'a>>(
+/// Counts a result that belongs to one record. `number` returns the record's number, and whether the value is right.
+fn count_by_record<'a, T: Deserialize<'a>>(
     tally: &mut Tally,
-    furthest: &mut [i64],
+    latest_by_sensor: &mut [i64],
     value: &'a [u8],
     number: impl Fn(&T) -> (i64, bool),
 ) {
-    let Ok(read) = serde_json::from_slice::<T>(value) else { return tally.wrong(value) };
+    let Ok(read) = serde_json::from_slice::<T>(value) else { return tally.count_wrong(value) };
     let (i, right) = number(&read);
     if !right {
-        tally.wrong(value);
+        tally.count_wrong(value);
     }
-    if tally.see(i, value) {
-        let last = &mut furthest[usize::try_from(sensor(i)).unwrap()];
+    if tally.count(i, value) {
+        let last = &mut latest_by_sensor[usize::try_from(sensor(i)).unwrap()];
         if i < *last {
-            tally.disordered += 1;
+            tally.out_of_order += 1;
             tally.sample("out of order", value);
         }
         *last = i.max(*last);
     }
 }
 
-fn furthest() -> Vec<i64> {
+fn latest_by_sensor() -> Vec<i64> {
     vec![-1; usize::try_from(SENSORS).unwrap()]
 }
 
-/// The fold of each sensor after each of its records; `counted` compares what it has counted with what there was.
-pub fn folds(cluster: &Cluster, topic: &str, records: i64, counted: fn(&i64, &i64) -> bool) -> Tally {
+/// Checks the fold of each sensor after each of its records. `count_is_right` compares the count of the fold with the
+/// number of the sensor's records.
+pub fn folds(cluster: &Cluster, topic: &str, records: i64, count_is_right: fn(&i64, &i64) -> bool) -> Tally {
     #[derive(Deserialize)]
     struct Fold {
         n: i64,
         last: i64,
     }
-    let (mut tally, mut furthest) = (Tally::new("results of the fold", records), furthest());
-    checker::each(cluster, topic, |_, value| {
-        by_record(&mut tally, &mut furthest, value, |f: &Fold| (f.last, counted(&f.n, &(f.last / SENSORS + 1))));
+    let (mut tally, mut latest) = (Tally::new("results of the fold", records), latest_by_sensor());
+    checker::for_each_committed(cluster, topic, |_, value| {
+        count_by_record(&mut tally, &mut latest, value, |f: &Fold| {
+            (f.last, count_is_right(&f.n, &(f.last / SENSORS + 1)))
+        });
     });
     tally
 }
 
-/// Records as they are, by their number.
+/// Checks records that pass unchanged, by their number.
 pub fn numbers(cluster: &Cluster, topic: &str, records: i64) -> Tally {
     #[derive(Deserialize)]
     struct Numbered {
         i: i64,
     }
-    let (mut tally, mut furthest) = (Tally::new("records", records), furthest());
-    checker::each(cluster, topic, |_, value| {
-        by_record(&mut tally, &mut furthest, value, |r: &Numbered| (r.i, true));
+    let (mut tally, mut latest) = (Tally::new("records", records), latest_by_sensor());
+    checker::for_each_committed(cluster, topic, |_, value| {
+        count_by_record(&mut tally, &mut latest, value, |r: &Numbered| (r.i, true));
     });
     tally
 }
 
-/// The counts of each kind in each second.
+/// Checks the window of each kind in each second.
 pub fn counts(cluster: &Cluster, topic: &str, records: i64) -> Tally {
     #[derive(Deserialize)]
     struct Count<'a> {
@@ -199,29 +208,30 @@ pub fn counts(cluster: &Cluster, topic: &str, records: i64) -> Tally {
         sum: i64,
         window_start: &'a str,
     }
-    // What a window that is not the last holds of a kind; the last may hold fewer, of some kinds none.
+    // Count and sum of a kind in a window. The last window may have fewer records, and of some kinds none.
     let expected = |window: i64, kind: i64| {
-        let all = (window * WINDOW..((window + 1) * WINDOW).min(records)).skip(usize::try_from(kind).unwrap());
+        let all = (window * RECORDS_PER_WINDOW..((window + 1) * RECORDS_PER_WINDOW).min(records))
+            .skip(usize::try_from(kind).unwrap());
         all.step_by(usize::try_from(KINDS).unwrap()).fold((0, 0), |(n, sum), i| (n + 1, sum + i))
     };
-    let last = records % WINDOW;
-    let windows = records / WINDOW * KINDS + last.min(KINDS);
+    let last = records % RECORDS_PER_WINDOW;
+    let windows = records / RECORDS_PER_WINDOW * KINDS + last.min(KINDS);
     let mut tally = Tally::new("results of windows", windows);
-    checker::each(cluster, topic, |key, value| {
+    checker::for_each_committed(cluster, topic, |key, value| {
         let read: Option<(i64, i64, Count<'_>)> = serde_json::from_slice::<Count<'_>>(value).ok().and_then(|c| {
             let start = chrono::DateTime::parse_from_rfc3339(c.window_start).ok()?;
-            Some(((start.timestamp_millis() - begin()) / 1_000, key.strip_prefix('k')?.parse().ok()?, c))
+            Some(((start.timestamp_millis() - first_timestamp()) / 1_000, key.strip_prefix('k')?.parse().ok()?, c))
         });
-        let Some((window, kind, c)) = read else { return tally.wrong(value) };
-        if tally.see(window * KINDS + kind, value) && (c.n, c.sum) != expected(window, kind) {
-            tally.wrong(value);
+        let Some((window, kind, c)) = read else { return tally.count_wrong(value) };
+        if tally.count(window * KINDS + kind, value) && (c.n, c.sum) != expected(window, kind) {
+            tally.count_wrong(value);
         }
     });
     tally
 }
 
-/// The records of the input themselves: what was written is what was meant to be.
-pub fn input(cluster: &Cluster, topic: &str, records: i64) {
+/// Asserts that the input was written as intended.
+pub fn assert_input(cluster: &Cluster, topic: &str, records: i64) {
     let tally = numbers(cluster, topic, records);
-    assert!(tally.exact(), "the input is not what it must be: {}", tally.evidence());
+    assert!(tally.exact(), "the input is wrong: {}", tally.evidence());
 }

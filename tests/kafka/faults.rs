@@ -1,6 +1,7 @@
-//! Brokers that die, and topics that change under a reader: nothing twice, nothing lost, nothing silent.
+//! Brokers that are killed, and topics that change under a reader: no record is lost or duplicated, and every
+//! fault is reported.
 //!
-//! Separate because these tests break what others share, so that most have a broker of their own.
+//! Tests that kill brokers have a cluster of their own.
 
 use super::broker;
 use super::groups::{assigned, records, topics, values};
@@ -11,69 +12,69 @@ use std::io::{Seek as _, SeekFrom, Write as _};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 use std::time::Duration;
 
-const BRIEF: Duration = Duration::from_millis(50);
+const POLL_TIMEOUT: Duration = Duration::from_millis(50);
 
-/// A cluster that outlives one node. One that is a single node does not keep what it promises when it is
-/// killed and comes back: for a moment its partitions have no leader, its coordinator then takes the end
-/// of a transaction for written where it is not, and the next end decides for both.
-
-/// Whether faults that take minutes are asked for, such as brokers that are killed.
-pub fn asked() -> bool {
-    let asked = std::env::var_os("FASTDATA_KAFKA_KILLS").is_some();
-    if !asked {
+/// Whether the environment requests faults that take minutes, such as brokers that are killed.
+pub fn slow_faults_requested() -> bool {
+    let requested = std::env::var_os("FASTDATA_KAFKA_KILLS").is_some();
+    if !requested {
         eprintln!("skipped: set FASTDATA_KAFKA_KILLS=1 for faults that take minutes");
     }
-    asked
+    requested
 }
 
-/// How many transactions are to be committed while the broker is killed again and again.
+/// Transactions that are committed while brokers are killed one after the other.
+///
+/// The cluster has three nodes. A single node breaks Kafka's promise when it is killed and restarted: its
+/// partitions have no leader for a moment, its coordinator then takes an unwritten transaction marker for written,
+/// and the next marker decides both transactions.
 const COMMITS: i64 = 100;
 
 #[test]
-fn an_append_is_there_once_or_not_at_all_when_the_broker_is_killed() {
-    let Some(cluster) = asked().then(|| broker::start(broker::THREE)).flatten() else { return };
+fn an_append_is_atomic_when_brokers_are_killed() {
+    let Some(cluster) = slow_faults_requested().then(|| broker::start(broker::THREE_NODES)).flatten() else { return };
     let log = cluster.connect();
     log.create_topic("t", &TopicConfig { partitions: 1, ..TopicConfig::default() }).unwrap();
     let at = TopicPartition::new("t", 0);
     let (done, count) = (AtomicBool::new(false), AtomicU32::new(0));
-    let (kept, lost) = std::thread::scope(|scope| {
+    let (acknowledged, rejected) = std::thread::scope(|scope| {
         let writing = scope.spawn(|| {
             let mut appender = log.appender().unwrap();
-            let (mut kept, mut lost) = (Vec::new(), Vec::new());
+            let (mut acknowledged, mut rejected) = (Vec::new(), Vec::new());
             while !done.load(Ordering::Relaxed) {
                 let i = count.fetch_add(1, Ordering::Relaxed);
-                let words: Vec<String> = (0..20).map(|row| format!("{i}.{row}")).collect();
-                match appender.append(&[Append { to: at.clone(), records: records(&words) }]) {
-                    Ok(_) => kept.extend(words),
-                    Err(_) => lost.extend(words),
+                let rows: Vec<String> = (0..20).map(|row| format!("{i}.{row}")).collect();
+                match appender.append(&[Append { to: at.clone(), records: records(&rows) }]) {
+                    Ok(_) => acknowledged.extend(rows),
+                    Err(_) => rejected.extend(rows),
                 }
             }
-            (kept, lost)
+            (acknowledged, rejected)
         });
         for node in 0..3 {
-            let begun = count.load(Ordering::Relaxed);
-            wait::until("some appends", || (count.load(Ordering::Relaxed) > begun + 10).then_some(()));
+            let before = count.load(Ordering::Relaxed);
+            wait::until("some appends", || (count.load(Ordering::Relaxed) > before + 10).then_some(()));
             cluster.kill(node);
             cluster.restart(node);
         }
-        let begun = count.load(Ordering::Relaxed);
-        wait::until("appends after the last restart", || (count.load(Ordering::Relaxed) > begun + 10).then_some(()));
+        let before = count.load(Ordering::Relaxed);
+        wait::until("appends after the last restart", || (count.load(Ordering::Relaxed) > before + 10).then_some(()));
         done.store(true, Ordering::Relaxed);
         writing.join().unwrap()
     });
     let read = values(&log, &at);
     assert!(
-        read == kept,
-        "{} records were said to be written, {} are there, {} were refused",
-        kept.len(),
+        read == acknowledged,
+        "{} records were acknowledged, {} were read, {} were rejected",
+        acknowledged.len(),
         read.len(),
-        lost.len()
+        rejected.len()
     );
 }
 
 #[test]
-fn results_and_positions_agree_when_the_broker_is_killed() {
-    let Some(cluster) = asked().then(|| broker::start(broker::THREE)).flatten() else { return };
+fn results_and_positions_are_committed_together_when_brokers_are_killed() {
+    let Some(cluster) = slow_faults_requested().then(|| broker::start(broker::THREE_NODES)).flatten() else { return };
     let log = cluster.connect();
     let (input, output, spec) = topics(&cluster, &log, 1);
     let at = TopicPartition::new(input, 0);
@@ -81,15 +82,15 @@ fn results_and_positions_agree_when_the_broker_is_killed() {
     assigned(&mut *member);
     let mut committer = member.committer().unwrap();
     let mut next = 0;
-    let (reached, over) = (AtomicI64::new(0), AtomicBool::new(false));
+    let (reached, finished) = (AtomicI64::new(0), AtomicBool::new(false));
     std::thread::scope(|scope| {
         scope.spawn(|| {
             for node in (0..3).cycle() {
-                let begun = reached.load(Ordering::Relaxed);
+                let before = reached.load(Ordering::Relaxed);
                 wait::until("some commits", || {
-                    (over.load(Ordering::Relaxed) || reached.load(Ordering::Relaxed) > begun + 30).then_some(())
+                    (finished.load(Ordering::Relaxed) || reached.load(Ordering::Relaxed) > before + 30).then_some(())
                 });
-                if over.load(Ordering::Relaxed) {
+                if finished.load(Ordering::Relaxed) {
                     return;
                 }
                 cluster.kill(node);
@@ -102,46 +103,46 @@ fn results_and_positions_agree_when_the_broker_is_killed() {
             match committer.commit(&Transaction { flush_points: Vec::new(), appends: vec![append], offsets }) {
                 Ok(_) => next += 1,
                 Err(e) => {
-                    // What a run does: it goes on from what the group has, whatever became of the last one.
+                    // As a run does: continue from the committed position, whatever became of the transaction.
                     assert!(e.recovery() != Recovery::Fatal, "{e}");
-                    let told = wait::until("the position", || {
-                        drop(member.poll(FetchLimit::default(), BRIEF));
+                    let committed = wait::until("the position", || {
+                        drop(member.poll(FetchLimit::default(), POLL_TIMEOUT));
                         log.committed(&spec.group, std::slice::from_ref(&at)).ok()
                     });
-                    next = told[0].map_or(0, |o| o.0);
+                    next = committed[0].map_or(0, |o| o.0);
                 }
             }
             reached.store(next, Ordering::Relaxed);
         }
-        over.store(true, Ordering::Relaxed);
+        finished.store(true, Ordering::Relaxed);
     });
     let expected: Vec<String> = (0..COMMITS).map(|i| i.to_string()).collect();
     assert_eq!(values(&log, &output), expected);
 }
 
 #[test]
-fn a_reader_never_goes_on_in_a_topic_that_was_made_anew() {
+fn a_reader_never_continues_in_a_recreated_topic() {
     let Some(cluster) = broker::shared() else { return };
     let log = cluster.connect();
-    let name = cluster.name("anew");
+    let name = cluster.name("recreated");
     let config = TopicConfig { partitions: 1, ..TopicConfig::default() };
     let at = TopicPartition::new(name.as_str(), 0);
-    let fill = |words: &[&str]| {
-        let words: Vec<String> = words.iter().map(|w| (*w).to_owned()).collect();
-        log.appender().unwrap().append(&[Append { to: at.clone(), records: records(&words) }]).unwrap();
+    let fill = |values: &[&str]| {
+        let values: Vec<String> = values.iter().map(|v| (*v).to_owned()).collect();
+        log.appender().unwrap().append(&[Append { to: at.clone(), records: records(&values) }]).unwrap();
     };
     log.create_topic(&name, &config).unwrap();
     fill(&["old", "old"]);
     let old = topic(&log, &name).unwrap().id;
     let mut reader = log.reader(&[(at.clone(), Offset(0))]).unwrap();
-    wait::until("the old records", || reader.poll(FetchLimit::default(), BRIEF).unwrap());
-    // The new topic is longer than the old one was: its offsets alone would not give it away.
+    wait::until("the old records", || reader.poll(FetchLimit::default(), POLL_TIMEOUT).unwrap());
+    // The new topic is longer than the old one was: offsets alone do not tell them apart.
     let other = cluster.connect();
     other.delete_topic(&name).unwrap();
     other.create_topic(&name, &config).unwrap();
     fill(&["new"; 50]);
     assert_ne!(topic(&log, &name).unwrap().id, old);
-    let fault = wait::until("the reader to notice", || match reader.poll(FetchLimit::default(), BRIEF) {
+    let fault = wait::until("the reader to report it", || match reader.poll(FetchLimit::default(), POLL_TIMEOUT) {
         Ok(None) => None,
         Ok(Some(fetched)) => panic!("read {:?} of the new topic", fetched.offsets),
         Err(e) => Some(e),
@@ -149,76 +150,74 @@ fn a_reader_never_goes_on_in_a_topic_that_was_made_anew() {
     assert!(matches!(fault, LogError::TopicReplaced { .. } | LogError::UnknownTopic { .. }), "{fault}");
 }
 
-/// A batch that fits its checksum no longer is skipped by the client, which only says so.
+/// The client itself skips a batch whose checksum is wrong and only logs it.
 #[test]
-fn damaged_records_are_named_and_never_skipped() {
+fn corrupt_records_are_reported_and_never_skipped() {
     let Some(cluster) = broker::shared() else { return };
     let log = cluster.connect();
     let (input, _, spec) = topics(cluster, &log, 2);
     let at = TopicPartition::new(input.as_str(), 1);
-    for word in ["sound", "damaged", "after"] {
-        log.appender().unwrap().append(&[Append { to: at.clone(), records: records(&[word.to_owned()]) }]).unwrap();
+    for value in ["sound", "corrupt", "after"] {
+        log.appender().unwrap().append(&[Append { to: at.clone(), records: records(&[value.to_owned()]) }]).unwrap();
     }
-    // Behind the first transaction of one record and its end.
-    let (file, end) = cluster.batch(&input, 1, 2);
+    // Offset 0 is the first record, offset 1 the marker of its transaction.
+    let (file, end) = cluster.locate_batch(&input, 1, 2);
     let last = std::fs::read(&file).unwrap()[end - 1];
     let mut open = std::fs::File::options().write(true).open(&file).unwrap();
     open.seek(SeekFrom::Start(end as u64 - 1)).unwrap();
     open.write_all(&[last ^ 0xff]).unwrap();
-    let named = |fault: LogError, words: Vec<String>, place: &str| {
+    let assert_reported = |fault: LogError, read: Vec<String>, place: &str| {
         let text = fault.to_string();
         assert!(matches!(fault, LogError::Corrupt(_)) && text.contains(&format!("`{place}`")), "{text}");
         assert!(text.contains("offset 2 ") && text.contains("CRC32C"), "{text}");
-        assert_eq!(words, ["sound"]);
+        assert_eq!(read, ["sound"]);
     };
     let text = |fetched: Fetched| String::from_utf8(fetched.records.values.value(0).to_vec()).unwrap();
     let other = TopicPartition::new(input.as_str(), 0);
     let mut reader = log.reader(&[(at.clone(), Offset(0))]).unwrap();
-    let mut words = Vec::new();
-    let fault = wait::until("the reader to notice", || match reader.poll(FetchLimit::default(), BRIEF) {
+    let mut read = Vec::new();
+    let fault = wait::until("the reader to report it", || match reader.poll(FetchLimit::default(), POLL_TIMEOUT) {
         Ok(fetched) => {
-            words.extend(fetched.map(text));
+            read.extend(fetched.map(text));
             None
         }
         Err(e) => Some(e),
     });
-    named(fault, words, &at.to_string());
+    assert_reported(fault, read, &at.to_string());
     let mut member = log.join(&spec).unwrap();
     assigned(&mut *member);
     [&other, &at].iter().for_each(|at| member.seek(at, Offset(0)).unwrap());
-    let mut words = Vec::new();
-    let fault = wait::until("the member to notice", || match member.poll(FetchLimit::default(), BRIEF) {
+    let mut read = Vec::new();
+    let fault = wait::until("the member to report it", || match member.poll(FetchLimit::default(), POLL_TIMEOUT) {
         Ok(GroupEvent::Records(fetched)) => {
-            words.push(text(fetched));
+            read.push(text(fetched));
             None
         }
         Ok(_) => None,
         Err(e) => Some(e),
     });
-    // Of several partitions the client does not say which.
-    named(fault, words, &input);
+    // For several partitions the client does not report which one.
+    assert_reported(fault, read, &input);
 }
 
 #[test]
-fn old_records_can_be_removed_and_are_missed_by_name() {
+fn deleted_records_are_reported_as_out_of_range() {
     let Some(cluster) = broker::shared() else { return };
     let log = cluster.connect();
     let name = cluster.name("trim");
     log.create_topic(&name, &TopicConfig { partitions: 2, ..TopicConfig::default() }).unwrap();
     let at = TopicPartition::new(name.as_str(), 1);
-    let words: Vec<String> = (0..10).map(|i: i32| i.to_string()).collect();
-    log.appender().unwrap().append(&[Append { to: at.clone(), records: records(&words) }]).unwrap();
+    let values_written: Vec<String> = (0..10).map(|i: i32| i.to_string()).collect();
+    log.appender().unwrap().append(&[Append { to: at.clone(), records: records(&values_written) }]).unwrap();
     log.delete_records(&[(at.clone(), Offset(4))]).unwrap();
     assert_eq!(log.resolve(&at, Start::Earliest).unwrap(), Offset(4));
-    assert_eq!(values(&log, &at), words[4..]);
+    assert_eq!(values(&log, &at), values_written[4..]);
     let reader = log.reader(&[(at.clone(), Offset(3))]).map(|_| ());
     assert!(matches!(reader, Err(LogError::OffsetOutOfRange { earliest: Offset(4), .. })), "{reader:?}");
-    // Ten records and the end of their transaction, which is written a moment after the commit.
-    wait::until("the end of the transaction", || {
-        (log.resolve(&at, Start::Latest).unwrap() == Offset(11)).then_some(())
-    });
+    // Ten records and the marker of their transaction, which is written a moment after the commit.
+    wait::until("the transaction marker", || (log.resolve(&at, Start::Latest).unwrap() == Offset(11)).then_some(()));
     log.delete_records(&[(at.clone(), Offset(100))]).unwrap();
     assert_eq!(log.resolve(&at, Start::Earliest).unwrap(), Offset(11));
-    let missing = log.delete_records(&[(TopicPartition::new(name.as_str(), 2), Offset(0))]);
-    assert!(matches!(missing, Err(LogError::UnknownPartition { count: 2, .. })), "{missing:?}");
+    let unknown = log.delete_records(&[(TopicPartition::new(name.as_str(), 2), Offset(0))]);
+    assert!(matches!(unknown, Err(LogError::UnknownPartition { count: 2, .. })), "{unknown:?}");
 }

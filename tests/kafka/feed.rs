@@ -1,7 +1,7 @@
-//! Records written while a group reads them: quickly, once each, and no further ahead than is allowed.
+//! Writes input while a group reads it: each record once, and no further than a limit that the test raises.
 //!
-//! Separate because it shares nothing with fastdata but the client library, and because everything about a
-//! record follows from its number: no test has to keep what it wrote.
+//! It shares nothing with fastdata but the client library. A record follows from its number, so no test has to
+//! keep what was written.
 
 use rdkafka::ClientContext;
 use rdkafka::config::ClientConfig;
@@ -13,10 +13,11 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// Records between two looks at what has arrived.
-const BURST: i64 = 500;
+/// Most records that are sent between two polls of delivery reports.
+const MAX_BURST_RECORDS: i64 = 500;
 
-const BRIEF: Duration = Duration::from_millis(5);
+/// Longest wait for delivery reports.
+const POLL_TIMEOUT: Duration = Duration::from_millis(5);
 
 /// A record to be written.
 pub struct Record {
@@ -25,51 +26,51 @@ pub struct Record {
     pub value: String,
 }
 
-/// Makes a record of its number.
-pub type Maker = fn(i64) -> Record;
+/// Makes the record with this number.
+pub type RecordFn = fn(i64) -> Record;
 
 #[derive(Default)]
 struct Shared {
     allowed: AtomicI64,
-    arrived: AtomicI64,
-    over: AtomicBool,
-    fault: Mutex<Option<String>>,
+    acknowledged: AtomicI64,
+    stopped: AtomicBool,
+    error: Mutex<Option<String>>,
 }
 
-/// Hears what became of each record.
-struct Hears(Arc<Shared>);
+/// Counts the delivery reports.
+struct DeliveryReports(Arc<Shared>);
 
-impl ClientContext for Hears {}
+impl ClientContext for DeliveryReports {}
 
-impl ProducerContext for Hears {
+impl ProducerContext for DeliveryReports {
     type DeliveryOpaque = ();
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
         match result {
-            Ok(_) => drop(self.0.arrived.fetch_add(1, Ordering::Relaxed)),
-            Err((e, _)) => *self.0.fault.lock().unwrap() = Some(e.to_string()),
+            Ok(_) => drop(self.0.acknowledged.fetch_add(1, Ordering::Relaxed)),
+            Err((e, _)) => *self.0.error.lock().unwrap() = Some(e.to_string()),
         }
     }
 }
 
-/// A thread that writes.
+/// A thread that writes records.
 pub struct Feed {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Feed {
-    /// Writes nothing before it is allowed to.
-    pub fn start(brokers: &str, topic: String, make: Maker) -> Self {
+    /// Starts the thread; it writes nothing before [`Self::allow_up_to`].
+    pub fn start(brokers: &str, topic: String, make: RecordFn) -> Self {
         let mut config = ClientConfig::new();
-        // With one request at a time a broker that was killed cannot take a batch twice; and no broker is
-        // away for so long that a record is given up.
+        // With one request in flight a broker that was killed cannot write a batch twice. No record times out
+        // while a broker is down.
         config.set("bootstrap.servers", brokers).set("acks", "all").set("enable.idempotence", "true");
         config.set("max.in.flight", "1").set("message.timeout.ms", "0").set("linger.ms", "5");
         config.set("batch.size", "1000000").set("queue.buffering.max.kbytes", "131072");
         config.set("reconnect.backoff.max.ms", "1000");
         let shared = Arc::new(Shared::default());
-        let producer = config.create_with_context(Hears(shared.clone())).unwrap();
+        let producer = config.create_with_context(DeliveryReports(shared.clone())).unwrap();
         let thread = std::thread::spawn({
             let shared = shared.clone();
             move || write(&producer, &shared, &topic, make)
@@ -77,19 +78,19 @@ impl Feed {
         Self { shared, thread: Some(thread) }
     }
 
-    /// The records before this number may be written.
-    pub fn allow(&self, until: i64) {
-        self.shared.allowed.fetch_max(until, Ordering::Relaxed);
+    /// Raises the limit: the records before this number may be written.
+    pub fn allow_up_to(&self, limit: i64) {
+        self.shared.allowed.fetch_max(limit, Ordering::Relaxed);
     }
 
-    /// How many are written for good; panics where one could not be.
+    /// The number of acknowledged records; panics if one could not be written.
     pub fn written(&self) -> i64 {
-        let fault = self.shared.fault.lock().unwrap().clone();
-        assert!(fault.is_none(), "a record could not be written: {fault:?}");
-        self.shared.arrived.load(Ordering::Relaxed)
+        let error = self.shared.error.lock().unwrap().clone();
+        assert!(error.is_none(), "a record could not be written: {error:?}");
+        self.shared.acknowledged.load(Ordering::Relaxed)
     }
 
-    /// How many it was allowed to write.
+    /// The limit.
     pub fn allowed(&self) -> i64 {
         self.shared.allowed.load(Ordering::Relaxed)
     }
@@ -97,40 +98,40 @@ impl Feed {
 
 impl Drop for Feed {
     fn drop(&mut self) {
-        self.shared.over.store(true, Ordering::Relaxed);
+        self.shared.stopped.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
-            // Its fault was told by `written`, or the test has failed already.
+            // An error was reported by `written`, or the test has failed already.
             drop(thread.join());
         }
     }
 }
 
-fn write(producer: &BaseProducer<Hears>, shared: &Shared, topic: &str, make: Maker) {
+fn write(producer: &BaseProducer<DeliveryReports>, shared: &Shared, topic: &str, make: RecordFn) {
     let mut next = 0;
-    while !shared.over.load(Ordering::Relaxed) {
-        let until = shared.allowed.load(Ordering::Relaxed).min(next + BURST);
-        for i in next..until {
+    while !shared.stopped.load(Ordering::Relaxed) {
+        let end = shared.allowed.load(Ordering::Relaxed).min(next + MAX_BURST_RECORDS);
+        for i in next..end {
             let made = make(i);
             let mut record =
                 BaseRecord::to(topic).partition(made.partition).key(made.key.as_bytes()).payload(made.value.as_bytes());
             loop {
                 match producer.send(record) {
                     Ok(()) => break,
-                    Err((KafkaError::MessageProduction(Code::QueueFull), back)) => {
-                        record = back;
-                        producer.poll(BRIEF);
-                        if shared.over.load(Ordering::Relaxed) {
+                    Err((KafkaError::MessageProduction(Code::QueueFull), rejected)) => {
+                        record = rejected;
+                        producer.poll(POLL_TIMEOUT);
+                        if shared.stopped.load(Ordering::Relaxed) {
                             return;
                         }
                     }
                     Err((e, _)) => {
-                        *shared.fault.lock().unwrap() = Some(e.to_string());
+                        *shared.error.lock().unwrap() = Some(e.to_string());
                         return;
                     }
                 }
             }
         }
-        producer.poll(if next == until { BRIEF } else { Duration::ZERO });
-        next = until.max(next);
+        producer.poll(if next == end { POLL_TIMEOUT } else { Duration::ZERO });
+        next = end.max(next);
     }
 }

@@ -126,7 +126,7 @@ fn what_was_read_can_be_committed_until_the_group_is_answered_and_not_after() {
 }
 
 fn given_up(delivery: Delivery) {
-    let Some(cluster) = super::faults::asked().then(broker::shared).flatten() else { return };
+    let Some(cluster) = super::faults::slow_faults_requested().then(broker::shared).flatten() else { return };
     let patience = [("session.timeout.ms", "6000"), ("max.poll.interval.ms", "6000")];
     let properties = patience.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
     let log = KafkaLog::connect(&Settings { properties, ..cluster.settings() }).unwrap();

@@ -1,8 +1,7 @@
-//! Other programs on the same topics: what they write is read, and what fastdata writes they read as they
-//! read anything else.
+//! Other programs on the same topics: fastdata reads what they write, and they read what fastdata writes like any
+//! other topic.
 //!
-//! Separate because these clients share nothing with the product but the client library: they are set up as
-//! a plain program would set them up.
+//! These clients share nothing with fastdata but the client library, and use its default settings where they can.
 
 use super::broker::{self, Cluster};
 use crate::harness::program::Fastdata;
@@ -16,7 +15,8 @@ use rdkafka::{Offset, TopicPartitionList};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-const ASK: Duration = Duration::from_secs(30);
+/// Longest wait for one answer of a broker.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A record as a plain consumer sees it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,7 +37,7 @@ fn producer(cluster: &Cluster, more: &[(&str, &str)]) -> BaseProducer {
     config.create().unwrap()
 }
 
-/// Writes a record; without a partition the client chooses one.
+/// Writes a record. Without a partition the client chooses one.
 fn write(producer: &BaseProducer, topic: &str, partition: Option<i32>, record: &Plain) {
     let headers = record
         .headers
@@ -52,16 +52,16 @@ fn write(producer: &BaseProducer, topic: &str, partition: Option<i32>, record: &
     producer.poll(Duration::ZERO);
 }
 
-/// Reads a topic that nobody writes to any more, as a consumer of committed records.
+/// Reads all committed records of a topic that no longer grows.
 fn read(cluster: &Cluster, topic: &str) -> Vec<Plain> {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", cluster.listener("PLAINTEXT")).set("group.id", "plain");
     config.set("isolation.level", "read_committed").set("enable.auto.commit", "false");
     let consumer: BaseConsumer = config.create().unwrap();
-    let metadata = consumer.fetch_metadata(Some(topic), ASK).unwrap();
+    let metadata = consumer.fetch_metadata(Some(topic), REQUEST_TIMEOUT).unwrap();
     let mut found = Vec::new();
     for partition in metadata.topics()[0].partitions().iter().map(|p| p.id()) {
-        let (low, high) = consumer.fetch_watermarks(topic, partition, ASK).unwrap();
+        let (low, high) = consumer.fetch_watermarks(topic, partition, REQUEST_TIMEOUT).unwrap();
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(topic, partition, Offset::Offset(low)).unwrap();
         consumer.assign(&list).unwrap();
@@ -86,7 +86,7 @@ fn read(cluster: &Cluster, topic: &str) -> Vec<Plain> {
     found
 }
 
-/// A pipeline over lines of text, with a topic to read that has so many partitions.
+/// A pipeline over lines of text, with a source topic of `partitions` partitions.
 fn pipeline(cluster: &Cluster, partitions: u32, rest: &str) -> (Fastdata, String) {
     let (name, f) = (cluster.name("plain"), Fastdata::in_temp());
     let config = TopicConfig { partitions, ..TopicConfig::default() };
@@ -107,7 +107,7 @@ fn some(text: &str) -> Option<String> {
 }
 
 #[test]
-fn what_a_plain_producer_writes_is_read_and_what_comes_of_it_is_plain_too() {
+fn records_of_a_plain_producer_are_read_and_results_are_plain_records() {
     let Some(cluster) = broker::shared() else { return };
     let steps = "steps:
   - select:
@@ -138,7 +138,7 @@ sink: {topic: NAME-out}
     ];
     let producer = producer(cluster, &[]);
     written.iter().for_each(|r| write(&producer, &format!("{name}-in"), Some(0), r));
-    producer.flush(ASK).unwrap();
+    producer.flush(REQUEST_TIMEOUT).unwrap();
     run(&f, cluster);
     let values = [
         r#"{"value":"one","key":"a","trace":"t1","headers":3}"#,
@@ -148,7 +148,7 @@ sink: {topic: NAME-out}
     let expected: Vec<Plain> =
         written.iter().zip(values).map(|(w, value)| Plain { value: some(value), ..w.clone() }).collect();
     assert_eq!(read(cluster, &format!("{name}-out")), expected);
-    // Without a value there is no row: the record is set aside as it was, with the reason.
+    // A record without a value is no row of text: it becomes a dead letter, unchanged, with the reason.
     let dead = read(cluster, &format!("{name}.dead"));
     assert_eq!(dead.len(), 1, "{dead:?}");
     assert_eq!(Plain { headers: Vec::new(), ..dead[0].clone() }, written[3]);
@@ -156,21 +156,25 @@ sink: {topic: NAME-out}
 }
 
 #[test]
-fn what_another_program_has_undone_is_not_read() {
+fn aborted_transactions_of_another_program_are_not_read() {
     let Some(cluster) = broker::shared() else { return };
     let (f, name) =
         pipeline(cluster, 1, "steps: [{filter: value IS NOT NULL}]\nsink: {topic: NAME-out, format: text}\n");
     let topic = format!("{name}-in");
     let producer = producer(cluster, &[("transactional.id", &name)]);
-    producer.init_transactions(ASK).unwrap();
-    for (word, kept) in [("a", true), ("b", false), ("c", true), ("d", false)] {
+    producer.init_transactions(REQUEST_TIMEOUT).unwrap();
+    for (prefix, commit) in [("a", true), ("b", false), ("c", true), ("d", false)] {
         producer.begin_transaction().unwrap();
         for i in 0..3 {
-            let record = Plain { value: Some(format!("{word}{i}")), ..Plain::default() };
+            let record = Plain { value: Some(format!("{prefix}{i}")), ..Plain::default() };
             write(&producer, &topic, Some(0), &record);
         }
-        producer.flush(ASK).unwrap();
-        if kept { producer.commit_transaction(ASK).unwrap() } else { producer.abort_transaction(ASK).unwrap() }
+        producer.flush(REQUEST_TIMEOUT).unwrap();
+        if commit {
+            producer.commit_transaction(REQUEST_TIMEOUT).unwrap()
+        } else {
+            producer.abort_transaction(REQUEST_TIMEOUT).unwrap()
+        }
     }
     run(&f, cluster);
     let found: Vec<String> = read(cluster, &format!("{name}-out")).into_iter().filter_map(|r| r.value).collect();
@@ -178,7 +182,7 @@ fn what_another_program_has_undone_is_not_read() {
 }
 
 #[test]
-fn a_key_goes_to_the_partition_that_other_clients_choose() {
+fn a_key_goes_to_the_same_partition_as_with_other_clients() {
     let Some(cluster) = broker::shared() else { return };
     let (f, name) = pipeline(
         cluster,
@@ -187,14 +191,14 @@ fn a_key_goes_to_the_partition_that_other_clients_choose() {
     );
     let (topic, log) = (cluster.name("chosen"), cluster.connect());
     log.create_topic(&topic, &TopicConfig { partitions: 7, ..TopicConfig::default() }).unwrap();
-    // What librdkafka calls so is what the Java client does; without a name it hashes in its own way.
+    // This is the partitioner of the Java client; the default of librdkafka hashes in another way.
     let producer = producer(cluster, &[("partitioner", "murmur2_random")]);
     for i in 0..60 {
         let record = Plain { key: Some(format!("key-{}", i * i)), value: Some(i.to_string()), ..Plain::default() };
         write(&producer, &topic, None, &record);
         write(&producer, &format!("{name}-in"), None, &record);
     }
-    producer.flush(ASK).unwrap();
+    producer.flush(REQUEST_TIMEOUT).unwrap();
     run(&f, cluster);
     let by_key = |topic: &str| -> BTreeMap<Option<String>, i32> {
         read(cluster, topic).into_iter().map(|r| (r.key, r.partition)).collect()
@@ -204,7 +208,7 @@ fn a_key_goes_to_the_partition_that_other_clients_choose() {
     assert_eq!(ours, theirs);
 }
 
-/// One field of a protobuf message that is bytes.
+/// A field of type bytes in a protobuf message.
 fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
     let mut field = vec![number << 3 | 2];
     let mut len = bytes.len();
@@ -218,7 +222,7 @@ fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn a_model_that_another_program_put_on_the_topic_is_served() {
+fn a_model_published_by_another_program_is_served() {
     let Some(cluster) = broker::shared() else { return };
     let columns: Vec<String> = (0..11).map(|i| format!("x{i}")).collect();
     let schema: Vec<String> = columns.iter().map(|c| format!("{c}: double")).collect();
@@ -243,27 +247,29 @@ fn a_model_that_another_program_put_on_the_topic_is_served() {
     let fields: Vec<String> = columns.iter().zip(wine).map(|(c, x)| format!("\"{c}\": {x}")).collect();
     let record = Plain { value: Some(format!("{{{}}}", fields.join(", "))), ..Plain::default() };
     write(&producer, &format!("{name}-in"), Some(0), &record);
-    producer.flush(ASK).unwrap();
+    producer.flush(REQUEST_TIMEOUT).unwrap();
     let mut run = f.start(&format!("run p.yaml --brokers {}", cluster.listener("PLAINTEXT")));
-    let waits = wait::until("the run to wait for a model", || Some(run.line()).filter(|l| l.contains("waiting for")));
-    assert!(waits.contains(&name), "{waits}");
+    let waiting = wait::until("the run to wait for a model", || {
+        Some(run.next_stderr_line()).filter(|l| l.contains("waiting for"))
+    });
+    assert!(waiting.contains(&name), "{waiting}");
 
-    // Name, description, data type, and the model; a type of 0, a TensorFlow graph, is not on the wire.
+    // Name, description, data type and model. The type 0, a TensorFlow graph, is the default and not encoded.
     let graph = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/wine/wine.pb")).unwrap();
     let model =
         [field(1, b"winequality"), field(2, b"by a plain program"), field(3, name.as_bytes()), field(5, &graph)];
     let model = model.concat();
     let sent: BaseRecord<'_, [u8], [u8]> = BaseRecord::to("models").partition(0).payload(&model);
     producer.send(sent).map_err(|(e, _)| e).unwrap();
-    producer.flush(ASK).unwrap();
+    producer.flush(REQUEST_TIMEOUT).unwrap();
     let scored = wait::until("the scored record", || {
-        let there = !log.topics(Some(&format!("{name}-out"))).unwrap().is_empty();
-        there.then(|| read(cluster, &format!("{name}-out"))).unwrap_or_default().pop()
+        let exists = !log.topics(Some(&format!("{name}-out"))).unwrap().is_empty();
+        if exists { read(cluster, &format!("{name}-out")).pop() } else { None }
     });
     assert!([0, 1, 2].map(|g| format!("{{\"grade\":{g}.0}}")).contains(&scored.value.clone().unwrap()), "{scored:?}");
     let (header, version) = &scored.headers[0];
     assert_eq!(header, "fastdata-model");
     assert!(version.as_ref().unwrap().starts_with("winequality@"), "{version:?}");
     run.signal("TERM");
-    assert_eq!(run.wait().code(), Some(0), "{}", run.talk());
+    assert_eq!(run.wait().code(), Some(0), "{}", run.stderr_text());
 }

@@ -1,16 +1,15 @@
-//! The jars of Apache Kafka, fetched once with Maven.
+//! The jars of Apache Kafka, fetched once with Maven: the only part of the tests that uses the network.
 //!
-//! Separate from running a broker because this is the only part that needs the network. The cache is
-//! `FASTDATA_KAFKA_CACHE`, else a folder of the user's cache.
+//! They are kept in `FASTDATA_KAFKA_CACHE`, else in a folder of the user's cache.
 
 use std::fs::{self, File};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-const KAFKA: &str = "4.3.1";
+const KAFKA_VERSION: &str = "4.3.1";
 
-/// The release of log4j that Kafka brings: it logs through slf4j, which must be told so.
-const LOG4J: &str = "2.25.4";
+/// The release of log4j that Kafka uses. Kafka logs through slf4j, so the binding between them is fetched too.
+const LOG4J_VERSION: &str = "2.25.4";
 
 fn cache() -> PathBuf {
     let named = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
@@ -24,25 +23,25 @@ pub fn java() -> PathBuf {
     std::env::var_os("JAVA_HOME").map_or_else(|| PathBuf::from("java"), |home| PathBuf::from(home).join("bin/java"))
 }
 
-fn runs(command: &mut Command) -> bool {
+fn succeeds(command: &mut Command) -> bool {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|s| s.success())
 }
 
-/// The class path of a broker, or why there is none.
+/// The class path of a broker, or the reason why there is none.
 pub fn class_path() -> Result<String, String> {
-    if !runs(Command::new(java()).arg("-version")) {
+    if !succeeds(Command::new(java()).arg("-version")) {
         return Err("there is no Java (17 or later) in PATH or JAVA_HOME".into());
     }
-    let home = cache().join(format!("kafka-{KAFKA}"));
+    let home = cache().join(format!("kafka-{KAFKA_VERSION}"));
     let lib = home.join("lib");
     let complete = home.join("complete");
     fs::create_dir_all(&home).map_err(|e| format!("{}: {e}", home.display()))?;
-    // Several test runs at once fetch once.
+    // Concurrent test runs fetch once.
     let lock = File::create(home.join("lock")).and_then(|f| f.lock().map(|()| f));
     let lock = lock.map_err(|e| format!("{}: {e}", home.display()))?;
     if !complete.exists() {
         fetch(&home, &lib)?;
-        fs::write(&complete, KAFKA).map_err(|e| format!("{}: {e}", complete.display()))?;
+        fs::write(&complete, KAFKA_VERSION).map_err(|e| format!("{}: {e}", complete.display()))?;
     }
     drop(lock);
     Ok(format!("{}/*", lib.display()))
@@ -59,8 +58,8 @@ fn fetch(home: &std::path::Path, lib: &std::path::Path) -> Result<(), String> {
         "<project xmlns=\"http://maven.apache.org/POM/4.0.0\"><modelVersion>4.0.0</modelVersion>\
          <groupId>fastdata.test</groupId><artifactId>kafka</artifactId><version>1</version><packaging>pom</packaging>\
          <dependencies>{}{}</dependencies></project>",
-        dependency("org.apache.kafka", "kafka_2.13", KAFKA),
-        dependency("org.apache.logging.log4j", "log4j-slf4j-impl", LOG4J),
+        dependency("org.apache.kafka", "kafka_2.13", KAFKA_VERSION),
+        dependency("org.apache.logging.log4j", "log4j-slf4j-impl", LOG4J_VERSION),
     );
     fs::write(&pom, text).map_err(|e| format!("{}: {e}", pom.display()))?;
     let done = Command::new("mvn")
@@ -73,7 +72,7 @@ fn fetch(home: &std::path::Path, lib: &std::path::Path) -> Result<(), String> {
     match done {
         Err(e) => Err(format!("Maven cannot be run: {e}")),
         Ok(out) if !out.status.success() => {
-            Err(format!("Maven cannot fetch Kafka {KAFKA}: {}", String::from_utf8_lossy(&out.stdout)))
+            Err(format!("Maven cannot fetch Kafka {KAFKA_VERSION}: {}", String::from_utf8_lossy(&out.stdout)))
         }
         Ok(_) => Ok(()),
     }

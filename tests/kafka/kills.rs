@@ -1,52 +1,52 @@
-//! Instances that are killed at any moment: in the end each record has counted once, in its order.
+//! Instances that are killed at any moment: in the end each record has counted once, in order.
 //!
-//! Separate because most kills come where the group works, and some where it still recovers from the last.
+//! Most kills come while the group makes progress, some while it still recovers from the last one.
 
 use super::broker;
-use super::group::{Group, Plan, number, random};
+use super::group::{Group, GroupPlan, number, random};
 use rand::{Rng, RngExt as _};
 use std::time::Duration;
 
-/// Kills of the short version.
-const KILLS: i64 = 3;
+/// Kills unless `FASTDATA_KILLS` sets their number.
+const DEFAULT_KILLS: i64 = 3;
 
-/// Records between two kills, about.
-const WAY: i64 = 2_000;
+/// Most records between two kills.
+const RECORDS_BETWEEN_KILLS: i64 = 2_000;
 
-/// One kill in so many comes after a time, wherever the group is then.
-const BLIND: u32 = 4;
+/// One kill in this many comes after a random time, without regard to progress.
+const TIMED_KILL_RATIO: u32 = 4;
 
-/// Longest such time.
-const SOON: u64 = 3_000;
+/// Longest such time, milliseconds.
+const MAX_TIME_TO_KILL_MS: u64 = 3_000;
 
-/// How many kills, and the records between two of them.
-pub fn asked(kills: i64) -> (i64, i64, i64) {
-    let kills = number("FASTDATA_KILLS", kills);
+/// The number of kills, the least number of records, and the most records between two kills.
+pub fn requested(default_kills: i64) -> (i64, i64, i64) {
+    let kills = number("FASTDATA_KILLS", default_kills);
     let records = number("FASTDATA_RECORDS", 0);
-    (kills, records, WAY.max(records / kills.max(1)))
+    (kills, records, RECORDS_BETWEEN_KILLS.max(records / kills.max(1)))
 }
 
-/// Kills an instance at random, so many times.
-pub fn kill(group: &mut Group<'_>, kills: i64, way: i64, random: &mut impl Rng) {
+/// Kills a random instance at a random moment, `kills` times.
+pub fn kill_instances(group: &mut Group<'_>, kills: i64, distance: i64, random: &mut impl Rng) {
     for _ in 0..kills {
-        if random.random_range(0..BLIND) == 0 {
-            group.spend(Duration::from_millis(random.random_range(0..SOON)));
+        if random.random_range(0..TIMED_KILL_RATIO) == 0 {
+            group.keep_running_for(Duration::from_millis(random.random_range(0..MAX_TIME_TO_KILL_MS)));
         } else {
-            group.go_on(random.random_range(1..way));
+            group.await_records(random.random_range(1..distance));
         }
         let which = random.random_range(0..group.instances.len());
         group.kill(which);
     }
-    group.go_on(1);
+    group.await_records(1);
 }
 
 #[test]
-fn instances_that_are_killed_lose_and_double_nothing() {
+fn killed_instances_lose_and_duplicate_nothing() {
     let Some(cluster) = broker::shared() else { return };
-    let (kills, records, way) = asked(KILLS);
+    let (kills, records, distance) = requested(DEFAULT_KILLS);
     let (mut random, seed) = random();
-    let mut group = Group::started(cluster, Plan::exact("kills", way.min(50_000)));
-    kill(&mut group, kills, way, &mut random);
+    let mut group = Group::running(cluster, GroupPlan::exact("kills", distance.min(50_000)));
+    kill_instances(&mut group, kills, distance, &mut random);
     let records = group.finish(records);
-    println!("{kills} kills, seed {seed}: {}", group.exact(records));
+    println!("{kills} kills, seed {seed}: {}", group.assert_exactly_once(records));
 }

@@ -1,8 +1,7 @@
-//! Tests against a real Apache Kafka: what only brokers can show.
+//! Tests against a real Apache Kafka.
 //!
-//! Separate from the other tests because they need Java and Maven, and start a cluster of their own on the
-//! loopback interface. Where either is missing they say that they are skipped; with `FASTDATA_REQUIRE_KAFKA=1`
-//! that is a failure.
+//! They need Java and Maven and start clusters on the loopback interface. If either is missing they are skipped
+//! with a message; with `FASTDATA_REQUIRE_KAFKA=1` that is a failure.
 
 mod bounces;
 mod bounded;
@@ -18,19 +17,26 @@ mod faults;
 mod feed;
 mod group;
 mod groups;
+mod headers;
 mod interop;
 mod jars;
 mod kills;
 mod memory;
 #[cfg(feature = "failpoints")]
 mod mistakes;
+mod monitor;
+mod names;
+mod passwords;
 mod query;
+mod racks;
 mod rebalances;
 mod restore;
+mod rights;
 mod security;
 mod segments;
 mod signals;
+mod timestamps;
 mod topics;
 mod waiting;
-mod watch;
+mod wire;
 mod zombies;

@@ -1,75 +1,79 @@
-//! Instances that leave in good order and come: each time the partitions are handed over with the state
-//! that belongs to them, and nothing changes.
+//! Instances that leave in an orderly way and join: each time the partitions move with their state, and the results
+//! do not change.
 //!
-//! Separate because here nobody has to be missed first, so that the pause of the group is told.
+//! No session has to time out, so the longest pause of the group is printed.
 
 use super::broker;
-use super::group::{Group, Plan, number, random};
+use super::group::{Group, GroupPlan, number, random};
 use rand::RngExt as _;
 
-/// How often in the short version.
-const TIMES: i64 = 4;
+/// Rebalances unless `FASTDATA_REBALANCES` sets their number: each time an instance leaves and one joins.
+const DEFAULT_REBALANCES: i64 = 4;
 
-/// Records between two, about.
-const WAY: i64 = 1_000;
+/// Most records between two rebalances.
+const RECORDS_BETWEEN_REBALANCES: i64 = 1_000;
 
 #[test]
-fn instances_that_come_and_go_change_nothing() {
+fn instances_that_leave_and_join_change_no_result() {
     let Some(cluster) = broker::shared() else { return };
-    let (times, records) = (number("FASTDATA_REBALANCES", TIMES), number("FASTDATA_RECORDS", 0));
-    let way = WAY.max(records / times.max(1) / 2);
+    let (times, records) = (number("FASTDATA_REBALANCES", DEFAULT_REBALANCES), number("FASTDATA_RECORDS", 0));
+    let distance = RECORDS_BETWEEN_REBALANCES.max(records / times.max(1) / 2);
     let (mut random, seed) = random();
-    let mut group = Group::started(cluster, Plan { instances: 2, ..Plan::exact("rebalances", way * 2) });
-    group.go_on(way);
-    group.watch.measure();
+    let mut group = Group::running(cluster, GroupPlan { instances: 2, ..GroupPlan::exact("rebalances", distance * 2) });
+    group.await_records(distance);
+    group.monitor.start_measuring();
     for _ in 0..times {
-        group.go_on(random.random_range(1..way));
+        group.await_records(random.random_range(1..distance));
         let which = random.random_range(0..group.instances.len());
-        group.leave(which);
-        group.go_on(random.random_range(1..way));
-        let coming = group.start("");
-        group.instances.insert(which, coming);
+        group.terminate(which);
+        group.await_records(random.random_range(1..distance));
+        let joining = group.spawn("");
+        group.instances.insert(which, joining);
     }
-    group.go_on(1);
-    let pause = group.watch.pause();
+    group.await_records(1);
+    let pause = group.monitor.longest_pause();
     let records = group.finish(records);
     println!(
         "{times} times an instance left and came, seed {seed}, longest pause {pause:.1?}: {}",
-        group.exact(records)
+        group.assert_exactly_once(records)
     );
 }
 
-/// With an id of its own a member is known again when it comes back in time: nobody's partitions move.
+/// A static member that returns within its session time-out keeps its partitions: no partition moves.
 #[test]
-fn a_member_that_is_known_again_moves_nothing() {
+fn a_returning_static_member_moves_no_partitions() {
     let Some(cluster) = broker::shared() else { return };
-    // Told once for each time that partitions are given.
-    const GIVEN: &str = "state of ";
-    let with = "-v --kafka session.timeout.ms=8000".to_owned();
-    let mut group = Group::new(cluster, Plan { instances: 2, with, ..Plan::exact("known", 2_000) });
+    // Logged once for each assignment.
+    const ASSIGNMENT_MESSAGE: &str = "state of ";
+    let args = "-v --kafka session.timeout.ms=8000".to_owned();
+    let mut group = Group::new(cluster, GroupPlan { instances: 2, args, ..GroupPlan::exact("static", 2_000) });
     for id in ["one", "two"] {
-        let instance = group.start(&format!("--kafka group.instance.id={id}"));
+        let instance = group.spawn(&format!("--kafka group.instance.id={id}"));
         group.instances.push(instance);
     }
-    group.complete();
-    group.go_on(WAY);
-    let stays = group.instances[0].name.clone();
-    let given = group.said(&stays).matches(GIVEN).count();
+    group.await_assignment();
+    group.await_records(RECORDS_BETWEEN_REBALANCES);
+    let remaining = group.instances[0].name.clone();
+    let assignments = group.log_of(&remaining).matches(ASSIGNMENT_MESSAGE).count();
     for _ in 0..2 {
-        group.leave(1);
-        let back = group.start("--kafka group.instance.id=two");
-        group.instances.push(back);
+        group.terminate(1);
+        let returning = group.spawn("--kafka group.instance.id=two");
+        group.instances.push(returning);
         let all = group.partitions();
-        group.all_go_on(&all);
+        group.await_progress_in(&all);
     }
-    assert_eq!(group.said(&stays).matches(GIVEN).count(), given, "partitions of the one that stayed were given anew");
-    // The group would wait for the ones that leave in this way.
+    assert_eq!(
+        group.log_of(&remaining).matches(ASSIGNMENT_MESSAGE).count(),
+        assignments,
+        "the remaining instance got a new assignment"
+    );
+    // Static members do not leave the group, so it would wait for them: one returns.
     while !group.instances.is_empty() {
-        group.leave(0);
+        group.terminate(0);
     }
-    let (instance, all) = (group.start("--kafka group.instance.id=one"), group.partitions());
+    let (instance, all) = (group.spawn("--kafka group.instance.id=one"), group.partitions());
     group.instances.push(instance);
-    group.all_go_on(&all);
+    group.await_progress_in(&all);
     let records = group.finish(0);
-    println!("known again: {}", group.exact(records));
+    println!("static members: {}", group.assert_exactly_once(records));
 }

@@ -3,11 +3,10 @@
 //! Separate because it needs listeners and certificates that no other test has.
 
 use super::broker::{self, Cluster, Plan, USER};
+use super::wire::{ALL, CREATE, DESCRIBE, GROUP, LITERAL, READ, TOPIC, TRANSACTIONAL_ID, WRITE, rule};
 use crate::harness::program::Fastdata;
-use fastdata::log::kafka::{KafkaLog, Sasl, Settings, Tls};
+use fastdata::log::kafka::{KafkaLog, SaslSettings, Settings, TlsSettings};
 use fastdata::log::{Log, LogError, TopicConfig};
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 fn fault(settings: &Settings) -> String {
@@ -22,10 +21,10 @@ fn fault(settings: &Settings) -> String {
 
 #[test]
 fn a_secure_cluster_is_reached_and_each_mistake_is_named() {
-    let Some(cluster) = broker::start(Plan { secure: true, ..broker::ONE }) else { return };
-    let tls = |ca: &str| Some(Tls { ca: Some(cluster.tls(ca)), ..Tls::default() });
+    let Some(cluster) = broker::start(Plan { secure: true, ..broker::SINGLE_NODE }) else { return };
+    let tls = |ca: &str| Some(TlsSettings { ca: Some(cluster.tls(ca)), ..TlsSettings::default() });
     let sasl = |mechanism: &str, password: &str| {
-        Some(Sasl { mechanism: mechanism.into(), username: USER.0.into(), password: password.into() })
+        Some(SaslSettings { mechanism: mechanism.into(), username: USER.0.into(), password: password.into() })
     };
     let at = |listener: &str| Settings::new(cluster.listener(listener));
     for mechanism in ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] {
@@ -34,7 +33,7 @@ fn a_secure_cluster_is_reached_and_each_mistake_is_named() {
         log.create_topic(&cluster.name("secure"), &TopicConfig { partitions: 1, ..TopicConfig::default() }).unwrap();
         KafkaLog::connect(&Settings { sasl: sasl(mechanism, USER.1), ..at("SASL_PLAINTEXT") }).unwrap();
     }
-    let client = Tls {
+    let client = TlsSettings {
         certificate: Some(cluster.tls("client.crt")),
         key: Some(cluster.tls("client.key")),
         ..tls("ca.pem").unwrap()
@@ -58,52 +57,15 @@ fn a_secure_cluster_is_reached_and_each_mistake_is_named() {
     assert!(text.contains("security:"), "{text}");
 }
 
-/// Kinds of resources, as Kafka numbers them.
-const TOPIC: u8 = 2;
-const GROUP: u8 = 3;
-const TRANSACTIONAL_ID: u8 = 5;
-
-/// What can be done with a resource, as Kafka numbers it.
-const ALL: u8 = 2;
-const READ: u8 = 3;
-const WRITE: u8 = 4;
-const CREATE: u8 = 5;
-const DESCRIBE: u8 = 8;
-
 /// Everybody may do everything who is not told otherwise; who has no name may change that.
-const GUARDED: Plan = Plan {
+pub const GUARDED: Plan = Plan {
     secure: true,
-    set: &[
+    properties: &[
         ("authorizer.class.name", "org.apache.kafka.metadata.authorizer.StandardAuthorizer"),
         ("super.users", "User:ANONYMOUS"),
     ],
-    ..broker::ONE
+    ..broker::SINGLE_NODE
 };
-
-/// Gives the user a right, or takes it away, with a request of Kafka's protocol: CreateAcls, version 1.
-fn rule(cluster: &Cluster, kind: u8, name: &str, operation: u8, allowed: bool) {
-    let text = |s: &str| [&u16::try_from(s.len()).unwrap().to_be_bytes(), s.as_bytes()].concat();
-    let rule = [
-        vec![kind],
-        text(name),
-        // Just this name, or `*` for every one.
-        vec![3],
-        text(&format!("User:{}", USER.0)),
-        text("*"),
-        vec![operation, if allowed { 3 } else { 2 }],
-    ];
-    let head = [&30u16.to_be_bytes()[..], &1u16.to_be_bytes(), &7u32.to_be_bytes(), &text("test")].concat();
-    let body = [head, 1u32.to_be_bytes().to_vec(), rule.concat()].concat();
-    let mut connection = TcpStream::connect(cluster.listener("PLAINTEXT")).unwrap();
-    connection.write_all(&u32::try_from(body.len()).unwrap().to_be_bytes()).unwrap();
-    connection.write_all(&body).unwrap();
-    let mut size = [0; 4];
-    connection.read_exact(&mut size).unwrap();
-    let mut answer = vec![0; usize::try_from(u32::from_be_bytes(size)).unwrap()];
-    connection.read_exact(&mut answer).unwrap();
-    // Number of the request, time held back, one result: its code.
-    assert_eq!(answer[8..14], [0, 0, 0, 1, 0, 0], "{answer:?}");
-}
 
 /// A pipeline whose user lacks one right: what it says, and that it says so soon.
 fn lacking(cluster: &Cluster, kind: u8, of: &str, operation: u8, sink: bool) -> (String, String) {
@@ -124,24 +86,24 @@ fn lacking(cluster: &Cluster, kind: u8, of: &str, operation: u8, sink: bool) -> 
     );
     let at = format!("--kafka-config login --brokers {}", cluster.listener("SASL_PLAINTEXT"));
     f.args(&format!("seed --topic {name}-in --from records.jsonl {at}")).succeeds();
-    rule(cluster, kind, &format!("{name}{of}"), operation, false);
+    rule(cluster, kind, LITERAL, &format!("{name}{of}"), operation, false);
     let start = Instant::now();
     let ended = f.args(&format!("run p.yaml --quiet {at}")).fails_with(1);
-    assert!(start.elapsed() < Duration::from_secs(30), "it took {:?}: {}", start.elapsed(), ended.talk());
-    (name, ended.talk().to_owned())
+    assert!(start.elapsed() < Duration::from_secs(30), "it took {:?}: {}", start.elapsed(), ended.stderr_text());
+    (name, ended.stderr_text().to_owned())
 }
 
 #[test]
 fn a_right_that_is_missing_is_named() {
     let Some(cluster) = broker::start(GUARDED) else { return };
     for kind in [TOPIC, GROUP, TRANSACTIONAL_ID] {
-        rule(&cluster, kind, "*", ALL, true);
+        rule(&cluster, kind, LITERAL, "*", ALL, true);
     }
     let cases: [(u8, &str, u8, bool, &str, &str); 6] = [
         (TOPIC, "-in", READ, true, "reading `NAME-in`", "`Read` on the topic"),
         (TOPIC, "-in", DESCRIBE, true, "looking up topic `NAME-in`", "`Describe` on the topic"),
         (TOPIC, "-out", WRITE, true, "writing to `NAME-out`", "`Write` on the topic"),
-        (TOPIC, "-out", CREATE, false, "making topic `NAME-out`", "`Create` on the topic"),
+        (TOPIC, "-out", CREATE, false, "creating topic `NAME-out`", "`Create` on the topic"),
         (GROUP, "", READ, true, "group `NAME`", "`Read` on the consumer group"),
         (TRANSACTIONAL_ID, "-0", WRITE, true, "(transactional id `NAME-0`)", "`Write` on the transactional id"),
     ];

@@ -1,22 +1,21 @@
-//! The files of a broker, read without it: batches of records, and transactions that Kafka has torn.
+//! Decodes the log files of a broker, and finds transactions that Kafka itself has torn.
 //!
-//! Separate because it shares nothing with any client: what a broker has done is seen in what it has written.
+//! It uses no client: the files show what a broker has done.
 //!
-//! A broker that shuts down, or is held up for so long that it counts as dead, and is the only one, gives up
-//! the lead of its partitions while it still takes commits. Its coordinator then finds no leader to send the
-//! end of a transaction to, takes the partitions for deleted, and calls the transaction complete. Its records
-//! stay without an end for ever, and nobody who reads what is committed comes past them. No client can mend
-//! that, so a case that meets it proves nothing.
+//! A single broker that shuts down, or stalls until it is fenced, gives up the leadership of its partitions while it
+//! still accepts commits. Its coordinator then finds no leader for the markers of a transaction, takes the partitions
+//! for deleted, and calls the transaction complete. Its records never get a marker, and readers of committed records
+//! never pass them. No client can repair that, so a test that meets it proves nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A batch of records as it is in a file.
+/// A batch of records in a log file.
 pub struct Batch {
-    /// Its first offset.
+    /// The first offset.
     pub first: u64,
-    /// Where in the file it ends.
+    /// The position in the file where the batch ends.
     pub end: usize,
     attributes: u16,
     producer: i64,
@@ -24,7 +23,7 @@ pub struct Batch {
     records: Vec<u8>,
 }
 
-fn number<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
+fn bytes_at<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
     bytes.get(at..at + N)?.try_into().ok()
 }
 
@@ -32,10 +31,10 @@ fn number<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
 pub fn batches(file: &Path) -> Vec<Batch> {
     let bytes = fs::read(file).unwrap();
     let (mut found, mut at) = (Vec::new(), 0);
-    while let (Some(first), Some(length)) = (number(&bytes, at), number(&bytes, at + 8)) {
+    while let (Some(first), Some(length)) = (bytes_at(&bytes, at), bytes_at(&bytes, at + 8)) {
         let end = at + 12 + u32::from_be_bytes(length) as usize;
         let (Some(attributes), Some(producer), Some(count)) =
-            (number(&bytes, at + 21), number(&bytes, at + 43), number(&bytes, at + 57))
+            (bytes_at(&bytes, at + 21), bytes_at(&bytes, at + 43), bytes_at(&bytes, at + 57))
         else {
             break;
         };
@@ -53,7 +52,7 @@ pub fn batches(file: &Path) -> Vec<Batch> {
     found
 }
 
-/// The files of a partition, in the order of their offsets.
+/// The log files of a partition, in the order of their offsets.
 pub fn files(folder: &Path) -> Vec<PathBuf> {
     let all = fs::read_dir(folder).unwrap().map(|f| f.unwrap().path());
     let mut logs: Vec<PathBuf> = all.filter(|f| f.extension().is_some_and(|e| e == "log")).collect();
@@ -61,22 +60,22 @@ pub fn files(folder: &Path) -> Vec<PathBuf> {
     logs
 }
 
-/// A number of variable length without a sign, and what comes after it.
-fn unsigned(bytes: &[u8]) -> (u64, &[u8]) {
+/// An unsigned varint, and the bytes after it.
+fn unsigned_varint(bytes: &[u8]) -> (u64, &[u8]) {
     let length = bytes.iter().position(|b| b & 0x80 == 0).unwrap() + 1;
     let number = bytes[..length].iter().rev().fold(0, |n, b| n << 7 | u64::from(b & 0x7f));
     (number, &bytes[length..])
 }
 
-/// A number of variable length, and what comes after it.
-fn variable(bytes: &[u8]) -> (i64, &[u8]) {
-    let (raw, rest) = unsigned(bytes);
+/// A zigzag varint, and the bytes after it.
+fn varint(bytes: &[u8]) -> (i64, &[u8]) {
+    let (raw, rest) = unsigned_varint(bytes);
     ((raw >> 1).cast_signed() ^ -(raw & 1).cast_signed(), rest)
 }
 
-/// A field with its length before it; `None` where there is none.
+/// A field after its length, and the bytes after it; `None` for a null.
 fn field(bytes: &[u8]) -> (Option<&[u8]>, &[u8]) {
-    let (length, rest) = variable(bytes);
+    let (length, rest) = varint(bytes);
     match usize::try_from(length) {
         Ok(length) => (Some(&rest[..length]), &rest[length..]),
         Err(_) => (None, rest),
@@ -84,14 +83,14 @@ fn field(bytes: &[u8]) -> (Option<&[u8]>, &[u8]) {
 }
 
 impl Batch {
-    /// Keys and values, where they are not compressed.
+    /// Keys and values of an uncompressed batch.
     fn records(&self) -> Vec<(&[u8], Option<&[u8]>)> {
         let (mut found, mut rest) = (Vec::new(), &self.records[..]);
         for _ in 0..self.count {
             let (record, after) = field(rest);
-            // After a byte of attributes: the time and the offset, both as differences.
-            let (_, inner) = variable(&record.unwrap()[1..]);
-            let (_, inner) = variable(inner);
+            // After a byte of attributes come the deltas of timestamp and offset.
+            let (_, inner) = varint(&record.unwrap()[1..]);
+            let (_, inner) = varint(inner);
             let (key, inner) = field(inner);
             found.push((key.unwrap_or_default(), field(inner).0));
             rest = after;
@@ -100,75 +99,76 @@ impl Batch {
     }
 }
 
-/// A transaction as its coordinator has noted it last.
-struct Noted {
+/// The last record of a coordinator about a transaction.
+struct TransactionState {
     id: String,
     producer: i64,
-    /// The partitions that it will tell the end: none where it is done.
+    /// The partitions that still need a marker: none if the transaction is complete.
     partitions: BTreeSet<String>,
 }
 
-/// A count, and what comes after it. One more is written, as nothing may be there.
-fn counted(bytes: &[u8]) -> (usize, &[u8]) {
-    let (number, rest) = unsigned(bytes);
+/// The length of a compact array or string, and the bytes after it. The encoding is length + 1; 0 is null.
+fn compact_length(bytes: &[u8]) -> (usize, &[u8]) {
+    let (number, rest) = unsigned_varint(bytes);
     (usize::try_from(number).unwrap().saturating_sub(1), rest)
 }
 
-impl Noted {
+impl TransactionState {
     fn new(id: String, value: &[u8]) -> Self {
         let mut partitions = BTreeSet::new();
-        // After a version, the producer with its epoch, a limit of time and the state.
-        let (topics, mut rest) = counted(&value[17..]);
+        // Before the topics: version, producer id and epoch, time-out and state.
+        let (topics, mut rest) = compact_length(&value[17..]);
         for _ in 0..topics {
-            let (length, name) = counted(rest);
+            let (length, name) = compact_length(rest);
             let (name, after) = name.split_at(length);
-            let (count, after) = counted(after);
-            // Four bytes each, and behind them a mark that there are no further fields.
+            let (count, after) = compact_length(after);
+            // Each partition is four bytes; after them the tagged fields, of which there are none.
             let (numbers, after) = after.split_at(4 * count);
             let number_of = |n: &[u8]| u32::from_be_bytes(n.try_into().unwrap());
             let name = String::from_utf8_lossy(name);
             partitions.extend(numbers.chunks(4).map(|n| format!("{name}-{}", number_of(n))));
             rest = &after[1..];
         }
-        Self { id, producer: i64::from_be_bytes(number(value, 2).unwrap()), partitions }
+        Self { id, producer: i64::from_be_bytes(bytes_at(value, 2).unwrap()), partitions }
     }
 }
 
-/// What coordinators have noted last, by producer.
-fn noted(data: &Path, partitions: &[String]) -> BTreeMap<i64, Noted> {
+/// The last state of each transaction, by producer.
+fn transaction_states(data: &Path, partitions: &[String]) -> BTreeMap<i64, TransactionState> {
     let mut last = BTreeMap::new();
     for folder in partitions.iter().filter(|p| p.starts_with("__transaction_state-")) {
         for batch in files(&data.join(folder)).iter().flat_map(|f| batches(f)) {
             for (key, value) in batch.records() {
                 let id = String::from_utf8_lossy(&key[4..]).into_owned();
-                last.insert(id.clone(), value.map(|v| Noted::new(id, v)));
+                last.insert(id.clone(), value.map(|v| TransactionState::new(id, v)));
             }
         }
     }
-    last.into_values().flatten().map(|noted| (noted.producer, noted)).collect()
+    last.into_values().flatten().map(|state| (state.producer, state)).collect()
 }
 
-/// The transactions that are over for their coordinator and have no end in some partition; one a line. Only
-/// of a broker that does not run.
+/// The transactions that are complete for their coordinator and lack a marker in a partition, one a line. The broker
+/// must not be running.
 pub fn torn(data: &Path) -> Vec<String> {
     let folders = fs::read_dir(data).unwrap().map(Result::unwrap).filter(|f| f.path().is_dir());
     let mut partitions: Vec<String> = folders.map(|f| f.file_name().into_string().unwrap()).collect();
     partitions.sort();
-    let (noted, mut found) = (noted(data, &partitions), Vec::new());
+    let (states, mut found) = (transaction_states(data, &partitions), Vec::new());
     for partition in partitions.iter().filter(|p| !p.starts_with("__transaction_state-")) {
         let mut open = BTreeMap::new();
         for batch in files(&data.join(partition)).iter().flat_map(|f| batches(f)) {
-            // Bits of the attributes: part of a transaction, and an end of one.
+            // Bits of the attributes: transactional, and control batch (a marker).
             match (batch.attributes & 0x10 > 0, batch.attributes & 0x20 > 0) {
                 (true, true) => drop(open.remove(&batch.producer)),
                 (true, false) => drop(open.entry(batch.producer).or_insert(batch.first)),
                 (false, _) => {}
             }
         }
-        // Of a transaction that goes on all partitions are listed; what is open in others is of an earlier one.
-        let of = |producer| noted.get(&producer).filter(|t| !t.partitions.contains(partition));
-        let left = open.into_iter().filter_map(|(producer, first)| Some((&of(producer)?.id, first)));
-        found.extend(left.map(|(id, first)| format!("transaction of `{id}`: no end in {partition} from {first} on")));
+        // An ongoing transaction lists all its partitions; what is open in others belongs to an earlier one.
+        let complete = |producer| states.get(&producer).filter(|t| !t.partitions.contains(partition));
+        let left = open.into_iter().filter_map(|(producer, first)| Some((&complete(producer)?.id, first)));
+        found
+            .extend(left.map(|(id, first)| format!("transaction of `{id}`: no marker in {partition} from {first} on")));
     }
     found
 }
@@ -195,7 +195,7 @@ mod tests {
         [bytes, record].concat()
     }
 
-    /// A coordinator's record of the transaction of `p-0`, whose producer is 7, with its partitions.
+    /// A coordinator's record about the transaction of `p-0`, whose producer is 7, with its partitions.
     fn state(state: u8, partitions: &[u8]) -> Vec<u8> {
         let value = [&[0, 1][..], &7i64.to_be_bytes(), &[0, 3], &4000u32.to_be_bytes(), &[state], partitions].concat();
         batch(0, 0, -1, b"\0\0\0\x03p-0", &value)
@@ -211,16 +211,20 @@ mod tests {
     }
 
     #[test]
-    fn a_transaction_is_torn_where_it_is_over_and_has_no_end() {
-        let [data, end, foreign] = [(4, 0x10, 7), (5, 0x30, 7), (6, 0x30, 8)]
+    fn a_transaction_is_torn_if_it_is_complete_and_lacks_a_marker() {
+        let [data, marker, foreign] = [(4, 0x10, 7), (5, 0x30, 7), (6, 0x30, 8)]
             .map(|(first, attributes, producer)| batch(first, attributes, producer, b"k", b"v"));
-        let torn = ["transaction of `p-0`: no end in out-1 from 4 on".to_owned()];
+        let torn = ["transaction of `p-0`: no marker in out-1 from 4 on".to_owned()];
         // One topic with two partitions: `in` with 1 and 2, `out` with 0 and 1.
         let (none, elsewhere, here) =
             (b"\x01", b"\x02\x03in\x03\0\0\0\x01\0\0\0\x02\0", b"\x02\x04out\x03\0\0\0\0\0\0\0\x01\0");
         assert_eq!(found(&[state(1, here), state(2, here), state(4, none)], &[data.clone(), foreign]), torn);
-        assert!(found(&[state(4, none)], &[data.clone(), end]).is_empty(), "it has its end");
-        assert!(found(&[state(2, here)], &[data.clone()]).is_empty(), "its end will still be written");
-        assert_eq!(found(&[state(4, none), state(1, elsewhere)], &[data]), torn, "the next one goes on without it");
+        assert!(found(&[state(4, none)], &[data.clone(), marker]).is_empty(), "it has its marker");
+        assert!(found(&[state(2, here)], std::slice::from_ref(&data)).is_empty(), "its marker will still be written");
+        assert_eq!(
+            found(&[state(4, none), state(1, elsewhere)], &[data]),
+            torn,
+            "the next transaction goes on without it"
+        );
     }
 }

@@ -1,26 +1,24 @@
-//! Instances that wait for a model are members like any others: partitions move while they wait.
-//!
-//! Separate because an instance that waits has nothing to commit, and must be heard all the same.
+//! Instances that wait for a model stay members of the group: partitions move while they wait.
 
 use super::broker;
 use super::exact;
-use super::group::{Group, Plan};
+use super::group::{Group, GroupPlan};
 use crate::harness::program::Fastdata;
 
-/// Records that wait.
+/// Records that wait for the model.
 const RECORDS: i64 = 4_000;
 
-/// Scores with a model that nobody has published yet, over these records.
-fn plan(stem: &'static str, ahead: i64) -> Plan {
+/// Scores with a model that is not published yet.
+fn plan(stem: &'static str, max_lag: i64) -> GroupPlan {
     let columns: Vec<String> = (0..11).map(|i| format!("x{i}")).collect();
     let set: Vec<String> = columns.iter().map(|c| format!("{c}: CAST(i % 10 AS DOUBLE)")).collect();
-    let text = format!(
+    let pipeline = format!(
         "{}steps:\n  - set: {{{}}}\n  - score: {{model: NAME, inputs: [{}], outputs: {{grade: prediction}}}}\n  - select: [i, grade]\nsink: NAME-passed\n",
         exact::SOURCE,
         set.join(", "),
         columns.join(", ")
     );
-    Plan { text, ..Plan::exact(stem, ahead) }
+    GroupPlan { pipeline, ..GroupPlan::exact(stem, max_lag) }
 }
 
 fn publish(group: &Group<'_>) {
@@ -31,22 +29,22 @@ fn publish(group: &Group<'_>) {
         .succeeds();
 }
 
-/// One that waits, then another: partitions move though the tasks of the first wait.
-fn two(group: &mut Group<'_>, more: &str) {
-    let first = group.start(more);
+/// Starts an instance, and a second one while the tasks of the first wait.
+fn start_two(group: &mut Group<'_>, args: &str) {
+    let first = group.spawn(args);
     let name = first.name.clone();
     group.instances.push(first);
-    group.until("the first to wait", |g| g.said(&name).contains("waiting for a model").then_some(()));
-    let second = group.start(more);
+    group.wait_until("the first to wait", |g| g.log_of(&name).contains("waiting for a model").then_some(()));
+    let second = group.spawn(args);
     group.instances.push(second);
-    group.complete();
+    group.await_assignment();
 }
 
 #[test]
 fn partitions_move_while_instances_wait_for_a_model() {
     let Some(cluster) = broker::shared() else { return };
     let mut group = Group::new(cluster, plan("waiting", RECORDS));
-    two(&mut group, "");
+    start_two(&mut group, "");
     publish(&group);
     let records = group.finish(RECORDS);
     let passed = exact::numbers(cluster, &group.topic("passed"), records);
@@ -54,20 +52,20 @@ fn partitions_move_while_instances_wait_for_a_model() {
     println!("waiting: {passed}");
 }
 
-/// All is read, and the tasks have not done with it.
+/// All records are read, and the tasks have not processed them.
 #[test]
-fn partitions_move_while_instances_wait_for_a_model_at_the_end_of_what_is_there() {
+fn partitions_move_while_bounded_instances_wait_for_a_model() {
     let Some(cluster) = broker::shared() else { return };
     let mut group = Group::new(cluster, plan("waiting-end", 0));
-    group.feed.allow(RECORDS);
-    group.until("the records to be written", |g| (g.feed.written() >= RECORDS).then_some(()));
-    two(&mut group, "--until-end");
+    group.feed.allow_up_to(RECORDS);
+    group.wait_until("the records to be written", |g| (g.feed.written() >= RECORDS).then_some(()));
+    start_two(&mut group, "--until-end");
     publish(&group);
     for mut instance in std::mem::take(&mut group.instances) {
         let status = instance.process.wait();
-        assert_eq!(status.code(), Some(0), "{}", group.said(&instance.name));
+        assert_eq!(status.code(), Some(0), "{}", group.log_of(&instance.name));
     }
-    assert_eq!(group.taken(), RECORDS, "records that were taken in");
+    assert_eq!(group.consumed(), RECORDS, "consumed records");
     let passed = exact::numbers(cluster, &group.topic("passed"), group.finish(RECORDS));
     assert!(passed.exact(), "{}", passed.evidence());
     println!("waiting at the end: {passed}");

@@ -1,48 +1,46 @@
-//! Instances that are stopped until the group has gone on without them, and then wake up: nothing that they
-//! still want to write becomes visible, and they go on as members.
-//!
-//! Separate because a killed process never comes back, and this one does not know that it was away.
+//! Zombies: instances that are suspended until the group goes on without them, and then resumed. Nothing that they
+//! still write becomes visible, and they join again.
 
 use super::broker;
-use super::group::{Group, Plan, number, random};
+use super::group::{Group, GroupPlan, number, random};
 use rand::RngExt as _;
 use std::time::Duration;
 
-/// How often in the short version.
-const TIMES: i64 = 1;
+/// Zombies unless `FASTDATA_ZOMBIES` sets their number.
+const DEFAULT_ZOMBIES: i64 = 1;
 
-/// Records between two, about.
-const WAY: i64 = 2_000;
+/// Most records between two zombies.
+const RECORDS_BETWEEN_ZOMBIES: i64 = 2_000;
 
-/// Longest time that a zombie sleeps on after the others have its partitions.
-const SLEEP: u64 = 2_000;
+/// Longest time, in milliseconds, that a zombie stays suspended after the others have its partitions.
+const MAX_EXTRA_SUSPENSION_MS: u64 = 2_000;
 
 #[test]
-fn an_instance_that_was_away_writes_nothing_and_goes_on() {
+fn a_zombie_writes_nothing_and_joins_again() {
     let Some(cluster) = broker::shared() else { return };
-    let (times, records) = (number("FASTDATA_ZOMBIES", TIMES), number("FASTDATA_RECORDS", 0));
+    let (times, records) = (number("FASTDATA_ZOMBIES", DEFAULT_ZOMBIES), number("FASTDATA_RECORDS", 0));
     let (mut random, seed) = random();
-    let mut group = Group::started(cluster, Plan::exact("zombies", WAY * 2));
+    let mut group = Group::running(cluster, GroupPlan::exact("zombies", RECORDS_BETWEEN_ZOMBIES * 2));
     for _ in 0..times {
-        group.complete();
-        group.go_on(random.random_range(1..WAY));
+        group.await_assignment();
+        group.await_records(random.random_range(1..RECORDS_BETWEEN_ZOMBIES));
         let which = random.random_range(0..group.instances.len());
         group.instances[which].process.signal("STOP");
         let name = group.instances[which].name.clone();
-        // The others commit for all partitions, so for those of the zombie too.
-        group.until("the group to give the zombie up", |g| {
-            g.watch.members(&g.topic("in")).is_some_and(|m| !m.contains_key(&name)).then_some(())
+        // The others then commit for all partitions, also for those of the zombie.
+        group.wait_until("the group to remove the zombie", |g| {
+            g.monitor.members(&g.topic("in")).is_some_and(|m| !m.contains_key(&name)).then_some(())
         });
         let all = group.partitions();
-        group.all_go_on(&all);
-        group.spend(Duration::from_millis(random.random_range(0..SLEEP)));
+        group.await_progress_in(&all);
+        group.keep_running_for(Duration::from_millis(random.random_range(0..MAX_EXTRA_SUSPENSION_MS)));
         group.instances[which].process.signal("CONT");
-        let own = group.until("the zombie to have partitions again", |g| {
-            let members = g.watch.members(&g.topic("in"))?;
+        let own = group.wait_until("the zombie to have partitions again", |g| {
+            let members = g.monitor.members(&g.topic("in"))?;
             members.get(&name).filter(|own| !own.is_empty()).cloned()
         });
-        group.all_go_on(&own);
+        group.await_progress_in(&own);
     }
     let records = group.finish(records);
-    println!("{times} zombies, seed {seed}: {}", group.exact(records));
+    println!("{times} zombies, seed {seed}: {}", group.assert_exactly_once(records));
 }

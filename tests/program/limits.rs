@@ -1,4 +1,4 @@
-//! What a run does at the limits that its file sets.
+//! A run that reaches the limits of its pipeline file.
 
 use crate::harness::program::Fastdata;
 
@@ -11,7 +11,7 @@ sink: {topic: out}
 state: {memory_limit: 64KiB}
 ";
 
-/// 300 keys fit; 1,000 do not, and the commit that would go beyond the limit is not made.
+/// 300 keys fit. 1,000 do not, and the commit that would exceed the limit is not made.
 #[test]
 fn state_beyond_its_limit_stops_the_run_before_the_commit() {
     let keys = |n: std::ops::Range<u32>| n.map(|i| format!("{{\"id\":\"sensor-{i}\"}}\n")).collect::<String>();
@@ -26,9 +26,9 @@ fn state_beyond_its_limit_stops_the_run_before_the_commit() {
 hint: raise the limit, or keep fewer keys (shorter windows, less `grace`, coarser `by`); what was committed is safe\n",
     );
     let out = f.args("tail --topic out --until-end --output raw").succeeds();
-    assert_eq!(out.data().lines().count(), 300);
+    assert_eq!(out.stdout_text().lines().count(), 300);
     f.file("p.yaml", &PIPELINE.replace("64KiB", "64MiB"));
     f.args("run p.yaml --until-end").succeeds();
     let out = f.args("tail --topic out --until-end --output raw").succeeds();
-    assert_eq!(out.data().lines().count(), 1000);
+    assert_eq!(out.stdout_text().lines().count(), 1000);
 }

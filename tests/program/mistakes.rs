@@ -1,12 +1,12 @@
-//! What a person can do wrong, and what the program says about it: exit code 2, or 1 where the
-//! surroundings are at fault.
+//! Mistakes of a user and their messages. The exit code is 2, or 1 if the environment is at fault.
 
 use crate::harness::program::Fastdata;
 
-const GOOD: &str = "name: p\nsource: {topic: raw, schema: {n: bigint}}\nsteps: [{filter: n > 1}]\nsink: {topic: out}\n";
+const PIPELINE: &str =
+    "name: p\nsource: {topic: raw, schema: {n: bigint}}\nsteps: [{filter: n > 1}]\nsink: {topic: out}\n";
 
 #[test]
-fn wrong_arguments() {
+fn invalid_arguments_are_refused() {
     let f = Fastdata::in_temp();
     f.args("rnu").fails_with(2).stdout("");
     f.args("run").fails_with(2).stderr(
@@ -23,14 +23,14 @@ For more information, try '--help'.
 }
 
 #[test]
-fn a_topic_that_is_not_there() {
+fn a_missing_topic_is_reported() {
     let f = Fastdata::in_temp();
     f.args("topics create raw").succeeds();
     f.args("tail --topic rwa --until-end")
         .fails_with(2)
         .stdout("")
         .stderr("error: topic `rwa` does not exist; did you mean `raw`?\n");
-    f.file("p.yaml", &GOOD.replace("topic: raw", "topic: wines"));
+    f.file("p.yaml", &PIPELINE.replace("topic: raw", "topic: wines"));
     f.args("run p.yaml --until-end").fails_with(2).stdout("").stderr(
         "error: topic `wines` does not exist; make it with `fastdata topics create wines` or fill it with \
          `fastdata seed --topic wines`\n",
@@ -38,7 +38,7 @@ fn a_topic_that_is_not_there() {
 }
 
 #[test]
-fn a_pipeline_file_that_is_not_there() {
+fn a_missing_pipeline_file_is_reported() {
     let f = Fastdata::in_temp();
     f.args("run p.yaml").fails_with(2).stdout("").stderr(
         "error: cannot read the pipeline file `p.yaml`: there is no such file; `fastdata init` writes an example\n",
@@ -46,7 +46,7 @@ fn a_pipeline_file_that_is_not_there() {
 }
 
 #[test]
-fn five_mistakes_in_a_file_are_five_messages() {
+fn every_mistake_in_a_file_is_reported() {
     let f = Fastdata::in_temp();
     f.file(
         "p.yaml",
@@ -90,7 +90,7 @@ error: unknown field `form` in a sink
   |      ^^^^
 hint: did you mean `from`?
 
-error: unknown word `exactly_one`
+error: unknown value `exactly_one`
   --> p.yaml:9:11
   |
 9 | delivery: exactly_one
@@ -100,9 +100,9 @@ hint: did you mean `exactly_once`?
     );
 }
 
-/// A step that cannot be read hides neither what stands behind it nor what is wrong with the SQL elsewhere.
+/// A step that cannot be parsed hides neither the steps after it nor mistakes in the SQL of other steps.
 #[test]
-fn mistakes_of_form_and_of_meaning_are_told_together() {
+fn syntax_and_sql_mistakes_are_reported_together() {
     let f = Fastdata::in_temp();
     f.file(
         "p.yaml",
@@ -117,8 +117,8 @@ steps:
 sink: {topic: out, key: nn}
 ",
     );
-    // `n` and `k` are there but for a mistake that has been told; of `q`, behind the step that cannot be
-    // read, nobody knows.
+    // `n` and `k` would be in scope without a mistake that is reported already. The columns after a step that cannot be
+    // parsed are unknown, so `q` is not reported.
     f.args("validate p.yaml").fails_with(2).stdout("").stderr(
         "error: unknown type `bigit`
   --> p.yaml:2:34
@@ -152,7 +152,7 @@ hint: did you mean `init`?
 }
 
 #[test]
-fn five_mistakes_in_sql_are_five_messages() {
+fn every_mistake_in_sql_is_reported() {
     let f = Fastdata::in_temp();
     f.file(
         "p.yaml",
@@ -165,7 +165,7 @@ steps:
 sink: {topic: out, key: nn}
 ",
     );
-    // A wrong expression does not hide what is wrong behind it: the columns are known all the same.
+    // A wrong expression does not hide later mistakes: its columns are in scope all the same.
     f.args("validate p.yaml").fails_with(2).stdout("").stderr(
         "error: unknown column `m`
   --> p.yaml:4:13
@@ -206,9 +206,9 @@ hint: did you mean `n`?
 }
 
 #[test]
-fn a_data_folder_that_cannot_be_used() {
+fn an_unusable_data_folder_is_reported() {
     let f = Fastdata::in_temp();
-    f.file("p.yaml", GOOD).file("occupied", "");
+    f.file("p.yaml", PIPELINE).file("occupied", "");
     f.args("run p.yaml --until-end --data-dir occupied")
         .fails_with(1)
         .stdout("")
@@ -220,9 +220,9 @@ fn a_data_folder_that_cannot_be_used() {
 }
 
 #[test]
-fn records_that_stop_a_run() {
+fn a_bad_record_stops_a_run_with_errors_stop() {
     let f = Fastdata::in_temp();
-    f.file("p.yaml", &format!("{GOOD}errors: stop\n")).file("in.jsonl", "{\"n\": 5}\n{\"n\": \"x\"}\n");
+    f.file("p.yaml", &format!("{PIPELINE}errors: stop\n")).file("in.jsonl", "{\"n\": 5}\n{\"n\": \"x\"}\n");
     f.args("seed --topic raw --from in.jsonl").succeeds();
     f.args("run p.yaml --until-end").fails_with(1).stdout("").stderr(
         "error: record raw/0/1 could not be handled by `raw`: field `n`: expected a whole number, found string \"x\" \

@@ -1,8 +1,8 @@
-//! The program from outside: what a person types, reads and gets back.
+//! The program from outside: arguments, exit codes, stdout and stderr.
 //!
-//! Messages are compared as a whole, because a message that is half right misleads.
+//! Messages are compared as a whole: a message that is half right misleads.
 
-mod from;
+mod idle;
 mod limits;
 mod mistakes;
 mod models;
@@ -10,6 +10,7 @@ pub mod online;
 mod query;
 mod readme;
 mod round_trip;
+mod shared_folder;
 mod shipped;
 mod signals;
-mod silence;
+mod start_offsets;

@@ -1,8 +1,8 @@
-//! `fastdata query`: the state that was committed last, from outside the run.
+//! `fastdata query`: reads the last committed state from outside the run.
 
-use crate::harness::program::{Ended, Fastdata};
+use crate::harness::program::{Fastdata, Finished};
 
-/// Nothing closes by itself: the watermark is an hour behind.
+/// No window closes by itself: the watermark is an hour behind.
 const PIPELINE: &str = "name: p
 source: {topic: raw, key: kind, schema: {kind: string, n: bigint, ts: timestamp}, timestamp: ts, watermark: {delay: 1h}}
 steps:
@@ -44,8 +44,8 @@ const WHITE_0: &str = r#"{"kind":"white","n":1,"mean":2.0,"window_start":"2026-0
 const RED_1: &str = r#"{"kind":"red","n":1,"mean":3.0,"window_start":"2026-01-01T00:01:00.000Z","window_end":"2026-01-01T00:02:00.000Z"}
 "#;
 
-/// A log on which the pipeline has run over the records, in two partitions.
-fn ran(seeding: &str) -> Fastdata {
+/// A log on which the pipeline has processed the records, in two partitions.
+fn after_a_run(seeding: &str) -> Fastdata {
     let f = Fastdata::in_temp();
     f.file("p.yaml", PIPELINE).file("in.jsonl", RECORDS);
     f.args(&format!("seed --topic raw --from in.jsonl --partitions 2 {seeding}")).succeeds();
@@ -53,32 +53,32 @@ fn ran(seeding: &str) -> Fastdata {
     f
 }
 
-fn query(f: &Fastdata, ask: &str) -> Ended {
+fn query(f: &Fastdata, ask: &str) -> Finished {
     f.args(&format!("query p.yaml {ask}")).succeeds()
 }
 
 #[test]
-fn open_windows_are_shown_as_if_they_closed_now_and_stay_open() {
-    let f = ran("--key kind");
+fn open_windows_are_shown_with_their_current_results_and_stay_open() {
+    let f = after_a_run("--key kind");
     for _ in 0..2 {
         query(&f, "per_kind").stdout(&[RED_0, WHITE_0, RED_1].concat()).stderr("");
     }
     query(&f, "per_kind --key red").stdout(&[RED_0, RED_1].concat());
     query(&f, "per_kind --key white").stdout(WHITE_0);
     query(&f, "per_kind --limit 2").stdout(&[RED_0, WHITE_0].concat());
-    query(&f, "per_kind --key rose").stdout("").stderr("`per_kind` holds nothing of what was asked for\n");
+    query(&f, "per_kind --key rose").stdout("").stderr("`per_kind` has no state that matches\n");
     query(&f, "per_pair --key [\"red\",4]").stdout(
         "{\"kind\":\"red\",\"n\":4,\"least\":\"2026-01-01T00:00:05.000Z\",\
          \"window_start\":\"2026-01-01T00:00:00.000Z\",\"window_end\":\"2026-01-01T01:00:00.000Z\"}\n",
     );
     f.args("run p.yaml --until-end --drain").succeeds();
-    assert_eq!(f.args("tail --topic per-kind --until-end").succeeds().data().lines().count(), 3);
-    query(&f, "per_kind").stdout("").stderr("`per_kind` holds nothing of what was asked for\n");
+    assert_eq!(f.args("tail --topic per-kind --until-end").succeeds().stdout_text().lines().count(), 3);
+    query(&f, "per_kind").stdout("").stderr("`per_kind` has no state that matches\n");
 }
 
 #[test]
-fn windows_are_chosen_by_a_moment_or_by_where_they_begin() {
-    let f = ran("--key kind");
+fn windows_are_selected_by_a_time_in_them_or_by_their_start() {
+    let f = after_a_run("--key kind");
     query(&f, "per_kind --window 2026-01-01T00:00:59.999Z").stdout(&[RED_0, WHITE_0].concat());
     query(&f, "per_kind --window 2026-01-01T00:01:00Z").stdout(RED_1);
     query(&f, "per_kind --window 1767225660000 --key red").stdout(RED_1);
@@ -90,26 +90,26 @@ fn windows_are_chosen_by_a_moment_or_by_where_they_begin() {
 
 #[test]
 fn a_fold_is_shown_by_key_or_else_by_partition() {
-    let f = ran("--key kind");
+    let f = after_a_run("--key kind");
     let (red, white) = ("{\"kind\":\"red\",\"total\":8,\"last\":3}\n", "{\"kind\":\"white\",\"total\":2,\"last\":2}\n");
     query(&f, "folded").stdout(&[red, white].concat());
     query(&f, "folded --key white").stdout(white);
     query(&f, "folded --output text").stdout("kind   total  last\nred        8     3\nwhite      2     2\n");
-    // Kafka's hash of `red` and `white` in two partitions, computed elsewhere.
+    // The partitions of `red` and `white` by Kafka's hash, computed by another program.
     query(&f, "each").stdout("{\"_partition\":0,\"seen\":3}\n{\"_partition\":1,\"seen\":1}\n");
 }
 
 #[test]
-fn a_key_is_found_where_its_records_were_written_elsewhere_than_it_says() {
-    let f = ran("");
-    // Without keys all of them are in partition 0; the hash of `white` says 1.
+fn a_key_is_found_outside_the_partition_of_its_hash() {
+    let f = after_a_run("");
+    // Records without keys are all in partition 0; the hash of `white` gives 1.
     query(&f, "folded --key white").stdout("{\"kind\":\"white\",\"total\":2,\"last\":2}\n");
-    assert_eq!(query(&f, "folded --key rose").data(), "");
+    assert_eq!(query(&f, "folded --key rose").stdout_text(), "");
 }
 
 #[test]
-fn a_result_that_cannot_be_computed_is_left_out_and_said() {
-    let f = ran("--key kind");
+fn a_result_that_cannot_be_computed_is_omitted_with_a_warning() {
+    let f = after_a_run("--key kind");
     query(&f, "all")
         .stdout(
             "{\"n\":3,\"tenth\":5,\"window_start\":\"2026-01-01T00:00:00.000Z\",\
@@ -119,11 +119,11 @@ fn a_result_that_cannot_be_computed_is_left_out_and_said() {
 }
 
 #[test]
-fn what_cannot_be_asked_is_said_with_what_can() {
+fn invalid_queries_are_refused_with_a_hint() {
     let f = Fastdata::in_temp();
     f.file("p.yaml", PIPELINE);
-    let fails = |ask: &str, said: &str| {
-        f.args(&format!("query p.yaml {ask}")).fails_with(2).stdout("").stderr(said);
+    let fails = |ask: &str, stderr: &str| {
+        f.args(&format!("query p.yaml {ask}")).fails_with(2).stdout("").stderr(stderr);
     };
     fails("per_knd", "error: pipeline `p` has no step `per_knd`\nhint: did you mean `per_kind`?\n");
     let kept = "state is kept by `folded`, `per_kind`, `each`, `per_pair`, `all`\n";
@@ -137,9 +137,9 @@ fn what_cannot_be_asked_is_said_with_what_can() {
                  (no topic `p.per_kind.state`)\nhint: run the pipeline first; `--data-dir` or `--brokers` name \
                  another log\n";
     fails("per_kind", never);
-    let f = ran("--key kind");
-    let fails = |ask: &str, said: &str| {
-        f.args(&format!("query p.yaml {ask}")).fails_with(2).stdout("").stderr(said);
+    let f = after_a_run("--key kind");
+    let fails = |ask: &str, stderr: &str| {
+        f.args(&format!("query p.yaml {ask}")).fails_with(2).stdout("").stderr(stderr);
     };
     fails("all --key 3", "error: `all` keeps no state by key: it has no `by`\nhint: leave `--key` out\n");
     fails(

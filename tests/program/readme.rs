@@ -1,14 +1,14 @@
 //! The commands that README.md shows work as it shows them.
 //!
-//! A block of shell commands after the line `<!-- test: NAME -->` is run, in one folder for the whole
-//! file, in the order of the file. A block that is not to be run has no such line before it.
+//! Each block of shell commands after a line `<!-- test: NAME -->` is run, in the order of the file and in one folder.
+//! Other blocks are not run.
 
 use crate::harness::program::{BINARY, Fastdata};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// The marked blocks of a text, in order.
+/// The marked blocks of a text, as name and commands.
 fn blocks(text: &str) -> Vec<(String, String)> {
     let mut blocks = Vec::new();
     let mut lines = text.lines();
@@ -44,7 +44,7 @@ fn every_marked_command_works() {
     let own = Path::new(BINARY).parent().unwrap().display().to_string();
     let path = format!("{own}:{}", std::env::var("PATH").unwrap_or_default());
     for (name, block) in blocks {
-        // A reader runs the build; the test has it already.
+        // The test has a build already.
         let block = block.replace("cargo run --release --", "fastdata").replace("cargo run --", "fastdata");
         let output = Command::new("bash")
             .args(["-euo", "pipefail", "-c", &block])

@@ -1,4 +1,4 @@
-//! From records in a file to records on a screen.
+//! From records in a file through a pipeline to printed records: `seed`, `run`, `tail`.
 
 use crate::harness::program::Fastdata;
 use serde_json::Value;
@@ -27,11 +27,11 @@ const SECOND: &str = r#"{"kind":"red","n":4,"ts":"2026-01-01T00:01:05Z"}
 "#;
 
 fn tail(f: &Fastdata, topic: &str) -> String {
-    f.args(&format!("tail --topic {topic} --until-end --output raw")).succeeds().data().to_owned()
+    f.args(&format!("tail --topic {topic} --until-end --output raw")).succeeds().stdout_text().to_owned()
 }
 
 #[test]
-fn seed_run_tail() {
+fn records_pass_from_seed_through_run_to_tail() {
     let f = Fastdata::in_temp();
     f.file("p.yaml", PIPELINE).file("first.jsonl", FIRST).file("second.jsonl", SECOND);
     f.args("seed --topic raw --from first.jsonl --key kind").succeeds().stdout("");
@@ -50,7 +50,7 @@ fn seed_run_tail() {
     let first = minute("red", 1, 1, 0) + &minute("white", 1, 2, 0);
     assert_eq!(tail(&f, "counts"), first);
 
-    // The second run goes on where the first one stopped, with the open window that it left.
+    // The second run continues from the first one's commit, with the window that is still open.
     f.args("run p.yaml --until-end").succeeds();
     assert_eq!(tail(&f, "kept"), kept, "a run without new records adds nothing");
     f.args("seed --topic raw --from second.jsonl --key kind").succeeds();
@@ -62,23 +62,23 @@ fn seed_run_tail() {
     assert_eq!(tail(&f, "counts"), third);
 
     let dead = f.args("tail --topic p.dead --until-end --output json").succeeds();
-    let dead: Value = serde_json::from_str(dead.data()).unwrap();
+    let dead: Value = serde_json::from_str(dead.stdout_text()).unwrap();
     assert_eq!(dead["value"], "not a record");
     assert_eq!(dead["headers"][2]["value"], "raw/0/3");
 
     let stats = f.args("stats p --output json").succeeds();
-    let stats: Value = serde_json::from_str(stats.data()).unwrap();
+    let stats: Value = serde_json::from_str(stats.stdout_text()).unwrap();
     let ledger = find(&stats, "ledger").expect("the statistics hold the ledger");
     assert_eq!(ledger["remainder"], 0, "{stats:#}");
     let terms = ["read", "dead", "filtered"].map(|name| ledger[name].as_u64().unwrap());
     assert_eq!(terms, [7, 1, 1], "{stats:#}");
 
-    // From the beginning, all of it again.
+    // From the earliest records, all results once more.
     f.args("run p.yaml --until-end --drain --from earliest").succeeds();
     assert_eq!(tail(&f, "counts"), third.repeat(2));
 }
 
-/// A field, wherever it stands.
+/// A field at any depth.
 fn find<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
     match value {
         Value::Object(fields) => fields.get(name).or_else(|| fields.values().find_map(|v| find(v, name))),
@@ -88,7 +88,7 @@ fn find<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
 }
 
 #[test]
-fn csv_and_stdin_are_read_too() {
+fn csv_and_stdin_are_read() {
     let f = Fastdata::in_temp();
     f.file("in.csv", "n;name\n1;one\n2;\"a;b\"\n");
     f.args("seed --topic rows --from in.csv --delimiter ; --key n").succeeds();
@@ -112,7 +112,7 @@ fn the_same_seed_gives_the_same_wines() {
 }
 
 #[test]
-fn a_reader_that_goes_away_is_no_error() {
+fn a_closed_pipe_is_no_error() {
     let f = Fastdata::in_temp();
     f.args("seed --topic raw --count 20000").succeeds();
     let mut tail = f.start("tail --topic raw --until-end --output raw");
@@ -121,9 +121,9 @@ fn a_reader_that_goes_away_is_no_error() {
     stdout.read_line(&mut line).unwrap();
     drop(stdout);
     assert_eq!(tail.wait().code(), Some(0));
-    let mut talk = String::new();
-    tail.child().stderr.take().unwrap().read_to_string(&mut talk).unwrap();
-    assert_eq!(talk, "");
+    let mut stderr = String::new();
+    tail.child().stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+    assert_eq!(stderr, "");
     assert!(line.starts_with('{'), "{line}");
 }
 
@@ -133,12 +133,12 @@ fn a_dry_run_writes_nothing() {
     f.file("p.yaml", PIPELINE);
     let plan = f.args("run p.yaml --dry-run").succeeds();
     let graph = f.args("graph p.yaml").succeeds();
-    assert_eq!(plan.data(), graph.data());
+    assert_eq!(plan.stdout_text(), graph.stdout_text());
     assert!(!f.log_dir().exists());
     for format in ["dot", "mermaid"] {
         let drawing = f.args(&format!("graph p.yaml --format {format}")).succeeds();
         for step in ["filter-1", "kept", "counts", "raw"] {
-            assert!(drawing.data().contains(step), "{format} does not show {step}:\n{}", drawing.data());
+            assert!(drawing.stdout_text().contains(step), "{format} does not show {step}:\n{}", drawing.stdout_text());
         }
     }
     f.args("validate p.yaml").succeeds().stdout("").stderr("p.yaml: valid\n");

@@ -1,4 +1,4 @@
-//! What is shipped beside the program is what the program says.
+//! The shipped files are the ones that the program writes.
 
 use crate::harness::program::Fastdata;
 use serde_json::Value;
@@ -20,33 +20,33 @@ fn files(dir: &Path) -> BTreeMap<String, String> {
     entries.map(file).collect()
 }
 
-/// The program writes the files of this folder, each the same as the shipped one.
-fn same(command: &str, folder: &str) {
+/// Asserts that the command writes exactly the files of a shipped folder.
+fn assert_writes(command: &str, folder: &str) {
     let f = Fastdata::in_temp();
     f.args(&format!("{command} --dir made")).succeeds();
     let (made, shipped) = (files(&f.dir().join("made")), files(&root(folder)));
-    let again = format!("make them again with `fastdata {command} --dir {folder}`");
-    assert_eq!(made.keys().collect::<Vec<_>>(), shipped.keys().collect::<Vec<_>>(), "{again}");
+    let hint = format!("write them again with `fastdata {command} --dir {folder}`");
+    assert_eq!(made.keys().collect::<Vec<_>>(), shipped.keys().collect::<Vec<_>>(), "{hint}");
     for (name, text) in &made {
-        assert!(shipped[name] == *text, "{folder}/{name} is not what the program writes; {again}");
+        assert!(shipped[name] == *text, "{folder}/{name} is not what the program writes; {hint}");
     }
 }
 
 #[test]
-fn manual_pages() {
-    same("man", "man");
+fn the_manual_pages_are_current() {
+    assert_writes("man", "man");
 }
 
 #[test]
-fn completions() {
-    same("completions", "completions");
+fn the_completions_are_current() {
+    assert_writes("completions", "completions");
 }
 
 #[test]
 fn the_schema_of_pipeline_files_names_every_operator() {
     let f = Fastdata::in_temp();
     let schema = f.args("schema").succeeds();
-    let schema: serde_json::Value = serde_json::from_str(schema.data()).unwrap();
+    let schema: serde_json::Value = serde_json::from_str(schema.stdout_text()).unwrap();
     let text = schema.to_string();
     let operators = [
         "filter", "select", "set", "drop", "rename", "flatten", "key_by", "branch", "merge", "scan", "window", "score",
@@ -86,7 +86,7 @@ fn valid_below(f: &Fastdata, dir: &Path) -> usize {
 }
 
 #[test]
-fn the_example_of_init_runs() {
+fn the_example_of_init_is_valid() {
     let f = Fastdata::in_temp();
     f.args("init").succeeds();
     let pipelines: Vec<String> = files(f.dir()).into_keys().filter(|n| n.ends_with(".yaml")).collect();
@@ -94,28 +94,32 @@ fn the_example_of_init_runs() {
     f.args("validate pipeline.yaml").succeeds();
 }
 
-/// What a command prints is the text of a shipped file.
-fn prints(command: &str, shipped: &str) {
+/// Asserts that a command prints the text of a shipped file.
+fn assert_prints(command: &str, shipped: &str) {
     let printed = Fastdata::in_temp().args(command).succeeds();
     let text = fs::read_to_string(root(shipped)).unwrap();
-    assert!(printed.data() == text, "`fastdata {command}` does not print {shipped} but\n{}", printed.data());
+    assert!(
+        printed.stdout_text() == text,
+        "`fastdata {command}` does not print {shipped} but\n{}",
+        printed.stdout_text()
+    );
 }
 
 #[test]
-fn the_schema_of_pipeline_files() {
-    prints("schema", "pipelines/schema.json");
+fn the_schema_is_current() {
+    assert_prints("schema", "pipelines/schema.json");
 }
 
 #[test]
-fn the_graph_in_every_form() {
+fn the_graphs_are_current() {
     let wine = root("pipelines/wine.yaml");
-    for form in ["text", "dot", "mermaid"] {
-        prints(&format!("graph {} --format {form}", wine.display()), &format!("tests/shipped/wine.{form}"));
+    for format in ["text", "dot", "mermaid"] {
+        assert_prints(&format!("graph {} --format {format}", wine.display()), &format!("tests/shipped/wine.{format}"));
     }
 }
 
-/// Keys whose values differ from run to run: the clock, the process, durations.
-const VOLATILE: [&str; 10] = [
+/// Fields whose values differ from run to run: times, the process, durations.
+const VOLATILE_FIELDS: [&str; 10] = [
     "at",
     "instance",
     "started_at",
@@ -128,31 +132,31 @@ const VOLATILE: [&str; 10] = [
     "count",
 ];
 
-fn settle(value: &mut Value) {
+fn blank_volatile_fields(value: &mut Value) {
     match value {
         Value::Object(fields) => {
             for (name, value) in fields {
-                if VOLATILE.contains(&name.as_str()) || name.ends_with("_us") {
+                if VOLATILE_FIELDS.contains(&name.as_str()) || name.ends_with("_us") {
                     *value = Value::Null;
                 } else {
-                    settle(value);
+                    blank_volatile_fields(value);
                 }
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(settle),
+        Value::Array(items) => items.iter_mut().for_each(blank_volatile_fields),
         _ => {}
     }
 }
 
 #[test]
-fn the_statistics_as_json() {
+fn the_json_statistics_are_current() {
     let f = Fastdata::in_temp();
     f.args("seed --topic raw --count 1000").succeeds();
     f.args(&format!("publish-model {}", root("examples/wine/wine.pb").display())).succeeds();
     f.args(&format!("run {} --until-end --drain", root("pipelines/wine.yaml").display())).succeeds();
     let stats = f.args("stats wine-quality --output json").succeeds();
-    let mut stats: Value = serde_json::from_str(stats.data()).unwrap();
-    settle(&mut stats);
+    let mut stats: Value = serde_json::from_str(stats.stdout_text()).unwrap();
+    blank_volatile_fields(&mut stats);
     // The process and its host.
     stats["instances"][0]["name"] = Value::Null;
     let shipped = fs::read_to_string(root("tests/shipped/stats.json")).unwrap();

@@ -1,6 +1,6 @@
-//! Runs that go on until told to stop, and a second one beside them.
+//! Runs that are stopped by signals, and a second instance beside a run.
 
-use crate::harness::program::{Fastdata, Started};
+use crate::harness::program::{Fastdata, RunningProcess};
 use crate::harness::wait::until;
 use fastdata::log::embedded::EmbeddedLog;
 use fastdata::log::topic;
@@ -8,8 +8,8 @@ use fastdata::log::topic;
 const PIPELINE: &str =
     "name: p\nsource: {topic: raw, schema: {kind: string}}\nsteps: [{filter: kind = 'red'}]\nsink: {topic: red}\n";
 
-/// A run that has written something and waits for more.
-fn running(f: &Fastdata) -> Started {
+/// A run that has committed results and waits for more input.
+fn running(f: &Fastdata) -> RunningProcess {
     f.file("p.yaml", PIPELINE);
     f.args("seed --topic raw --count 100 --random-seed 1").succeeds();
     let run = f.start("run p.yaml");
@@ -27,26 +27,26 @@ fn a_signal_ends_a_run_in_good_order() {
         let f = Fastdata::in_temp();
         let mut run = running(&f);
         run.signal(signal);
-        assert_eq!(run.wait().code(), Some(0), "SIG{signal}: {}", run.talk());
+        assert_eq!(run.wait().code(), Some(0), "SIG{signal}: {}", run.stderr_text());
         f.args("run p.yaml --until-end").succeeds();
     }
 }
 
-/// Another process holds the write lock, so that the run cannot end in good order.
+/// Another process holds the write lock, so that the run cannot end after the first signal.
 #[test]
 fn a_second_signal_ends_it_at_once() {
     let f = Fastdata::in_temp();
     let mut run = running(&f);
-    let held = rusqlite::Connection::open(f.log_dir().join("fastdata.db")).unwrap();
-    held.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let blocker = rusqlite::Connection::open(f.log_dir().join("fastdata.db")).unwrap();
+    blocker.execute_batch("BEGIN IMMEDIATE").unwrap();
     run.signal("INT");
-    until("word that the run is about to stop", || {
-        let line = run.line();
+    until("the message that the run is stopping", || {
+        let line = run.next_stderr_line();
         line.contains("interrupt again").then_some(())
     });
     run.signal("INT");
     assert_eq!(run.wait().code(), Some(130));
-    held.execute_batch("ROLLBACK").unwrap();
+    blocker.execute_batch("ROLLBACK").unwrap();
     f.args("run p.yaml --until-end").succeeds();
 }
 

@@ -1,8 +1,8 @@
-//! `scan` against a fold over one record after the other.
+//! `scan` against a fold that processes one record after the other.
 
-use super::{Event, SOURCE, by_kind, config, events, topics};
-use crate::harness::drive::Drive;
+use super::{Event, SOURCE, config, events, partitioned_by_kind, topics};
 use crate::harness::record::{Record, Topics};
+use crate::harness::scenario::Scenario;
 use proptest::prelude::*;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ steps:
       next:
         n: n + 1
         total: total + coalesce(v, 0)
-        # Text shows the order of the rows; the state that it sees is that before the row.
+        # The text depends on the order of the rows; expressions see the state before the row.
         trail: right(concat(trail, CAST(n AS string)), 5)
         mean: mean + (x - mean) / (n + 1)
 sink: {topic: out}
@@ -46,14 +46,14 @@ proptest! {
     #![proptest_config(config(96))]
 
     #[test]
-    fn a_fold_is_one_row_after_the_other(events in events(1, 30, 60), partitions in 1_u32..4, batch in 1_usize..40, commit in 1_usize..5, seed: u64) {
-        let events = by_kind(events, partitions);
+    fn a_fold_processes_one_row_after_the_other(events in events(1, 30, 60), partitions in 1_u32..4, batch in 1_usize..40, commit in 1_usize..5, seed: u64) {
+        let events = partitioned_by_kind(events, partitions);
         let expected = folded(&events);
         let text = format!("name: p\nsource: {{topic: events, key: kind, {SOURCE}}}{PIPELINE}");
-        let drive = Drive::new(&text, topics(&events), partitions);
-        for outcome in [drive.straight(batch, commit), drive.resumed(seed)] {
-            // Sinks choose partitions by key on their own; order matters within a key only.
-            prop_assert_eq!(crate::harness::record::by_key(&outcome.output), crate::harness::record::by_key(&expected));
+        let scenario = Scenario::new(&text, topics(&events), partitions);
+        for outcome in [scenario.run_uninterrupted(batch, commit), scenario.run_with_restarts(seed)] {
+            // Sinks choose partitions by key; only the order within a key matters.
+            prop_assert_eq!(crate::harness::record::sorted_by_key(&outcome.output), crate::harness::record::sorted_by_key(&expected));
         }
     }
 }

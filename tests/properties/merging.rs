@@ -1,12 +1,12 @@
-//! Several inputs of a task as one sequence: of the records that come next the one with the least event
-//! time, then of the earlier source, then of the lower partition.
+//! A bounded run merges the inputs of a task: the next record is the one with the least event time, then of the
+//! earlier source, then of the lower partition.
 //!
-//! The model takes the streams one record at a time and compares their heads.
+//! The model compares the first records of all streams and takes one at a time.
 
 use super::{Event, config, events};
-use crate::harness::drive::Drive;
 use crate::harness::engine;
 use crate::harness::record::{Record, Topics, pack};
+use crate::harness::scenario::Scenario;
 use fastdata::log::embedded::EmbeddedLog;
 use fastdata::log::{Append, Log as _, TopicConfig};
 use fastdata::record::TopicPartition;
@@ -33,16 +33,16 @@ steps:
 sink: {topic: out}
 ";
 
-/// A record that waits in a stream; what cannot be decoded waits for no event time.
+/// A record of a stream. One that cannot be decoded has no event time and is taken at once.
 #[derive(Clone)]
-struct Waiting {
+struct Queued {
     time: Option<i64>,
     record: Record,
     at: String,
 }
 
-/// The heads decide, again and again.
-fn merge(mut streams: Vec<VecDeque<Waiting>>) -> Vec<Waiting> {
+/// Merges streams by their first records.
+fn merge(mut streams: Vec<VecDeque<Queued>>) -> Vec<Queued> {
     let mut merged = Vec::new();
     while let Some(least) = (0..streams.len())
         .filter(|s| !streams[*s].is_empty())
@@ -53,7 +53,7 @@ fn merge(mut streams: Vec<VecDeque<Waiting>>) -> Vec<Waiting> {
     merged
 }
 
-/// Events to the topics by turns; every seventh record is not JSON. None has a key.
+/// Distributes events over the two topics. Every seventh record is not JSON; none has a key.
 fn two_topics(events: &[Event]) -> Topics {
     let mut topics = Topics::new();
     for (i, e) in events.iter().enumerate() {
@@ -67,14 +67,14 @@ fn two_topics(events: &[Event]) -> Topics {
     topics
 }
 
-fn stream(topics: &Topics, topic: &str, partition: u32) -> VecDeque<Waiting> {
+fn stream(topics: &Topics, topic: &str, partition: u32) -> VecDeque<Queued> {
     let records = topics.get(&(topic.to_owned(), partition)).cloned().unwrap_or_default();
-    let waiting = |(offset, record): (usize, Record)| {
+    let queued = |(offset, record): (usize, Record)| {
         let value: Option<serde_json::Value> = serde_json::from_slice(record.value.as_deref().unwrap()).ok();
         let time = value.map(|v| v["ts"].as_i64().unwrap());
-        Waiting { time, record, at: format!("{topic}/{partition}/{offset}") }
+        Queued { time, record, at: format!("{topic}/{partition}/{offset}") }
     };
-    records.into_iter().enumerate().map(waiting).collect()
+    records.into_iter().enumerate().map(queued).collect()
 }
 
 fn header(record: &Record, name: &str) -> String {
@@ -86,32 +86,32 @@ fn field(record: &Record, name: &str) -> serde_json::Value {
     serde_json::from_slice::<serde_json::Value>(record.value.as_deref().unwrap()).unwrap()[name].clone()
 }
 
-/// Where each record of a sink's partition came from; and the same of the dead letters of its task.
-fn places(output: &Topics, partition: u32) -> (Vec<String>, Vec<String>) {
+/// The origin of each record in a partition of the sink, and of each dead letter of its task.
+fn origins(output: &Topics, partition: u32) -> (Vec<String>, Vec<String>) {
     let of = |topic: &str| output.get(&(topic.to_owned(), partition)).cloned().unwrap_or_default();
     let written = of("out").iter().map(|r| field(r, "at").as_str().unwrap().to_owned()).collect();
-    let dead = super::of(output, "p.dead").iter().map(|r| header(r, "fastdata-source")).collect::<Vec<_>>();
+    let dead = super::records_of(output, "p.dead").iter().map(|r| header(r, "fastdata-source")).collect::<Vec<_>>();
     let own = |at: &String| at.split('/').nth(1) == Some(&partition.to_string());
     (written, dead.into_iter().filter(own).collect())
 }
 
-fn in_sequence(input: &Topics, output: &Topics) -> Result<(), TestCaseError> {
+fn assert_merged(input: &Topics, output: &Topics) -> Result<(), TestCaseError> {
     for partition in 0..PARTITIONS {
         let merged = merge(vec![stream(input, "odd", partition), stream(input, "even", partition)]);
-        let (good, bad): (Vec<Waiting>, Vec<Waiting>) = merged.into_iter().partition(|w| w.time.is_some());
-        let at = |all: Vec<Waiting>| all.into_iter().map(|w| w.at).collect::<Vec<_>>();
-        prop_assert_eq!(places(output, partition), (at(good), at(bad)));
+        let (good, bad): (Vec<Queued>, Vec<Queued>) = merged.into_iter().partition(|w| w.time.is_some());
+        let at = |all: Vec<Queued>| all.into_iter().map(|w| w.at).collect::<Vec<_>>();
+        prop_assert_eq!(origins(output, partition), (at(good), at(bad)));
     }
     Ok(())
 }
 
-/// The fold of each kind over what its partition reads: the good records of all senders in sequence.
-fn folded(input: &Topics, output: &Topics) -> Result<(), TestCaseError> {
+/// Compares the folds of each partition with folds over the merged valid records of all senders.
+fn assert_folded(input: &Topics, output: &Topics) -> Result<(), TestCaseError> {
     for partition in 0..PARTITIONS {
         let found = output.get(&("out".to_owned(), partition)).cloned().unwrap_or_default();
         let kinds: BTreeSet<String> = found.iter().map(|r| field(r, "kind").as_str().unwrap().to_owned()).collect();
-        let kind = |w: &Waiting| field(&w.record, "kind").as_str().unwrap().to_owned();
-        let own = |w: &Waiting| w.time.is_some() && kinds.contains(&kind(w));
+        let kind = |w: &Queued| field(&w.record, "kind").as_str().unwrap().to_owned();
+        let own = |w: &Queued| w.time.is_some() && kinds.contains(&kind(w));
         let senders = (0..PARTITIONS).map(|p| stream(input, "odd", p).into_iter().filter(own).collect());
         let mut sums = std::collections::BTreeMap::new();
         let mut expected = Vec::new();
@@ -135,9 +135,9 @@ proptest! {
     #[test]
     fn sources_are_merged_by_least_event_time(events in events(PARTITIONS, 60, 80), batch in 1_usize..40, commit in 1_usize..5, seed: u64) {
         let input = two_topics(&events);
-        let drive = Drive::new(MERGED, input.clone(), PARTITIONS);
-        for outcome in [drive.straight(batch, commit), drive.resumed(seed)] {
-            in_sequence(&input, &outcome.output)?;
+        let scenario = Scenario::new(MERGED, input.clone(), PARTITIONS);
+        for outcome in [scenario.run_uninterrupted(batch, commit), scenario.run_with_restarts(seed)] {
+            assert_merged(&input, &outcome.output)?;
         }
     }
 
@@ -145,9 +145,9 @@ proptest! {
     fn senders_are_merged_by_least_event_time(events in events(PARTITIONS, 60, 80), batch in 1_usize..40, commit in 1_usize..5, seed: u64) {
         let mut input = two_topics(&events);
         input.retain(|(topic, _), _| topic == "odd");
-        let drive = Drive::new(REPARTITIONED, input.clone(), PARTITIONS);
-        for outcome in [drive.straight(batch, commit), drive.resumed(seed)] {
-            folded(&input, &outcome.output)?;
+        let scenario = Scenario::new(REPARTITIONED, input.clone(), PARTITIONS);
+        for outcome in [scenario.run_uninterrupted(batch, commit), scenario.run_with_restarts(seed)] {
+            assert_folded(&input, &outcome.output)?;
         }
     }
 }
@@ -156,33 +156,33 @@ proptest! {
     #![proptest_config(config(6))]
 
     #[test]
-    fn the_runtime_merges_as_the_model_does(events in events(PARTITIONS, 60, 300)) {
+    fn the_runtime_merges_like_the_model(events in events(PARTITIONS, 60, 300)) {
         let input = two_topics(&events);
         let dir = tempfile::tempdir().unwrap();
-        let output = engine::whole(&Drive::new(MERGED, input.clone(), PARTITIONS), dir.path());
-        in_sequence(&input, &output)?;
+        let output = engine::run_on_embedded_log(&Scenario::new(MERGED, input.clone(), PARTITIONS), dir.path());
+        assert_merged(&input, &output)?;
 
         let input: Topics = input.into_iter().filter(|((topic, _), _)| topic == "odd").collect();
         let dir = tempfile::tempdir().unwrap();
-        let output = engine::whole(&Drive::new(REPARTITIONED, input.clone(), PARTITIONS), dir.path());
-        folded(&input, &output)?;
+        let output = engine::run_on_embedded_log(&Scenario::new(REPARTITIONED, input.clone(), PARTITIONS), dir.path());
+        assert_folded(&input, &output)?;
     }
 }
 
 #[test]
-fn a_merged_source_that_was_made_anew_is_noticed() {
+fn a_recreated_source_of_a_merge_is_reported() {
     let event = |i: i64| Event { partition: 0, kind: 0, ts: i, v: Some(i), x: 0.0 };
     let input = two_topics(&(0..10).map(event).collect::<Vec<_>>());
-    let drive = Drive::new(MERGED, input.clone(), 1);
+    let scenario = Scenario::new(MERGED, input.clone(), 1);
     let dir = tempfile::tempdir().unwrap();
     let log = Arc::new(EmbeddedLog::open(dir.path()).unwrap());
-    engine::seed(&drive, &*log);
-    engine::run(&drive, &log);
+    engine::seed(&scenario, &*log);
+    engine::run(&scenario, &log);
     log.delete_topic("odd").unwrap();
     log.create_topic("odd", &TopicConfig { partitions: 1, ..TopicConfig::default() }).unwrap();
-    // It is longer than what was read of the old one.
+    // The new topic is longer than the old one was.
     let records = [&input[&("odd".to_owned(), 0)][..], &input[&("even".to_owned(), 0)][..]].concat();
     log.appender().unwrap().append(&[Append { to: TopicPartition::new("odd", 0), records: pack(&records) }]).unwrap();
-    let fault = engine::attempt(&drive, log).unwrap_err().to_string();
+    let fault = engine::try_run(&scenario, log).unwrap_err().to_string();
     assert!(fault.starts_with("topic `odd` was deleted and made again since it was read last"), "{fault}");
 }

@@ -1,12 +1,12 @@
 //! Pipelines on random records against naive models.
 //!
-//! The models know one record after the other and keep everything; they share no code with the program.
+//! The models process one record after the other and keep everything. They share no code with the program.
 
 mod clock;
+mod empty_batches;
 mod folds;
 mod merging;
 mod repartition;
-mod silence;
 mod windows;
 
 use crate::harness::record::{Record, Topics};
@@ -37,11 +37,11 @@ impl Event {
 /// The source that reads events.
 const SOURCE: &str = "schema: {kind: string, ts: bigint, v: bigint, x: double}, timestamp: ts";
 
-/// Events whose times go on by some 10 ms and are out of order by up to `disorder`.
-fn events(partitions: u32, disorder: i64, most: usize) -> impl Strategy<Value = Vec<Event>> {
+/// Fewer than `max_events` events, 10 ms apart and out of order by up to `disorder` ms.
+fn events(partitions: u32, disorder: i64, max_events: usize) -> impl Strategy<Value = Vec<Event>> {
     let one =
         (0..partitions, 0_u8..4, -disorder..=disorder, prop::option::weighted(0.9, -50_i64..50), -999_999_i32..999_999);
-    prop::collection::vec(one, 0..most).prop_map(|all| {
+    prop::collection::vec(one, 0..max_events).prop_map(|all| {
         let at = |(i, (partition, kind, jitter, v, x)): (i64, (u32, u8, i64, Option<i64>, i32))| Event {
             partition,
             kind,
@@ -63,8 +63,8 @@ fn topics(events: &[Event]) -> Topics {
     topics
 }
 
-/// The same event always in the partition of its kind.
-fn by_kind(mut events: Vec<Event>, partitions: u32) -> Vec<Event> {
+/// Moves each event to the partition of its kind.
+fn partitioned_by_kind(mut events: Vec<Event>, partitions: u32) -> Vec<Event> {
     events.iter_mut().for_each(|e| e.partition = u32::from(e.kind) % partitions);
     events
 }
@@ -80,7 +80,7 @@ fn config(cases: u32) -> ProptestConfig {
     ProptestConfig { cases, failure_persistence, max_shrink_iters: 2_000, ..ProptestConfig::default() }
 }
 
-/// The records of a topic over all partitions, those of a partition in order.
-fn of(topics: &Topics, topic: &str) -> Vec<Record> {
+/// The records of all partitions of a topic, in the order of partition and offset.
+fn records_of(topics: &Topics, topic: &str) -> Vec<Record> {
     topics.iter().filter(|((t, _), _)| t == topic).flat_map(|(_, r)| r.clone()).collect()
 }

@@ -1,13 +1,13 @@
-//! Windows behind a repartition: rows of several source partitions meet by key, and none is lost.
+//! Windows behind a repartition: rows of several source partitions are grouped by key, and none is lost.
 //!
-//! What is late is decided by the watermark of the partition that a row was read from, so the model needs
-//! no notion of how partitions interleave.
+//! The watermark of the partition that a row was read from decides whether it is late, so the model does not depend
+//! on how partitions interleave.
 
-use super::windows::{Setting, judged, settings};
-use super::{Event, SOURCE, config, events, iso, of, topics};
-use crate::harness::drive::Drive;
+use super::windows::{Setting, settings, with_lateness};
+use super::{Event, SOURCE, config, events, iso, records_of, topics};
 use crate::harness::engine;
 use crate::harness::record::{Record, Topics};
+use crate::harness::scenario::Scenario;
 use proptest::prelude::*;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -28,18 +28,18 @@ sinks: [{{topic: results}}]
     )
 }
 
-/// Each record has a key of its own: only the repartition brings those of a kind together.
-fn scattered(events: &[Event]) -> Topics {
+/// Gives each record a unique key: only the repartition groups the records of a kind.
+fn with_unique_keys(events: &[Event]) -> Topics {
     let mut topics = topics(events);
     (0..).zip(topics.values_mut().flatten()).for_each(|(i, r): (u32, _)| r.key = Some(i.to_string().into_bytes()));
     topics
 }
 
-/// Every result once, by window and kind; and how many rows are late.
+/// Each result once, by kind and window; and the number of late rows.
 fn expected(events: &[Event], s: &Setting) -> (Vec<Record>, u64) {
     let mut groups: BTreeMap<(String, i64), Vec<Event>> = BTreeMap::new();
     let mut late = 0;
-    for (e, is_late) in judged(events, s) {
+    for (e, is_late) in with_lateness(events, s) {
         if is_late {
             late += 1;
         } else {
@@ -60,13 +60,13 @@ fn expected(events: &[Event], s: &Setting) -> (Vec<Record>, u64) {
 
 /// The results of each kind in their order, kinds in order.
 fn found(output: &Topics) -> Vec<Record> {
-    let mut found = of(output, "results");
+    let mut found = records_of(output, "results");
     found.sort_by_key(|r| r.key.clone());
     found
 }
 
-/// In each partition, windows leave in the order of their end, then of their key.
-fn in_order(output: &Topics) -> bool {
+/// Whether the windows of each partition are emitted in the order of their end, then of their key.
+fn is_in_order(output: &Topics) -> bool {
     let ordered = |r: &Vec<Record>| r.is_sorted_by_key(|r| (r.timestamp, r.key.clone()));
     output.iter().filter(|((t, _), _)| t == "results").all(|(_, r)| ordered(r))
 }
@@ -77,10 +77,10 @@ proptest! {
     #[test]
     fn every_window_is_complete(events in events(4, 60, 80), s in settings(), batch in 1_usize..40, commit in 1_usize..5, seed: u64) {
         let (expected, late) = expected(&events, &s);
-        let drive = Drive::new(&pipeline(&s), scattered(&events), 4);
-        for outcome in [drive.straight(batch, commit), drive.in_turns(batch, commit), drive.resumed(seed)] {
+        let scenario = Scenario::new(&pipeline(&s), with_unique_keys(&events), 4);
+        for outcome in [scenario.run_uninterrupted(batch, commit), scenario.run_unmerged(batch, commit), scenario.run_with_restarts(seed)] {
             prop_assert_eq!(&found(&outcome.output), &expected);
-            prop_assert!(in_order(&outcome.output), "{:?}", outcome.output);
+            prop_assert!(is_in_order(&outcome.output), "{:?}", outcome.output);
             prop_assert_eq!(outcome.ledger["late"], late);
         }
     }
@@ -92,12 +92,12 @@ proptest! {
     #[test]
     fn every_window_is_complete_on_the_runtime(events in events(4, 60, 200), s in settings()) {
         let (expected, late) = expected(&events, &s);
-        let drive = Drive::new(&pipeline(&s), scattered(&events), 4);
+        let scenario = Scenario::new(&pipeline(&s), with_unique_keys(&events), 4);
         let dir = tempfile::tempdir().unwrap();
-        let output = engine::whole(&drive, dir.path());
+        let output = engine::run_on_embedded_log(&scenario, dir.path());
         prop_assert_eq!(&found(&output), &expected);
-        prop_assert!(in_order(&output), "{:?}", output);
+        prop_assert!(is_in_order(&output), "{:?}", output);
         let log = fastdata::log::embedded::EmbeddedLog::open(dir.path()).unwrap();
-        prop_assert_eq!(engine::ledger(&drive, &log)["late"], late);
+        prop_assert_eq!(engine::committed_ledger(&scenario, &log)["late"], late);
     }
 }

@@ -1,8 +1,8 @@
 //! Tumbling windows against a model that keeps every row.
 
-use super::{Event, SOURCE, config, events, iso, of, topics};
-use crate::harness::drive::Drive;
+use super::{Event, SOURCE, config, events, iso, records_of, topics};
 use crate::harness::record::Record;
+use crate::harness::scenario::Scenario;
 use proptest::prelude::*;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -22,7 +22,7 @@ pub(super) fn settings() -> impl Strategy<Value = Setting> {
 }
 
 impl Setting {
-    /// The end of the window that holds a time: walked to, not computed.
+    /// The end of the window that contains a time: found by stepping, not by arithmetic.
     pub(super) fn end(&self, ts: i64) -> i64 {
         let mut end = self.offset;
         while end > ts {
@@ -35,18 +35,18 @@ impl Setting {
     }
 }
 
-/// Rows in order, each with whether it is late by the watermark of its partition.
-pub(super) fn judged(events: &[Event], s: &Setting) -> Vec<(Event, bool)> {
+/// The rows in order, each with whether it is late by the watermark of its partition.
+pub(super) fn with_lateness(events: &[Event], s: &Setting) -> Vec<(Event, bool)> {
     let mut newest: BTreeMap<u32, i64> = BTreeMap::new();
-    let mut judge = |e: &Event| {
+    let mut is_late = |e: &Event| {
         let newest = newest.entry(e.partition).or_insert(e.ts);
         *newest = (*newest).max(e.ts);
         (e.clone(), s.end(e.ts) + s.grace <= *newest - s.delay)
     };
-    events.iter().map(&mut judge).collect()
+    events.iter().map(&mut is_late).collect()
 }
 
-/// What one group of rows must give.
+/// The expected result of a group of rows.
 pub(super) fn result(kind: &str, end: i64, rows: &[Event], s: &Setting) -> Record {
     let vs: Vec<i64> = rows.iter().filter_map(|e| e.v).collect();
     let any = |n: i64| (!vs.is_empty()).then_some(n);
@@ -103,10 +103,10 @@ proptest! {
     #![proptest_config(config(160))]
 
     #[test]
-    fn each_window_holds_its_rows(events in events(1, 60, 80), s in settings(), batch in 1_usize..40, commit in 1_usize..5, seed: u64) {
+    fn each_window_contains_its_rows(events in events(1, 60, 80), s in settings(), batch in 1_usize..40, commit in 1_usize..5, seed: u64) {
         let mut groups: BTreeMap<(i64, String), Vec<Event>> = BTreeMap::new();
         let mut late = Vec::new();
-        for (e, is_late) in judged(&events, &s) {
+        for (e, is_late) in with_lateness(&events, &s) {
             if is_late {
                 late.push(Record::json(Some(&e.kind()), &e.value(), e.ts));
             } else {
@@ -114,11 +114,11 @@ proptest! {
             }
         }
         let results: Vec<Record> = groups.iter().map(|((end, kind), rows)| result(kind, *end, rows, &s)).collect();
-        let drive = Drive::new(&pipeline(&s), topics(&events), 1);
-        for outcome in [drive.straight(batch, commit), drive.resumed(seed)] {
-            prop_assert_eq!(&of(&outcome.output, "results"), &results);
-            prop_assert_eq!(&of(&outcome.output, "late"), &late);
-            prop_assert_eq!(outcome.ledger["late"], 0, "rows that a step reads are not lost");
+        let scenario = Scenario::new(&pipeline(&s), topics(&events), 1);
+        for outcome in [scenario.run_uninterrupted(batch, commit), scenario.run_with_restarts(seed)] {
+            prop_assert_eq!(&records_of(&outcome.output, "results"), &results);
+            prop_assert_eq!(&records_of(&outcome.output, "late"), &late);
+            prop_assert_eq!(outcome.ledger["late"], 0, "rows of the `late` output do not count as late");
         }
     }
 }

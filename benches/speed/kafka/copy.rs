@@ -1,6 +1,6 @@
-//! The measure of all else: every record of a topic to another, with nothing but the client.
+//! The baseline: copies every record of a topic to another with nothing but the client library.
 //!
-//! A process of its own, so that its processor time is its own.
+//! It runs as a process of its own, so that its processor time can be measured.
 
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -10,8 +10,8 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{Offset, TopicPartitionList};
 use std::time::Duration;
 
-/// How often the reports of deliveries are heard.
-const HEAR: usize = 1000;
+/// Records between two polls of delivery reports.
+const RECORDS_BETWEEN_POLLS: usize = 1000;
 
 /// A consumer of committed records that reads a topic from its beginning.
 pub(crate) fn consumer(brokers: &str, topic: &str) -> BaseConsumer {
@@ -27,31 +27,30 @@ pub(crate) fn consumer(brokers: &str, topic: &str) -> BaseConsumer {
     consumer
 }
 
-/// A producer as safe as one without transactions can be, which waits for more to send as long as the client
-/// does by itself.
+/// An idempotent producer without transactions, with the default linger of the client.
 pub(crate) fn producer(brokers: &str) -> BaseProducer {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", brokers).set("acks", "all").set("enable.idempotence", "true");
     config.create().expect("a producer")
 }
 
-/// Sends a record, and waits where there is no room for it.
+/// Sends a record; waits while the queue of the client is full.
 pub(crate) fn send(producer: &BaseProducer, mut record: BaseRecord<'_, [u8], [u8]>) {
     loop {
         match producer.send(record) {
             Ok(()) => return,
-            Err((KafkaError::MessageProduction(Code::QueueFull), back)) => {
-                record = back;
+            Err((KafkaError::MessageProduction(Code::QueueFull), rejected)) => {
+                record = rejected;
                 producer.poll(Duration::from_millis(1));
             }
-            Err((e, _)) => panic!("a record is refused: {e}"),
+            Err((e, _)) => panic!("a record was rejected: {e}"),
         }
     }
 }
 
 /// `BROKERS FROM TO end|follow`
 pub(crate) fn run(args: &[String]) {
-    let [brokers, from, to, until] = args else { panic!("four words, not {args:?}") };
+    let [brokers, from, to, until] = args else { panic!("expected four arguments, found {args:?}") };
     let follow = until == "follow";
     let (consumer, producer) = (consumer(brokers, from), producer(brokers));
     let (mut ended, mut sent) = (0, 0);
@@ -63,12 +62,12 @@ pub(crate) fn run(args: &[String]) {
                 record.timestamp = message.timestamp().to_millis();
                 send(&producer, record);
                 sent += 1;
-                if sent % HEAR == 0 {
+                if sent % RECORDS_BETWEEN_POLLS == 0 {
                     producer.poll(Duration::ZERO);
                 }
             }
             Some(Err(KafkaError::PartitionEOF(_))) => ended += 1,
-            // The client goes on by itself once a broker answers again.
+            // The client reconnects by itself.
             Some(Err(KafkaError::MessageConsumption(Code::AllBrokersDown | Code::BrokerTransportFailure))) => {}
             Some(Err(e)) => panic!("reading: {e}"),
             None => producer.poll(Duration::ZERO),

@@ -1,6 +1,6 @@
-//! A producer at a steady pace, whose records know when they were sent.
+//! A producer at a constant rate. Each record contains the time at which it was sent.
 //!
-//! A process of its own: what it is late by counts as latency, so nothing may stand in its way.
+//! It runs as a process of its own: any delay of the producer would count as latency.
 
 use super::super::setup;
 use super::{copy, stamped};
@@ -15,10 +15,10 @@ pub(crate) fn now() -> u64 {
 
 /// `BROKERS TOPIC RECORDS PER_SECOND`
 pub(crate) fn run(args: &[String]) {
-    let [brokers, topic, records, per_second] = args else { panic!("four words, not {args:?}") };
+    let [brokers, topic, records, per_second] = args else { panic!("expected four arguments, found {args:?}") };
     let [records, per_second] = [records, per_second].map(|n| n.parse::<u64>().expect("a number"));
     let producer = copy::producer(brokers);
-    let made = setup::records(0, usize::try_from(records).expect("not that many"), 0);
+    let templates = setup::records(0, usize::try_from(records).expect("not that many"), 0);
     let start = Instant::now();
     for i in 0..records {
         let due = start + Duration::from_micros(i * 1_000_000 / per_second);
@@ -28,8 +28,8 @@ pub(crate) fn run(args: &[String]) {
             std::thread::sleep(wait);
         }
         let row = usize::try_from(i).expect("not that many");
-        let value = stamped(made.values.value(row), now());
-        // Pairs, so that each partition has records that pass and records that do not.
+        let value = stamped(templates.values.value(row), now());
+        // Pairs of records, so that in each partition half of them pass the filter.
         let partition = i32::try_from(i / 2 % 4).expect("one of four");
         copy::send(&producer, BaseRecord::to(topic).partition(partition).payload(&value));
     }

@@ -1,8 +1,6 @@
-//! Wines, thousands a second, until told to stop.
-//!
-//! Separate because it has a thread of its own, as the world has that fills a real topic.
+//! Writes wines to a topic on a thread of its own until it is stopped.
 
-use crate::cli::seed::Partitions;
+use crate::cli::seed::Partitioner;
 use crate::generate::Generate;
 use crate::generate::wine::Wine;
 use crate::log::{self, Log};
@@ -12,11 +10,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// Records written at once, and how often: slow enough to be watched.
-const BATCH: usize = 250;
-const EVERY: Duration = Duration::from_millis(50);
+const BATCH_RECORDS: usize = 250;
+/// Slow enough that a person can watch.
+const BATCH_INTERVAL: Duration = Duration::from_millis(50);
 
-/// A thread that fills a topic.
 pub(super) struct Feeder {
     stop: Arc<AtomicBool>,
     thread: JoinHandle<anyhow::Result<()>>,
@@ -26,35 +23,35 @@ impl Feeder {
     pub(super) fn start(log: Arc<dyn Log>, topic: &str) -> anyhow::Result<Self> {
         let topic = log::topic(&*log, topic)?;
         let stop = Arc::new(AtomicBool::new(false));
-        let stopped = stop.clone();
+        let stop_requested = stop.clone();
         let thread = std::thread::Builder::new().name("feeder".into()).spawn(move || {
             let mut appender = log.appender()?;
-            let (mut wines, mut partitions) = (Wine::new(1), Partitions::new(&topic));
+            let (mut wines, mut partitioner) = (Wine::new(1), Partitioner::new(&topic));
             let mut batch = RecordsBuilder::default();
-            while !stopped.load(Ordering::Relaxed) {
-                wines.fill(BATCH, &mut batch);
-                appender.append(&partitions.split(&batch.finish()))?;
-                std::thread::park_timeout(EVERY);
+            while !stop_requested.load(Ordering::Relaxed) {
+                wines.fill(BATCH_RECORDS, &mut batch);
+                appender.append(&partitioner.split(&batch.finish()))?;
+                std::thread::park_timeout(BATCH_INTERVAL);
             }
             Ok(())
         })?;
         Ok(Self { stop, thread })
     }
 
-    /// Asks it to stop.
+    /// Requests the end without waiting for it.
     pub(super) fn stop(&self) {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.thread().unpark();
     }
 
-    /// Whether nothing more will come.
-    pub(super) fn finished(&self) -> bool {
+    /// Whether the thread has ended.
+    pub(super) fn has_ended(&self) -> bool {
         self.thread.is_finished()
     }
 
-    /// Stops it and tells what went wrong.
+    /// Stops the thread and returns its error.
     pub(super) fn finish(self) -> anyhow::Result<()> {
         self.stop();
-        self.thread.join().map_err(|_| anyhow::anyhow!("the thread that makes wines has panicked"))?
+        self.thread.join().map_err(|_| anyhow::anyhow!("the thread that writes wines has panicked"))?
     }
 }

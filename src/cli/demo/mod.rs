@@ -1,16 +1,16 @@
-//! `fastdata demo`: the whole story on an embedded log in a temporary folder.
+//! `fastdata demo`: a pipeline at work on an embedded log in a temporary folder.
 //!
-//! Records come in while a pipeline scores them and counts per window; half way a second model takes over.
-//! It shows what happened, and fails where the promises were not kept.
+//! The pipeline scores records and counts them per window; a second model takes over while it runs. The demo fails
+//! if the ledger has a remainder or if one of the models was not used.
 
-mod act;
+mod display;
 mod feeder;
-mod folder;
+mod phase;
 mod publish;
 mod results;
-mod scene;
+mod temp_folder;
 
-use super::context::Context;
+use super::context::CliContext;
 use super::stats;
 use crate::diagnostics::SourceText;
 use crate::expr::Functions;
@@ -23,30 +23,31 @@ use crate::runtime::{CancelReason, CancelToken, Engine, RunOptions};
 use crate::spec::{self, ProcessEnvironment};
 use crate::time::SystemClock;
 use feeder::Feeder;
-use folder::Folder;
+use phase::Demo;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use temp_folder::TempFolder;
 
 const PIPELINE: &str = include_str!("../../../pipelines/wine.yaml");
-/// Two partitions, so that records meet again by key in the windows.
+/// With two partitions, the window repartitions records by key.
 const PARTITIONS: u32 = 2;
-/// Window results to show at the end.
-const SHOWN: usize = 6;
+/// Window results that are printed at the end.
+const MAX_RESULTS: usize = 6;
 
-/// See all of it in twenty seconds: records, a pipeline, windows, two models swapped while it runs
+/// Show a pipeline, windows and the swap of two models in twenty seconds
 ///
-/// Needs nothing and leaves nothing behind: the log is a temporary folder. Ends with an error where a
-/// record is not accounted for or the models were not swapped.
+/// Needs no input and leaves nothing behind: the log is in a temporary folder. Fails if a record is not accounted
+/// for or if the models were not swapped.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
 Examples:
   fastdata demo")]
-pub(super) struct Args {}
+pub(super) struct DemoArgs {}
 
-pub(super) fn execute(_args: &Args, context: &Context) -> anyhow::Result<()> {
+pub(super) fn execute(_args: &DemoArgs, context: &CliContext) -> anyhow::Result<()> {
     let shutdown = context.shutdown();
-    let folder = Folder::new()?;
+    let folder = TempFolder::new()?;
     let log: Arc<dyn Log> = Arc::new(EmbeddedLog::open(folder.path())?);
     let plan = Arc::new(compile()?);
     let topic = plan.subs[0].inputs[0].topic().clone();
@@ -69,30 +70,31 @@ pub(super) fn execute(_args: &Args, context: &Context) -> anyhow::Result<()> {
         async move { engine.run(&options, &stop).await }
     });
     let mut observer = Observer::new(log.clone(), Arc::new(SystemClock));
-    let played =
-        act::play(&plan.name, &*log, &mut observer, &feeder, &|| running.is_finished(), &shutdown, context.printer());
+    let printer = context.printer();
+    let demo = Demo { pipeline: &plan.name, log: &*log, feeder: &feeder, shutdown: &shutdown, printer };
+    let completed = demo.play(&mut observer, &|| running.is_finished());
     let fed = feeder.finish();
     stop.cancel(CancelReason::Stop);
     let ran = runtime.block_on(running)?;
-    // What ended the run explains all that came after.
+    // An error of the run is the cause of later ones, so it is reported first.
     ran?;
     fed?;
-    if !played? {
-        context.printer().talk("interrupted");
+    if !completed? {
+        context.printer().info("interrupted");
         return Ok(());
     }
-    let snapshot = observer.snapshot(&plan.name).map_err(stats::wrong_name)?;
+    let snapshot = observer.snapshot(&plan.name).map_err(stats::observe_error)?;
     context.printer().print(format_args!(
         "\nWines per minute and grade, the newest (topic `quality-per-minute`):\n{}\n{}\n",
-        results::newest(&*log, "quality-per-minute", SHOWN)?,
+        results::newest(&*log, "quality-per-minute", MAX_RESULTS)?,
         stats::render(&snapshot),
     ))?;
-    verdict(&snapshot)?;
-    context.printer().talk(NEXT);
+    check_promises(&snapshot)?;
+    context.printer().info(NEXT_STEPS);
     Ok(())
 }
 
-const NEXT: &str = "\
+const NEXT_STEPS: &str = "\
 Every record is accounted for, and the model was swapped while the stream ran.
 
 Type next:
@@ -107,17 +109,17 @@ fn compile() -> anyhow::Result<Physical> {
     Ok(plan::compile(&spec, &Functions::new())?)
 }
 
-/// Whether the promises were kept.
-fn verdict(snapshot: &Snapshot) -> anyhow::Result<()> {
+/// Checks that every record is accounted for and that both models were used.
+fn check_promises(snapshot: &Snapshot) -> anyhow::Result<()> {
     let ledger = &snapshot.ledger;
     anyhow::ensure!(
         ledger.remainder == 0,
         "the ledger does not add up: {} records are not accounted for",
         ledger.remainder
     );
-    anyhow::ensure!(ledger.dead == 0, "{} records could not be handled", ledger.dead);
+    anyhow::ensure!(ledger.dead == 0, "{} records became dead letters", ledger.dead);
     let used = snapshot.steps.iter().flat_map(|s| &s.models).filter(|m| m.usage > 0).count();
-    anyhow::ensure!(used == 2, "{used} model versions were used where two were published");
+    anyhow::ensure!(used == 2, "{used} of the two published model versions were used");
     Ok(())
 }
 
@@ -133,15 +135,15 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_promise_is_an_error() {
+    fn a_remainder_or_an_unused_model_is_an_error() {
         let mut snapshot = Snapshot::of("p", &Reports::default(), &BTreeMap::new(), 0);
-        let used = |usage| ModelStats { usage, ..ModelStats::default() };
-        snapshot.steps = vec![StepStats { models: vec![used(1), used(1)], ..StepStats::default() }];
-        assert!(verdict(&snapshot).is_ok());
+        let model = |usage| ModelStats { usage, ..ModelStats::default() };
+        snapshot.steps = vec![StepStats { models: vec![model(1), model(1)], ..StepStats::default() }];
+        assert!(check_promises(&snapshot).is_ok());
         let with = |ledger| Snapshot { ledger, ..snapshot.clone() };
-        assert!(verdict(&with(Ledger { remainder: -1, ..Ledger::default() })).is_err());
-        assert!(verdict(&with(Ledger { dead: 1, ..Ledger::default() })).is_err());
+        assert!(check_promises(&with(Ledger { remainder: -1, ..Ledger::default() })).is_err());
+        assert!(check_promises(&with(Ledger { dead: 1, ..Ledger::default() })).is_err());
         snapshot.steps[0].models[1].usage = 0;
-        assert!(verdict(&snapshot).is_err());
+        assert!(check_promises(&snapshot).is_err());
     }
 }

@@ -1,44 +1,37 @@
-//! The two models of the demo, and their way onto the models topic.
+//! Publishes the two models of the demo.
 
-use crate::log::{Append, Log, LogError, TopicConfig};
+use crate::cli::publish_model;
+use crate::log::Log;
 use crate::models::{ModelDescriptor, ModelFormat};
-use crate::record::{RecordsBuilder, TopicPartition};
 use crate::runtime::MODELS_TOPIC;
 use crate::time::{Clock as _, SystemClock};
 
-/// A model that comes with the program.
-pub(super) struct Shipped {
+/// A model that is part of the program.
+pub(super) struct BuiltInModel {
     format: ModelFormat,
     description: &'static str,
     content: &'static [u8],
 }
 
-/// What serves first.
-pub(super) const FIRST: Shipped = Shipped {
+/// The model that serves first.
+pub(super) const FIRST: BuiltInModel = BuiltInModel {
     format: ModelFormat::Tensorflow,
-    description: "grades wines, as trained first",
+    description: "grades wines, trained first",
     content: include_bytes!("../../../examples/wine/wine.pb"),
 };
 
-/// What takes over.
-pub(super) const SECOND: Shipped = Shipped {
+/// The model that takes over.
+pub(super) const SECOND: BuiltInModel = BuiltInModel {
     format: ModelFormat::Onnx,
-    description: "grades wines, trained apart on noisier ones",
+    description: "grades wines, trained on noisier samples",
     content: include_bytes!("../../../examples/models/wine.onnx"),
 };
 
-/// Publishes a model for the data type `wine`, as `fastdata publish-model` does.
-pub(super) fn publish(log: &dyn Log, model: &Shipped) -> Result<(), LogError> {
-    match log.create_topic(MODELS_TOPIC, &TopicConfig { partitions: 1, ..TopicConfig::default() }) {
-        Ok(()) | Err(LogError::TopicExists(_)) => {}
-        Err(e) => return Err(e),
-    }
+/// Publishes a model for the data type `wine`.
+pub(super) fn publish(log: &dyn Log, model: &BuiltInModel) -> anyhow::Result<()> {
     let now = SystemClock.now();
     let mut descriptor = ModelDescriptor::of("wine", "wine", model.format, model.content.to_vec());
     descriptor.description = model.description.into();
     descriptor.published_at = now;
-    let mut records = RecordsBuilder::default();
-    records.push(Some(b"wine"), Some(&descriptor.write()), now);
-    let to = TopicPartition::new(MODELS_TOPIC, 0);
-    log.appender()?.append(&[Append { to, records: records.finish() }]).map(drop)
+    publish_model::append(log, MODELS_TOPIC, &descriptor, now).map(drop)
 }

@@ -1,27 +1,25 @@
-//! The key of a JSON record: one of its fields.
-//!
-//! Separate because files and generators share it. The rest of the record is passed over, not decoded.
+//! The key of a JSON record: one of its fields. The other fields are skipped, not decoded.
 
-use super::super::exit::WrongInput;
-use super::super::output::counted;
+use super::super::exit::UserError;
+use super::super::figures::counted;
 use crate::diagnostics::one_of;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
-/// A key column that no record has.
-pub(super) fn missing<'a>(name: &str, columns: impl Iterator<Item = &'a str> + Clone) -> WrongInput {
-    WrongInput::new(format!("there is no column `{name}` to take the key from")).maybe_hint(one_of(name, columns))
+/// The error for a key column that no record has.
+pub(super) fn unknown_column<'a>(name: &str, columns: impl Iterator<Item = &'a str> + Clone) -> UserError {
+    UserError::new(format!("there is no column `{name}` to take the key from")).maybe_hint(one_of(name, columns))
 }
 
-/// What the person should know where some records had no key.
-pub(super) fn remark(keyless: u64, name: &str) -> String {
-    format!("{} without `{name}` went in without a key", counted(keyless, "record"))
+/// The warning about records without a key.
+pub(super) fn without_key_warning(count: u64, name: &str) -> String {
+    format!("{} without `{name}` written without a key", counted(count, "record"))
 }
 
-/// The value of one field of a JSON object as a key: a string as it is, all else as JSON.
-pub(super) fn of(row: &[u8], name: &str) -> Option<Vec<u8>> {
+/// The value of a field of a JSON object as a key: a string as plain text, other values as JSON.
+pub(super) fn from_json(row: &[u8], name: &str) -> Option<Vec<u8>> {
     let mut json = serde_json::Deserializer::from_slice(row);
-    let value = Field(name).deserialize(&mut json).ok()??;
+    let value = FieldValue(name).deserialize(&mut json).ok()??;
     match value {
         Value::Null => None,
         Value::String(text) => Some(text.into_bytes()),
@@ -29,10 +27,10 @@ pub(super) fn of(row: &[u8], name: &str) -> Option<Vec<u8>> {
     }
 }
 
-/// Reads one field of an object and passes over the others.
-struct Field<'a>(&'a str);
+/// Reads one field of an object and skips the others.
+struct FieldValue<'a>(&'a str);
 
-impl<'de> DeserializeSeed<'de> for Field<'_> {
+impl<'de> DeserializeSeed<'de> for FieldValue<'_> {
     type Value = Option<Value>;
 
     fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Self::Value, D::Error> {
@@ -40,7 +38,7 @@ impl<'de> DeserializeSeed<'de> for Field<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Field<'_> {
+impl<'de> Visitor<'de> for FieldValue<'_> {
     type Value = Option<Value>;
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -49,8 +47,8 @@ impl<'de> Visitor<'de> for Field<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut found = None;
-        while let Some(is_it) = map.next_key_seed(Is(self.0))? {
-            if is_it {
+        while let Some(matches) = map.next_key_seed(FieldName(self.0))? {
+            if matches {
                 found = Some(map.next_value()?);
             } else {
                 map.next_value::<IgnoredAny>()?;
@@ -60,10 +58,10 @@ impl<'de> Visitor<'de> for Field<'_> {
     }
 }
 
-/// Compares a field's name without copying it.
-struct Is<'a>(&'a str);
+/// Compares the name of a field without copying it.
+struct FieldName<'a>(&'a str);
 
-impl<'de> DeserializeSeed<'de> for Is<'_> {
+impl<'de> DeserializeSeed<'de> for FieldName<'_> {
     type Value = bool;
 
     fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<bool, D::Error> {
@@ -71,7 +69,7 @@ impl<'de> DeserializeSeed<'de> for Is<'_> {
     }
 }
 
-impl Visitor<'_> for Is<'_> {
+impl Visitor<'_> for FieldName<'_> {
     type Value = bool;
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -85,11 +83,11 @@ impl Visitor<'_> for Is<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::of;
+    use super::from_json;
 
     #[test]
-    fn a_key_is_text_as_it_is_or_json() {
-        let key = |row: &str| of(row.as_bytes(), "k").map(|k| String::from_utf8_lossy(&k).into_owned());
+    fn a_key_is_plain_text_or_json() {
+        let key = |row: &str| from_json(row.as_bytes(), "k").map(|k| String::from_utf8_lossy(&k).into_owned());
         assert_eq!(key(r#"{"a":{"k":1},"k":"x\"y"}"#).as_deref(), Some("x\"y"));
         assert_eq!(key(r#"{"k":7}"#).as_deref(), Some("7"));
         assert_eq!(key(r#"{"\u006b":[1,true]}"#).as_deref(), Some("[1,true]"));

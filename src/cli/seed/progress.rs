@@ -1,15 +1,15 @@
-//! The progress bar of seeding: on a terminal only, and gone when the work is done.
+//! The progress bar of `seed`: shown on a terminal only, and removed at the end.
 
+use super::super::figures;
 use super::super::printer::Printer;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
-/// How much is done.
 #[derive(Debug)]
-pub(super) struct Progress(ProgressBar);
+pub(super) struct SeedProgress(ProgressBar);
 
-impl Progress {
+impl SeedProgress {
     pub(super) fn new(printer: &Printer, topic: &str, total: Option<u64>) -> Self {
-        let target = if printer.is_lively() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let target = if printer.shows_progress() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(total, target).with_message(format!("seeding `{topic}`"));
         let template = match total {
             Some(_) => "{msg} {bar:30} {human_pos}/{human_len} records, {rate}, {eta} left",
@@ -17,8 +17,8 @@ impl Progress {
         };
         let style = ProgressStyle::with_template(template).expect("invariant: the templates above are valid");
         let rate = |state: &ProgressState, to: &mut dyn std::fmt::Write| {
-            // Only a terminal that is gone fails here, and then nobody looks.
-            let _ = write!(to, "{:.0}/s", state.per_sec());
+            // Only a closed terminal can fail here.
+            let _ = write!(to, "{}/s", figures::rate(Some(state.per_sec())));
         };
         Self(bar.with_style(style.with_key("rate", rate).progress_chars("━╸─")))
     }

@@ -1,62 +1,61 @@
-//! The live screen of `stats --follow`: one pipeline at a time, with its rate of the last minutes.
+//! The live screen of `stats --follow`: one pipeline at a time, with its rate over the last minutes.
 //!
-//! Separate because it owns the terminal while it shows: it gives it back when it ends, fails or panics.
-//! Keys and samples change a [`Screen`]; drawing only reads it.
+//! It owns the terminal while it runs, and restores it when it ends, fails or panics. Keys and samples change a
+//! [`Screen`]; drawing reads it.
 
-use super::collect::Sampler;
-use super::format::rate;
-use super::grid::{Line, Tone};
-use super::{EVERY, text};
-use crate::cli::context::Context;
+use super::sampler::{SAMPLE_INTERVAL, StatsSampler};
+use super::text;
+use crate::cli::context::CliContext;
+use crate::cli::figures::{count, rate};
+use crate::cli::table::{StyledLine, Tone};
 use crate::metrics::Snapshot;
 use ratatui::Frame;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
-use ratatui::text::{Line as Shown, Span};
+use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Sparkline};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
-/// How soon keys and the wish to stop are noticed.
-const TICK: Duration = Duration::from_millis(100);
-/// Rates that are remembered a pipeline: more than a screen is wide.
-const HISTORY: usize = 300;
+/// How often keys and shutdown requests are checked.
+const KEY_POLL_TIMEOUT: Duration = Duration::from_millis(100);
+/// The number of rates that are kept for each pipeline; screens are narrower.
+const MAX_RATES: usize = 300;
 
-/// Gives the terminal back.
-struct Restored;
+/// Restores the terminal when dropped.
+struct TerminalGuard;
 
-impl Drop for Restored {
+impl Drop for TerminalGuard {
     fn drop(&mut self) {
         ratatui::restore();
     }
 }
 
 /// Shows samples until `q` or an interrupt.
-pub(super) fn show(sampler: &mut Sampler, context: &Context) -> anyhow::Result<()> {
+pub(super) fn show(sampler: &mut StatsSampler, context: &CliContext) -> anyhow::Result<()> {
     let shutdown = context.shutdown();
-    // Before the terminal is taken: a wrong name is said in plain text.
+    // The first sample comes before the screen, so that its errors are printed as usual.
     let mut screen = Screen::default();
-    screen.take(sampler.sample(context.printer())?);
+    screen.set_samples(sampler.sample(context.printer())?);
     let mut sampled = Instant::now();
-    let _restored = Restored;
+    let _guard = TerminalGuard;
     let mut terminal = ratatui::try_init()?;
-    while !screen.done && !shutdown.requested() {
+    while !screen.done && !shutdown.is_requested() {
         terminal.draw(|frame| screen.draw(frame))?;
-        if event::poll(TICK)?
+        if event::poll(KEY_POLL_TIMEOUT)?
             && let Event::Key(key) = event::read()?
         {
-            screen.key(key);
+            screen.on_key(key);
         }
-        if sampled.elapsed() >= EVERY {
+        if sampled.elapsed() >= SAMPLE_INTERVAL {
             sampled = Instant::now();
-            screen.take(sampler.sample(context.printer())?);
+            screen.set_samples(sampler.sample(context.printer())?);
         }
     }
     Ok(())
 }
 
-/// What is shown.
 #[derive(Debug, Default)]
 struct Screen {
     pipelines: Vec<Snapshot>,
@@ -67,13 +66,13 @@ struct Screen {
 }
 
 impl Screen {
-    fn take(&mut self, found: Vec<Snapshot>) {
+    fn set_samples(&mut self, found: Vec<Snapshot>) {
         let name = self.pipelines.get(self.selected).map(|s| s.pipeline.clone());
         for snapshot in &found {
             let Some(rate) = snapshot.rate else { continue };
             let rates = self.rates.entry(snapshot.pipeline.clone()).or_default();
             rates.push_back(rate);
-            if rates.len() > HISTORY {
+            if rates.len() > MAX_RATES {
                 rates.pop_front();
             }
         }
@@ -81,16 +80,16 @@ impl Screen {
         self.pipelines = found;
     }
 
-    fn key(&mut self, key: KeyEvent) {
+    fn on_key(&mut self, key: KeyEvent) {
         if key.kind == KeyEventKind::Release {
             return;
         }
-        let many = self.pipelines.len().max(1);
+        let pipelines = self.pipelines.len().max(1);
         match key.code {
             KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => self.done = true,
             KeyCode::Char('q') | KeyCode::Esc => self.done = true,
-            KeyCode::Tab | KeyCode::Right => self.select((self.selected + 1) % many),
-            KeyCode::BackTab | KeyCode::Left => self.select((self.selected + many - 1) % many),
+            KeyCode::Tab | KeyCode::Right => self.select((self.selected + 1) % pipelines),
+            KeyCode::BackTab | KeyCode::Left => self.select((self.selected + pipelines - 1) % pipelines),
             KeyCode::Down => self.scroll += 1,
             KeyCode::Up => self.scroll = self.scroll.saturating_sub(1),
             KeyCode::PageDown => self.scroll += 10,
@@ -113,31 +112,35 @@ impl Screen {
             frame.render_widget(Paragraph::new(text), body);
             return self.draw_keys(frame, bottom, 0);
         };
-        frame.render_widget(shown(&text::heading(snapshot)), top);
+        frame.render_widget(to_line(&text::heading(snapshot)), top);
         self.draw_rate(frame, graph, snapshot);
-        // The heading is apart, and so is the empty line that the text begins with.
-        let lines: Vec<Shown<'static>> =
-            text::body(snapshot, usize::from(body.width), false).iter().skip(1).map(shown).collect();
+        // The body starts with an empty line, which the graph replaces.
+        let lines: Vec<Line<'static>> =
+            text::body(snapshot, usize::from(body.width), false).iter().skip(1).map(to_line).collect();
         let hidden = lines.len().saturating_sub(usize::from(body.height));
         self.scroll = self.scroll.min(hidden);
         let below = hidden - self.scroll;
-        let rest: Vec<Shown<'static>> = lines.into_iter().skip(self.scroll).collect();
+        let rest: Vec<Line<'static>> = lines.into_iter().skip(self.scroll).collect();
         frame.render_widget(Paragraph::new(rest), body);
         self.draw_keys(frame, bottom, below);
     }
 
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rates are not negative, and saturate")]
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "rates are not negative, and the cast saturates"
+    )]
     fn draw_rate(&self, frame: &mut Frame<'_>, area: Rect, snapshot: &Snapshot) {
-        let known = self.rates.get(&snapshot.pipeline);
-        let rates: Vec<u64> = known.into_iter().flatten().map(|r| r.round() as u64).collect();
-        let most = rates.iter().max().copied().unwrap_or(0);
-        // The ledger may be scrolled away; its alarm may not.
-        let title = format!("read {}/s, most {}/s   ledger ", rate(snapshot.rate), super::count(most));
-        let title = vec![(title, Tone::Faint), text::verdict(snapshot)];
+        let history = self.rates.get(&snapshot.pipeline);
+        let rates: Vec<u64> = history.into_iter().flatten().map(|r| r.round() as u64).collect();
+        let max = rates.iter().max().copied().unwrap_or(0);
+        // The remainder stays visible while the ledger is scrolled out of view.
+        let title = format!("read {}/s, maximum {}/s   ledger ", rate(snapshot.rate), count(max));
+        let title = vec![(title, Tone::Faint), text::remainder(snapshot)];
         let [label, bars] = Layout::vertical([Constraint::Length(1), Constraint::Min(1)]).areas(area);
-        frame.render_widget(shown(&title), label);
+        frame.render_widget(to_line(&title), label);
         let newest = rates.len().saturating_sub(usize::from(bars.width));
-        let bar = Sparkline::default().data(rates[newest..].iter().copied()).max(most.max(1));
+        let bar = Sparkline::default().data(rates[newest..].iter().copied()).max(max.max(1));
         frame.render_widget(bar.style(Style::new().fg(Color::Cyan)), bars);
     }
 
@@ -153,17 +156,17 @@ impl Screen {
     }
 }
 
-fn shown(line: &Line) -> Shown<'static> {
-    line.iter().map(|(text, tone)| Span::styled(text.clone(), painted(*tone))).collect()
+fn to_line(line: &StyledLine) -> Line<'static> {
+    line.iter().map(|(text, tone)| Span::styled(text.clone(), style_of(*tone))).collect()
 }
 
-fn painted(tone: Tone) -> Style {
+fn style_of(tone: Tone) -> Style {
     match tone {
         Tone::Plain => Style::new(),
-        Tone::Strong => Style::new().add_modifier(Modifier::BOLD),
+        Tone::Heading => Style::new().add_modifier(Modifier::BOLD),
         Tone::Faint => Style::new().add_modifier(Modifier::DIM),
         Tone::Good => Style::new().fg(Color::Green),
-        Tone::Warn => Style::new().fg(Color::Yellow),
+        Tone::Warning => Style::new().fg(Color::Yellow),
         Tone::Alarm => Style::new().fg(Color::Red).add_modifier(Modifier::BOLD),
     }
 }
@@ -194,13 +197,13 @@ mod tests {
     }
 
     fn press(screen: &mut Screen, code: KeyCode) {
-        screen.key(KeyEvent::new(code, KeyModifiers::NONE));
+        screen.on_key(KeyEvent::new(code, KeyModifiers::NONE));
     }
 
     #[test]
     fn a_small_terminal_shows_the_ledger_and_the_keys() {
         let mut screen = Screen::default();
-        screen.take(vec![snapshot("wine", 6)]);
+        screen.set_samples(vec![snapshot("wine", 6)]);
         let text = drawn(&mut screen);
         for part in ["wine  running", "step-5", "remainder 0", "q quit"] {
             assert!(text.contains(part), "no {part} in:\n{text}");
@@ -208,9 +211,9 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_reached_by_scrolling_and_not_beyond() {
+    fn scrolling_ends_at_the_last_line() {
         let mut screen = Screen::default();
-        screen.take(vec![snapshot("wine", 40)]);
+        screen.set_samples(vec![snapshot("wine", 40)]);
         assert!(!drawn(&mut screen).contains("= 0 written"));
         (0..100).for_each(|_| press(&mut screen, KeyCode::PageDown));
         let text = drawn(&mut screen);
@@ -222,18 +225,18 @@ mod tests {
     #[test]
     fn a_pipeline_stays_selected_while_others_come_and_go() {
         let mut screen = Screen::default();
-        screen.take(vec![snapshot("b", 1), snapshot("c", 1)]);
+        screen.set_samples(vec![snapshot("b", 1), snapshot("c", 1)]);
         press(&mut screen, KeyCode::Tab);
-        screen.take(vec![snapshot("a", 1), snapshot("b", 1), snapshot("c", 1)]);
+        screen.set_samples(vec![snapshot("a", 1), snapshot("b", 1), snapshot("c", 1)]);
         assert!(drawn(&mut screen).contains("c  running"));
         press(&mut screen, KeyCode::Tab);
         assert!(drawn(&mut screen).contains("a  running"));
-        screen.take(Vec::new());
+        screen.set_samples(Vec::new());
         assert!(drawn(&mut screen).contains("no pipeline has run here yet"));
     }
 
     #[test]
-    fn q_ends_it() {
+    fn q_ends_the_screen() {
         let mut screen = Screen::default();
         press(&mut screen, KeyCode::Char('x'));
         assert!(!screen.done);

@@ -1,21 +1,18 @@
-//! A pipeline in lines of text: for stdout, and for the live screen.
-//!
-//! Separate because both show the same; only the painting differs.
+//! The statistics of a pipeline as styled lines, for stdout and for the live screen.
 
-use super::format::{count, micros, moment, rate, span, times};
-use super::grid::{Cell, Grid, Line, Tone, figures, words};
 use super::instances;
-use crate::cli::output::size;
+use crate::cli::figures::{bytes, count, counted, duration, micros, rate, timestamp};
 use crate::cli::printer::Printer;
+use crate::cli::table::{StyledLine, Table, TableCell, TableColumn, Tone};
 use crate::metrics::{InstanceState, ModelStats, PipelineState, Snapshot, StepStats};
 use anstyle::{AnsiColor, Style};
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;
 
-/// Wide enough for all columns: where nobody looks at a screen.
-const WIDE: usize = 1_000;
+/// The width for output that is not a terminal: enough for all columns.
+const UNLIMITED_WIDTH: usize = 1_000;
 
-/// Writes snapshots to stdout, with colour where it is wanted.
+/// Writes snapshots to stdout, with colour if enabled.
 pub(super) fn print(snapshots: &[Snapshot], printer: &Printer) -> anyhow::Result<()> {
     let texts: Vec<String> = snapshots.iter().map(render).collect();
     printer.print(texts.join("\n"))
@@ -24,12 +21,12 @@ pub(super) fn print(snapshots: &[Snapshot], printer: &Printer) -> anyhow::Result
 /// A snapshot as text for stdout.
 pub(in crate::cli) fn render(snapshot: &Snapshot) -> String {
     let colored = anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never;
-    let width = if std::io::stdout().is_terminal() { size_of_terminal() } else { WIDE };
+    let width = if std::io::stdout().is_terminal() { terminal_width() } else { UNLIMITED_WIDTH };
     let mut text = String::new();
     for line in std::iter::once(heading(snapshot)).chain(body(snapshot, width, true)) {
         for (piece, tone) in &line {
-            let style = if colored { painted(*tone) } else { Style::new() };
-            // Writing to a text does not fail.
+            let style = if colored { style_of(*tone) } else { Style::new() };
+            // Writing to a `String` does not fail.
             let _ = write!(text, "{style}{piece}{style:#}");
         }
         text.push('\n');
@@ -37,36 +34,37 @@ pub(in crate::cli) fn render(snapshot: &Snapshot) -> String {
     text
 }
 
-fn size_of_terminal() -> usize {
+fn terminal_width() -> usize {
     ratatui::crossterm::terminal::size().map_or(80, |(columns, _)| usize::from(columns))
 }
 
-fn painted(tone: Tone) -> Style {
+fn style_of(tone: Tone) -> Style {
     let color = |c: AnsiColor| Style::new().fg_color(Some(c.into()));
     match tone {
         Tone::Plain => Style::new(),
-        Tone::Strong => Style::new().bold(),
+        Tone::Heading => Style::new().bold(),
         Tone::Faint => Style::new().dimmed(),
         Tone::Good => color(AnsiColor::Green),
-        Tone::Warn => color(AnsiColor::Yellow),
+        Tone::Warning => color(AnsiColor::Yellow),
         Tone::Alarm => color(AnsiColor::Red).bold(),
     }
 }
 
-/// Who it is and whether it runs.
-pub(super) fn heading(s: &Snapshot) -> Line {
-    let ago = |t: Option<i64>| t.map_or_else(|| "never".into(), |t| format!("{} ago", span(s.at.saturating_sub(t))));
+/// The name and the state of a pipeline.
+pub(super) fn heading(s: &Snapshot) -> StyledLine {
+    let ago =
+        |t: Option<i64>| t.map_or_else(|| "never".into(), |t| format!("{} ago", duration(s.at.saturating_sub(t))));
     let (state, tone) = match s.state {
-        PipelineState::Starting => ("starting: nothing committed yet".to_owned(), Tone::Warn),
+        PipelineState::Starting => ("starting: nothing committed yet".to_owned(), Tone::Warning),
         PipelineState::Running => (format!("running, last report {}", ago(s.reported_at)), Tone::Good),
-        PipelineState::Quiet => (format!("no input or gone, last report {}", ago(s.reported_at)), Tone::Warn),
+        PipelineState::Quiet => (format!("no input or killed, last report {}", ago(s.reported_at)), Tone::Warning),
         PipelineState::Stopped => (format!("stopped {}", ago(s.stopped_at)), Tone::Faint),
     };
-    let mut line = vec![(s.pipeline.clone(), Tone::Strong), ("  ".into(), Tone::Plain), (state, tone)];
+    let mut line = vec![(s.pipeline.clone(), Tone::Heading), ("  ".into(), Tone::Plain), (state, tone)];
     if let Some(memory) = memory(s) {
-        line.push((format!(", {}", size(memory)), Tone::Faint));
+        line.push((format!(", {}", bytes(memory)), Tone::Faint));
     }
-    match (instances::shown(s).len(), &s.instance) {
+    match (instances::of_last_run(s).len(), &s.instance) {
         (several @ 2.., _) => line.push((format!(", {several} instances"), Tone::Faint)),
         (_, Some(instance)) if !instance.is_empty() => line.push((format!(", {instance}"), Tone::Faint)),
         _ => {}
@@ -74,19 +72,19 @@ pub(super) fn heading(s: &Snapshot) -> Line {
     line
 }
 
-/// Of all instances that are at work, or of the one that ran last.
+/// The memory of all running instances, or else of the last one.
 fn memory(s: &Snapshot) -> Option<u64> {
-    let at_work = s.instances.iter().filter(|i| i.state == InstanceState::Running);
-    at_work.map(|i| i.memory_bytes).sum::<Option<u64>>().filter(|m| *m > 0).or(s.memory_bytes)
+    let running = s.instances.iter().filter(|i| i.state == InstanceState::Running);
+    running.map(|i| i.memory_bytes).sum::<Option<u64>>().filter(|m| *m > 0).or(s.memory_bytes)
 }
 
-/// Instances, sources, steps, repartitions, models, latency and the ledger; at most `width` columns where that can be.
-/// `full` says all about a model in several lines rather than leave some of it out.
-pub(super) fn body(s: &Snapshot, width: usize, full: bool) -> Vec<Line> {
+/// Instances, sources, steps, repartitions, models, latency and the ledger, at most `width` characters wide if
+/// possible. With `full`, a model whose row does not fit has several lines instead of fewer columns.
+pub(super) fn body(s: &Snapshot, width: usize, full: bool) -> Vec<StyledLine> {
     let mut lines = Vec::new();
-    let mut part = |part: Vec<Line>| {
+    let mut part = |part: Vec<StyledLine>| {
         if !part.is_empty() {
-            lines.push(Line::new());
+            lines.push(StyledLine::new());
             lines.extend(part);
         }
     };
@@ -99,65 +97,65 @@ pub(super) fn body(s: &Snapshot, width: usize, full: bool) -> Vec<Line> {
     lines
 }
 
-fn sources(s: &Snapshot, width: usize) -> Vec<Line> {
-    let mut grid = Grid::new([
-        words("source", 0),
-        words("topic", 4),
-        figures("partitions", 3),
-        figures("read", 0),
-        figures("dead", 2),
-        figures("lag", 0),
-        figures("read/s", 0),
-        figures("watermark", 1),
-        figures("behind", 0),
+fn sources(s: &Snapshot, width: usize) -> Vec<StyledLine> {
+    let mut table = Table::new([
+        TableColumn::left("source"),
+        TableColumn::left("topic").optional(4),
+        TableColumn::right("partitions").optional(3),
+        TableColumn::right("read"),
+        TableColumn::right("dead").optional(2),
+        TableColumn::right("lag"),
+        TableColumn::right("read/s"),
+        TableColumn::right("watermark").optional(1),
+        TableColumn::right("behind"),
     ]);
     for source in &s.sources {
-        grid.row([
+        table.row([
             source.name.as_str().into(),
             source.topic.as_str().into(),
             source.partitions.len().to_string().into(),
             count(source.read).into(),
-            warned(source.dead),
-            source.lag.map_or_else(|| Cell("topic gone".into(), Tone::Alarm), |lag| count(lag).into()),
+            warning_if_any(source.dead),
+            source.lag.map_or_else(|| TableCell("topic gone".into(), Tone::Alarm), |lag| count(lag).into()),
             rate(source.rate).into(),
-            moment(source.watermark).into(),
-            source.watermark_behind_ms.map_or_else(|| "-".into(), |b| span(b).into()),
+            timestamp(source.watermark).into(),
+            source.watermark_behind_ms.map_or_else(|| "-".into(), |b| duration(b).into()),
         ]);
     }
-    if s.sources.is_empty() { Vec::new() } else { grid.lines(width) }
+    if s.sources.is_empty() { Vec::new() } else { table.lines(width) }
 }
 
-fn steps(s: &Snapshot, width: usize) -> Vec<Line> {
-    let mut grid = Grid::new([
-        words("step", 0),
-        words("does", 3),
-        figures("in", 0),
-        figures("out", 0),
-        figures("filtered", 0),
-        figures("late", 1),
-        figures("dead", 1),
-        figures("into state", 5),
-        figures("keys", 2),
-        figures("in/s", 1),
-        figures("out/s", 4),
+fn steps(s: &Snapshot, width: usize) -> Vec<StyledLine> {
+    let mut table = Table::new([
+        TableColumn::left("step"),
+        TableColumn::left("does").optional(3),
+        TableColumn::right("in"),
+        TableColumn::right("out"),
+        TableColumn::right("filtered"),
+        TableColumn::right("late").optional(1),
+        TableColumn::right("dead").optional(1),
+        TableColumn::right("into state").optional(5),
+        TableColumn::right("keys").optional(2),
+        TableColumn::right("in/s").optional(1),
+        TableColumn::right("out/s").optional(4),
     ]);
     for step in &s.steps {
         let c = &step.counters;
-        grid.row([
+        table.row([
             step.name.as_str().into(),
             step.kind.as_str().into(),
             count(c.input).into(),
             count(step.out()).into(),
             count(c.filtered).into(),
-            warned(c.late),
-            warned(c.dead),
+            warning_if_any(c.late),
+            warning_if_any(c.dead),
             count(c.absorbed).into(),
             count(step.keys).into(),
             rate(step.rate_in).into(),
             rate(step.rate_out).into(),
         ]);
     }
-    let mut lines = if s.steps.is_empty() { Vec::new() } else { grid.lines(width) };
+    let mut lines = if s.steps.is_empty() { Vec::new() } else { table.lines(width) };
     for r in &s.repartitions {
         let text = format!(
             "{}: {} sent by key, {} received, {} in transit",
@@ -175,35 +173,35 @@ fn steps(s: &Snapshot, width: usize) -> Vec<Line> {
     lines
 }
 
-fn models(s: &Snapshot, width: usize, full: bool) -> Vec<Line> {
-    let mut grid = Grid::new([
-        words("model", 0),
-        words("", 0),
-        words("step", 3),
-        words("serves", 6),
-        words("type", 2),
-        figures("since", 7),
-        figures("usage", 0),
-        figures("errors", 1),
-        figures("rec/s", 4),
-        figures("mean", 5),
-        figures("min", 8),
-        figures("p50", 0),
-        figures("p99", 0),
-        figures("max", 8),
-        words("description", 9),
+fn models(s: &Snapshot, width: usize, full: bool) -> Vec<StyledLine> {
+    let mut table = Table::new([
+        TableColumn::left("model"),
+        TableColumn::left(""),
+        TableColumn::left("step").optional(3),
+        TableColumn::left("serves").optional(6),
+        TableColumn::left("type").optional(2),
+        TableColumn::right("since").optional(7),
+        TableColumn::right("usage"),
+        TableColumn::right("errors").optional(1),
+        TableColumn::right("rec/s").optional(4),
+        TableColumn::right("mean").optional(5),
+        TableColumn::right("min").optional(8),
+        TableColumn::right("p50"),
+        TableColumn::right("p99"),
+        TableColumn::right("max").optional(8),
+        TableColumn::left("description").optional(9),
     ]);
     for (step, m) in used(s) {
         let d = &m.duration;
-        grid.row([
-            Cell(m.label(), if m.active { Tone::Strong } else { Tone::Plain }),
-            if m.active { Cell("active".into(), Tone::Good) } else { "".into() },
+        table.row([
+            TableCell(m.label(), if m.active { Tone::Heading } else { Tone::Plain }),
+            if m.active { TableCell("active".into(), Tone::Good) } else { "".into() },
             step.name.as_str().into(),
             m.data_type.as_str().into(),
             m.format.as_str().into(),
-            moment(Some(m.since)).into(),
+            timestamp(Some(m.since)).into(),
             count(m.usage).into(),
-            warned(m.errors),
+            warning_if_any(m.errors),
             rate(m.rate).into(),
             micros(d.mean_us).into(),
             micros(d.min_us).into(),
@@ -213,11 +211,13 @@ fn models(s: &Snapshot, width: usize, full: bool) -> Vec<Line> {
             m.description.as_str().into(),
         ]);
     }
-    let fits = || grid.lines(WIDE).iter().all(|l| l.iter().map(|(t, _)| t.chars().count()).sum::<usize>() <= width);
+    let rows_fit = || {
+        table.lines(UNLIMITED_WIDTH).iter().all(|l| l.iter().map(|(t, _)| t.chars().count()).sum::<usize>() <= width)
+    };
     match used(s).next() {
         None => Vec::new(),
-        Some(_) if full && !fits() => used(s).flat_map(|(step, m)| told(step, m)).collect(),
-        Some(_) => grid.lines(width),
+        Some(_) if full && !rows_fit() => used(s).flat_map(|(step, m)| model_lines(step, m)).collect(),
+        Some(_) => table.lines(width),
     }
 }
 
@@ -225,10 +225,10 @@ fn used(s: &Snapshot) -> impl Iterator<Item = (&StepStats, &ModelStats)> {
     s.steps.iter().flat_map(|step| step.models.iter().map(move |m| (step, m)))
 }
 
-/// All about a model version, in lines of less than 80 columns.
-fn told(step: &StepStats, m: &ModelStats) -> Vec<Line> {
+/// A model version in lines of less than 80 characters.
+fn model_lines(step: &StepStats, m: &ModelStats) -> Vec<StyledLine> {
     let d = &m.duration;
-    let mut first = vec![("model ".into(), Tone::Faint), (m.label(), Tone::Strong)];
+    let mut first = vec![("model ".into(), Tone::Faint), (m.label(), Tone::Heading)];
     if m.active {
         first.push((" active".into(), Tone::Good));
     }
@@ -239,12 +239,11 @@ fn told(step: &StepStats, m: &ModelStats) -> Vec<Line> {
     if !m.description.is_empty() {
         lines.push(plain(format!("  {}", m.description)));
     }
-    let errors =
-        (format!(", {}", times(m.errors, "error", "errors")), if m.errors > 0 { Tone::Warn } else { Tone::Plain });
+    let errors = (format!(", {}", counted(m.errors, "error")), if m.errors > 0 { Tone::Warning } else { Tone::Plain });
     lines.push(vec![
         (format!("  {} scored{rate}", count(m.usage)), Tone::Plain),
         errors,
-        (format!(", since {}", moment(Some(m.since))), Tone::Plain),
+        (format!(", since {}", timestamp(Some(m.since))), Tone::Plain),
     ]);
     lines.push(plain(format!(
         "  a batch took {} (min {}, p50 {}, p99 {}, max {})",
@@ -257,32 +256,32 @@ fn told(step: &StepStats, m: &ModelStats) -> Vec<Line> {
     lines
 }
 
-fn latency(s: &Snapshot) -> Line {
+fn latency(s: &Snapshot) -> StyledLine {
     let l = &s.latency;
     let text = if l.count == 0 {
         "latency from read to commit: nothing read in this run".to_owned()
     } else {
-        let batches = times(l.count, "batch", "batches");
+        let batches = counted(l.count, "batch");
         format!("latency from read to commit: p50 {}, p99 {} ({batches})", micros(l.p50_us), micros(l.p99_us))
     };
     vec![(text, Tone::Plain)]
 }
 
-/// What the ledger says in a few words.
-pub(super) fn verdict(s: &Snapshot) -> (String, Tone) {
+/// The remainder of the ledger.
+pub(super) fn remainder(s: &Snapshot) -> (String, Tone) {
     match s.ledger.remainder {
         0 => ("remainder 0".into(), Tone::Good),
         n => (format!("remainder {}: a fault of fastdata", count(n)), Tone::Alarm),
     }
 }
 
-/// The sum, one side over the other, and what is left over.
-fn ledger(s: &Snapshot, width: usize) -> Vec<Line> {
+/// The two sides of the ledger and its remainder.
+fn ledger(s: &Snapshot, width: usize) -> Vec<StyledLine> {
     let ledger = &s.ledger;
     let texts =
         |terms: &[(&str, u64)]| terms.iter().map(|(name, n)| format!("{} {name}", count(*n))).collect::<Vec<_>>();
-    let mut lines = vec![vec![("ledger  ".into(), Tone::Strong), verdict(s)]];
-    for (sign, terms) in [("  ", texts(&ledger.came())), ("= ", texts(&ledger.went()))] {
+    let mut lines = vec![vec![("ledger  ".into(), Tone::Heading), remainder(s)]];
+    for (sign, terms) in [("  ", texts(&ledger.inflows())), ("= ", texts(&ledger.outflows()))] {
         let mut line = sign.to_owned();
         for (i, term) in terms.iter().enumerate() {
             let plus = if i == 0 { "" } else { " + " };
@@ -299,15 +298,15 @@ fn ledger(s: &Snapshot, width: usize) -> Vec<Line> {
     lines
 }
 
-fn warned(n: u64) -> Cell {
-    Cell(count(n), if n > 0 { Tone::Warn } else { Tone::Plain })
+fn warning_if_any(n: u64) -> TableCell {
+    TableCell(count(n), if n > 0 { Tone::Warning } else { Tone::Plain })
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::super::grid::plain;
     use super::*;
+    use crate::cli::table::plain;
     use crate::metrics::{Ledger, Reports};
     use std::collections::BTreeMap;
 
@@ -321,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn a_narrow_terminal_gets_all_of_it_in_more_lines() {
+    fn a_narrow_terminal_gets_more_lines() {
         let lines: Vec<String> = body(&snapshot(), 80, true).iter().map(plain).collect();
         for part in ["model wine@3 active in scored", "  grades", "= 111,111,111 written", "  + 12,345,678 in transit"]
         {
@@ -331,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn a_remainder_is_an_alarm() {
+    fn a_remainder_is_shown_as_an_alarm() {
         let mut s = snapshot();
         let alarms = |s: &Snapshot| body(s, 80, true).iter().flatten().filter(|(_, t)| *t == Tone::Alarm).count();
         assert_eq!(alarms(&s), 0);

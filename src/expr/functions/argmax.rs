@@ -1,9 +1,10 @@
-//! `argmax(list)`: the place, from 0, of the greatest number of a list.
+//! `argmax(list)`: the index, from 0, of the greatest number of a list.
 //!
-//! Separate because it turns a model's scores into its class. NaN and null never win; of equal numbers the
-//! first does; a list without numbers gives null.
+//! It turns a model's scores into its class. NaN and null never win; of equal numbers the first wins; a
+//! list without numbers gives null.
 
 use super::numbers;
+use crate::expr::kernels::argmax;
 use arrow_array::{Array, Int64Array};
 use arrow_schema::DataType;
 use datafusion_common::Result;
@@ -39,20 +40,13 @@ impl ScalarUDFImpl for ArgMax {
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let lists = numbers::lists(&args.args, args.number_rows)?;
         let values = lists.values();
-        let places: Int64Array = lists
+        let indices: Int64Array = lists
             .rows()
             .map(|row| {
-                let row = row?;
-                let mut best: Option<(usize, f64)> = None;
-                for i in row.clone().filter(|i| values.is_valid(*i)) {
-                    let value = values.value(i);
-                    if !value.is_nan() && best.is_none_or(|(_, greatest)| value > greatest) {
-                        best = Some((i, value));
-                    }
-                }
-                best.and_then(|(i, _)| i64::try_from(i - row.start).ok())
+                let numbers = row?.enumerate().filter(|(_, i)| values.is_valid(*i));
+                argmax(numbers.map(|(index, i)| (index, values.value(i)))).and_then(|index| i64::try_from(index).ok())
             })
             .collect();
-        Ok(ColumnarValue::Array(Arc::new(places)))
+        Ok(ColumnarValue::Array(Arc::new(indices)))
     }
 }

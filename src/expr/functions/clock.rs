@@ -1,9 +1,9 @@
 //! `now()`, `current_timestamp` and `current_date`: the time at each evaluation of a batch.
 //!
-//! Separate from DataFusion's functions of these names, which are fixed when a query is planned; a stream's
-//! query never ends. They are volatile, so nothing folds them into a constant.
+//! They replace DataFusion's functions of these names, which are fixed when a query is planned: a stream's
+//! query never ends. They are volatile, so that nothing folds them into a constant.
 
-use super::Clock;
+use super::TimeSource;
 use crate::record::timestamp;
 use arrow_schema::DataType;
 use datafusion_common::{Result, ScalarValue};
@@ -13,57 +13,57 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-const DAY: i64 = 86_400_000;
+const MILLIS_PER_DAY: i64 = 86_400_000;
 
 /// The clock of the machine.
-pub(super) fn wall() -> Clock {
+pub(super) fn wall_clock() -> TimeSource {
     Arc::new(|| {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
     })
 }
 
-pub(super) fn udfs(clock: &Clock) -> [ScalarUDF; 2] {
-    [false, true].map(|date| ScalarUDF::new_from_impl(Now::new(clock.clone(), date)))
+pub(super) fn udfs(time: &TimeSource) -> [ScalarUDF; 2] {
+    [false, true].map(|is_date| ScalarUDF::new_from_impl(CurrentTime::new(time.clone(), is_date)))
 }
 
-struct Now {
-    clock: Clock,
-    date: bool,
+struct CurrentTime {
+    time: TimeSource,
+    is_date: bool,
     signature: Signature,
     aliases: Vec<String>,
 }
 
-impl Now {
-    fn new(clock: Clock, date: bool) -> Self {
-        let alias = if date { "today" } else { "current_timestamp" };
-        Self { clock, date, signature: Signature::nullary(Volatility::Volatile), aliases: vec![alias.into()] }
+impl CurrentTime {
+    fn new(time: TimeSource, is_date: bool) -> Self {
+        let alias = if is_date { "today" } else { "current_timestamp" };
+        Self { time, is_date, signature: Signature::nullary(Volatility::Volatile), aliases: vec![alias.into()] }
     }
 }
 
-impl fmt::Debug for Now {
+impl fmt::Debug for CurrentTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
 }
 
-impl PartialEq for Now {
+impl PartialEq for CurrentTime {
     fn eq(&self, other: &Self) -> bool {
-        self.date == other.date && Arc::ptr_eq(&self.clock, &other.clock)
+        self.is_date == other.is_date && Arc::ptr_eq(&self.time, &other.time)
     }
 }
 
-impl Eq for Now {}
+impl Eq for CurrentTime {}
 
-impl Hash for Now {
+impl Hash for CurrentTime {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.date.hash(state);
+        self.is_date.hash(state);
     }
 }
 
-impl ScalarUDFImpl for Now {
+impl ScalarUDFImpl for CurrentTime {
     fn name(&self) -> &str {
-        if self.date { "current_date" } else { "now" }
+        if self.is_date { "current_date" } else { "now" }
     }
 
     fn aliases(&self) -> &[String] {
@@ -75,13 +75,13 @@ impl ScalarUDFImpl for Now {
     }
 
     fn return_type(&self, _: &[DataType]) -> Result<DataType> {
-        Ok(if self.date { DataType::Date32 } else { timestamp() })
+        Ok(if self.is_date { DataType::Date32 } else { timestamp() })
     }
 
     fn invoke_with_args(&self, _: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let millis = (self.clock)();
-        Ok(ColumnarValue::Scalar(if self.date {
-            ScalarValue::Date32(i32::try_from(millis.div_euclid(DAY)).ok())
+        let millis = (self.time)();
+        Ok(ColumnarValue::Scalar(if self.is_date {
+            ScalarValue::Date32(i32::try_from(millis.div_euclid(MILLIS_PER_DAY)).ok())
         } else {
             ScalarValue::TimestampMillisecond(Some(millis), Some("UTC".into()))
         }))

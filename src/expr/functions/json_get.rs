@@ -1,7 +1,7 @@
 //! `json_get(text, path)`: one value out of a JSON text, such as `json_get(body, 'user.tags[0]')`.
 //!
-//! Separate because pipelines often carry JSON inside a string column. A string comes without its quotes,
-//! any other value as JSON text; what is missing, null or not JSON is null. It never fails on a record.
+//! A string is returned without its quotes, any other value as JSON text. The result is null where the
+//! value is missing or null, or where the text is not JSON. The function never fails on a record.
 
 use arrow_array::StringArray;
 use arrow_array::builder::StringBuilder;
@@ -38,9 +38,9 @@ impl ScalarUDFImpl for JsonGet {
     }
 
     fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
-        // A wrong path in the file is found before the first record.
+        // Reports a wrong path in the pipeline file before the first record.
         if let Some(Some(path)) = args.scalar_arguments.get(1) {
-            path.try_as_str().flatten().map(steps).transpose()?;
+            path.try_as_str().flatten().map(parse_path).transpose()?;
         }
         Ok(Arc::new(Field::new(self.name(), DataType::Utf8, true)))
     }
@@ -53,16 +53,16 @@ impl ScalarUDFImpl for JsonGet {
         let texts: &StringArray = texts.as_string();
         let mut out = StringBuilder::new();
         match path {
-            // The path is nearly always a literal, so it is read once.
+            // The path is nearly always a literal, so it is parsed once.
             ColumnarValue::Scalar(path) => {
-                let path = path.try_as_str().flatten().map(steps).transpose()?;
+                let path = path.try_as_str().flatten().map(parse_path).transpose()?;
                 for text in texts {
                     out.append_option(text.zip(path.as_ref()).and_then(|(t, p)| get(t, p)));
                 }
             }
             ColumnarValue::Array(paths) => {
                 for (text, path) in texts.iter().zip(paths.as_string::<i32>()) {
-                    let path = path.map(steps).transpose()?;
+                    let path = path.map(parse_path).transpose()?;
                     out.append_option(text.zip(path.as_ref()).and_then(|(t, p)| get(t, p)));
                 }
             }
@@ -71,13 +71,13 @@ impl ScalarUDFImpl for JsonGet {
     }
 }
 
-enum Step<'a> {
+enum PathStep<'a> {
     Name(&'a str),
-    Place(usize),
+    Index(usize),
 }
 
-/// Reads `a.b[0]`, `$.a` or `$['a b']`.
-fn steps(path: &str) -> Result<Vec<Step<'_>>> {
+/// Parses `a.b[0]`, `$.a` or `$['a b']`.
+fn parse_path(path: &str) -> Result<Vec<PathStep<'_>>> {
     let mut steps = Vec::new();
     let mut rest = path.strip_prefix('$').unwrap_or(path);
     while !rest.is_empty() {
@@ -87,14 +87,16 @@ fn steps(path: &str) -> Result<Vec<Step<'_>>> {
             if end == 0 {
                 return exec_err!("`{path}` is not a path: a name is missing");
             }
-            steps.push(Step::Name(&rest[..end]));
+            steps.push(PathStep::Name(&rest[..end]));
             rest = &rest[end..];
             continue;
         };
         let quote = inner.chars().next().filter(|c| ['\'', '"'].contains(c));
         let found = match quote {
-            Some(q) => inner[1..].split_once(&format!("{q}]")[..]).map(|(name, rest)| (Some(Step::Name(name)), rest)),
-            None => inner.split_once(']').map(|(place, rest)| (place.parse().ok().map(Step::Place), rest)),
+            Some(q) => {
+                inner[1..].split_once(&format!("{q}]")[..]).map(|(name, rest)| (Some(PathStep::Name(name)), rest))
+            }
+            None => inner.split_once(']').map(|(index, rest)| (index.parse().ok().map(PathStep::Index), rest)),
         };
         let Some((Some(step), after)) = found else {
             return exec_err!("`{path}` is not a path: write `a.b[0]`");
@@ -105,12 +107,12 @@ fn steps(path: &str) -> Result<Vec<Step<'_>>> {
     Ok(steps)
 }
 
-fn get(text: &str, path: &[Step<'_>]) -> Option<String> {
+fn get(text: &str, path: &[PathStep<'_>]) -> Option<String> {
     let mut value: Value = serde_json::from_str(text).ok()?;
     for step in path {
         value = match step {
-            Step::Name(name) => value.get_mut(*name)?.take(),
-            Step::Place(i) => value.get_mut(*i)?.take(),
+            PathStep::Name(name) => value.get_mut(*name)?.take(),
+            PathStep::Index(i) => value.get_mut(*i)?.take(),
         };
     }
     match value {

@@ -1,7 +1,7 @@
 //! The functions that SQL may call: DataFusion's, our own, and the macros of a pipeline file.
 //!
-//! Separate because one set serves a whole pipeline and holds the clock behind `now()`. Names do not depend
-//! on case. It never evaluates anything.
+//! One set serves a whole pipeline and holds the time source of `now()`. Names ignore case. The set never
+//! evaluates anything.
 
 mod argmax;
 mod clock;
@@ -10,47 +10,55 @@ mod numbers;
 mod softmax;
 
 use super::ExprError;
-use super::macros::Macro;
 use crate::diagnostics::nearest;
 use datafusion_expr::{AggregateUDF, ScalarUDF};
+use datafusion_sql::sqlparser::ast;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
-/// Where `now()` and `current_date()` get the time from: milliseconds since the Unix epoch.
-pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
+/// The time of `now()` and `current_date`: milliseconds since the Unix epoch.
+pub type TimeSource = Arc<dyn Fn() -> i64 + Send + Sync>;
 
 /// Built-in functions and the macros of a file; cheap to clone.
 #[derive(Clone)]
 pub struct Functions {
-    builtin: Arc<Builtin>,
+    builtin: Arc<BuiltinFunctions>,
     macros: Arc<BTreeMap<String, Arc<Macro>>>,
 }
 
-struct Builtin {
+/// A checked macro. Its body calls no other macros: they are expanded when it is defined.
+#[derive(Debug)]
+pub(super) struct Macro {
+    pub(super) params: Vec<String>,
+    pub(super) body: ast::Expr,
+}
+
+struct BuiltinFunctions {
     scalars: HashMap<String, Arc<ScalarUDF>>,
     aggregates: HashMap<String, Arc<AggregateUDF>>,
 }
 
-/// Calls that DataFusion's planner handles without a registered function.
-const PLANNED: [&str; 1] = ["make_map"];
+/// Calls that DataFusion's planner rewrites, so that no function of that name is registered.
+const PLANNER_FUNCTIONS: [&str; 1] = ["make_map"];
 
-static ON_WALL_CLOCK: LazyLock<Arc<Builtin>> = LazyLock::new(|| Arc::new(Builtin::new(&clock::wall())));
+static ON_WALL_CLOCK: LazyLock<Arc<BuiltinFunctions>> =
+    LazyLock::new(|| Arc::new(BuiltinFunctions::new(&clock::wall_clock())));
 
-impl Builtin {
-    fn new(time: &Clock) -> Self {
+impl BuiltinFunctions {
+    fn new(time: &TimeSource) -> Self {
         let (mut scalars, mut aggregates) = (HashMap::new(), HashMap::new());
-        let theirs = datafusion_functions::all_default_functions()
+        let datafusion = datafusion_functions::all_default_functions()
             .into_iter()
             .chain(datafusion_functions_nested::all_default_nested_functions());
         let ours = [argmax::udf(), softmax::udf(), json_get::udf()].into_iter().chain(clock::udfs(time));
-        // Later ones replace earlier ones: DataFusion's clock is fixed when a query is planned.
-        for udf in theirs.chain(ours.map(Arc::new)) {
+        // Ours come last and replace those of the same name: DataFusion fixes `now()` at planning.
+        for udf in datafusion.chain(ours.map(Arc::new)) {
             for name in udf.aliases().iter().map(String::as_str).chain([udf.name()]) {
                 scalars.insert(name.to_lowercase(), udf.clone());
             }
         }
-        // It has a type that no file can name, and only works when a query has a start.
+        // Its type has no name in a pipeline file, and it depends on the start of a query.
         scalars.remove("current_time");
         for udaf in datafusion_functions_aggregate::all_default_aggregate_functions() {
             for name in udaf.aliases().iter().map(String::as_str).chain([udaf.name()]) {
@@ -62,9 +70,8 @@ impl Builtin {
 }
 
 impl Functions {
-    /// How long a text is once it is expanded, as far as that can be told: calls of macros grow without
-    /// making it longer.
-    pub(super) fn room(&self, sql: &str) -> usize {
+    /// An upper bound of the length of a text after expansion; unbounded if macros are defined.
+    pub(super) fn expanded_len(&self, sql: &str) -> usize {
         if self.macros.is_empty() { sql.len() } else { usize::MAX }
     }
 
@@ -74,23 +81,17 @@ impl Functions {
         Self { builtin: ON_WALL_CLOCK.clone(), macros: Arc::default() }
     }
 
-    /// The built-in functions, on a clock of the caller's, such as the virtual one of a test.
+    /// The built-in functions on another clock, such as the virtual clock of a test.
     #[must_use]
-    pub fn with_clock(time: &Clock) -> Self {
-        Self { builtin: Arc::new(Builtin::new(time)), macros: Arc::default() }
+    pub fn with_clock(time: &TimeSource) -> Self {
+        Self { builtin: Arc::new(BuiltinFunctions::new(time)), macros: Arc::default() }
     }
 
-    /// Adds a macro; its body may use its parameters, built-in functions and macros defined before.
-    ///
-    /// # Errors
-    /// Where the name is taken, the body is not an expression, or it uses anything else; `at` is in the body.
-    pub fn define(&mut self, name: &str, params: &[String], body: &str) -> Result<(), ExprError> {
-        let found = Macro::parse(name, params, body, self)?;
-        Arc::make_mut(&mut self.macros).insert(name.to_lowercase(), Arc::new(found));
-        Ok(())
+    pub(super) fn add_macro(&mut self, name: &str, definition: Macro) {
+        Arc::make_mut(&mut self.macros).insert(name.to_lowercase(), Arc::new(definition));
     }
 
-    /// Whether SQL can call the name.
+    /// Whether SQL can call a function of this name.
     #[must_use]
     pub fn exists(&self, name: &str) -> bool {
         self.find_macro(name).is_some() || self.is_builtin(name)
@@ -99,7 +100,7 @@ impl Functions {
     pub(super) fn is_builtin(&self, name: &str) -> bool {
         self.scalar(name).is_some()
             || self.aggregate(name).is_some()
-            || PLANNED.iter().any(|p| p.eq_ignore_ascii_case(name))
+            || PLANNER_FUNCTIONS.iter().any(|p| p.eq_ignore_ascii_case(name))
     }
 
     pub(super) fn is_aggregate(&self, name: &str) -> bool {
@@ -124,7 +125,7 @@ impl Functions {
 
     pub(super) fn unknown(&self, name: &str) -> ExprError {
         let names = self.macros.keys().chain(self.builtin.scalars.keys()).chain(self.builtin.aggregates.keys());
-        // Sorted, so that of two names equally near always the same is suggested.
+        // Sorted, so that the same one of two equally near names is always suggested.
         let mut names: Vec<&str> = names.map(String::as_str).collect();
         names.sort_unstable();
         let hint = nearest(name, names).map(|near| format!("did you mean `{near}`?"));

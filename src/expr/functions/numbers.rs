@@ -1,7 +1,6 @@
-//! Lists of numbers as `argmax` and `softmax` take them.
+//! The list argument of `argmax` and `softmax`.
 //!
-//! Separate because both accept the same lists: of any number type, null or not. It never copies the values
-//! of a list of doubles.
+//! Both accept lists of any number type, null or not. The values of a list of doubles are never copied.
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Float64Type;
@@ -17,7 +16,7 @@ pub(super) fn list_of_doubles() -> DataType {
     DataType::List(Arc::new(Field::new("item", DataType::Float64, true)))
 }
 
-/// Checks the one argument and says what it is cast to.
+/// Checks the argument and returns the type that it is cast to.
 pub(super) fn coerce(name: &str, args: &[DataType]) -> Result<Vec<DataType>> {
     let item = match args {
         [DataType::List(f) | DataType::LargeList(f) | DataType::FixedSizeList(f, _)] => f.data_type(),
@@ -31,30 +30,30 @@ pub(super) fn coerce(name: &str, args: &[DataType]) -> Result<Vec<DataType>> {
     }
 }
 
-/// The lists of a call's one argument, by row.
-pub(super) fn lists(args: &[ColumnarValue], rows: usize) -> Result<Lists> {
+/// The lists of a call's argument, one per row.
+pub(super) fn lists(args: &[ColumnarValue], rows: usize) -> Result<NumberLists> {
     let Some(arg) = args.first() else { return plan_err!("a list of numbers is missing") };
     let array = cast(&arg.to_array(rows)?, &list_of_doubles())?;
-    Ok(Lists(array))
+    Ok(NumberLists(array))
 }
 
-pub(super) struct Lists(ArrayRef);
+pub(super) struct NumberLists(ArrayRef);
 
-impl Lists {
+impl NumberLists {
     pub(super) fn list(&self) -> &GenericListArray<i32> {
         self.0.as_list()
     }
 
-    /// The values of all lists; a row's are at its offsets.
+    /// The values of all lists, back to back.
     pub(super) fn values(&self) -> &Float64Array {
         self.list().values().as_primitive::<Float64Type>()
     }
 
-    /// Where the values of each row stand; `None` for a null list.
+    /// The range of each row in [`Self::values`]; `None` for a null list.
     pub(super) fn rows(&self) -> impl Iterator<Item = Option<std::ops::Range<usize>>> {
         let list = self.list();
         let offsets = list.value_offsets();
-        // Offsets of a list never fall and never are negative.
+        // Offsets of a list are never negative and never decrease.
         let at = move |i: usize| usize::try_from(offsets[i]).unwrap_or_default();
         (0..list.len()).map(move |i| list.is_valid(i).then(|| at(i)..at(i + 1)))
     }

@@ -1,9 +1,10 @@
 //! `softmax(list)`: scores as probabilities that sum to 1.
 //!
-//! Separate because it turns a model's raw outputs into what people compare. Large scores do not overflow;
-//! a null or NaN among the scores makes the whole list null, for then no probability is known.
+//! It makes a model's raw outputs comparable. Large scores do not overflow. A null or NaN among the scores
+//! makes the whole list null, because then no probability is known.
 
 use super::numbers;
+use crate::expr::kernels;
 use arrow_array::{Array, Float64Array, GenericListArray};
 use arrow_buffer::NullBuffer;
 use arrow_schema::{DataType, Field};
@@ -44,7 +45,7 @@ impl ScalarUDFImpl for Softmax {
         let valid: NullBuffer = lists
             .rows()
             .map(|row| match row {
-                Some(row) if values.slice(row.start, row.len()).null_count() == 0 => softmax(&mut out[row]),
+                Some(row) if values.slice(row.start, row.len()).null_count() == 0 => to_probabilities(&mut out[row]),
                 _ => false,
             })
             .collect();
@@ -55,15 +56,16 @@ impl ScalarUDFImpl for Softmax {
     }
 }
 
-/// In place; false where the scores give no probabilities.
-fn softmax(scores: &mut [f64]) -> bool {
+/// Works in place and returns whether the scores have probabilities.
+fn to_probabilities(scores: &mut [f64]) -> bool {
     if scores.iter().any(|s| s.is_nan()) {
         return false;
     }
     let greatest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    // Equal infinities share the probability: their difference would be NaN.
-    let weight = |s: f64| if s == greatest { 1.0 } else { (s - greatest).exp() };
-    let sum: f64 = scores.iter().map(|s| weight(*s)).sum();
-    scores.iter_mut().for_each(|s| *s = weight(*s) / sum);
+    if greatest.is_infinite() {
+        // Equal infinities share the probability: their difference would be NaN.
+        scores.iter_mut().for_each(|s| *s = if *s == greatest { 0.0 } else { f64::NEG_INFINITY });
+    }
+    kernels::softmax(scores, f64::exp);
     true
 }

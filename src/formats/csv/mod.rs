@@ -1,8 +1,8 @@
-//! CSV: one line of separated values a record, columns by position.
+//! CSV: one line of separated values per record, columns by position.
 //!
-//! Separate from a CSV library because a record is one value of a log, not a line of a stream, and because
-//! `""` (an empty string) must be told from nothing (null), which the parsers at hand do not. Quotes
-//! as in RFC 4180; a quote inside an unquoted value is a plain character.
+//! The parser is our own because a record is one value of a log, not a line of a stream, and because `""`
+//! (an empty string) differs from an empty value (null), which CSV libraries do not distinguish. Quotes are
+//! those of RFC 4180; a quote inside an unquoted value is a plain character.
 
 mod read;
 mod write;
@@ -10,50 +10,50 @@ mod write;
 pub(super) use read::CsvDecoder;
 pub(super) use write::CsvEncoder;
 
-use super::fault::Fault;
+use super::error::RecordError;
 use std::borrow::Cow;
 
 /// One value of a line.
-pub(super) struct Part<'a> {
-    /// What stands between the delimiters, or between the quotes.
+pub(super) struct CsvValue<'a> {
+    /// The bytes between the delimiters, or between the quotes.
     raw: &'a [u8],
-    /// The byte of the line at which it begins.
+    /// The offset of `raw` in the line.
     start: usize,
     quoted: bool,
-    /// Whether quotes in it are doubled.
+    /// Whether it contains doubled quotes.
     doubled: bool,
 }
 
-impl<'a> Part<'a> {
-    /// The value, `None` where nothing was written.
-    pub(super) fn value(&self) -> Option<Cow<'a, [u8]>> {
+impl<'a> CsvValue<'a> {
+    /// The unquoted value; `None` for an empty value without quotes.
+    pub(super) fn unquoted(&self) -> Option<Cow<'a, [u8]>> {
         if !self.doubled {
             return (self.quoted || !self.raw.is_empty()).then_some(Cow::Borrowed(self.raw));
         }
-        let mut value = Vec::with_capacity(self.raw.len());
+        let mut unquoted = Vec::with_capacity(self.raw.len());
         let mut quote = false;
         for byte in self.raw {
             quote = *byte == b'"' && !quote;
             if !quote {
-                value.push(*byte);
+                unquoted.push(*byte);
             }
         }
-        Some(Cow::Owned(value))
+        Some(Cow::Owned(unquoted))
     }
 }
 
-/// The values of one line, which may end in a line break.
-fn split<'a>(
+/// Calls `each` with every value of a line, which may end in a line break, and returns their number.
+fn split_line<'a>(
     line: &'a [u8],
     delimiter: u8,
-    mut each: impl FnMut(usize, Part<'a>) -> Result<(), Fault>,
-) -> Result<usize, Fault> {
+    mut each: impl FnMut(usize, CsvValue<'a>) -> Result<(), RecordError>,
+) -> Result<usize, RecordError> {
     let line = line.strip_suffix(b"\n").map_or(line, |l| l.strip_suffix(b"\r").unwrap_or(l));
     let (mut at, mut count) = (0, 0);
     loop {
-        let part = part(line, at, delimiter)?;
-        at = part.start + part.raw.len() + usize::from(part.quoted);
-        each(count, part)?;
+        let value = value_at(line, at, delimiter)?;
+        at = value.start + value.raw.len() + usize::from(value.quoted);
+        each(count, value)?;
         count += 1;
         match line.get(at) {
             None => return Ok(count),
@@ -62,52 +62,55 @@ fn split<'a>(
     }
 }
 
-/// The value that begins at a byte; after it comes the delimiter or the end.
-fn part(line: &[u8], start: usize, delimiter: u8) -> Result<Part<'_>, Fault> {
+/// The value that starts at this offset, up to the delimiter or the end of the line.
+fn value_at(line: &[u8], start: usize, delimiter: u8) -> Result<CsvValue<'_>, RecordError> {
     let rest = &line[start..];
     if rest.first() != Some(&b'"') {
         let len = rest.iter().position(|b| *b == delimiter || *b == b'\n').unwrap_or(rest.len());
         if rest.get(len) == Some(&b'\n') && delimiter != b'\n' {
-            return Err(Fault::at(start + len, "a second line in the record"));
+            return Err(RecordError::at(start + len, "a second line in the record"));
         }
-        return Ok(Part { raw: &rest[..len], start, quoted: false, doubled: false });
+        return Ok(CsvValue { raw: &rest[..len], start, quoted: false, doubled: false });
     }
     let (mut at, mut doubled) = (1, false);
     loop {
-        at += rest[at..].iter().position(|b| *b == b'"').ok_or_else(|| Fault::at(start, "a quote without an end"))?;
+        at += rest[at..]
+            .iter()
+            .position(|b| *b == b'"')
+            .ok_or_else(|| RecordError::at(start, "a quote without an end"))?;
         match rest.get(at + 1) {
             Some(b'"') => {
                 doubled = true;
                 at += 2;
             }
             Some(other) if *other != delimiter => {
-                return Err(Fault::at(start + at + 1, "a quoted value goes on after its closing quote"));
+                return Err(RecordError::at(start + at + 1, "a quoted value goes on after its closing quote"));
             }
-            _ => return Ok(Part { raw: &rest[1..at], start: start + 1, quoted: true, doubled }),
+            _ => return Ok(CsvValue { raw: &rest[1..at], start: start + 1, quoted: true, doubled }),
         }
     }
 }
 
-/// The values of a line as text, such as a header's names.
+/// The values of a line as text, such as the names in a header.
 ///
 /// # Errors
-/// What is wrong with the line, and at which byte.
+/// What is wrong with the line, and the byte offset.
 pub fn csv_fields(line: &[u8], delimiter: u8) -> Result<Vec<String>, String> {
     let mut fields = Vec::new();
     let line = line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line);
-    let mut read = || -> Result<(), Fault> {
-        super::json::utf8(line)?;
-        split(line, delimiter, |_, part| {
-            fields.push(String::from_utf8_lossy(&part.value().unwrap_or_default()).into_owned());
+    let mut read = || -> Result<(), RecordError> {
+        super::json::check_utf8(line)?;
+        split_line(line, delimiter, |_, value| {
+            fields.push(String::from_utf8_lossy(&value.unquoted().unwrap_or_default()).into_owned());
             Ok(())
         })
         .map(|_| ())
     };
-    read().map_err(|fault| fault.to_string())?;
+    read().map_err(|e| e.to_string())?;
     Ok(fields)
 }
 
-/// Whether a line of a file is a whole record: a quoted value may go on over the line's end.
+/// Whether a line of a file is a complete record: a quoted value may continue on the next line.
 #[must_use]
 pub fn csv_complete(line: &[u8]) -> bool {
     line.iter().filter(|b| **b == b'"').count() % 2 == 0
@@ -121,8 +124,8 @@ mod tests {
     fn values(line: &str) -> Vec<Option<String>> {
         let mut all = Vec::new();
         let text = |v: Cow<'_, [u8]>| String::from_utf8(v.into_owned()).unwrap();
-        split(line.as_bytes(), b',', |_, p| {
-            all.push(p.value().map(text));
+        split_line(line.as_bytes(), b',', |_, p| {
+            all.push(p.unquoted().map(text));
             Ok(())
         })
         .unwrap();
@@ -130,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_null_and_quotes_are_an_empty_string() {
+    fn an_empty_value_is_null_and_empty_quotes_are_an_empty_string() {
         let some = |s: &str| Some(s.to_owned());
         assert_eq!(
             values("a,,\"\",\"b,\"\"c\"\"\n\",x\"y\r\n"),
@@ -142,8 +145,8 @@ mod tests {
     }
 
     #[test]
-    fn broken_quotes_are_faults() {
-        let fault = |line: &str| split(line.as_bytes(), b',', |_, _| Ok(())).unwrap_err().to_string();
+    fn broken_quotes_are_errors() {
+        let fault = |line: &str| split_line(line.as_bytes(), b',', |_, _| Ok(())).unwrap_err().to_string();
         assert_eq!(fault("a,\"b"), "a quote without an end (byte 2)");
         assert_eq!(fault("\"b\"c"), "a quoted value goes on after its closing quote (byte 3)");
         assert_eq!(fault("a\nb"), "a second line in the record (byte 1)");

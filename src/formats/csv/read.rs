@@ -1,14 +1,15 @@
-//! Lines into columns.
+//! CSV lines into columns.
 //!
-//! Separate from splitting: here stands what each type takes. CSV writers are looser with numbers than
-//! JSON, so a sign, leading zeros and the spellings of NaN are read; NaN and infinities are null, as in JSON.
+//! This file decides which text each type accepts. CSV writers are less strict with numbers than JSON, so a
+//! plus sign, leading zeros and the spellings of NaN are accepted. NaN and infinities are null, as in JSON.
 
-use super::split;
-use crate::formats::column::{Column, Columns, Values};
-use crate::formats::fault::{Fault, quoted};
-use crate::formats::number::{Misfit, Number};
-use crate::formats::{Decoded, Decoder, FormatError, json, rfc3339};
+use super::split_line;
+use crate::formats::column::{ColumnBuilder, ColumnBuilders, ColumnValues};
+use crate::formats::error::{RecordError, quoted};
+use crate::formats::number::{Number, NumberError};
+use crate::formats::{Decoded, Decoder, FormatError, json};
 use crate::record::BadRow;
+use crate::time::rfc3339;
 use arrow_array::{Array, BinaryArray};
 use arrow_schema::SchemaRef;
 use base64::Engine as _;
@@ -17,31 +18,31 @@ use base64::Engine as _;
 #[derive(Debug)]
 pub(in crate::formats) struct CsvDecoder {
     schema: SchemaRef,
-    columns: Columns,
+    columns: ColumnBuilders,
     delimiter: u8,
 }
 
 impl CsvDecoder {
     pub(in crate::formats) fn new(schema: &SchemaRef, delimiter: u8) -> Result<Self, FormatError> {
-        Ok(Self { schema: schema.clone(), columns: Columns::new(schema, "csv")?, delimiter })
+        Ok(Self { schema: schema.clone(), columns: ColumnBuilders::new(schema, "csv")?, delimiter })
     }
 
-    fn record(&mut self, line: &[u8]) -> Result<(), Fault> {
-        json::utf8(line)?;
+    fn record(&mut self, line: &[u8]) -> Result<(), RecordError> {
+        json::check_utf8(line)?;
         let columns = &mut self.columns;
-        let wanted = columns.list.len();
-        let found = split(line, self.delimiter, |index, part| {
-            let Some(column) = columns.list.get_mut(index) else { return Ok(()) };
-            let Some(value) = part.value() else {
+        let expected = columns.builders.len();
+        let found = split_line(line, self.delimiter, |index, csv| {
+            let Some(column) = columns.builders.get_mut(index) else { return Ok(()) };
+            let Some(value) = csv.unquoted() else {
                 column.push_null();
                 return Ok(());
             };
-            scalar(column, &value).map_err(|fault| fault.in_column(columns.name(index), part.start))
+            push_value(column, &value).map_err(|e| e.in_column(columns.name(index), csv.start))
         })?;
-        if found == wanted {
+        if found == expected {
             return Ok(());
         }
-        Err(Fault::new(format!("expected {wanted} values, found {found}")))
+        Err(RecordError::new(format!("expected {expected} values, found {found}")))
     }
 }
 
@@ -51,15 +52,15 @@ impl Decoder for CsvDecoder {
         self.columns.reserve(values.len());
         for row in 0..values.len() {
             let read = if values.is_null(row) {
-                Err(Fault::new("the record has no value"))
+                Err(RecordError::new("the record has no value"))
             } else {
                 self.record(values.value(row))
             };
             match read {
                 Ok(()) => good += 1,
-                Err(fault) => {
+                Err(error) => {
                     self.columns.truncate(good);
-                    bad.push(BadRow { row, error: fault.to_string() });
+                    bad.push(BadRow { row, error: error.to_string() });
                 }
             }
         }
@@ -67,60 +68,66 @@ impl Decoder for CsvDecoder {
     }
 }
 
-/// Appends one value that was written.
-fn scalar(column: &mut Column, text: &[u8]) -> Result<(), Fault> {
+/// Appends one value that is not empty.
+fn push_value(column: &mut ColumnBuilder, text: &[u8]) -> Result<(), RecordError> {
     match &mut column.values {
-        Values::Text(v) => v.push(text),
-        Values::Boolean(v) => v.append(match text {
+        ColumnValues::Text(v) => v.push(text),
+        ColumnValues::Boolean(v) => v.append(match text {
             b"true" => true,
             b"false" => false,
-            _ => return Err(expected("`true` or `false`", text)),
+            _ => return Err(unexpected("`true` or `false`", text)),
         }),
-        Values::Double(v) => match float(text)? {
+        ColumnValues::Double(v) => match parse_float(text)? {
             Some(number) => v.push(number),
             None => {
                 column.push_null();
                 return Ok(());
             }
         },
-        Values::Float(v) => match float::<f32>(text)? {
+        ColumnValues::Float(v) => match parse_float::<f32>(text)? {
             Some(number) => v.push(number),
             None => {
                 column.push_null();
                 return Ok(());
             }
         },
-        Values::Bigint(v) => v.push(number(text, "a whole number", |n| n.integer())?),
-        Values::Int(v) => v.push(number(text, "a whole number of 32 bits", |n| {
-            n.integer().and_then(|v| i32::try_from(v).map_err(|_| Misfit::Range))
+        ColumnValues::Bigint(v) => v.push(convert_number(text, "a whole number", |n| n.integer())?),
+        ColumnValues::Int(v) => v.push(convert_number(text, "a whole number of 32 bits", |n| {
+            n.integer().and_then(|v| i32::try_from(v).map_err(|_| NumberError::OutOfRange))
         })?),
-        Values::Decimal { values, precision, scale } => {
+        ColumnValues::Decimal { values, precision, scale } => {
             let (p, s) = (*precision, *scale);
-            values.push(number(text, &format!("a decimal({p},{s})"), |n| n.decimal(p, s))?);
+            values.push(convert_number(text, &format!("a decimal({p},{s})"), |n| n.decimal(p, s))?);
         }
-        Values::Date(v) => {
-            v.push(rfc3339::parse_date(text).ok_or_else(|| expected("a date (YYYY-MM-DD)", text))?);
+        ColumnValues::Date(v) => {
+            v.push(rfc3339::parse_date(text).ok_or_else(|| unexpected("a date (YYYY-MM-DD)", text))?);
         }
-        Values::Timestamp(v) => v.push(match rfc3339::parse_timestamp(text) {
+        ColumnValues::Timestamp(v) => v.push(match rfc3339::parse_timestamp(text) {
             Some(at) => at,
-            None => number(text, json::TIMESTAMP, json::millis)?,
+            None => convert_number(text, json::TIMESTAMP, json::timestamp_millis)?,
         }),
-        Values::Bytes(v) => {
-            json::BASE64.decode_vec(text, &mut v.bytes).map_err(|_| expected("bytes in base64", text))?;
-            v.end();
+        ColumnValues::Bytes(v) => {
+            json::BASE64.decode_vec(text, &mut v.bytes).map_err(|_| unexpected("bytes in base64", text))?;
+            v.end_value();
         }
-        Values::List { .. } | Values::Struct(_) | Values::Map { .. } => return json::document(text, column),
+        ColumnValues::List { .. } | ColumnValues::Struct(_) | ColumnValues::Map { .. } => {
+            return json::read_document(text, column);
+        }
     }
     Ok(())
 }
 
-fn expected(what: &str, found: &[u8]) -> Fault {
-    Fault::at(0, format!("expected {what}, found {}", quoted(found)))
+fn unexpected(what: &str, found: &[u8]) -> RecordError {
+    RecordError::at(0, format!("expected {what}, found {}", quoted(found)))
 }
 
-/// A number without the sign and the zeros that JSON does not allow in front.
-fn number<T>(text: &[u8], what: &str, convert: impl Fn(Number<'_>) -> Result<T, Misfit>) -> Result<T, Fault> {
-    let convert = |t: &[u8]| Number::exactly(t).map(|n| convert(n).map_err(|m| json::misfit(m, 0, text, what)));
+/// Converts a number after removing the plus sign and the leading zeros that JSON does not allow.
+fn convert_number<T>(
+    text: &[u8],
+    what: &str,
+    convert: impl Fn(Number<'_>) -> Result<T, NumberError>,
+) -> Result<T, RecordError> {
+    let convert = |t: &[u8]| Number::parse(t).map(|n| convert(n).map_err(|e| json::number_error(e, 0, text, what)));
     if let Some(value) = convert(text) {
         return value;
     }
@@ -132,32 +139,34 @@ fn number<T>(text: &[u8], what: &str, convert: impl Fn(Number<'_>) -> Result<T, 
     let zeros = digits.iter().take_while(|b| **b == b'0').count();
     let tail = &digits[zeros.min(digits.iter().take_while(|b| b.is_ascii_digit()).count().saturating_sub(1))..];
     let plain = if minus { [b"-", tail].concat() } else { tail.to_vec() };
-    convert(&plain).unwrap_or_else(|| Err(expected(what, text)))
+    convert(&plain).unwrap_or_else(|| Err(unexpected(what, text)))
 }
 
-trait Float: std::str::FromStr {
-    fn finite(&self) -> bool;
+trait FloatValue: std::str::FromStr {
+    fn is_finite_value(&self) -> bool;
 }
 
-impl Float for f64 {
-    fn finite(&self) -> bool {
+impl FloatValue for f64 {
+    fn is_finite_value(&self) -> bool {
         self.is_finite()
     }
 }
 
-impl Float for f32 {
-    fn finite(&self) -> bool {
+impl FloatValue for f32 {
+    fn is_finite_value(&self) -> bool {
         self.is_finite()
     }
 }
 
-/// A number, `None` for one that is spelled as NaN or as an infinity.
-fn float<T: Float>(text: &[u8]) -> Result<Option<T>, Fault> {
+/// A number; `None` for NaN and the infinities.
+fn parse_float<T: FloatValue>(text: &[u8]) -> Result<Option<T>, RecordError> {
     let parsed = std::str::from_utf8(text).ok().and_then(|t| t.parse::<T>().ok());
     match parsed {
-        Some(v) if v.finite() => Ok(Some(v)),
-        Some(_) if text.iter().any(u8::is_ascii_digit) => Err(json::misfit(Misfit::Range, 0, text, "a number")),
+        Some(v) if v.is_finite_value() => Ok(Some(v)),
+        Some(_) if text.iter().any(u8::is_ascii_digit) => {
+            Err(json::number_error(NumberError::OutOfRange, 0, text, "a number"))
+        }
         Some(_) => Ok(None),
-        None => Err(expected("a number", text)),
+        None => Err(unexpected("a number", text)),
     }
 }

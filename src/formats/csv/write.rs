@@ -1,8 +1,8 @@
-//! Columns into lines.
+//! Columns into CSV lines.
 //!
-//! Separate from reading. A value is quoted only where it would else be read as something different.
+//! A value is quoted only where it would be read as something different without quotes.
 
-use crate::formats::cells::{Cells, check, encode_rows, prepare};
+use crate::formats::cells::{Cells, cast_for_text, check_encodable, encode_rows};
 use crate::formats::{Encoded, Encoder, FormatError};
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
@@ -12,20 +12,20 @@ use arrow_schema::SchemaRef;
 pub(in crate::formats) struct CsvEncoder {
     schema: SchemaRef,
     delimiter: u8,
-    /// Bytes of a row in the last batch: how much room the next one is given.
+    /// Mean bytes of a row in the last batch; sizes the buffer of the next batch.
     row_size: usize,
 }
 
 impl CsvEncoder {
     pub(in crate::formats) fn new(schema: &SchemaRef, delimiter: u8) -> Result<Self, FormatError> {
-        check(schema, "csv")?;
+        check_encodable(schema, "csv")?;
         Ok(Self { schema: schema.clone(), delimiter, row_size: 16 })
     }
 }
 
 impl Encoder for CsvEncoder {
     fn encode(&mut self, columns: &RecordBatch) -> Encoded {
-        let arrays = prepare(columns.columns());
+        let arrays = cast_for_text(columns.columns());
         let cells: Vec<_> = arrays.iter().map(|a| Cells::new(a)).collect();
         let rows = columns.num_rows();
         let encoded = encode_rows(rows, (self.row_size + 8) * rows, |row, out| {
@@ -34,8 +34,8 @@ impl Encoder for CsvEncoder {
                     out.push(self.delimiter);
                 }
                 let start = out.len();
-                cells.bare(row, out).map_err(|fault| fault.in_field(self.schema.field(i).name()))?;
-                quote(out, start, self.delimiter, cells.is_text(row));
+                cells.write_text(row, out).map_err(|e| e.in_field(self.schema.field(i).name()))?;
+                quote_if_needed(out, start, self.delimiter, cells.is_text(row));
             }
             Ok(())
         });
@@ -44,11 +44,11 @@ impl Encoder for CsvEncoder {
     }
 }
 
-/// Puts what stands from `start` into quotes where it needs them; `text` is an empty string, not a null.
-fn quote(out: &mut Vec<u8>, start: usize, delimiter: u8, text: bool) {
+/// Quotes the value from `start` if necessary. An empty value is quoted if it `is_text`, because it is not null.
+fn quote_if_needed(out: &mut Vec<u8>, start: usize, delimiter: u8, is_text: bool) {
     let value = &out[start..];
     let special = |b: &u8| *b == delimiter || matches!(b, b'"' | b'\n' | b'\r');
-    if !(value.iter().any(special) || value.is_empty() && text) {
+    if !(value.iter().any(special) || value.is_empty() && is_text) {
         return;
     }
     let value = value.to_vec();

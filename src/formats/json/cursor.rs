@@ -1,64 +1,69 @@
-//! Tokens of one JSON text, and stepping over values that no column wants.
+//! The tokens of one JSON text.
 //!
-//! Separate from the reading of columns, which only asks what comes next. It never allocates except for
-//! a fault or for a name with escapes. The text must be UTF-8: callers check that first.
+//! The cursor allocates only for errors and for names with escapes. Callers must check that the text is
+//! UTF-8.
 
-use super::DEPTH;
-use crate::formats::fault::{Fault, quoted};
+use crate::formats::error::{RecordError, quoted};
 use crate::formats::number::Number;
 use std::borrow::Cow;
 
-/// A place in a JSON text.
+/// Nesting depth of a record; a deeper one is a bad row.
+const MAX_DEPTH: usize = 128;
+
+/// A position in a JSON text.
 #[derive(Debug)]
-pub(in crate::formats) struct Cursor<'a> {
+pub(in crate::formats) struct JsonCursor<'a> {
     pub(super) bytes: &'a [u8],
-    /// The text and whatever stands behind it, which may be looked at but means nothing.
-    pub(super) room: &'a [u8],
+    /// The text and the bytes after it in memory, which may be loaded but have no meaning.
+    pub(super) buffer: &'a [u8],
     pub(super) at: usize,
-    /// Whether unknown fields are faults.
+    /// Whether unknown fields are errors.
     pub(super) strict: bool,
 }
 
-/// The inside of a string, between the quotes.
-pub(super) struct Text<'a> {
+/// The content of a string, between the quotes.
+pub(super) struct JsonString<'a> {
     pub(super) raw: &'a [u8],
     pub(super) at: usize,
+    /// Whether `raw` contains escapes.
     pub(super) escaped: bool,
 }
 
-const ONES: u64 = u64::MAX / 255;
-const HIGHS: u64 = ONES * 0x80;
+/// The lowest bit of each byte.
+const LOW_BITS: u64 = u64::MAX / 255;
+const HIGH_BITS: u64 = LOW_BITS * 0x80;
 
-/// Non-zero, with its lowest bit in the first such byte, where a quote, a backslash or a control byte is.
+/// Finds quotes, backslashes and control bytes in eight bytes. The lowest bit that is set is in the first such
+/// byte; 0 means that there is none.
 #[inline]
-pub(super) fn special(word: u64) -> u64 {
-    let quote = word ^ (ONES * b'"' as u64);
-    let slash = word ^ (ONES * b'\\' as u64);
-    ((quote.wrapping_sub(ONES) & !quote)
-        | (slash.wrapping_sub(ONES) & !slash)
-        | (word.wrapping_sub(ONES * 0x20) & !word))
-        & HIGHS
+pub(super) fn find_special(word: u64) -> u64 {
+    let quote = word ^ (LOW_BITS * b'"' as u64);
+    let backslash = word ^ (LOW_BITS * b'\\' as u64);
+    ((quote.wrapping_sub(LOW_BITS) & !quote)
+        | (backslash.wrapping_sub(LOW_BITS) & !backslash)
+        | (word.wrapping_sub(LOW_BITS * 0x20) & !word))
+        & HIGH_BITS
 }
 
-impl<'a> Cursor<'a> {
+impl<'a> JsonCursor<'a> {
     pub(in crate::formats) fn new(bytes: &'a [u8], strict: bool) -> Self {
-        Self { bytes, room: bytes, at: 0, strict }
+        Self { bytes, buffer: bytes, at: 0, strict }
     }
 
-    /// At the start of the text that the first `len` bytes of `room` are.
-    pub(super) fn within(room: &'a [u8], len: usize, strict: bool) -> Self {
-        Self { bytes: &room[..len], room, at: 0, strict }
+    /// A cursor at the start of the text in the first `len` bytes of `buffer`.
+    pub(super) fn with_buffer(buffer: &'a [u8], len: usize, strict: bool) -> Self {
+        Self { bytes: &buffer[..len], buffer, at: 0, strict }
     }
 
-    /// The byte here; 0 at the end, which no JSON text holds outside of an escape.
+    /// The byte at the cursor; at the end 0, which no valid JSON text contains.
     #[inline]
     pub(super) fn peek(&self) -> u8 {
         self.bytes.get(self.at).copied().unwrap_or(0)
     }
 
-    /// Steps over white space and says what comes then.
+    /// Skips white space and returns the byte after it.
     #[inline]
-    pub(super) fn next(&mut self) -> u8 {
+    pub(super) fn peek_token(&mut self) -> u8 {
         loop {
             match self.peek() {
                 b' ' | b'\n' | b'\r' | b'\t' => self.at += 1,
@@ -68,7 +73,7 @@ impl<'a> Cursor<'a> {
     }
 
     #[inline]
-    pub(super) fn literal(&mut self, word: &'static [u8]) -> Result<(), Fault> {
+    pub(super) fn literal(&mut self, word: &'static [u8]) -> Result<(), RecordError> {
         if self.bytes[self.at..].starts_with(word) {
             self.at += word.len();
             return Ok(());
@@ -76,36 +81,36 @@ impl<'a> Cursor<'a> {
         Err(self.unexpected("a value"))
     }
 
-    /// The number here.
+    /// Reads the number at the cursor.
     #[inline]
-    pub(super) fn number(&mut self) -> Result<Number<'a>, Fault> {
+    pub(super) fn number(&mut self) -> Result<Number<'a>, RecordError> {
         match Number::scan(&self.bytes[self.at..]) {
             Ok((number, len)) => {
                 self.at += len;
                 Ok(number)
             }
-            Err(skip) => Err(self.digit(skip)),
+            Err(skip) => Err(self.missing_digit(skip)),
         }
     }
 
-    /// The fault of a number that lacks a digit so many bytes behind its start.
+    /// The error of a number that lacks a digit `skip` bytes after its start.
     #[cold]
-    pub(super) fn digit(&mut self, skip: usize) -> Fault {
+    pub(super) fn missing_digit(&mut self, skip: usize) -> RecordError {
         self.at += skip;
         self.unexpected("a digit")
     }
 
-    /// The string here, whose opening quote has been seen.
+    /// Reads the string at the cursor, which is at the opening quote.
     #[inline]
-    pub(super) fn text(&mut self) -> Result<Text<'a>, Fault> {
+    pub(super) fn string(&mut self) -> Result<JsonString<'a>, RecordError> {
         let start = self.at + 1;
         let mut at = start;
         let mut escaped = false;
         loop {
             while let Some(chunk) = self.bytes.get(at..at + 8) {
-                let found = special(u64::from_le_bytes(chunk.try_into().expect("eight bytes")));
-                if found != 0 {
-                    at += (found.trailing_zeros() / 8) as usize;
+                let special = find_special(u64::from_le_bytes(chunk.try_into().expect("eight bytes")));
+                if special != 0 {
+                    at += (special.trailing_zeros() / 8) as usize;
                     break;
                 }
                 at += 8;
@@ -113,76 +118,80 @@ impl<'a> Cursor<'a> {
             match self.bytes.get(at) {
                 Some(b'"') => {
                     self.at = at + 1;
-                    return Ok(Text { raw: &self.bytes[start..at], at: start, escaped });
+                    return Ok(JsonString { raw: &self.bytes[start..at], at: start, escaped });
                 }
                 Some(b'\\') => {
                     escaped = true;
                     let len = match self.bytes.get(at + 1) {
                         Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => 2,
                         Some(b'u') if hex(self.bytes.get(at + 2..at + 6)).is_some() => 6,
-                        _ => return Err(Fault::at(at, "a wrong escape in a string")),
+                        _ => return Err(RecordError::at(at, "a wrong escape in a string")),
                     };
                     at += len;
                 }
                 Some(control) if *control < 0x20 => {
-                    return Err(Fault::at(at, "a control character in a string, which JSON wants escaped"));
+                    return Err(RecordError::at(at, "a control character in a string, which JSON wants escaped"));
                 }
                 Some(_) => at += 1,
-                None => return Err(Fault::at(start - 1, "a string without an end")),
+                None => return Err(RecordError::at(start - 1, "a string without an end")),
             }
         }
     }
 
-    /// Steps over one value of any kind.
-    pub(super) fn skip(&mut self, depth: usize) -> Result<(), Fault> {
-        match self.next() {
-            b'"' => self.text().map(|_| ()),
+    /// Skips one value of any type.
+    pub(super) fn skip_value(&mut self, depth: usize) -> Result<(), RecordError> {
+        match self.peek_token() {
+            b'"' => self.string().map(|_| ()),
             b'-' | b'0'..=b'9' => self.number().map(|_| ()),
             b't' => self.literal(b"true"),
             b'f' => self.literal(b"false"),
             b'n' => self.literal(b"null"),
             b'[' => {
-                self.deeper(depth)?;
-                self.items(b']', |c| c.skip(depth + 1))
+                self.check_depth(depth)?;
+                self.for_each_item(b']', |c| c.skip_value(depth + 1))
             }
             b'{' => {
-                self.deeper(depth)?;
-                self.items(b'}', |c| {
-                    c.quoted_name()?;
+                self.check_depth(depth)?;
+                self.for_each_item(b'}', |c| {
+                    c.name_string()?;
                     c.colon()?;
-                    c.skip(depth + 1)
+                    c.skip_value(depth + 1)
                 })
             }
             _ => Err(self.unexpected("a value")),
         }
     }
 
-    pub(super) fn deeper(&self, depth: usize) -> Result<(), Fault> {
-        if depth < DEPTH {
+    pub(super) fn check_depth(&self, depth: usize) -> Result<(), RecordError> {
+        if depth < MAX_DEPTH {
             return Ok(());
         }
-        Err(Fault::at(self.at, format!("nested more than {DEPTH} deep")))
+        Err(RecordError::at(self.at, format!("nested more than {MAX_DEPTH} deep")))
     }
 
-    /// What stands between a bracket here and its `end`, with a comma between each two.
-    pub(super) fn items(&mut self, end: u8, mut item: impl FnMut(&mut Self) -> Result<(), Fault>) -> Result<(), Fault> {
+    /// Calls `item` for each item between the bracket at the cursor and the bracket `end`.
+    pub(super) fn for_each_item(
+        &mut self,
+        end: u8,
+        mut item: impl FnMut(&mut Self) -> Result<(), RecordError>,
+    ) -> Result<(), RecordError> {
         let mut any = false;
-        while self.item(end, any)? {
+        while self.next_item(end, any)? {
             any = true;
             item(self)?;
         }
         Ok(())
     }
 
-    /// Steps to the next item before `end`, over the bracket or, where there were `any`, over a comma; false, and
-    /// over the end, where there is none.
+    /// Moves to the next item: past the opening bracket or, if there were `any` items, past a comma. At the
+    /// bracket `end` it moves past that and returns false.
     #[inline]
-    pub(super) fn item(&mut self, end: u8, any: bool) -> Result<bool, Fault> {
+    pub(super) fn next_item(&mut self, end: u8, any: bool) -> Result<bool, RecordError> {
         if any {
-            match self.next() {
+            match self.peek_token() {
                 b',' => {
                     self.at += 1;
-                    self.next();
+                    self.peek_token();
                     return Ok(true);
                 }
                 other if other == end => {}
@@ -190,7 +199,7 @@ impl<'a> Cursor<'a> {
             }
         } else {
             self.at += 1;
-            if self.next() != end {
+            if self.peek_token() != end {
                 return Ok(true);
             }
         }
@@ -198,42 +207,42 @@ impl<'a> Cursor<'a> {
         Ok(false)
     }
 
-    fn quoted_name(&mut self) -> Result<Text<'a>, Fault> {
-        if self.next() != b'"' {
+    fn name_string(&mut self) -> Result<JsonString<'a>, RecordError> {
+        if self.peek_token() != b'"' {
             return Err(self.unexpected("a field name in quotes"));
         }
-        self.text()
+        self.string()
     }
 
-    /// A field's name and the colon after it.
-    pub(super) fn name(&mut self) -> Result<Cow<'a, [u8]>, Fault> {
-        let text = self.quoted_name()?;
+    /// Reads a field's name and the colon after it.
+    pub(super) fn name(&mut self) -> Result<Cow<'a, [u8]>, RecordError> {
+        let text = self.name_string()?;
         self.colon()?;
         if !text.escaped {
             return Ok(Cow::Borrowed(text.raw));
         }
         let mut name = Vec::new();
-        text.append(&mut name)?;
+        text.append_to(&mut name)?;
         Ok(Cow::Owned(name))
     }
 
     #[inline]
-    pub(super) fn colon(&mut self) -> Result<(), Fault> {
-        if self.next() != b':' {
+    pub(super) fn colon(&mut self) -> Result<(), RecordError> {
+        if self.peek_token() != b':' {
             return Err(self.unexpected("`:` after the field name"));
         }
         self.at += 1;
         Ok(())
     }
 
-    /// A fault here: something else was expected. Says what was found, a whole token where there is one.
-    /// It may use nothing that itself fails by way of this function.
+    /// The error that names what was expected and the token that was found. It must not call a function that
+    /// itself fails with this error.
     #[cold]
-    pub(super) fn unexpected(&mut self, expected: &str) -> Fault {
+    pub(super) fn unexpected(&mut self, expected: &str) -> RecordError {
         let at = self.at;
-        let found = match self.next() {
+        let found = match self.peek_token() {
             b'"' => {
-                self.text().map_or_else(|_| "a string without an end".into(), |t| format!("string {}", quoted(t.raw)))
+                self.string().map_or_else(|_| "a string without an end".into(), |t| format!("string {}", quoted(t.raw)))
             }
             b'-' | b'0'..=b'9' => match Number::scan(&self.bytes[self.at..]) {
                 Ok((_, len)) => {
@@ -250,14 +259,14 @@ impl<'a> Cursor<'a> {
                 format!("`{}`", rest.chars().take(letters.clamp(1, 20)).collect::<String>().escape_debug())
             }
         };
-        Fault::at(at, format!("expected {expected}, found {found}"))
+        RecordError::at(at, format!("expected {expected}, found {found}"))
     }
 }
 
-impl Text<'_> {
-    /// Appends what the string stands for. Its escapes have been checked, but not that surrogates pair up.
+impl JsonString<'_> {
+    /// Appends the unescaped content. Escapes were checked before, except that surrogates come in pairs.
     #[inline]
-    pub(super) fn append(&self, out: &mut Vec<u8>) -> Result<(), Fault> {
+    pub(super) fn append_to(&self, out: &mut Vec<u8>) -> Result<(), RecordError> {
         if !self.escaped {
             out.extend_from_slice(self.raw);
             return Ok(());
@@ -265,7 +274,7 @@ impl Text<'_> {
         self.unescape(out)
     }
 
-    fn unescape(&self, out: &mut Vec<u8>) -> Result<(), Fault> {
+    fn unescape(&self, out: &mut Vec<u8>) -> Result<(), RecordError> {
         let mut at = 0;
         while let Some(plain) = self.raw[at..].iter().position(|b| *b == b'\\') {
             out.extend_from_slice(&self.raw[at..at + plain]);
@@ -276,8 +285,8 @@ impl Text<'_> {
                 b'n' => ('\n', 2),
                 b'r' => ('\r', 2),
                 b't' => ('\t', 2),
-                b'u' => surrogates(&self.raw[at..])
-                    .ok_or_else(|| Fault::at(self.at + at, "an unpaired surrogate in a string"))?,
+                b'u' => unicode_escape(&self.raw[at..])
+                    .ok_or_else(|| RecordError::at(self.at + at, "an unpaired surrogate in a string"))?,
                 other => (char::from(other), 2),
             };
             out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
@@ -288,8 +297,8 @@ impl Text<'_> {
     }
 }
 
-/// The character of `\uXXXX` or of a pair of them, and how long that is.
-fn surrogates(escape: &[u8]) -> Option<(char, usize)> {
+/// The character of `\uXXXX` or of a surrogate pair, and the length of the escape.
+fn unicode_escape(escape: &[u8]) -> Option<(char, usize)> {
     let high = hex(escape.get(2..6))?;
     if let Some(c) = char::from_u32(high) {
         return Some((c, 6));

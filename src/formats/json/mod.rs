@@ -1,17 +1,13 @@
-//! JSON: one object a record, read into columns and written from them.
+//! JSON: one object per record, decoded into columns and encoded from them.
 //!
-//! Separate from `serde_json`, which would build a tree of each record: here the schema directs the
-//! reading, so that a value goes from its text into its column and an unknown field is only stepped over.
-//! The grammar is that of RFC 8259, without any extension.
+//! `serde_json` would build a tree of each record. Here the schema directs the parser, so that a value goes
+//! from its text straight into its column, and unknown fields are skipped. The grammar is that of RFC 8259,
+//! without extensions.
 
-mod ahead;
 mod cursor;
+mod fast_path;
 mod read;
 mod write;
 
-use cursor::Cursor;
-pub(super) use read::{BASE64, JsonDecoder, TIMESTAMP, document, millis, misfit, utf8};
+pub(super) use read::{BASE64, JsonDecoder, TIMESTAMP, check_utf8, number_error, read_document, timestamp_millis};
 pub(super) use write::JsonEncoder;
-
-/// Deepest nesting of a record; deeper ones are bad rows.
-const DEPTH: usize = 128;

@@ -94,7 +94,9 @@ fn rows(fetched: &crate::record::Fetched) -> Vec<Row> {
             key: bytes(&r.keys, i),
             value: bytes(&r.values, i),
             headers: r.headers.as_ref().map_or(Vec::new(), |h| {
-                h.row(i).map(|(name, value)| (name.to_owned(), value.map(<[u8]>::to_vec))).collect()
+                h.row(i)
+                    .map(|(name, value)| (String::from_utf8_lossy(name).into_owned(), value.map(<[u8]>::to_vec)))
+                    .collect()
             }),
         })
         .collect()

@@ -1,16 +1,14 @@
-//! Writing records inside a transaction: a batch becomes one row or a few.
-//!
-//! Separate because appenders and committers share it. It never begins or ends a transaction itself,
-//! so that whatever it returns an error for leaves no trace.
+//! Appends records inside a transaction of the caller: each batch becomes one row or a few.
 
-use super::batch;
-use super::errors::Named;
+use super::database::Database;
+use super::errors::FileContext;
 use super::retention::Retention;
+use super::row_codec::{self, MAX_RECORD_BYTES, MAX_ROW_RECORDS, TARGET_ROW_BYTES};
 use super::schema::{self, row_id};
-use super::topics::{self, Part};
-use super::{Store, now};
+use super::topics::{self, PartitionRow};
 use crate::log::{Append, Appender, LogError, LogResult};
 use crate::record::{Offset, Records, TopicPartition};
+use crate::time::{Clock as _, SystemClock};
 use arrow_array::{Array, BinaryArray};
 use rusqlite::{Connection, params};
 use std::collections::HashMap;
@@ -20,13 +18,13 @@ use std::sync::Arc;
 /// Appends outside any group.
 #[derive(Debug)]
 pub(super) struct EmbeddedAppender {
-    pub(super) store: Arc<Store>,
+    pub(super) database: Arc<Database>,
 }
 
 impl Appender for EmbeddedAppender {
     fn append(&mut self, appends: &[Append]) -> LogResult<Vec<Offset>> {
-        let file = &self.store.file;
-        self.store.write(|conn, retention| append(conn, file, appends, retention))
+        let file = &self.database.file;
+        self.database.write(|conn, retention| append(conn, file, appends, retention))
     }
 }
 
@@ -37,74 +35,76 @@ pub(super) fn append(
     appends: &[Append],
     retention: &mut Retention,
 ) -> LogResult<Vec<Offset>> {
-    let mut parts: HashMap<&TopicPartition, Part> = HashMap::new();
-    let mut row = Vec::new();
-    let mut firsts = Vec::with_capacity(appends.len());
+    let now = SystemClock.now();
+    let mut partitions: HashMap<&TopicPartition, PartitionRow> = HashMap::new();
+    let mut insert = RowInserter { conn, file, now, row: Vec::new() };
+    let mut first_offsets = Vec::with_capacity(appends.len());
     let mut written = 0;
     for a in appends {
-        let part = match parts.entry(&a.to) {
+        let partition = match partitions.entry(&a.to) {
             std::collections::hash_map::Entry::Occupied(e) => e.into_mut(),
             std::collections::hash_map::Entry::Vacant(e) => e.insert(topics::find(conn, file, &a.to)?),
         };
-        firsts.push(Offset(part.end));
+        first_offsets.push(Offset(partition.end));
         let count = i64::try_from(a.records.len()).unwrap_or(i64::MAX);
-        if part.end.saturating_add(count) > schema::MAX_OFFSET {
-            return Err(LogError::Unusable(format!("`{}` is full: no further offsets; make another topic", a.to)));
+        if partition.end.saturating_add(count) > schema::MAX_OFFSET {
+            return Err(LogError::Unusable(format!("`{}` is full: no further offsets; use another topic", a.to)));
         }
         written += a.records.bytes();
-        if part.compacted && a.records.keys.null_count() > 0 {
+        if partition.compacted && a.records.keys.null_count() > 0 {
             return Err(LogError::InvalidTopic(format!(
                 "topic `{}` is compacted and takes no record without a key: give the sink a `key:`",
                 a.to.topic
             )));
         }
-        batches(conn, file, &a.to, part, &a.records, &mut row)?;
+        insert.records(&a.to, partition, &a.records)?;
     }
     let mut update = conn.prepare_cached("UPDATE partitions SET end = ?2, bytes = ?3 WHERE id = ?1").at(file)?;
-    for part in parts.values() {
-        update.execute(params![part.id, part.end, part.bytes]).at(file)?;
+    for partition in partitions.values() {
+        update.execute(params![partition.id, partition.end, partition.bytes]).at(file)?;
     }
-    let parts: Vec<_> = parts.iter().map(|(at, part)| (*at, part)).collect();
-    retention.apply(conn, file, &parts, written, now())?;
-    Ok(firsts)
+    let partitions: Vec<_> = partitions.iter().map(|(at, partition)| (*at, partition)).collect();
+    retention.apply(conn, file, &partitions, written, now)?;
+    Ok(first_offsets)
 }
 
-fn batches(
-    conn: &Connection,
-    file: &Path,
-    to: &TopicPartition,
-    part: &mut Part,
-    records: &Records,
-    row: &mut Vec<u8>,
-) -> LogResult<()> {
-    let mut insert = conn.prepare_cached(topics::INSERT).at(file)?;
-    let now = now();
-    let mut from = 0;
-    while from < records.len() {
-        let (count, bytes) = fitting(to, records, from)?;
-        batch::encode(records, None, from, count, row);
-        let newest = records.timestamps[from..from + count].iter().copied().max().unwrap_or(i64::MIN);
-        let (count64, bytes) = (i64::try_from(count).unwrap_or(0), i64::try_from(bytes).unwrap_or(0));
-        insert
-            .execute(params![row_id(part.id, part.end), part.end + count64 - 1, newest, bytes, now, row.as_slice()])
-            .at(file)?;
-        part.end += count64;
-        part.bytes += bytes;
-        from += count;
+struct RowInserter<'a> {
+    conn: &'a Connection,
+    file: &'a Path,
+    now: i64,
+    /// Reused for each encoded row.
+    row: Vec<u8>,
+}
+
+impl RowInserter<'_> {
+    fn records(&mut self, to: &TopicPartition, partition: &mut PartitionRow, records: &Records) -> LogResult<()> {
+        let mut insert = self.conn.prepare_cached(schema::INSERT_ROW).at(self.file)?;
+        let mut from = 0;
+        while from < records.len() {
+            let (count, bytes) = next_row(to, records, from)?;
+            row_codec::encode(records, None, from, count, &mut self.row);
+            let max_time = records.timestamps[from..from + count].iter().copied().max().unwrap_or(i64::MIN);
+            from += count;
+            let (count, bytes) = (i64::try_from(count).unwrap_or(0), i64::try_from(bytes).unwrap_or(0));
+            let (id, last) = (row_id(partition.id, partition.end), partition.end + count - 1);
+            insert.execute(params![id, last, max_time, bytes, self.now, self.row.as_slice()]).at(self.file)?;
+            partition.end += count;
+            partition.bytes += bytes;
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// How many records from `from` on make one row, and the bytes of their keys and values.
-fn fitting(to: &TopicPartition, records: &Records, from: usize) -> LogResult<(usize, usize)> {
+fn next_row(to: &TopicPartition, records: &Records, from: usize) -> LogResult<(usize, usize)> {
     let (mut count, mut bytes) = (0, 0);
-    while from + count < records.len() && count < batch::ROW_RECORDS && bytes < batch::ROW_BYTES {
-        let len = length(&records.keys, from + count) + length(&records.values, from + count);
-        let with_headers = len + records.headers.as_ref().map_or(0, |h| length(h.encoded(), from + count));
-        if with_headers > batch::MAX_RECORD {
-            return Err(LogError::TooLarge { at: to.clone(), bytes: with_headers, limit: batch::MAX_RECORD });
+    while from + count < records.len() && count < MAX_ROW_RECORDS && bytes < TARGET_ROW_BYTES {
+        let len = value_len(&records.keys, from + count) + value_len(&records.values, from + count);
+        let with_headers = len + records.headers.as_ref().map_or(0, |h| value_len(h.encoded(), from + count));
+        if with_headers > MAX_RECORD_BYTES {
+            return Err(LogError::TooLarge { at: to.clone(), bytes: with_headers, limit: MAX_RECORD_BYTES });
         }
-        if count > 0 && bytes + with_headers > batch::MAX_RECORD {
+        if count > 0 && bytes + with_headers > MAX_RECORD_BYTES {
             break;
         }
         bytes += len;
@@ -113,6 +113,6 @@ fn fitting(to: &TopicPartition, records: &Records, from: usize) -> LogResult<(us
     Ok((count, bytes))
 }
 
-fn length(column: &BinaryArray, row: usize) -> usize {
+fn value_len(column: &BinaryArray, row: usize) -> usize {
     usize::try_from(column.value_length(row)).unwrap_or(0)
 }

@@ -1,7 +1,7 @@
-//! Names for what can go wrong with the file: whose fault it is, where, and what to do.
+//! Maps errors of SQLite and of the file system to [`LogError`]: what happened, to which file, what to do.
 //!
-//! Separate so that every query goes through one table from SQLite's codes to [`LogError`]. It must
-//! never call a damaged file busy, nor a busy one damaged: the first stops, the second tries again.
+//! A damaged file is never reported busy, nor a busy one damaged: the first stops the program, the second
+//! is tried again.
 
 use super::schema;
 use crate::log::{LogError, LogResult};
@@ -9,61 +9,57 @@ use rusqlite::ErrorCode;
 use std::io;
 use std::path::Path;
 
-/// Names a fault of SQLite after the file it happened to.
-pub(super) trait Named<T> {
+/// Adds the file to an error of SQLite.
+pub(super) trait FileContext<T> {
     fn at(self, file: &Path) -> LogResult<T>;
 }
 
-impl<T> Named<T> for rusqlite::Result<T> {
+impl<T> FileContext<T> for rusqlite::Result<T> {
     fn at(self, file: &Path) -> LogResult<T> {
-        self.map_err(|e| fault(file, &e))
-    }
-}
-
-/// The fault behind an answer of SQLite.
-pub(super) fn fault(file: &Path, e: &rusqlite::Error) -> LogError {
-    let shown = file.display();
-    let Some(code) = e.sqlite_error_code() else {
-        return LogError::Corrupt(format!("`{shown}` holds something unexpected ({e}); {RESTORE}"));
-    };
-    match code {
-        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed => LogError::Busy(
-            format!("`{shown}` was held by another process for more than {} s", schema::PATIENCE.as_secs()),
-        ),
-        ErrorCode::DatabaseCorrupt => {
-            LogError::Corrupt(format!("`{shown}` is torn or damaged ({e}); nothing was changed; {RESTORE}"))
-        }
-        ErrorCode::NotADatabase => not_a_log(file),
-        ErrorCode::DiskFull => full(file),
-        ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen => {
-            LogError::Unusable(format!("`{shown}` cannot be written ({e}); {WRITABLE}"))
-        }
-        ErrorCode::SystemIoFailure | ErrorCode::NoLargeFileSupport => LogError::Unusable(format!(
-            "the disk failed under `{shown}` ({e}); the transaction was undone; check the disk and the room on it"
-        )),
-        ErrorCode::OutOfMemory => LogError::Unusable(format!("no memory left to work on `{shown}`")),
-        ErrorCode::TooBig => LogError::Unusable(format!("a record is too large for `{shown}`")),
-        _ => LogError::Corrupt(format!("`{shown}` holds something unexpected ({e}); {RESTORE}")),
+        self.map_err(|e| sqlite(file, &e))
     }
 }
 
 const RESTORE: &str = "restore the folder from a copy, or name another one with `--data-dir`";
-const WRITABLE: &str = "make the folder and the file writable, or name another folder with `--data-dir`";
+const MAKE_WRITABLE: &str = "make the folder and the file writable, or name another folder with `--data-dir`";
 
-/// The fault behind an answer of the file system.
+pub(super) fn sqlite(file: &Path, e: &rusqlite::Error) -> LogError {
+    let path = file.display();
+    let unexpected = || LogError::Corrupt(format!("`{path}` holds something unexpected ({e}); {RESTORE}"));
+    let Some(code) = e.sqlite_error_code() else { return unexpected() };
+    match code {
+        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed => LogError::Busy(
+            format!("`{path}` was locked by another process for more than {} s", schema::LOCK_TIMEOUT.as_secs()),
+        ),
+        ErrorCode::DatabaseCorrupt => {
+            LogError::Corrupt(format!("`{path}` is torn or damaged ({e}); nothing was changed; {RESTORE}"))
+        }
+        ErrorCode::NotADatabase => not_a_log(file),
+        ErrorCode::DiskFull => disk_full(file),
+        ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen => {
+            LogError::Unusable(format!("`{path}` cannot be written ({e}); {MAKE_WRITABLE}"))
+        }
+        ErrorCode::SystemIoFailure | ErrorCode::NoLargeFileSupport => LogError::Unusable(format!(
+            "the disk failed under `{path}` ({e}); the transaction was rolled back; check the disk and its free space"
+        )),
+        ErrorCode::OutOfMemory => LogError::Unusable(format!("out of memory while working on `{path}`")),
+        ErrorCode::TooBig => LogError::Unusable(format!("a record is too large for `{path}`")),
+        _ => unexpected(),
+    }
+}
+
 pub(super) fn io(path: &Path, e: &io::Error) -> LogError {
-    let shown = path.display();
     match e.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => full(path),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => disk_full(path),
         io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
             let file = path.ancestors().find(|p| p.is_file()).unwrap_or(path).display();
             LogError::Unusable(format!("`{file}` is a file, not a folder; name a folder with `--data-dir`"))
         }
-        _ => LogError::Unusable(format!("`{shown}` cannot be used ({e}); {WRITABLE}")),
+        _ => LogError::Unusable(format!("`{}` cannot be used ({e}); {MAKE_WRITABLE}", path.display())),
     }
 }
 
-/// The file is no database at all.
+/// The file is not a database, or its header is destroyed.
 pub(super) fn not_a_log(file: &Path) -> LogError {
     LogError::Corrupt(format!(
         "`{}` is not a log of fastdata, or its beginning is destroyed; nothing was changed; {RESTORE}",
@@ -72,7 +68,7 @@ pub(super) fn not_a_log(file: &Path) -> LogError {
 }
 
 /// The file is a database of another program.
-pub(super) fn foreign(file: &Path) -> LogError {
+pub(super) fn foreign_database(file: &Path) -> LogError {
     LogError::Corrupt(format!(
         "`{}` is a database of another program; nothing was changed; name another folder with `--data-dir`",
         file.display()
@@ -80,7 +76,7 @@ pub(super) fn foreign(file: &Path) -> LogError {
 }
 
 /// The file was written by a later version of this program.
-pub(super) fn newer(file: &Path, version: u32) -> LogError {
+pub(super) fn newer_format(file: &Path, version: i64) -> LogError {
     LogError::Unusable(format!(
         "`{}` has format {version}, this fastdata reads format {}; use the newer fastdata that wrote it",
         file.display(),
@@ -88,21 +84,30 @@ pub(super) fn newer(file: &Path, version: u32) -> LogError {
     ))
 }
 
-/// The file is shorter than it says.
-pub(super) fn torn(file: &Path, has: u64, wants: u64) -> LogError {
+/// The file is shorter than its header says.
+pub(super) fn truncated(file: &Path) -> LogError {
     LogError::Corrupt(format!(
-        "`{}` is torn: it has {has} of {wants} bytes; nothing was changed; {RESTORE}",
+        "`{}` is torn: it is shorter than its header says; nothing was changed; {RESTORE}",
         file.display()
     ))
 }
 
-/// A record batch that does not read back as it was written.
+/// The path no longer leads to the file that is open.
+pub(super) fn folder_replaced(dir: &Path) -> LogError {
+    LogError::Unusable(format!(
+        "the data folder `{}` was removed, moved or replaced while in use; what was written to it last may be lost; \
+         put the folder back or create a new one, then start again",
+        dir.display()
+    ))
+}
+
+/// Data that does not read back as it was written.
 pub(super) fn damaged(file: &Path, what: &str) -> LogError {
     LogError::Corrupt(format!("`{}` is damaged: {what}; nothing was changed; {RESTORE}", file.display()))
 }
 
-/// There is nothing to read.
-pub(super) fn missing(file: &Path) -> LogError {
+/// There is no log to read.
+pub(super) fn no_log(file: &Path) -> LogError {
     LogError::Unusable(format!(
         "there is no log at `{}`; fill one with `fastdata seed --topic T`, or name its folder with `--data-dir`",
         file.display()
@@ -111,12 +116,12 @@ pub(super) fn missing(file: &Path) -> LogError {
 
 /// A write to a log that could only be opened for reading.
 pub(super) fn read_only(file: &Path) -> LogError {
-    LogError::Unusable(format!("`{}` is open for reading only; {WRITABLE}", file.display()))
+    LogError::Unusable(format!("`{}` is open for reading only; {MAKE_WRITABLE}", file.display()))
 }
 
-fn full(path: &Path) -> LogError {
+fn disk_full(path: &Path) -> LogError {
     LogError::Unusable(format!(
-        "no room left on the disk of `{}`; nothing of this write was kept and nothing older was lost; free some room and start again",
+        "no space left on the disk of `{}`; nothing of this write was kept and nothing older was lost; free some space and start again",
         path.display()
     ))
 }

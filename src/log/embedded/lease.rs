@@ -1,61 +1,65 @@
 //! One instance of a pipeline at a time.
 //!
-//! Separate because two marks must agree: a lock of the operating system, which falls with its process
-//! however that dies, and an epoch in the log, which a commit checks inside its transaction. It never
-//! waits for a lease.
+//! A lease is two marks that must agree: a lock of the operating system, which the death of its process
+//! releases, and an epoch in the log, which every commit checks inside its transaction. Nothing here waits
+//! for a lease.
 
-use super::errors::{self, Named};
-use super::{Store, now};
+use super::database::Database;
+use super::errors::{self, FileContext};
 use crate::log::{LogError, LogResult};
+use crate::time::{Clock as _, SystemClock};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::fs::{File, TryLockError};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+
+/// Longest name of a lock file.
+const MAX_LOCK_NAME_BYTES: usize = 200;
 
 /// The right to commit for a pipeline, held until dropped.
 #[derive(Debug)]
 pub(super) struct Lease {
     pub(super) group: String,
     epoch: i64,
-    store: Arc<Store>,
+    database: Arc<Database>,
     lock: Mutex<Option<File>>,
 }
 
 impl Lease {
-    /// Takes the lease.
+    /// Acquires the lease.
     ///
     /// # Errors
     /// [`LogError::GroupTaken`] with the holder where there is one.
-    pub(super) fn take(store: &Arc<Store>, group: &str, instance: &str) -> LogResult<Self> {
-        let lock = lock(store, group)?;
-        let file = &store.file;
-        let epoch = store.write(|conn, _| {
+    pub(super) fn acquire(database: &Arc<Database>, group: &str, instance: &str) -> LogResult<Self> {
+        let lock = lock_group(database, group)?;
+        let file = &database.file;
+        let epoch = database.write(|conn, _| {
             conn.query_row(
                 "INSERT INTO leases (pipeline, epoch, pid, instance, since) VALUES (?1, 1, ?2, ?3, ?4)
                  ON CONFLICT DO UPDATE SET epoch = epoch + 1, pid = ?2, instance = ?3, since = ?4 RETURNING epoch",
-                params![group, std::process::id(), instance, now()],
+                params![group, std::process::id(), instance, SystemClock.now()],
                 |r| r.get(0),
             )
             .at(file)
         })?;
-        Ok(Self { group: group.to_owned(), epoch, store: store.clone(), lock: Mutex::new(Some(lock)) })
+        Ok(Self { group: group.to_owned(), epoch, database: database.clone(), lock: Mutex::new(Some(lock)) })
     }
 
-    /// Refuses to go on in a transaction of a pipeline that another instance has taken over.
+    /// Fails inside a transaction where another instance has acquired the lease since.
     pub(super) fn check(&self, conn: &Connection) -> LogResult<()> {
         let epoch: Option<i64> = conn
             .prepare_cached("SELECT epoch FROM leases WHERE pipeline = ?1")
-            .at(&self.store.file)?
+            .at(&self.database.file)?
             .query_row([&self.group], |r| r.get(0))
             .optional()
-            .at(&self.store.file)?;
+            .at(&self.database.file)?;
         if epoch == Some(self.epoch) { Ok(()) } else { Err(LogError::Fenced { group: self.group.clone() }) }
     }
 
-    /// Gives the lease back: nothing more can be committed with it.
+    /// Releases the lease: nothing more can be committed with it.
     pub(super) fn release(&self) -> LogResult<()> {
-        let file = &self.store.file;
-        self.store.write(|conn, _| {
+        let file = &self.database.file;
+        self.database.write(|conn, _| {
             conn.execute(
                 "UPDATE leases SET epoch = epoch + 1, pid = NULL, instance = NULL, since = NULL
                  WHERE pipeline = ?1 AND epoch = ?2",
@@ -67,11 +71,11 @@ impl Lease {
         Ok(())
     }
 
-    /// Closing the file is not enough: a process that is being started by another thread holds a copy of
-    /// it until its own program begins, and with it the lock.
+    /// Unlocks explicitly. Closing the file is not enough: a child process that another thread is starting
+    /// holds a copy of it until its own program begins, and with it the lock.
     fn unlock(&self) {
         if let Some(lock) = self.lock.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            // The lock falls with the file where this fails.
+            // Where this fails, closing the file releases the lock.
             drop(lock.unlock());
         }
     }
@@ -83,55 +87,52 @@ impl Drop for Lease {
     }
 }
 
-/// Takes the lock of the operating system.
-fn lock(store: &Store, group: &str) -> LogResult<File> {
-    store.writable()?;
-    let path = lock_file(store, group)?;
+fn lock_group(database: &Database, group: &str) -> LogResult<File> {
+    database.check_writable()?;
+    let path = lock_path(database, group)?;
     let lock = File::options().create(true).truncate(false).write(true).open(&path);
     let lock = lock.map_err(|e| errors::io(&path, &e))?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
         Err(TryLockError::WouldBlock) => {
-            Err(LogError::GroupTaken { group: group.to_owned(), holder: holder(store, group)? })
+            Err(LogError::GroupTaken { group: group.to_owned(), holder: describe_holder(database, group)? })
         }
         Err(TryLockError::Error(e)) => Err(errors::io(&path, &e)),
     }
 }
 
-/// Throws away the positions of a group.
+/// Deletes the committed offsets of a group.
 ///
 /// # Errors
-/// [`LogError::GroupTaken`] with the holder where somebody is at work in it.
-pub(super) fn forget(store: &Store, group: &str) -> LogResult<()> {
-    let lock = lock(store, group)?;
-    let forgotten = store
-        .write(|conn, _| conn.execute("DELETE FROM offsets WHERE pipeline = ?1", [group]).at(&store.file).map(drop));
-    // Unlocked, not only closed: see `Lease::unlock`.
+/// [`LogError::GroupTaken`] with the holder where an instance of the group runs.
+pub(super) fn delete_offsets(database: &Database, group: &str) -> LogResult<()> {
+    let lock = lock_group(database, group)?;
+    let deleted = database
+        .write(|conn, _| conn.execute("DELETE FROM offsets WHERE pipeline = ?1", [group]).at(&database.file).map(drop));
+    // Unlocked explicitly for the reason given at `Lease::unlock`.
     drop(lock.unlock());
-    forgotten
+    deleted
 }
 
-fn holder(store: &Store, group: &str) -> LogResult<String> {
-    let conn = store.connect()?;
-    let found: Option<(u32, String, i64)> = conn
-        .query_row("SELECT pid, instance, since FROM leases WHERE pipeline = ?1 AND pid IS NOT NULL", [group], |r| {
-            Ok((r.get(0)?, r.get(1)?, r.get(2)?))
-        })
-        .optional()
-        .at(&store.file)?;
-    Ok(match found {
+fn describe_holder(database: &Database, group: &str) -> LogResult<String> {
+    let sql = "SELECT pid, instance, since FROM leases WHERE pipeline = ?1 AND pid IS NOT NULL";
+    let holder: Option<(u32, String, i64)> = database.read(|conn| {
+        let row = conn.query_row(sql, [group], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)));
+        row.optional().at(&database.file)
+    })?;
+    Ok(match holder {
         Some((pid, instance, since)) => {
-            // An instance of the command line names its process itself.
-            let who =
+            // The instance name that the command line sets contains the process id.
+            let name =
                 if instance.contains(&pid.to_string()) { instance } else { format!("process {pid} ({instance})") };
-            format!("{who}, since {}", crate::time::rfc3339(since))
+            format!("{name}, since {}", crate::time::rfc3339(since))
         }
         None => "another process has just started it".into(),
     })
 }
 
-/// The lock's file: the group's name, with whatever no file name may have written as %XX.
-fn lock_file(store: &Store, group: &str) -> LogResult<PathBuf> {
+/// Path of the lock file: the group's name, with bytes that a file name must not contain written as %XX.
+fn lock_path(database: &Database, group: &str) -> LogResult<PathBuf> {
     let mut name = String::from("group-");
     for b in group.bytes() {
         match b {
@@ -139,10 +140,10 @@ fn lock_file(store: &Store, group: &str) -> LogResult<PathBuf> {
             b => name.push_str(&format!("%{b:02X}")),
         }
     }
-    if group.is_empty() || name.len() > 200 {
+    if group.is_empty() || name.len() > MAX_LOCK_NAME_BYTES {
         return Err(LogError::InvalidTopic(format!(
             "`{group}` cannot be the name of a pipeline: it is empty or too long"
         )));
     }
-    Ok(store.locks().join(name))
+    Ok(database.locks().join(name))
 }

@@ -1,14 +1,14 @@
-//! The consuming half of a pipeline on the embedded log: all partitions are its own.
+//! The consuming half of a pipeline: the one member of its group, with all partitions assigned to it.
 //!
-//! Separate because positions of a group have rules of their own: nothing is read before a seek, and
-//! an offset that was committed for an older topic of the same name is never used silently.
+//! Nothing is read before a seek, and an offset that was committed for an older topic of the same name is
+//! never used silently.
 
-use super::Store;
 use super::commit::EmbeddedCommitter;
-use super::errors::Named;
+use super::database::Database;
+use super::errors::FileContext;
 use super::lease::Lease;
-use super::reader::{Cursor, Cursors};
-use super::topics::{self, Part};
+use super::reader::{PartitionCursor, PartitionCursors};
+use super::topics::{self, PartitionRow};
 use crate::log::{Committer, FetchLimit, GroupEvent, GroupSpec, LogError, LogResult, Member};
 use crate::record::{Offset, TopicPartition};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -16,7 +16,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The offset a group has committed, with the number of the partition that it was for.
+/// The offset that a group has committed, with the number of the partition it was committed for.
 pub(super) fn committed(
     conn: &Connection,
     file: &Path,
@@ -34,36 +34,37 @@ pub(super) fn committed(
 #[derive(Debug)]
 pub(super) struct EmbeddedMember {
     lease: Arc<Lease>,
-    cursors: Cursors,
-    /// Told by the first poll; then empty.
-    news: Option<Vec<(TopicPartition, Option<Offset>)>>,
-    /// Offsets committed for topics that have since been replaced.
-    stale: Vec<(TopicPartition, Offset)>,
-    committing: bool,
+    cursors: PartitionCursors,
+    /// Returned by the first poll.
+    pending_assignment: Option<Vec<(TopicPartition, Option<Offset>)>>,
+    /// Offsets committed for topics that have been replaced since.
+    outdated_offsets: Vec<(TopicPartition, Offset)>,
+    has_committer: bool,
 }
 
 impl EmbeddedMember {
-    pub(super) fn join(store: &Arc<Store>, spec: &GroupSpec) -> LogResult<Self> {
-        let file = &store.file;
-        let lease = Lease::take(store, &spec.group, &spec.instance)?;
-        let mut cursors = Cursors::new(store.clone(), Vec::new())?;
-        let (mut news, mut stale) = (Vec::new(), Vec::new());
+    pub(super) fn join(database: &Arc<Database>, spec: &GroupSpec) -> LogResult<Self> {
+        let file = &database.file;
+        let lease = Lease::acquire(database, &spec.group, &spec.instance)?;
+        let mut cursors = PartitionCursors::new(database.clone())?;
+        let (mut assignment, mut outdated_offsets) = (Vec::new(), Vec::new());
         for topic in &spec.topics {
-            for (at, part) in topics::parts(&cursors.conn, file, topic)? {
+            for (at, partition) in topics::partitions(&cursors.conn, file, topic)? {
                 let committed = committed(&cursors.conn, file, &spec.group, &at)?;
                 if let Some((offset, id)) = committed
-                    && id != part.id
+                    && id != partition.id
                 {
-                    stale.push((at.clone(), offset));
+                    outdated_offsets.push((at.clone(), offset));
                 }
-                news.push((at.clone(), committed.map(|(offset, _)| offset)));
-                cursors.cursors.push(Cursor::new(at, &part));
+                assignment.push((at.clone(), committed.map(|(offset, _)| offset)));
+                cursors.cursors.push(PartitionCursor::new(at, &partition));
             }
         }
-        Ok(Self { lease: Arc::new(lease), cursors, news: Some(news), stale, committing: false })
+        let (lease, pending_assignment) = (Arc::new(lease), Some(assignment));
+        Ok(Self { lease, cursors, pending_assignment, outdated_offsets, has_committer: false })
     }
 
-    fn cursor(&mut self, at: &TopicPartition) -> LogResult<&mut Cursor> {
+    fn cursor(&mut self, at: &TopicPartition) -> LogResult<&mut PartitionCursor> {
         let count = self.cursors.cursors.iter().filter(|c| c.at.topic == at.topic).count();
         self.cursors.cursors.iter_mut().find(|c| *c.at == *at).ok_or_else(|| LogError::UnknownPartition {
             at: at.clone(),
@@ -71,29 +72,29 @@ impl EmbeddedMember {
         })
     }
 
-    fn bounds(&self, at: &TopicPartition) -> LogResult<Part> {
-        topics::find(&self.cursors.conn, &self.cursors.store.file, at)
+    fn find_partition(&self, at: &TopicPartition) -> LogResult<PartitionRow> {
+        topics::find(&self.cursors.conn, &self.cursors.database.file, at)
     }
 }
 
 impl Member for EmbeddedMember {
     fn poll(&mut self, limit: FetchLimit, wait: Duration) -> LogResult<GroupEvent> {
-        if let Some(news) = self.news.take() {
-            return Ok(GroupEvent::Assigned(news));
+        if let Some(assignment) = self.pending_assignment.take() {
+            return Ok(GroupEvent::Assigned(assignment));
         }
         Ok(self.cursors.poll(limit, wait)?.map_or(GroupEvent::Idle, GroupEvent::Records))
     }
 
     fn seek(&mut self, at: &TopicPartition, to: Offset) -> LogResult<()> {
-        let known = self.cursor(at)?.part();
-        let part = self.bounds(at)?;
-        let stale = to.0 > part.earliest && self.stale.iter().any(|(a, offset)| a == at && *offset == to);
-        if part.id != known || stale {
+        let assigned_id = self.cursor(at)?.partition_id();
+        let partition = self.find_partition(at)?;
+        let outdated = to.0 > partition.earliest && self.outdated_offsets.iter().any(|(a, o)| a == at && *o == to);
+        if partition.id != assigned_id || outdated {
             return Err(LogError::TopicReplaced { topic: at.topic.to_string() });
         }
-        topics::within(at, &part, to)?;
+        topics::check_offset(at, &partition, to)?;
         self.cursor(at)?.seek(to);
-        self.cursors.look_again();
+        self.cursors.invalidate_ends();
         Ok(())
     }
 
@@ -105,17 +106,19 @@ impl Member for EmbeddedMember {
         for at in of {
             self.cursor(at)?.paused = paused;
         }
-        self.cursors.look_again();
+        self.cursors.invalidate_ends();
         Ok(())
     }
 
     fn committer(&mut self) -> LogResult<Box<dyn Committer>> {
-        if self.committing {
-            return Err(LogError::Unusable(format!("pipeline `{}` commits already", self.lease.group)));
+        if self.has_committer {
+            return Err(LogError::Unusable(format!("pipeline `{}` has a committer already", self.lease.group)));
         }
-        self.committing = true;
-        let parts = self.cursors.cursors.iter().map(|c| (TopicPartition::clone(&c.at), c.part())).collect();
-        Ok(Box::new(EmbeddedCommitter { store: self.cursors.store.clone(), lease: self.lease.clone(), parts }))
+        self.has_committer = true;
+        let cursors = &self.cursors.cursors;
+        let partition_ids = cursors.iter().map(|c| (TopicPartition::clone(&c.at), c.partition_id())).collect();
+        let (database, lease) = (self.cursors.database.clone(), self.lease.clone());
+        Ok(Box::new(EmbeddedCommitter { database, lease, partition_ids }))
     }
 
     fn leave(self: Box<Self>) -> LogResult<()> {

@@ -1,163 +1,91 @@
-//! The embedded log: topics, groups and transactions in one SQLite file, shared by several processes.
+//! The embedded log: topics, groups and transactions in one SQLite file that several processes share.
 //!
-//! Separate from Kafka's half because it needs nothing installed; everything above sees only the
-//! [`Log`] trait. It never keeps a transaction open between calls.
-//!
-//! Writes of one handle go through one connection, one at a time; every reader has its own, and so has
-//! the thread that copies the write-ahead log back into the file. A commit is visible to all at once and
-//! survives the death of the process; what survives a loss of power is everything up to some commit of
-//! the last moments, whole transactions only, so that offsets, state and outputs always agree.
+//! A commit becomes visible as a whole and survives the death of the process. After a loss of power the log
+//! ends with some commit of the last moments, never within one, so that offsets, state and outputs always
+//! agree. No transaction stays open between calls.
 
 mod append;
-mod batch;
-mod checkpoint;
+mod checkpointer;
 mod commit;
+mod commit_signal;
 mod compaction;
+mod connection;
+mod database;
 mod errors;
+mod file_id;
 mod lease;
 mod member;
-mod notify;
 mod reader;
+mod registry;
 mod retention;
+mod row_codec;
 mod schema;
 mod topics;
+mod trim;
 
 use crate::log::{
     Access, Appender, GroupSpec, Log, LogError, LogResult, Member, Reader, Start, TopicConfig, TopicInfo, naming,
 };
 use crate::record::{Offset, TopicPartition};
-use checkpoint::Checkpoints;
-use errors::Named;
-use notify::Notify;
-use retention::Retention;
-use rusqlite::{Connection, Transaction, TransactionBehavior};
-use schema::{Access as FileAccess, Kind};
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use crate::time::{Clock as _, SystemClock};
+use connection::OpenMode;
+use database::Database;
+use errors::FileContext;
+use rusqlite::Connection;
+use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::Duration;
 
-/// Milliseconds since the Unix epoch.
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-}
-
-/// What all parts of one handle share.
-#[derive(Debug)]
-struct Store {
-    dir: PathBuf,
-    file: PathBuf,
-    access: FileAccess,
-    notify: Notify,
-    writer: Mutex<Option<Writer>>,
-}
-
-#[derive(Debug)]
-struct Writer {
-    conn: Connection,
-    retention: Retention,
-    checkpoints: Checkpoints,
-}
-
-impl Store {
-    fn locks(&self) -> PathBuf {
-        self.dir.join("locks")
-    }
-
-    /// A further connection, for reading.
-    fn connect(&self) -> LogResult<Connection> {
-        schema::connect(&self.file, self.access)
-    }
-
-    fn writable(&self) -> LogResult<()> {
-        if self.access == FileAccess::Write { Ok(()) } else { Err(errors::read_only(&self.file)) }
-    }
-
-    /// Runs `work` in a transaction of its own: all of it becomes visible, or nothing.
-    fn write<T>(&self, work: impl FnOnce(&Connection, &mut Retention) -> LogResult<T>) -> LogResult<T> {
-        self.writable()?;
-        let mut slot = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let writer = match &mut *slot {
-            Some(writer) => writer,
-            none => {
-                let conn = self.connect()?;
-                let checkpoints = Checkpoints::begin(&conn, &self.file)?;
-                none.insert(Writer { conn, retention: Retention::default(), checkpoints })
-            }
-        };
-        let Writer { conn, retention, checkpoints } = writer;
-        checkpoints.fault()?;
-        let tx = Transaction::new(conn, TransactionBehavior::Immediate).at(&self.file)?;
-        let done = work(&tx, retention).and_then(|done| tx.commit().at(&self.file).map(|()| done));
-        if done.is_err() {
-            *retention = Retention::default();
-        }
-        let done = done?;
-        self.notify.committed();
-        checkpoints.committed(conn);
-        Ok(done)
-    }
-}
-
-/// A log in a folder of this machine. Clones share one handle; several handles, in this or other
-/// processes, share the file.
+/// A log in a folder of this machine. All handles of one process share what is open of it; processes share
+/// the file.
 #[derive(Clone, Debug)]
 pub struct EmbeddedLog {
-    store: Arc<Store>,
+    database: Arc<Database>,
 }
 
 impl EmbeddedLog {
-    /// Opens the log in a folder; makes both where they are not there. Where the file system allows only
-    /// reading, the log can be read, and each write says why not.
+    /// Opens the log in a folder; creates both where they do not exist. Where the file system allows only
+    /// reading, the log can be read, and each write fails with the reason.
     ///
     /// # Errors
-    /// The folder cannot be made or used, or the file in it is foreign, newer or torn. Such a file is
-    /// not changed.
+    /// The folder cannot be created or used, or the file in it is foreign, of a later format, or truncated.
+    /// Such a file is not changed.
     pub fn open(dir: &Path) -> LogResult<Self> {
-        let file = dir.join(schema::FILE);
-        if schema::recognise(&file)? == Kind::Empty {
-            let locks = dir.join("locks");
-            std::fs::create_dir_all(&locks).map_err(|e| errors::io(dir, &e))?;
-            let lock = locks.join("create");
-            let held = File::options().create(true).truncate(false).write(true).open(&lock);
-            let held = held.map_err(|e| errors::io(&lock, &e))?;
-            held.lock().map_err(|e| errors::io(&lock, &e))?;
-            if schema::recognise(&file)? == Kind::Empty {
-                schema::create(&file)?;
-            }
-        }
+        Database::create(dir)?;
         Self::open_existing(dir)
     }
 
-    /// Opens the log in a folder only if it is there.
+    /// Opens the log in a folder only if it exists.
     ///
     /// # Errors
     /// As for [`Self::open`], and where there is no log.
     pub fn open_existing(dir: &Path) -> LogResult<Self> {
-        let file = dir.join(schema::FILE);
-        if schema::recognise(&file)? == Kind::Empty {
-            return Err(errors::missing(&file));
-        }
-        let mut access = schema::access(&file)?;
-        if access == FileAccess::Write && std::fs::create_dir_all(dir.join("locks")).is_err() {
-            access = FileAccess::Read;
-        }
-        let (notify, writer) = (Notify::default(), Mutex::new(None));
-        let log = Self { store: Arc::new(Store { dir: dir.to_owned(), file, access, notify, writer }) };
+        Self::with(registry::open(dir)?)
+    }
+
+    /// Opens the log as another process would, with connections of its own: for tests and measurements. It
+    /// must exist.
+    ///
+    /// # Errors
+    /// As for [`Self::open_existing`].
+    pub fn open_separately(dir: &Path) -> LogResult<Self> {
+        Self::with(Database::open(dir)?)
+    }
+
+    fn with(database: Arc<Database>) -> LogResult<Self> {
+        let log = Self { database };
         log.finish_deletions()?;
         Ok(log)
     }
 
-    /// A deletion that was interrupted goes on with the next handle that can write.
+    /// Resumes the deletion of topics that an earlier process did not finish.
     fn finish_deletions(&self) -> LogResult<()> {
-        let left: i64 = {
-            let conn = self.store.connect()?;
-            conn.query_row("SELECT count(*) FROM garbage", [], |r| r.get(0)).at(&self.store.file)?
-        };
-        if left > 0 && self.store.access == FileAccess::Write {
-            retention::collect(&self.store)?;
+        let garbage: i64 = self
+            .database
+            .read(|conn| conn.query_row("SELECT count(*) FROM garbage", [], |r| r.get(0)).at(&self.database.file))?;
+        if garbage > 0 && self.database.mode == OpenMode::ReadWrite {
+            trim::delete_garbage(&self.database)?;
         }
         Ok(())
     }
@@ -165,81 +93,83 @@ impl EmbeddedLog {
 
 impl Log for EmbeddedLog {
     fn name(&self) -> String {
-        self.store.dir.display().to_string()
+        self.database.dir.display().to_string()
     }
 
     fn create_topic(&self, topic: &str, config: &TopicConfig) -> LogResult<()> {
-        self.store.write(|conn, _| topics::create(conn, &self.store.file, topic, config, now()))
+        let file = &self.database.file;
+        self.database.write(|conn, _| topics::create(conn, file, topic, config, SystemClock.now()))
     }
 
     fn delete_topic(&self, topic: &str) -> LogResult<()> {
-        self.store.write(|conn, _| topics::delete(conn, &self.store.file, topic))?;
-        retention::collect(&self.store)
+        self.database.write(|conn, _| topics::delete(conn, &self.database.file, topic))?;
+        trim::delete_garbage(&self.database)
     }
 
     fn topics(&self, only: Option<&str>) -> LogResult<Vec<TopicInfo>> {
-        topics::list(&self.store.connect()?, &self.store.file, only)
+        self.database.read(|conn| topics::list(conn, &self.database.file, only))
     }
 
     fn delete_records(&self, before: &[(TopicPartition, Offset)]) -> LogResult<()> {
-        retention::trim(&self.store, before)
+        trim::delete_records(&self.database, before)
     }
 
     fn resolve(&self, at: &TopicPartition, start: Start) -> LogResult<Offset> {
-        let conn = self.store.connect()?;
-        let part = topics::find(&conn, &self.store.file, at)?;
-        match start {
-            Start::Earliest => Ok(Offset(part.earliest)),
-            Start::Latest => Ok(Offset(part.end)),
-            Start::At(offset) => topics::within(at, &part, offset).map(|()| offset),
-            Start::Time(time) => reader::at_time(&conn, &self.store.file, at, &part, time),
-        }
+        let file = &self.database.file;
+        self.database.read(|conn| {
+            let partition = topics::find(conn, file, at)?;
+            match start {
+                Start::Earliest => Ok(Offset(partition.earliest)),
+                Start::Latest => Ok(Offset(partition.end)),
+                Start::At(offset) => topics::check_offset(at, &partition, offset).map(|()| offset),
+                Start::Time(time) => reader::offset_at_time(conn, file, at, &partition, time),
+            }
+        })
     }
 
     fn reader(&self, from: &[(TopicPartition, Offset)]) -> LogResult<Box<dyn Reader>> {
-        let mut cursors = reader::Cursors::new(self.store.clone(), Vec::new())?;
+        let mut reader = reader::EmbeddedReader::new(self.database.clone())?;
         for (at, offset) in from {
-            let part = topics::find(&cursors.conn, &self.store.file, at)?;
-            topics::within(at, &part, *offset)?;
-            let mut cursor = reader::Cursor::new(at.clone(), &part);
-            cursor.seek(*offset);
-            cursors.cursors.push(cursor);
+            reader.add(at, *offset)?;
         }
-        Ok(Box::new(reader::EmbeddedReader { cursors }))
+        Ok(Box::new(reader))
     }
 
     fn appender(&self) -> LogResult<Box<dyn Appender>> {
-        self.store.writable()?;
-        Ok(Box::new(append::EmbeddedAppender { store: self.store.clone() }))
+        self.database.check_writable()?;
+        Ok(Box::new(append::EmbeddedAppender { database: self.database.clone() }))
     }
 
     fn committed(&self, group: &str, of: &[TopicPartition]) -> LogResult<Vec<Option<Offset>>> {
-        let conn = self.store.connect()?;
-        let file = &self.store.file;
-        of.iter()
-            .map(|at| {
-                let part = topics::find(&conn, file, at)?;
-                // An offset of a topic that was replaced is none of this one.
-                Ok(member::committed(&conn, file, group, at)?.filter(|(_, id)| *id == part.id).map(|(o, _)| o))
-            })
-            .collect()
+        let file = &self.database.file;
+        let committed = |conn: &Connection, at| {
+            let partition = topics::find(conn, file, at)?;
+            let committed = member::committed(conn, file, group, at)?;
+            // An offset of an older topic of the same name does not count.
+            Ok(committed.filter(|(_, id)| *id == partition.id).map(|(offset, _)| offset))
+        };
+        self.database.read(|conn| of.iter().map(|at| committed(conn, at)).collect())
     }
 
     fn delete_offsets(&self, group: &str, _: &AtomicBool) -> LogResult<()> {
-        lease::forget(&self.store, group)
+        lease::delete_offsets(&self.database, group)
     }
 
     fn join(&self, group: &GroupSpec) -> LogResult<Box<dyn Member>> {
-        Ok(Box::new(member::EmbeddedMember::join(&self.store, group)?))
+        Ok(Box::new(member::EmbeddedMember::join(&self.database, group)?))
+    }
+
+    fn deletion_retention(&self) -> Duration {
+        compaction::DELETION_RETENTION
     }
 
     fn check_access(&self, access: &Access<'_>) -> LogResult<()> {
         match access {
             Access::CreateTopic(topic, config) => {
                 naming::check(topic, config)?;
-                self.store.writable()?;
-                let there = self.topics(Some(topic))?;
-                there.first().map_or(Ok(()), |t| Err(LogError::TopicExists(t.name.to_string())))
+                self.database.check_writable()?;
+                let existing = self.topics(Some(topic))?;
+                existing.first().map_or(Ok(()), |t| Err(LogError::TopicExists(t.name.to_string())))
             }
             Access::ReadTopic(topic) => crate::log::topic(self, topic).map(drop),
             Access::ReadOffsets(_) => Ok(()),

@@ -1,15 +1,14 @@
-//! Reading partitions in turns, each from its own position.
+//! Reads partitions in turn, each from its own position; readers and members share it.
 //!
-//! Separate because readers and members share it. A reader holds no transaction between calls, so that
-//! the write-ahead log can always be copied back. It never skips a record: where one is missing it
-//! says so.
+//! No transaction stays open between calls, so that checkpoints are never blocked. A record is never
+//! skipped: where one is missing, reading fails.
 
-use super::Store;
-use super::batch::Gather;
-use super::errors::Named;
-use super::notify::Wait;
-use super::schema::{self, offset_of, row_id};
-use super::topics::{self, Part};
+use super::commit_signal::PollWait;
+use super::database::Database;
+use super::errors::FileContext;
+use super::row_codec::FetchedBuilder;
+use super::schema::{self, first_offset, row_id};
+use super::topics::{self, PartitionRow};
 use crate::log::{FetchLimit, LogError, LogResult, Reader};
 use crate::record::{Fetched, Offset, Records, TopicPartition};
 use rusqlite::{Connection, OptionalExtension};
@@ -17,157 +16,160 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Bytes that one batch may hold: its lengths are 31 bits.
-const MAX_BYTES: usize = 512 << 20;
-/// One partition being read.
+/// Bytes of one batch at most: Arrow's offsets have 31 bits.
+const MAX_BATCH_BYTES: usize = 512 << 20;
+
+/// The position in one partition.
 #[derive(Debug)]
-pub(super) struct Cursor {
+pub(super) struct PartitionCursor {
     pub(super) at: Arc<TopicPartition>,
-    part: i64,
+    partition_id: i64,
     compacted: bool,
-    /// The next offset to return, where reading has begun.
-    pub(super) next: Option<i64>,
+    /// The next offset to return; `None` before the first seek.
+    next: Option<i64>,
     pub(super) paused: bool,
     end: i64,
-    /// The rest of a row that was larger than the limit; begins at `next`.
-    rest: Option<Fetched>,
+    /// What is left of a row that was larger than the limit; begins at `next`.
+    remainder: Option<Fetched>,
 }
 
-impl Cursor {
-    pub(super) fn new(at: TopicPartition, part: &Part) -> Self {
-        let (id, compacted) = (part.id, part.compacted);
-        Self { at: Arc::new(at), part: id, compacted, next: None, paused: false, end: 0, rest: None }
+impl PartitionCursor {
+    pub(super) fn new(at: TopicPartition, partition: &PartitionRow) -> Self {
+        let (partition_id, compacted) = (partition.id, partition.compacted);
+        Self { at: Arc::new(at), partition_id, compacted, next: None, paused: false, end: 0, remainder: None }
     }
 
-    pub(super) fn part(&self) -> i64 {
-        self.part
+    pub(super) fn partition_id(&self) -> i64 {
+        self.partition_id
     }
 
     pub(super) fn seek(&mut self, to: Offset) {
         self.next = Some(to.0);
-        self.rest = None;
+        self.remainder = None;
     }
 
-    fn ready(&self) -> bool {
+    fn is_ready(&self) -> bool {
         !self.paused && self.next.is_some_and(|next| next < self.end)
     }
 }
 
 /// Reads some partitions over a connection of its own.
 #[derive(Debug)]
-pub(super) struct Cursors {
-    pub(super) store: Arc<Store>,
+pub(super) struct PartitionCursors {
     pub(super) conn: Connection,
-    pub(super) cursors: Vec<Cursor>,
-    turn: usize,
-    version: Option<i64>,
+    pub(super) database: Arc<Database>,
+    pub(super) cursors: Vec<PartitionCursor>,
+    /// Index of the cursor that is read next.
+    next_index: usize,
+    /// SQLite's data version and the number of commits at which `end` was read.
+    data_version: Option<i64>,
     commits: u64,
     idle: Duration,
 }
 
-impl Cursors {
-    /// Where each partition is.
+impl PartitionCursors {
+    /// No partitions yet.
+    pub(super) fn new(database: Arc<Database>) -> LogResult<Self> {
+        let conn = database.connect()?;
+        let (cursors, idle) = (Vec::new(), Duration::ZERO);
+        Ok(Self { conn, database, cursors, next_index: 0, data_version: None, commits: 0, idle })
+    }
+
+    /// The next offset of each partition.
     pub(super) fn positions(&self) -> Vec<(TopicPartition, Offset)> {
-        let place = |c: &Cursor| (TopicPartition::clone(&c.at), Offset(c.next.unwrap_or(0)));
-        self.cursors.iter().map(place).collect()
+        let position = |c: &PartitionCursor| (TopicPartition::clone(&c.at), Offset(c.next.unwrap_or(0)));
+        self.cursors.iter().map(position).collect()
     }
 
-    pub(super) fn new(store: Arc<Store>, cursors: Vec<Cursor>) -> LogResult<Self> {
-        let conn = store.connect()?;
-        Ok(Self { store, conn, cursors, turn: 0, version: None, commits: 0, idle: Duration::ZERO })
+    /// Makes the next poll read the ends of partitions again.
+    pub(super) fn invalidate_ends(&mut self) {
+        self.data_version = None;
     }
 
-    /// Stops or resumes reading those that are among them.
-    pub(super) fn pause(&mut self, of: &[TopicPartition], paused: bool) {
-        self.cursors.iter_mut().filter(|c| of.contains(&c.at)).for_each(|c| c.paused = paused);
-    }
-
-    /// Ends of partitions are looked up again before the next wait.
-    pub(super) fn look_again(&mut self) {
-        self.version = None;
-    }
-
-    /// The next records, `None` after `wait`, or sooner where only positions moved.
+    /// The next records; `None` after `wait`, or sooner where only positions moved.
     pub(super) fn poll(&mut self, limit: FetchLimit, wait: Duration) -> LogResult<Option<Fetched>> {
-        let waiting = Wait::new(wait, self.idle);
+        let wait = PollWait::new(wait, self.idle);
         loop {
-            let commits = self.store.notify.commits();
-            if let Some(i) = self.turn() {
-                let fetched = self.fetch(i, limit)?;
+            self.database.check_file()?;
+            let commits = self.database.signal.commits();
+            if let Some(index) = self.next_ready() {
+                let fetched = self.fetch(index, limit)?;
                 self.idle = Duration::ZERO;
                 return Ok(fetched);
             }
-            if self.refresh(commits)? {
+            if self.refresh_ends(commits)? {
                 continue;
             }
-            if !waiting.pause(&self.store.notify, commits) {
-                self.idle = waiting.idle();
+            if !wait.next(&self.database.signal, commits) {
+                self.idle = wait.idle();
                 return Ok(None);
             }
         }
     }
 
-    fn turn(&mut self) -> Option<usize> {
+    fn next_ready(&mut self) -> Option<usize> {
         let n = self.cursors.len();
-        let found = (self.turn..self.turn + n).map(|i| i % n).find(|i| self.cursors[*i].ready())?;
-        self.turn = (found + 1) % n;
+        let found = (self.next_index..self.next_index + n).map(|i| i % n).find(|i| self.cursors[*i].is_ready())?;
+        self.next_index = (found + 1) % n;
         Some(found)
     }
 
-    /// Looks up how far partitions reach if anybody committed; true if one now has more to read.
-    fn refresh(&mut self, commits: u64) -> LogResult<bool> {
-        let file = &self.store.file;
+    /// Reads the ends of partitions if anything was committed; true if a partition has more to read.
+    fn refresh_ends(&mut self, commits: u64) -> LogResult<bool> {
+        let file = &self.database.file;
         let version = self.conn.prepare_cached("PRAGMA data_version").at(file)?.query_row([], |r| r.get(0)).at(file)?;
-        if self.version == Some(version) && self.commits == commits {
+        if self.data_version == Some(version) && self.commits == commits {
             return Ok(false);
         }
         let mut bounds = self.conn.prepare_cached("SELECT earliest, end FROM partitions WHERE id = ?1").at(file)?;
-        let mut more = false;
+        let mut ready = false;
         for cursor in &mut self.cursors {
             let found: Option<(i64, i64)> =
-                bounds.query_row([cursor.part], |r| Ok((r.get(0)?, r.get(1)?))).optional().at(file)?;
-            let Some((earliest, end)) = found else { return Err(topics::gone(&self.conn, file, &cursor.at)) };
+                bounds.query_row([cursor.partition_id], |r| Ok((r.get(0)?, r.get(1)?))).optional().at(file)?;
+            let Some((earliest, end)) = found else {
+                return Err(topics::partition_gone(&self.conn, file, &cursor.at));
+            };
             cursor.end = end;
             if let Some(next) = cursor.next {
-                let buffered = cursor.rest.is_some();
+                let buffered = cursor.remainder.is_some();
                 if next > end || (next < earliest && !buffered) {
                     return Err(out_of_range(cursor, next, earliest));
                 }
             }
-            more |= cursor.ready();
+            ready |= cursor.is_ready();
         }
-        self.version = Some(version);
+        self.data_version = Some(version);
         self.commits = commits;
-        Ok(more)
+        Ok(ready)
     }
 
-    fn fetch(&mut self, i: usize, limit: FetchLimit) -> LogResult<Option<Fetched>> {
-        let file = &self.store.file;
-        let cursor = &mut self.cursors[i];
+    fn fetch(&mut self, index: usize, limit: FetchLimit) -> LogResult<Option<Fetched>> {
+        let file = &self.database.file;
+        let cursor = &mut self.cursors[index];
         let Some(next) = cursor.next else { return Ok(None) };
-        let gathered = match cursor.rest.take() {
-            Some(rest) => rest,
-            None => batches(&self.conn, file, cursor, next, limit)?,
+        let available = match cursor.remainder.take() {
+            Some(remainder) => remainder,
+            None => read_rows(&self.conn, file, cursor, next, limit)?,
         };
-        let n = fitting(&gathered.records, limit);
-        let (fetched, rest) = if n < gathered.offsets.len() {
-            let rest = part_of(&gathered, n, gathered.offsets.len() - n);
-            (part_of(&gathered, 0, n), Some(rest))
+        let n = count_within(&available.records, limit);
+        let (fetched, remainder) = if n < available.offsets.len() {
+            let remainder = slice(&available, n, available.offsets.len() - n);
+            (slice(&available, 0, n), Some(remainder))
         } else {
-            (gathered, None)
+            (available, None)
         };
-        cursor.next = match (&rest, fetched.offsets.last()) {
-            (Some(rest), _) => rest.offsets.first().copied(),
+        cursor.next = match (&remainder, fetched.offsets.last()) {
+            (Some(remainder), _) => remainder.offsets.first().copied(),
             (None, Some(last)) => Some(last + 1),
-            // Every record up to the end was replaced by a later one or its deletion forgotten.
+            // Compaction has removed every record up to the end.
             (None, None) => Some(cursor.end),
         };
-        cursor.rest = rest;
+        cursor.remainder = remainder;
         Ok((!fetched.offsets.is_empty()).then_some(fetched))
     }
 }
 
-fn out_of_range(cursor: &Cursor, asked: i64, earliest: i64) -> LogError {
+fn out_of_range(cursor: &PartitionCursor, asked: i64, earliest: i64) -> LogError {
     LogError::OffsetOutOfRange {
         at: TopicPartition::clone(&cursor.at),
         asked: Offset(asked),
@@ -176,83 +178,93 @@ fn out_of_range(cursor: &Cursor, asked: i64, earliest: i64) -> LogError {
     }
 }
 
-/// Why a record within the bounds is not there: gone since they were looked up, or lost.
-fn missing(conn: &Connection, file: &Path, cursor: &Cursor, next: i64) -> LogError {
+/// The error for a record within the bounds that is not there: deleted since the bounds were read, or lost.
+fn missing_record(conn: &Connection, file: &Path, cursor: &PartitionCursor, next: i64) -> LogError {
     match topics::find(conn, file, &cursor.at) {
         Err(e) => e,
-        Ok(part) if part.id != cursor.part => LogError::TopicReplaced { topic: cursor.at.topic.to_string() },
-        Ok(part) if part.earliest > next => out_of_range(cursor, next, part.earliest),
+        Ok(partition) if partition.id != cursor.partition_id => {
+            LogError::TopicReplaced { topic: cursor.at.topic.to_string() }
+        }
+        Ok(partition) if partition.earliest > next => out_of_range(cursor, next, partition.earliest),
         Ok(_) => topics::damaged(file, &cursor.at, next, "they are not there"),
     }
 }
 
-fn batches(conn: &Connection, file: &Path, cursor: &Cursor, next: i64, limit: FetchLimit) -> LogResult<Fetched> {
-    let bounds = [row_id(cursor.part, 0), row_id(cursor.part, next), row_id(cursor.part, cursor.end)];
-    let mut query = conn.prepare_cached(schema::ROWS).at(file)?;
-    let mut rows = query.query(bounds).at(file)?;
-    let mut gather = Gather::default();
+/// Reads whole rows from an offset on until the limit is reached.
+fn read_rows(
+    conn: &Connection,
+    file: &Path,
+    cursor: &PartitionCursor,
+    next: i64,
+    limit: FetchLimit,
+) -> LogResult<Fetched> {
+    let id = cursor.partition_id;
+    let mut query = conn.prepare_cached(schema::SELECT_ROWS).at(file)?;
+    let mut rows = query.query([row_id(id, 0), row_id(id, next), row_id(id, cursor.end)]).at(file)?;
+    let mut builder = FetchedBuilder::default();
+    // Records of the first row that lie before `next`.
     let mut skip = 0;
-    while gather.len() <= skip
-        || (gather.len() < limit.records.saturating_add(skip) && gather.bytes() < limit.bytes.min(MAX_BYTES))
+    while builder.len() <= skip
+        || (builder.len() < limit.records.saturating_add(skip) && builder.bytes() < limit.bytes.min(MAX_BATCH_BYTES))
     {
         let Some(row) = rows.next().at(file)? else { break };
         if row.get::<_, i64>(1).at(file)? < next {
             continue;
         }
-        let base = offset_of(row.get(0).at(file)?);
-        match gather.last() {
+        let base = first_offset(row.get(0).at(file)?);
+        match builder.last_offset() {
             Some(last) if base != last + 1 && !cursor.compacted => {
                 return Err(topics::damaged(file, &cursor.at, last + 1, "the next batch is not there"));
             }
-            None if base > next && !cursor.compacted => return Err(missing(conn, file, cursor, next)),
+            None if base > next && !cursor.compacted => return Err(missing_record(conn, file, cursor, next)),
             _ => {}
         }
         let data = row.get_ref(2).at(file)?.as_blob();
         let data = data.map_err(|_| topics::damaged(file, &cursor.at, base, "they are not bytes"))?;
-        gather.add(base, data).map_err(|what| topics::damaged(file, &cursor.at, base, what))?;
+        builder.add(base, data).map_err(|what| topics::damaged(file, &cursor.at, base, what))?;
         if base < next {
-            skip = gather.before(next);
+            skip = builder.count_before(next);
         }
     }
-    if gather.len() <= skip && !cursor.compacted {
-        return Err(missing(conn, file, cursor, next));
+    if builder.len() <= skip && !cursor.compacted {
+        return Err(missing_record(conn, file, cursor, next));
     }
-    let all = gather.finish(cursor.at.clone());
-    Ok(if skip == 0 { all } else { part_of(&all, skip, all.offsets.len() - skip) })
+    let fetched = builder.finish(cursor.at.clone());
+    Ok(if skip == 0 { fetched } else { slice(&fetched, skip, fetched.offsets.len() - skip) })
 }
 
-/// The first offset with this time or a later one, the end where there is none.
-pub(super) fn at_time(
+/// The first offset with this time or a later one; the end where there is none.
+pub(super) fn offset_at_time(
     conn: &Connection,
     file: &Path,
     at: &TopicPartition,
-    part: &Part,
+    partition: &PartitionRow,
     time: i64,
 ) -> LogResult<Offset> {
-    // A trim may have put the beginning into a row, and have left rows before it.
-    let bounds = [row_id(part.id, part.earliest), row_id(part.id, part.end), part.earliest, time, row_id(part.id, 0)];
+    let PartitionRow { id, earliest, end, .. } = *partition;
+    // The earliest offset may lie within a row, and rows before it may still be there.
     let sql = "SELECT id, data FROM batches WHERE id < ?2 AND last >= ?3 AND max_time >= ?4
         AND id >= (SELECT COALESCE(MAX(id), ?5) FROM batches WHERE id BETWEEN ?5 AND ?1) ORDER BY id";
     let mut query = conn.prepare_cached(sql).at(file)?;
-    let mut rows = query.query(bounds).at(file)?;
-    let of = Arc::new(at.clone());
+    let mut rows = query.query([row_id(id, earliest), row_id(id, end), earliest, time, row_id(id, 0)]).at(file)?;
+    let origin = Arc::new(at.clone());
     while let Some(row) = rows.next().at(file)? {
-        let base = offset_of(row.get(0).at(file)?);
+        let base = first_offset(row.get(0).at(file)?);
         let damaged = |what| topics::damaged(file, at, base, what);
         let data = row.get_ref(1).at(file)?.as_blob().map_err(|_| damaged("they are not bytes"))?;
-        let mut gather = Gather::default();
-        gather.add(base, data).map_err(damaged)?;
-        let found = gather.finish(of.clone());
-        let mut records = found.offsets.iter().zip(&found.records.timestamps[..]);
-        if let Some((offset, _)) = records.find(|(offset, t)| **offset >= part.earliest && **t >= time) {
+        let mut builder = FetchedBuilder::default();
+        builder.add(base, data).map_err(damaged)?;
+        let fetched = builder.finish(origin.clone());
+        let mut records = fetched.offsets.iter().zip(&fetched.records.timestamps[..]);
+        if let Some((offset, _)) = records.find(|(offset, t)| **offset >= earliest && **t >= time) {
             return Ok(Offset(*offset));
         }
     }
-    Ok(Offset(part.end))
+    Ok(Offset(end))
 }
 
 /// How many of the first records are within the limit, at least one.
-fn fitting(records: &Records, limit: FetchLimit) -> usize {
+fn count_within(records: &Records, limit: FetchLimit) -> usize {
     let n = records.len().min(limit.records.max(1));
     let (keys, values) = (records.keys.value_offsets(), records.values.value_offsets());
     let bytes = |n: usize| usize::try_from(keys[n] - keys[0] + (values[n] - values[0])).unwrap_or(usize::MAX);
@@ -267,7 +279,7 @@ fn fitting(records: &Records, limit: FetchLimit) -> usize {
     low
 }
 
-fn part_of(fetched: &Fetched, from: usize, len: usize) -> Fetched {
+fn slice(fetched: &Fetched, from: usize, len: usize) -> Fetched {
     Fetched {
         origin: fetched.origin.clone(),
         offsets: fetched.offsets.slice(from, len),
@@ -278,7 +290,24 @@ fn part_of(fetched: &Fetched, from: usize, len: usize) -> Fetched {
 /// Reads outside any group.
 #[derive(Debug)]
 pub(super) struct EmbeddedReader {
-    pub(super) cursors: Cursors,
+    cursors: PartitionCursors,
+}
+
+impl EmbeddedReader {
+    /// Reads no partition yet.
+    pub(super) fn new(database: Arc<Database>) -> LogResult<Self> {
+        Ok(Self { cursors: PartitionCursors::new(database)? })
+    }
+
+    /// Reads a partition from an offset on.
+    pub(super) fn add(&mut self, at: &TopicPartition, from: Offset) -> LogResult<()> {
+        let partition = topics::find(&self.cursors.conn, &self.cursors.database.file, at)?;
+        topics::check_offset(at, &partition, from)?;
+        let mut cursor = PartitionCursor::new(at.clone(), &partition);
+        cursor.seek(from);
+        self.cursors.cursors.push(cursor);
+        Ok(())
+    }
 }
 
 impl Reader for EmbeddedReader {
@@ -291,7 +320,7 @@ impl Reader for EmbeddedReader {
     }
 
     fn pause(&mut self, of: &[TopicPartition], paused: bool) -> LogResult<()> {
-        self.cursors.pause(of, paused);
+        self.cursors.cursors.iter_mut().filter(|c| of.contains(&c.at)).for_each(|c| c.paused = paused);
         Ok(())
     }
 }

@@ -1,9 +1,9 @@
-//! Topics and partitions: making, removing, describing, and finding a partition by name.
+//! Topics and partitions: creates, deletes and describes them, and finds a partition by name.
 //!
-//! Separate because every other part asks here which number a partition has. A number is never used
-//! again, so that a topic made anew under an old name is never taken for the old one.
+//! Partition numbers are never reused, so that a topic that is created again under an old name is never
+//! taken for the old one.
 
-use super::errors::{self, Named};
+use super::errors::{self, FileContext};
 use super::schema;
 use crate::log::{LogError, LogResult, PartitionInfo, TopicConfig, TopicInfo, naming};
 use crate::record::{Offset, TopicPartition};
@@ -12,19 +12,19 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Makes a topic with its partitions.
+/// Creates a topic with its partitions.
 pub(super) fn create(conn: &Connection, file: &Path, name: &str, config: &TopicConfig, now: i64) -> LogResult<()> {
     naming::check(name, config)?;
-    let age = config.retention.map(|d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX));
-    let bytes = config.retention_bytes.map(|b| i64::try_from(b).unwrap_or(i64::MAX));
-    let made = conn
+    let retention_ms = config.retention.map(|d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX));
+    let retention_bytes = config.retention_bytes.map(|b| i64::try_from(b).unwrap_or(i64::MAX));
+    let inserted = conn
         .execute(
             "INSERT INTO topics (name, created, compacted, retention_ms, retention_bytes) VALUES (?1, ?2, ?3, ?4, ?5)
              ON CONFLICT DO NOTHING",
-            params![name, now, config.compacted, age, bytes],
+            params![name, now, config.compacted, retention_ms, retention_bytes],
         )
         .at(file)?;
-    if made == 0 {
+    if inserted == 0 {
         return Err(LogError::TopicExists(name.to_owned()));
     }
     let topic = conn.last_insert_rowid();
@@ -32,24 +32,27 @@ pub(super) fn create(conn: &Connection, file: &Path, name: &str, config: &TopicC
     for partition in 0..config.partitions {
         insert.execute(params![topic, partition]).at(file)?;
     }
-    if conn.last_insert_rowid() > schema::MAX_PART {
-        return Err(LogError::Unusable(format!("`{}` has had too many partitions; begin a new one", file.display())));
+    if conn.last_insert_rowid() > schema::MAX_PARTITION_ID {
+        return Err(LogError::Unusable(format!(
+            "`{}` has had too many partitions; start a new log in another folder",
+            file.display()
+        )));
     }
     Ok(())
 }
 
-/// Takes a topic out of sight; its records are removed later, by [`super::retention::collect`].
+/// Hides a topic; [`super::trim::delete_garbage`] removes its records later.
 pub(super) fn delete(conn: &Connection, file: &Path, name: &str) -> LogResult<()> {
     let topic: Option<i64> =
         conn.query_row("DELETE FROM topics WHERE name = ?1 RETURNING id", [name], |r| r.get(0)).optional().at(file)?;
-    let Some(topic) = topic else { return Err(unknown(conn, file, name)?) };
+    let Some(topic) = topic else { return Err(unknown_topic(conn, file, name)?) };
     conn.execute("INSERT INTO garbage SELECT id FROM partitions WHERE topic = ?1", [topic]).at(file)?;
     conn.execute("DELETE FROM partitions WHERE topic = ?1", [topic]).at(file)?;
     Ok(())
 }
 
-/// The fault that a topic is not there, with the names that are.
-pub(super) fn unknown(conn: &Connection, file: &Path, name: &str) -> LogResult<LogError> {
+/// The error for a topic that does not exist, with the names of those that do.
+pub(super) fn unknown_topic(conn: &Connection, file: &Path, name: &str) -> LogResult<LogError> {
     let mut names = conn.prepare_cached("SELECT name FROM topics ORDER BY name").at(file)?;
     let known = names.query_map([], |r| r.get(0)).at(file)?.collect::<Result<_, _>>().at(file)?;
     Ok(LogError::UnknownTopic { topic: name.to_owned(), known })
@@ -65,21 +68,21 @@ pub(super) fn list(conn: &Connection, file: &Path, only: Option<&str>) -> LogRes
         )
         .at(file)?;
     let mut rows = query.query([only]).at(file)?;
-    let mut found: Vec<TopicInfo> = Vec::new();
+    let mut topics: Vec<TopicInfo> = Vec::new();
     while let Some(row) = rows.next().at(file)? {
-        let (info, partition) = described(row).at(file)?;
-        match found.last_mut() {
+        let (info, partition) = read_partition(row).at(file)?;
+        match topics.last_mut() {
             Some(last) if last.name == info.name => last.partitions.push(partition),
-            _ => found.push(TopicInfo { partitions: vec![partition], ..info }),
+            _ => topics.push(TopicInfo { partitions: vec![partition], ..info }),
         }
     }
-    for info in &mut found {
+    for info in &mut topics {
         info.config.partitions = u32::try_from(info.partitions.len()).unwrap_or(u32::MAX);
     }
-    Ok(found)
+    Ok(topics)
 }
 
-fn described(row: &Row<'_>) -> rusqlite::Result<(TopicInfo, PartitionInfo)> {
+fn read_partition(row: &Row<'_>) -> rusqlite::Result<(TopicInfo, PartitionInfo)> {
     let unsigned = |n: i64| u64::try_from(n).unwrap_or(0);
     let info = TopicInfo {
         name: row.get::<_, String>(0)?.into(),
@@ -97,13 +100,9 @@ fn described(row: &Row<'_>) -> rusqlite::Result<(TopicInfo, PartitionInfo)> {
     Ok((info, partition))
 }
 
-/// Adds a row of records.
-pub(super) const INSERT: &str =
-    "INSERT INTO batches (id, last, max_time, bytes, written, data) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-
-/// What a partition is in the tables.
+/// A partition as the tables have it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Part {
+pub(super) struct PartitionRow {
     pub(super) id: i64,
     pub(super) earliest: i64,
     pub(super) end: i64,
@@ -114,7 +113,7 @@ pub(super) struct Part {
 }
 
 /// Finds a partition by its name.
-pub(super) fn find(conn: &Connection, file: &Path, at: &TopicPartition) -> LogResult<Part> {
+pub(super) fn find(conn: &Connection, file: &Path, at: &TopicPartition) -> LogResult<PartitionRow> {
     let mut query = conn
         .prepare_cached(
             "SELECT p.id, p.earliest, p.end, p.bytes, t.compacted, t.retention_ms, t.retention_bytes
@@ -123,7 +122,7 @@ pub(super) fn find(conn: &Connection, file: &Path, at: &TopicPartition) -> LogRe
         .at(file)?;
     let found = query
         .query_row(params![&*at.topic, at.partition.0], |r| {
-            Ok(Part {
+            Ok(PartitionRow {
                 id: r.get(0)?,
                 earliest: r.get(1)?,
                 end: r.get(2)?,
@@ -136,48 +135,52 @@ pub(super) fn find(conn: &Connection, file: &Path, at: &TopicPartition) -> LogRe
         .optional()
         .at(file)?;
     match found {
-        Some(part) => Ok(part),
+        Some(partition) => Ok(partition),
         None => Err(match list(conn, file, Some(&at.topic))?.pop() {
             Some(info) => LogError::UnknownPartition { at: at.clone(), count: info.config.partitions },
-            None => unknown(conn, file, &at.topic)?,
+            None => unknown_topic(conn, file, &at.topic)?,
         }),
     }
 }
 
-/// All partitions of a topic in their order.
-pub(super) fn parts(conn: &Connection, file: &Path, topic: &Arc<str>) -> LogResult<Vec<(TopicPartition, Part)>> {
-    let Some(info) = list(conn, file, Some(topic))?.pop() else { return Err(unknown(conn, file, topic)?) };
+/// All partitions of a topic in order.
+pub(super) fn partitions(
+    conn: &Connection,
+    file: &Path,
+    topic: &Arc<str>,
+) -> LogResult<Vec<(TopicPartition, PartitionRow)>> {
+    let Some(info) = list(conn, file, Some(topic))?.pop() else { return Err(unknown_topic(conn, file, topic)?) };
     crate::log::partitions(&info)
         .into_iter()
         .map(|at| {
-            let part = find(conn, file, &at)?;
-            Ok((at, part))
+            let partition = find(conn, file, &at)?;
+            Ok((at, partition))
         })
         .collect()
 }
 
-/// Refuses an offset that the partition does not reach to.
-pub(super) fn within(at: &TopicPartition, part: &Part, asked: Offset) -> LogResult<()> {
-    if asked.0 < part.earliest || asked.0 > part.end {
+/// Fails for an offset outside the bounds of the partition.
+pub(super) fn check_offset(at: &TopicPartition, partition: &PartitionRow, asked: Offset) -> LogResult<()> {
+    if asked.0 < partition.earliest || asked.0 > partition.end {
         return Err(LogError::OffsetOutOfRange {
             at: at.clone(),
             asked,
-            earliest: Offset(part.earliest),
-            end: Offset(part.end),
+            earliest: Offset(partition.earliest),
+            end: Offset(partition.end),
         });
     }
     Ok(())
 }
 
-/// The fault that a partition that was known by its number is gone.
-pub(super) fn gone(conn: &Connection, file: &Path, at: &TopicPartition) -> LogError {
+/// The error for a partition whose number no longer exists: its topic was deleted, or created again.
+pub(super) fn partition_gone(conn: &Connection, file: &Path, at: &TopicPartition) -> LogError {
     match find(conn, file, at) {
         Ok(_) => LogError::TopicReplaced { topic: at.topic.to_string() },
         Err(e) => e,
     }
 }
 
-/// The fault behind a row that does not read back.
+/// The error for a row of records that does not read back.
 pub(super) fn damaged(file: &Path, at: &TopicPartition, offset: i64, what: &str) -> LogError {
     errors::damaged(file, &format!("records of `{at}` from offset {offset}: {what}"))
 }

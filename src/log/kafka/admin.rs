@@ -1,15 +1,14 @@
-//! Changes to topics: making, removing, cutting; and how they are kept.
+//! Changes to topics and groups, and topic configurations.
 //!
-//! Separate because these requests go to the controller and their answers come before the brokers know:
-//! each waits until what was asked for can be seen.
+//! Every change waits until it is visible: the controller answers before the brokers know.
 
-use super::context::Context;
-use super::control::{AGAIN, Control, PATIENCE, list, raw};
-use super::errors::{self, words};
+use super::cluster::{Cluster, RETRY_BACKOFF, RETRY_TIMEOUT, native_partition, partition_list};
+use super::context::KafkaContext;
+use super::errors::{self, description};
 use crate::log::naming;
 use crate::log::{LogError, LogResult, TopicConfig};
 use crate::record::{Offset, TopicPartition};
-use rdkafka::Offset as Raw;
+use rdkafka::Offset as NativeOffset;
 use rdkafka::admin::{AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code};
 use std::collections::BTreeMap;
@@ -21,17 +20,16 @@ use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 /// How long the controller may take for one request.
-const REQUEST: Duration = Duration::from_secs(15);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// How a compacted topic that fastdata makes is kept. Kafka compacts only what is no longer written to: with
-/// segments of its own sizes, a gigabyte or a week, a restart would read that much of what has long been
-/// replaced. Deletions are there for a day whatever a cluster's default is: copies of state are used for half
-/// as long, and must hear of them.
-const COMPACTED: [(&str, &str); 3] =
+/// Settings of the compacted topics that fastdata creates. Kafka compacts only closed segments: with its default
+/// segments of a gigabyte or a week, a restore would read that much replaced state. Tombstones stay for a day
+/// whatever the cluster's default: copies of state are reused for half a day and must see every tombstone.
+const COMPACTED_TOPIC_SETTINGS: [(&str, &str); 3] =
     [("segment.bytes", "52428800"), ("segment.ms", "3600000"), ("delete.retention.ms", "86400000")];
 
-/// How many topics one question about settings names.
-const BATCH: usize = 200;
+/// How many topics one request for configurations names.
+const CONFIGS_PER_REQUEST: usize = 200;
 
 struct Unpark(Thread);
 
@@ -41,8 +39,8 @@ impl Wake for Unpark {
     }
 }
 
-/// Waits for an answer on this thread: calls of a backplane block, and may not need a runtime to do so.
-fn wait<T>(future: impl Future<Output = T>) -> T {
+/// Blocks this thread until the future is ready: calls of a log block and must not need an async runtime.
+fn block_on<T>(future: impl Future<Output = T>) -> T {
     let mut future = pin!(future);
     let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
     loop {
@@ -53,18 +51,31 @@ fn wait<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
-/// The connection for changes; made when the first is asked for.
+/// The configurations of some topics.
+#[derive(Default)]
+pub(super) struct TopicConfigs {
+    pub(super) configs: BTreeMap<String, TopicConfig>,
+    /// Topics whose configuration the user may not read, with the error for each.
+    pub(super) denied: Vec<(String, LogError)>,
+}
+
+/// The admin connection; created on first use.
 #[derive(Default)]
 pub(super) struct Admin {
-    client: Mutex<Option<AdminClient<Context>>>,
+    client: Mutex<Option<AdminClient<KafkaContext>>>,
 }
 
 fn options() -> AdminOptions {
-    AdminOptions::new().request_timeout(Some(REQUEST)).operation_timeout(Some(REQUEST))
+    AdminOptions::new().request_timeout(Some(REQUEST_TIMEOUT)).operation_timeout(Some(REQUEST_TIMEOUT))
 }
 
 impl Admin {
-    fn with<T, F>(&self, control: &Control, doing: &str, call: impl FnOnce(&AdminClient<Context>) -> F) -> LogResult<T>
+    fn call<T, F>(
+        &self,
+        cluster: &Cluster,
+        action: &str,
+        request: impl FnOnce(&AdminClient<KafkaContext>) -> F,
+    ) -> LogResult<T>
     where
         F: Future<Output = KafkaResult<T>>,
     {
@@ -72,48 +83,56 @@ impl Admin {
         let client = match &mut *slot {
             Some(client) => client,
             none => {
-                let config = control.settings.admin();
-                let made = config.create_with_context(Context::default());
-                none.insert(made.map_err(|e: KafkaError| control.settings.refused(&e))?)
+                let config = cluster.settings.for_admin();
+                let created = config.create_with_context(KafkaContext::default());
+                none.insert(created.map_err(|e: KafkaError| cluster.settings.property_error(&e))?)
             }
         };
-        wait(call(client)).map_err(|e| errors::fault(control.brokers(), doing, errors::code(&e)))
+        block_on(request(client)).map_err(|e| errors::log_error(cluster.brokers(), action, errors::error_code(&e)))
     }
 
-    /// Makes a topic, and waits until each of its partitions can be used.
-    pub(super) fn create(&self, control: &Control, topic: &str, config: &TopicConfig) -> LogResult<()> {
-        self.request(control, topic, config, &options())?;
-        let doing = format!("making topic `{topic}`");
+    /// Creates a topic and waits until each of its partitions can be used.
+    pub(super) fn create(&self, cluster: &Cluster, topic: &str, config: &TopicConfig) -> LogResult<()> {
+        self.create_request(cluster, topic, config, &options())?;
+        let action = format!("creating topic `{topic}`");
         let start = Instant::now();
-        while control.partitions(topic)? != Some(config.partitions) {
-            seen_in_time(control, &doing, start)?;
+        while cluster.partition_count(topic)? != Some(config.partitions) {
+            await_visible(cluster, &action, start)?;
         }
         let all: Vec<_> = (0..config.partitions).map(|p| TopicPartition::new(topic, p)).collect();
-        control.bounds(&all).map(drop)
+        cluster.bounds(&all).map(drop)
     }
 
-    /// Whether a topic could be made; nothing is made.
-    pub(super) fn could_create(&self, control: &Control, topic: &str, config: &TopicConfig) -> LogResult<()> {
-        self.request(control, topic, config, &options().validate_only(true))
+    /// Checks whether a topic could be created, without creating it.
+    pub(super) fn validate_create(&self, cluster: &Cluster, topic: &str, config: &TopicConfig) -> LogResult<()> {
+        self.create_request(cluster, topic, config, &options().validate_only(true))
     }
 
-    fn request(&self, control: &Control, topic: &str, config: &TopicConfig, options: &AdminOptions) -> LogResult<()> {
+    fn create_request(
+        &self,
+        cluster: &Cluster,
+        topic: &str,
+        config: &TopicConfig,
+        options: &AdminOptions,
+    ) -> LogResult<()> {
         naming::check(topic, config)?;
-        let doing = format!("making topic `{topic}`");
-        // Said always, as the default of a cluster would remove what nobody has asked to be removed: records
-        // with old times as soon as they are written, models after a week. -1 is for ever.
+        let action = format!("creating topic `{topic}`");
+        // Always explicit: a cluster's default retention would delete records with old timestamps as soon as they
+        // are written, and models after a week. -1 means for ever.
         let retention = config.retention.and_then(|d| i64::try_from(d.as_millis()).ok()).unwrap_or(-1).to_string();
         let bytes = config.retention_bytes.and_then(|b| i64::try_from(b).ok()).unwrap_or(-1).to_string();
         let partitions = i32::try_from(config.partitions).unwrap_or(i32::MAX);
-        // -1: as many replicas as the cluster gives by default.
-        let mut new = NewTopic::new(topic, partitions, TopicReplication::Fixed(-1));
-        new = match config.compacted {
-            true => {
-                COMPACTED.iter().fold(new.set("cleanup.policy", "compact"), |new, (key, value)| new.set(key, value))
-            }
+        // -1: the cluster's default replication factor.
+        // The event times of records are their own, whatever the cluster's default.
+        let new =
+            NewTopic::new(topic, partitions, TopicReplication::Fixed(-1)).set("message.timestamp.type", "CreateTime");
+        let new = match config.compacted {
+            true => COMPACTED_TOPIC_SETTINGS
+                .iter()
+                .fold(new.set("cleanup.policy", "compact"), |new, (key, value)| new.set(key, value)),
             false => new.set("cleanup.policy", "delete").set("retention.ms", &retention).set("retention.bytes", &bytes),
         };
-        let results = self.with(control, &doing, |client| client.create_topics([&new], options))?;
+        let results = self.call(cluster, &action, |client| client.create_topics([&new], options))?;
         if let Some(Err((_, code))) = results.into_iter().next() {
             return Err(match code {
                 Code::TopicAlreadyExists => LogError::TopicExists(topic.to_owned()),
@@ -122,121 +141,129 @@ impl Admin {
                 | Code::InvalidPartitions
                 | Code::InvalidReplicationFactor
                 | Code::PolicyViolation => {
-                    LogError::InvalidTopic(format!("Kafka does not take topic `{topic}`: {}", words(code)))
+                    LogError::InvalidTopic(format!("Kafka does not take topic `{topic}`: {}", description(code)))
                 }
-                code => errors::fault_with(control.brokers(), &doing, code, "Create"),
+                // Without the right to create it, a broker does not tell whether the topic exists.
+                code if errors::is_denied(code) && matches!(cluster.partition_count(topic), Ok(Some(_))) => {
+                    LogError::TopicExists(topic.to_owned())
+                }
+                code => errors::log_error_for(cluster.brokers(), &action, code, "Create"),
             });
         }
         Ok(())
     }
 
-    /// Removes a topic, and waits until it is gone.
-    pub(super) fn delete(&self, control: &Control, topic: &str) -> LogResult<()> {
-        let doing = format!("removing topic `{topic}`");
-        if control.partitions(topic)?.is_none() {
-            return Err(control.unknown(topic));
+    /// Deletes a topic and waits until it is gone.
+    pub(super) fn delete(&self, cluster: &Cluster, topic: &str) -> LogResult<()> {
+        let action = format!("deleting topic `{topic}`");
+        if cluster.partition_count(topic)?.is_none() {
+            return Err(cluster.unknown_topic(topic));
         }
-        let results = self.with(control, &doing, |client| client.delete_topics(&[topic], &options()))?;
+        let results = self.call(cluster, &action, |client| client.delete_topics(&[topic], &options()))?;
         if let Some(Err((_, code))) = results.into_iter().next() {
             return Err(match code {
-                code if errors::missing(code) => control.unknown(topic),
-                code => errors::fault_with(control.brokers(), &doing, code, "Delete"),
+                code if errors::is_missing(code) => cluster.unknown_topic(topic),
+                code => errors::log_error_for(cluster.brokers(), &action, code, "Delete"),
             });
         }
-        control.removed(topic);
+        cluster.note_deleted(topic);
         let start = Instant::now();
-        while control.partitions(topic)?.is_some() {
-            seen_in_time(control, &doing, start)?;
+        while cluster.partition_count(topic)?.is_some() {
+            await_visible(cluster, &action, start)?;
         }
         Ok(())
     }
 
-    /// Removes a group with its positions.
-    pub(super) fn forget(&self, control: &Control, group: &str) -> LogResult<()> {
-        let doing = format!("removing the positions of group `{group}`");
-        let results = self.with(control, &doing, |client| client.delete_groups(&[group], &options()))?;
+    /// Deletes a group with its committed offsets.
+    pub(super) fn delete_group(&self, cluster: &Cluster, group: &str) -> LogResult<()> {
+        let action = format!("deleting the committed offsets of group `{group}`");
+        let results = self.call(cluster, &action, |client| client.delete_groups(&[group], &options()))?;
         match results.into_iter().next() {
             None | Some(Ok(_) | Err((_, Code::GroupIdNotFound))) => Ok(()),
             Some(Err((_, Code::NonEmptyGroup))) => {
                 Err(LogError::GroupTaken { group: group.to_owned(), holder: "an instance that has just joined".into() })
             }
-            Some(Err((_, code))) => Err(errors::fault_with(control.brokers(), &doing, code, "Delete")),
+            Some(Err((_, code))) => Err(errors::log_error_for(cluster.brokers(), &action, code, "Delete")),
         }
     }
 
-    /// Removes the records before some offsets.
-    pub(super) fn trim(&self, control: &Control, before: &[(TopicPartition, Offset)]) -> LogResult<()> {
+    /// Deletes the records before some offsets.
+    pub(super) fn delete_records(&self, cluster: &Cluster, before: &[(TopicPartition, Offset)]) -> LogResult<()> {
         if before.is_empty() {
             return Ok(());
         }
-        control.require(before.iter().map(|(at, _)| at))?;
-        let doing = format!("removing old records of `{}`", before[0].0);
-        let mut offsets = list([]);
+        cluster.require_partitions(before.iter().map(|(at, _)| at))?;
+        let action = format!("deleting old records of `{}`", before[0].0);
+        let mut offsets = partition_list([]);
         for (at, offset) in before {
-            let added = offsets.add_partition_offset(&at.topic, raw(at.partition), Raw::Offset(offset.0));
-            added.map_err(|e| errors::fault(control.brokers(), &doing, errors::code(&e)))?;
+            let added =
+                offsets.add_partition_offset(&at.topic, native_partition(at.partition), NativeOffset::Offset(offset.0));
+            added.map_err(|e| errors::log_error(cluster.brokers(), &action, errors::error_code(&e)))?;
         }
-        let done = self.with(control, &doing, |client| client.delete_records(&offsets, &options()))?;
+        let done = self.call(cluster, &action, |client| client.delete_records(&offsets, &options()))?;
         for element in done.elements() {
             let Err(e) = element.error() else { continue };
-            let asked =
-                before.iter().find(|(at, _)| *at.topic == *element.topic() && raw(at.partition) == element.partition());
-            if let (Code::OffsetOutOfRange, Some((at, asked))) = (errors::code(&e), asked) {
-                let (earliest, end) = control.bounds(std::slice::from_ref(at))?[0];
+            let asked = before
+                .iter()
+                .find(|(at, _)| *at.topic == *element.topic() && native_partition(at.partition) == element.partition());
+            if let (Code::OffsetOutOfRange, Some((at, asked))) = (errors::error_code(&e), asked) {
+                let (earliest, end) = cluster.bounds(std::slice::from_ref(at))?[0];
                 let (at, asked) = (at.clone(), *asked);
                 return Err(LogError::OffsetOutOfRange { at, asked, earliest: Offset(earliest), end: Offset(end) });
             }
-            return Err(errors::fault_with(control.brokers(), &doing, errors::code(&e), "Delete"));
+            return Err(errors::log_error_for(cluster.brokers(), &action, errors::error_code(&e), "Delete"));
         }
         Ok(())
     }
 
-    /// How topics are kept; what was removed meanwhile is left out. The numbers of partitions are not in it.
-    pub(super) fn configs(&self, control: &Control, names: &[String]) -> LogResult<BTreeMap<String, TopicConfig>> {
-        let mut found = BTreeMap::new();
-        for names in names.chunks(BATCH) {
-            let mut left: Vec<&String> = names.iter().collect();
+    /// The configurations of topics, without their partition counts; topics deleted meanwhile are left out.
+    pub(super) fn topic_configs(&self, cluster: &Cluster, names: &[String]) -> LogResult<TopicConfigs> {
+        let mut found = TopicConfigs::default();
+        for names in names.chunks(CONFIGS_PER_REQUEST) {
+            let mut pending: Vec<&String> = names.iter().collect();
             let start = Instant::now();
-            while !left.is_empty() {
-                let of: Vec<_> = left.iter().map(|n| ResourceSpecifier::Topic(n)).collect();
-                let ask = |client: &AdminClient<Context>| client.describe_configs(&of, &options());
-                let answers = self.with(control, "asking how topics are kept", ask)?;
+            while !pending.is_empty() {
+                let of: Vec<_> = pending.iter().map(|n| ResourceSpecifier::Topic(n)).collect();
+                let request = |client: &AdminClient<KafkaContext>| client.describe_configs(&of, &options());
+                let answers = self.call(cluster, "reading topic configurations", request)?;
                 let mut unknown = Vec::new();
-                for (name, answer) in left.into_iter().zip(answers) {
-                    let doing = || format!("asking how topic `{name}` is kept");
+                for (name, answer) in pending.into_iter().zip(answers) {
+                    let action = || format!("reading the configuration of topic `{name}`");
                     match answer {
-                        Ok(resource) => drop(found.insert(name.clone(), config(&resource))),
-                        // The broker that was asked may not know yet what another has made.
-                        Err(code) if errors::missing(code) || errors::passes(code) => {
-                            if control.partitions(name)?.is_some() {
-                                seen_in_time(control, &doing(), start)?;
+                        Ok(resource) => drop(found.configs.insert(name.clone(), parse_config(&resource))),
+                        // The broker that was asked may not know yet what another has created.
+                        Err(code) if errors::is_missing(code) || errors::is_transient(code) => {
+                            if cluster.partition_count(name)?.is_some() {
+                                await_visible(cluster, &action(), start)?;
                                 unknown.push(name);
                             }
                         }
                         Err(code) => {
-                            return Err(errors::fault_with(control.brokers(), &doing(), code, "DescribeConfigs"));
+                            let error = errors::log_error_for(cluster.brokers(), &action(), code, "DescribeConfigs");
+                            if !errors::is_denied(code) {
+                                return Err(error);
+                            }
+                            found.denied.push((name.clone(), error));
                         }
                     }
                 }
-                left = unknown;
+                pending = unknown;
             }
         }
         Ok(found)
     }
 }
 
-fn seen_in_time(control: &Control, doing: &str, since: Instant) -> LogResult<()> {
-    if since.elapsed() > PATIENCE {
-        let brokers = control.brokers();
-        return Err(LogError::Busy(format!(
-            "{doing} was accepted by Kafka at {brokers}, but it is not to be seen yet"
-        )));
+fn await_visible(cluster: &Cluster, action: &str, since: Instant) -> LogResult<()> {
+    if since.elapsed() > RETRY_TIMEOUT {
+        let brokers = cluster.brokers();
+        return Err(LogError::Busy(format!("{action} was accepted by Kafka at {brokers}, but it is not visible yet")));
     }
-    std::thread::park_timeout(AGAIN);
+    std::thread::park_timeout(RETRY_BACKOFF);
     Ok(())
 }
 
-fn config(resource: &ConfigResource) -> TopicConfig {
+fn parse_config(resource: &ConfigResource) -> TopicConfig {
     let value = |name: &str| resource.get(name).and_then(|e| e.value.as_deref());
     let positive = |name: &str| value(name).and_then(|v| v.parse::<u64>().ok());
     let compacted = value("cleanup.policy").is_some_and(|p| p.split(',').any(|p| p.trim() == "compact"));

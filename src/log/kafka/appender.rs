@@ -1,49 +1,51 @@
-//! Appending outside any group: each call is a transaction of its own.
+//! Appending outside any group: each call is one transaction.
 //!
-//! Separate from the committer because nobody else can say what became of a call: an answer that was lost
-//! is found again by looking at what was written. A call never writes twice.
+//! Nobody else can tell the outcome of a call whose commit was not answered, so this file reads it back from the
+//! log. A call never writes twice.
 
-use super::control::{Control, PATIENCE};
-use super::producer::{Failed, Mode, Writer};
+use super::cluster::{Cluster, RETRY_TIMEOUT};
+use super::producer::KafkaWriter;
 use super::reader::KafkaReader;
+use super::sending::WriteError;
+use super::write_mode::WriteMode;
 use crate::log::{Append, Appender, FetchLimit, LogError, LogResult, Reader};
 use crate::record::{Offset, TopicPartition};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How often a call is made again after it was surely undone.
-const ATTEMPTS: u32 = 3;
+/// How often a call is made after its transaction was aborted.
+const MAX_ATTEMPTS: u32 = 3;
 
-/// A writer with an id that nobody else has.
+/// An appender with a transactional id of its own.
 pub(super) struct KafkaAppender {
-    control: Arc<Control>,
-    writer: Writer,
+    cluster: Arc<Cluster>,
+    writer: KafkaWriter,
 }
 
 impl KafkaAppender {
-    pub(super) fn new(control: &Arc<Control>) -> Self {
-        let mode = Mode::Transactions(format!("fastdata-append-{}", super::unique()));
-        Self { control: control.clone(), writer: Writer::new(control, mode) }
+    pub(super) fn new(cluster: &Arc<Cluster>) -> Self {
+        let mode = WriteMode::Transactions(format!("fastdata-append-{}", super::unique_suffix()));
+        Self { cluster: cluster.clone(), writer: KafkaWriter::new(cluster, mode) }
     }
 
-    /// Whether an append whose commit was not answered is there. The producer that takes over has ended the
-    /// transaction; what the log then shows at its first offset is how.
-    fn settled(&mut self, appends: &[Append], firsts: &[Option<i64>]) -> LogResult<bool> {
+    /// Whether an append whose commit was not answered was committed. The producer that takes over the
+    /// transactional id ends the transaction first; then a visible record at its first offset means committed.
+    fn was_committed(&mut self, appends: &[Append], first_offsets: &[Option<i64>]) -> LogResult<bool> {
         self.writer.take_over()?;
-        let Some((at, first)) = appends.iter().zip(firsts).find_map(|(a, f)| Some((&a.to, (*f)?))) else {
+        let Some((at, first)) = appends.iter().zip(first_offsets).find_map(|(a, f)| Some((&a.to, (*f)?))) else {
             return Err(LogError::Unusable(
-                "it is not known whether the last records were written: Kafka has not said where; look with `fastdata tail`".into(),
+                "it is not known whether the last records were written: Kafka has not reported their offsets; look with `fastdata tail`".into(),
             ));
         };
-        visible(&self.control, at, first)
+        has_committed_record(&self.cluster, at, first)
     }
 }
 
-/// Whether a committed record is at an offset.
-fn visible(control: &Arc<Control>, at: &TopicPartition, offset: i64) -> LogResult<bool> {
-    let mut reader = KafkaReader::new(control, &[(at.clone(), Offset(offset))])?;
+/// Whether there is a committed record at an offset.
+fn has_committed_record(cluster: &Arc<Cluster>, at: &TopicPartition, offset: i64) -> LogResult<bool> {
+    let mut reader = KafkaReader::new(cluster, &[(at.clone(), Offset(offset))])?;
     let start = Instant::now();
-    while start.elapsed() < PATIENCE {
+    while start.elapsed() < RETRY_TIMEOUT {
         if let Some(fetched) = reader.poll(FetchLimit { records: 1, bytes: 0 }, Duration::from_secs(1))? {
             return Ok(fetched.offsets.first() == Some(&offset));
         }
@@ -58,29 +60,29 @@ impl Appender for KafkaAppender {
     fn append(&mut self, appends: &[Append]) -> LogResult<Vec<Offset>> {
         if appends.iter().all(|a| a.records.is_empty()) {
             let at: Vec<TopicPartition> = appends.iter().map(|a| a.to.clone()).collect();
-            self.control.require(&at)?;
-            return Ok(self.control.bounds(&at)?.into_iter().map(|(_, end)| Offset(end)).collect());
+            self.cluster.require_partitions(&at)?;
+            return Ok(self.cluster.bounds(&at)?.into_iter().map(|(_, end)| Offset(end)).collect());
         }
         let mut attempt = 1;
-        let firsts = loop {
+        let first_offsets = loop {
             match self.writer.write(appends, None) {
-                Ok(firsts) => break firsts,
-                Err(Failed::Refused(e)) => return Err(e),
-                // Nobody else has this id: the coordinator has given the transaction up.
-                Err(Failed::Superseded(why)) if attempt == ATTEMPTS => return Err(LogError::Busy(why)),
-                Err(Failed::Superseded(_)) => attempt += 1,
-                Err(Failed::Unknown { error, firsts }) => {
-                    if self.settled(appends, &firsts)? {
-                        break firsts;
+                Ok(first_offsets) => break first_offsets,
+                Err(WriteError::Failed(e)) => return Err(e),
+                // Nobody else has this id: the coordinator has aborted the transaction.
+                Err(WriteError::Fenced(why)) if attempt == MAX_ATTEMPTS => return Err(LogError::Busy(why)),
+                Err(WriteError::Fenced(_)) => attempt += 1,
+                Err(WriteError::Indeterminate { error, first_offsets }) => {
+                    if self.was_committed(appends, &first_offsets)? {
+                        break first_offsets;
                     }
-                    if attempt == ATTEMPTS {
+                    if attempt == MAX_ATTEMPTS {
                         return Err(error);
                     }
                     attempt += 1;
                 }
             }
         };
-        let lowest = firsts.iter().flatten().min().copied().unwrap_or_default();
-        Ok(firsts.into_iter().map(|f| Offset(f.unwrap_or(lowest))).collect())
+        let lowest = first_offsets.iter().flatten().min().copied().unwrap_or_default();
+        Ok(first_offsets.into_iter().map(|f| Offset(f.unwrap_or(lowest))).collect())
     }
 }

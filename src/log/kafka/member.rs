@@ -1,75 +1,80 @@
 //! The consuming half of a pipeline on Kafka: one member of its consumer group.
 //!
-//! Separate because the group decides who reads what, and may take it back at any time. One thread polls;
-//! the group hears this member's answer to a decision only in the poll after the one that told of it, so
-//! that what was read can still be committed. It never commits, and never reads where it was not told to.
+//! One thread polls. The member answers a revocation in the poll after the one that reported it, so that what was
+//! read can still be committed in between. It never commits, and reads only where `seek` put it.
 
-use super::committer::{Desk, KafkaCommitter, Seat};
-use super::context::{Context, Rebalance};
-use super::control::{Control, client, positions};
+use super::cluster::{Cluster, create_client, fetch_committed};
+use super::committer::{KafkaCommitter, Membership, SharedMembership};
+use super::context::Rebalance;
 use super::errors;
-use super::feed::Feed;
-use super::reader::Watch;
+use super::fetcher::Fetcher;
+use super::reader::TopicWatch;
+use super::settings;
 use crate::log::{Committer, Delivery, FetchLimit, GroupEvent, GroupSpec, LogError, LogResult, Member, Recovery};
 use crate::record::{Offset, TopicPartition};
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{Consumer, ConsumerGroupMetadata};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Longest wait before the topics are looked at and the group is heard.
-const STEP: Duration = Duration::from_secs(1);
+/// Longest wait before topics and group are checked.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A member of a consumer group.
 pub(super) struct KafkaMember {
     group: String,
     delivery: Delivery,
-    control: Arc<Control>,
-    feed: Feed,
-    watch: Watch,
-    desk: Arc<Desk>,
-    /// The group waits for the answer that all partitions are given back.
-    owes: bool,
-    /// Partitions that were given, with the proof of it, while it is not known yet what was committed.
-    pending: Option<(Vec<TopicPartition>, ConsumerGroupMetadata)>,
-    /// Positions that were committed for topics that have since been made anew.
-    stale: Vec<(TopicPartition, Offset)>,
+    cluster: Arc<Cluster>,
+    fetcher: Fetcher,
+    watch: TopicWatch,
+    membership: Arc<SharedMembership>,
+    /// The group waits for the acknowledgement of a revocation.
+    pending_ack: bool,
+    /// An assignment whose committed offsets are not known yet, with the group metadata that was current then.
+    pending_assignment: Option<(Vec<TopicPartition>, ConsumerGroupMetadata)>,
+    /// Offsets that were committed for topics which have since been created again.
+    stale_offsets: Vec<(TopicPartition, Offset)>,
     committing: bool,
 }
 
 impl KafkaMember {
-    pub(super) fn join(control: &Arc<Control>, spec: &GroupSpec) -> LogResult<Self> {
-        let watch = Watch::new(control, spec.topics.iter().cloned())?;
-        let client = client(&control.settings, &control.settings.member(&spec.group), &Context::default())?;
-        let topics: Vec<&str> = spec.topics.iter().map(|t| &**t).collect();
-        let doing = format!("joining group `{}`", spec.group);
-        client.subscribe(&topics).map_err(|e| errors::fault(control.brokers(), &doing, errors::code(&e)))?;
+    pub(super) fn join(cluster: &Arc<Cluster>, spec: &GroupSpec) -> LogResult<Self> {
+        let watch = TopicWatch::new(cluster, spec.topics.iter().cloned())?;
+        let topics: BTreeSet<&str> = spec.topics.iter().map(|t| &**t).collect();
+        if topics.len() > 1 && cluster.settings.has_rack() {
+            return Err(LogError::Unusable(settings::rack_refusal(&spec.group, &topics)));
+        }
+        let client = create_client(&cluster.settings, &cluster.settings.for_member(&spec.group))?;
+        let topics: Vec<&str> = topics.into_iter().collect();
+        let action = format!("joining group `{}`", spec.group);
+        client.subscribe(&topics).map_err(|e| errors::log_error(cluster.brokers(), &action, errors::error_code(&e)))?;
         Ok(Self {
             group: spec.group.clone(),
             delivery: spec.delivery,
-            control: control.clone(),
-            feed: Feed::new(client),
+            cluster: cluster.clone(),
+            fetcher: Fetcher::new(client),
             watch,
-            desk: Arc::new(Desk::default()),
-            owes: false,
-            pending: None,
-            stale: Vec::new(),
+            membership: Arc::new(SharedMembership::default()),
+            pending_ack: false,
+            pending_assignment: None,
+            stale_offsets: Vec::new(),
             committing: false,
         })
     }
 
-    fn fault(&self, error: &KafkaError) -> LogError {
-        if errors::code(error) == Code::FencedInstanceId {
+    fn error(&self, error: &KafkaError) -> LogError {
+        if errors::error_code(error) == Code::FencedInstanceId {
             return LogError::Unusable(format!(
                 "another instance of pipeline `{}` runs with the same `group.instance.id`, so this one stops; give each instance its own",
                 self.group
             ));
         }
-        errors::fault(
-            self.control.brokers(),
+        errors::log_error(
+            self.cluster.brokers(),
             &format!("reading as a member of group `{}`", self.group),
-            errors::code(error),
+            errors::error_code(error),
         )
     }
 
@@ -77,31 +82,31 @@ impl KafkaMember {
         LogError::Undone { group: self.group.clone(), why: why.to_owned() }
     }
 
-    fn next(&mut self, limit: FetchLimit, wait: Duration) -> LogResult<GroupEvent> {
+    fn next_event(&mut self, limit: FetchLimit, wait: Duration) -> LogResult<GroupEvent> {
         let start = Instant::now();
         let mut left = wait;
-        if std::mem::take(&mut self.owes) {
-            // From here on the group goes on without this member's partitions.
-            self.desk.rise();
-            self.feed.client.unassign().map_err(|e| self.fault(&e))?;
+        if std::mem::take(&mut self.pending_ack) {
+            // From here on the group continues without this member's partitions.
+            self.membership.clear();
+            self.fetcher.client.unassign().map_err(|e| self.error(&e))?;
         }
-        self.feed.start().map_err(|e| self.fault(&e))?;
+        self.fetcher.assign().map_err(|e| self.error(&e))?;
         loop {
-            if !self.feed.plenty() {
-                let step = if self.feed.any() { Duration::ZERO } else { left.min(STEP) };
-                let signals = self.feed.draw(step).map_err(|e| self.fault(&e))?;
-                if let Some(event) = self.rebalanced()? {
+            if !self.fetcher.has_enough() {
+                let step = if self.fetcher.has_records() { Duration::ZERO } else { left.min(CHECK_INTERVAL) };
+                let outcome = self.fetcher.poll(step).map_err(|e| self.error(&e))?;
+                if let Some(event) = self.handle_rebalance()? {
                     return Ok(event);
                 }
-                self.watch.judge(&self.feed, &signals, Some(&self.group))?;
-                if signals.moved && !self.feed.any() {
+                self.watch.check_reports(&self.fetcher, &outcome, Some(&self.group))?;
+                if outcome.advanced && !self.fetcher.has_records() {
                     return Ok(GroupEvent::Idle);
                 }
             }
-            if let Some(fetched) = self.feed.take(limit) {
+            if let Some(fetched) = self.fetcher.take(limit) {
                 return Ok(GroupEvent::Records(fetched));
             }
-            self.watch.idle()?;
+            self.watch.check_if_due()?;
             left = wait.saturating_sub(start.elapsed());
             if left.is_zero() {
                 return Ok(GroupEvent::Idle);
@@ -109,126 +114,127 @@ impl KafkaMember {
         }
     }
 
-    /// What the group has decided.
-    fn rebalanced(&mut self) -> LogResult<Option<GroupEvent>> {
-        let decided = self.feed.client.context().heard().rebalances.pop_front();
-        match decided {
+    /// Handles the next rebalance, then resolves a pending assignment.
+    fn handle_rebalance(&mut self) -> LogResult<Option<GroupEvent>> {
+        let rebalance = self.fetcher.client.context().events().rebalances.pop_front();
+        match rebalance {
             None => {}
-            Some(Rebalance::Given(given)) => self.given(given)?,
-            Some(Rebalance::Taken) => return self.taken(),
+            Some(Rebalance::Assigned(assigned)) => self.on_assigned(assigned)?,
+            Some(Rebalance::Revoked) => return self.on_revoked(),
         }
-        self.settle()
+        self.resolve_assignment()
     }
 
-    fn taken(&mut self) -> LogResult<Option<GroupEvent>> {
-        let had: Vec<TopicPartition> = self.feed.partitions().cloned().collect();
-        let told = self.desk.seated();
-        self.pending = None;
-        self.feed.reset([]).map_err(|e| self.fault(&e))?;
-        if self.feed.client.assignment_lost() {
-            self.desk.rise();
+    fn on_revoked(&mut self) -> LogResult<Option<GroupEvent>> {
+        let revoked: Vec<TopicPartition> = self.fetcher.partitions().cloned().collect();
+        let was_member = self.membership.is_member();
+        self.pending_assignment = None;
+        self.fetcher.reset([]).map_err(|e| self.error(&e))?;
+        if self.fetcher.client.assignment_lost() {
+            self.membership.clear();
         }
-        if !told {
-            self.feed.client.unassign().map_err(|e| self.fault(&e))?;
+        if !was_member {
+            self.fetcher.client.unassign().map_err(|e| self.error(&e))?;
             return Ok(None);
         }
-        self.owes = true;
-        // A topic that is gone, or another one, is the reason that a person can do something about.
-        self.watch.glance()?;
-        Ok(Some(GroupEvent::Revoked(had)))
+        self.pending_ack = true;
+        // A deleted or recreated topic is the cause that a person can act on.
+        self.watch.check_once()?;
+        Ok(Some(GroupEvent::Revoked(revoked)))
     }
 
-    /// Hears what was given. What proves membership is read before it is asked whether the membership has
-    /// been lost meanwhile, so that it is either that of this decision, or not used; the group refuses it
-    /// as soon as it has decided again.
-    fn given(&mut self, given: Vec<(String, i32)>) -> LogResult<()> {
-        let metadata = self.feed.client.group_metadata();
-        let lost = self.feed.client.assignment_lost();
-        // The decision is heard; where to read each partition is said by `seek`.
-        self.feed.client.assign(&TopicPartitionList::new()).map_err(|e| self.fault(&e))?;
-        let mut at: Vec<TopicPartition> = given
+    /// Takes an assignment. The group metadata is read before the check for a lost assignment, so that it is either
+    /// that of this assignment or not used; the group refuses it after the next rebalance.
+    fn on_assigned(&mut self, assigned: Vec<(String, i32)>) -> LogResult<()> {
+        let metadata = self.fetcher.client.group_metadata();
+        let lost = self.fetcher.client.assignment_lost();
+        // Acknowledges the assignment; `seek` says where to read each partition.
+        self.fetcher.client.assign(&TopicPartitionList::new()).map_err(|e| self.error(&e))?;
+        let mut at: Vec<TopicPartition> = assigned
             .into_iter()
             .map(|(topic, partition)| TopicPartition::new(topic, u32::try_from(partition).unwrap_or(u32::MAX)))
             .collect();
         at.sort();
-        self.pending = metadata.filter(|_| !lost).map(|metadata| (at, metadata));
+        self.pending_assignment = metadata.filter(|_| !lost).map(|metadata| (at, metadata));
         Ok(())
     }
 
-    /// Takes the seat for what was given, once it is known what was committed for it. Where the cluster
-    /// does not say, the next poll asks again.
-    fn settle(&mut self) -> LogResult<Option<GroupEvent>> {
-        let Some((at, _)) = &self.pending else { return Ok(None) };
-        self.watch.look()?;
-        let held = match positions(&self.feed.client, self.control.brokers(), &self.group, at, STEP) {
-            Ok(held) => held,
-            // A transaction that was left open holds them back. Meanwhile the group must be heard: others may
-            // be waiting for this member.
-            Err(e) if e.recovery() == Recovery::Retry => {
-                tracing::debug!("{e}");
-                return Ok(None);
-            }
-            Err(e) => return Err(e),
-        };
-        let Some((at, metadata)) = self.pending.take() else { return Ok(None) };
-        self.stale.clear();
-        let mut told = Vec::new();
-        for (at, position) in at.iter().zip(held) {
+    /// Completes a pending assignment once its committed offsets are known. Where the cluster does not answer, the
+    /// next poll asks again.
+    fn resolve_assignment(&mut self) -> LogResult<Option<GroupEvent>> {
+        let Some((at, _)) = &self.pending_assignment else { return Ok(None) };
+        self.watch.check()?;
+        let committed =
+            match fetch_committed(&self.fetcher.client, self.cluster.brokers(), &self.group, at, CHECK_INTERVAL) {
+                Ok(committed) => committed,
+                // An open transaction holds the offsets back. Meanwhile polling must go on: other members may be
+                // waiting for this one.
+                Err(e) if e.recovery() == Recovery::Retry => {
+                    tracing::debug!("{e}");
+                    return Ok(None);
+                }
+                Err(e) => return Err(e),
+            };
+        let Some((at, metadata)) = self.pending_assignment.take() else { return Ok(None) };
+        self.stale_offsets.clear();
+        let mut assigned = Vec::new();
+        for (at, position) in at.iter().zip(committed) {
             if let Some(p) = &position
                 && !p.id.is_empty()
                 && p.id != self.watch.id(&at.topic)
             {
-                self.stale.push((at.clone(), p.next));
+                self.stale_offsets.push((at.clone(), p.next));
             }
-            told.push((at.clone(), position.map(|p| p.next)));
+            assigned.push((at.clone(), position.map(|p| p.next)));
         }
-        self.feed.reset(at).map_err(|e| self.fault(&e))?;
-        // A position in a topic that is no more must not be sent as one in the topic that has its name now.
-        let known: Vec<_> = told.iter().filter(|(at, _)| self.stale.iter().all(|(stale, _)| stale != at)).collect();
-        self.desk.sit(Seat::new(metadata, &told, &known, |topic| self.watch.id(topic).to_owned()));
-        Ok(Some(GroupEvent::Assigned(told)))
+        self.fetcher.reset(at).map_err(|e| self.error(&e))?;
+        // An offset in a deleted topic must not be committed for the topic that has its name now.
+        let committed: Vec<_> =
+            assigned.iter().filter(|(at, _)| self.stale_offsets.iter().all(|(stale, _)| stale != at)).collect();
+        self.membership.set(Membership::new(metadata, &assigned, &committed, |topic| self.watch.id(topic).to_owned()));
+        Ok(Some(GroupEvent::Assigned(assigned)))
     }
 
-    fn not_mine(&self, at: &TopicPartition) -> LogError {
-        let count = self.feed.partitions().filter(|p| p.topic == at.topic).count();
+    fn not_assigned(&self, at: &TopicPartition) -> LogError {
+        let count = self.fetcher.partitions().filter(|p| p.topic == at.topic).count();
         LogError::UnknownPartition { at: at.clone(), count: u32::try_from(count).unwrap_or(u32::MAX) }
     }
 }
 
 impl Member for KafkaMember {
     fn poll(&mut self, limit: FetchLimit, wait: Duration) -> LogResult<GroupEvent> {
-        let event = self.next(limit, wait);
+        let event = self.next_event(limit, wait);
         if matches!(
             event,
             Err(LogError::UnknownTopic { .. } | LogError::TopicReplaced { .. } | LogError::OffsetOutOfRange { .. })
         ) {
-            // What was read is of a topic that is no more: nothing that follows from it may be committed.
-            self.desk.rise();
+            // What was read belongs to a deleted topic: nothing that follows from it may be committed.
+            self.membership.clear();
         }
         event
     }
 
     fn seek(&mut self, at: &TopicPartition, to: Offset) -> LogResult<()> {
-        if !self.feed.partitions().any(|p| p == at) {
-            return Err(self.not_mine(at));
+        if !self.fetcher.partitions().any(|p| p == at) {
+            return Err(self.not_assigned(at));
         }
-        let (earliest, _) = self.control.bounds(std::slice::from_ref(at))?[0];
-        if to.0 > earliest && self.stale.iter().any(|(a, offset)| a == at && *offset == to) {
+        let (earliest, _) = self.cluster.bounds(std::slice::from_ref(at))?[0];
+        if to.0 > earliest && self.stale_offsets.iter().any(|(a, offset)| a == at && *offset == to) {
             return Err(LogError::TopicReplaced { topic: at.topic.to_string() });
         }
-        self.watch.in_range(&[(at.clone(), to)])?;
-        self.feed.seek(at, to);
+        self.watch.require_in_range(&[(at.clone(), to)])?;
+        self.fetcher.seek(at, to);
         Ok(())
     }
 
     fn positions(&self) -> Vec<(TopicPartition, Offset)> {
-        self.feed.positions()
+        self.fetcher.positions()
     }
 
     fn pause(&mut self, of: &[TopicPartition], paused: bool) -> LogResult<()> {
         for at in of {
-            if !self.feed.pause(at, paused).map_err(|e| self.fault(&e))? {
-                return Err(self.not_mine(at));
+            if !self.fetcher.pause(at, paused).map_err(|e| self.error(&e))? {
+                return Err(self.not_assigned(at));
             }
         }
         Ok(())
@@ -242,18 +248,18 @@ impl Member for KafkaMember {
         Ok(Box::new(KafkaCommitter {
             group: self.group.clone(),
             delivery: self.delivery,
-            control: self.control.clone(),
-            desk: self.desk.clone(),
-            member: Arc::downgrade(&self.feed.client),
+            cluster: self.cluster.clone(),
+            membership: self.membership.clone(),
+            member: Arc::downgrade(&self.fetcher.client),
             writer: None,
-            moving: None,
-            heard: None,
+            offset_commit: None,
+            confirmed_at: None,
         }))
     }
 
     fn leave(self: Box<Self>) -> LogResult<()> {
-        self.desk.rise();
-        match self.feed.client.client().fatal_error() {
+        self.membership.clear();
+        match self.fetcher.client.client().fatal_error() {
             Some((_, reason)) => Err(self.undone(&reason)),
             None => Ok(()),
         }
@@ -261,12 +267,12 @@ impl Member for KafkaMember {
 }
 
 impl Drop for KafkaMember {
-    /// Whatever the group waits for is answered; then the client leaves it, which tells the others at once.
+    /// Answers whatever the group waits for; then the client leaves it, which starts a rebalance at once.
     fn drop(&mut self) {
-        self.desk.rise();
-        self.feed.client.context().heard().closing = true;
-        // Either may be what it waits for.
-        let answers = [self.feed.client.assign(&TopicPartitionList::new()), self.feed.client.unassign()];
+        self.membership.clear();
+        self.fetcher.client.context().events().closing = true;
+        // The group may wait for either.
+        let answers = [self.fetcher.client.assign(&TopicPartitionList::new()), self.fetcher.client.unassign()];
         for e in answers.into_iter().filter_map(Result::err) {
             tracing::debug!("leaving group `{}`: {e}", self.group);
         }

@@ -1,28 +1,29 @@
 //! Kafka: topics, groups and transactions of a cluster, through librdkafka.
 //!
-//! Separate from the embedded log because only this half needs brokers; everything above sees only the
-//! [`Log`] trait, and no other module names the client. It never writes outside a transaction, unless a pipeline
-//! asks for less than exactly-once.
+//! Everything above sees only the [`Log`] trait, and no other module names the client. It never writes outside a
+//! transaction, unless a pipeline asks for less than exactly-once.
 //!
-//! The end of a partition is its high watermark: what a transaction that is still open has written is
-//! before it. A reader of committed records that is to read up to the end therefore waits until all that was
-//! begun before has been decided, which is what a restart needs.
+//! The end of a partition is its high watermark, which includes records of open transactions. A reader of committed
+//! records that reads up to that end waits until those transactions are decided. Recovery relies on this.
 
 mod admin;
 mod appender;
-mod bell;
+mod closing;
+mod cluster;
 mod committer;
 mod context;
-mod control;
 mod errors;
-mod feed;
+mod fetcher;
+mod headers;
 mod member;
 mod producer;
+mod queue_signal;
 mod reader;
 mod sending;
 mod settings;
+mod write_mode;
 
-pub use settings::{Sasl, Settings, Tls};
+pub use settings::{SaslSettings, Settings, TlsSettings, rack_refusal};
 
 use crate::log::{
     Access, Appender, FetchLimit, GroupSpec, Log, LogError, LogResult, Member, PartitionInfo, Reader, Start,
@@ -30,51 +31,61 @@ use crate::log::{
 };
 use crate::record::{Offset, TopicPartition};
 use admin::Admin;
-use control::Control;
+use cluster::Cluster;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-/// How long a refusal to read may take; a broker holds back its answer for half a second where nothing is.
-const FETCH: Duration = Duration::from_millis(1500);
+/// How long a denied read may take to surface: a broker delays its answer by half a second where a partition is
+/// empty.
+const DENIED_READ_TIMEOUT: Duration = Duration::from_millis(1500);
 
 /// A name that no other client has.
-fn unique() -> String {
+fn unique_suffix() -> String {
     let number = || RandomState::new().build_hasher().finish();
     format!("{:016x}{:016x}", number(), number())
 }
 
-/// A cluster. Clones share the connections for questions and changes.
+/// A Kafka cluster. Clones share the connections.
 #[derive(Clone)]
 pub struct KafkaLog {
-    control: Arc<Control>,
+    cluster: Arc<Cluster>,
     admin: Arc<Admin>,
 }
 
 impl fmt::Debug for KafkaLog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KafkaLog").field("settings", &self.control.settings).finish_non_exhaustive()
+        f.debug_struct("KafkaLog").field("settings", &self.cluster.settings).finish_non_exhaustive()
     }
 }
 
 impl KafkaLog {
-    /// Reaches a cluster; tries for up to ten seconds.
+    /// Connects to a cluster; retries for up to ten seconds.
     ///
     /// # Errors
-    /// A property that cannot be set, nobody who listens, a login or a certificate that is refused.
+    /// A property that cannot be set, brokers that cannot be reached, a refused login or certificate.
     pub fn connect(settings: &Settings) -> LogResult<Self> {
-        Ok(Self { control: Arc::new(Control::connect(settings)?), admin: Arc::default() })
+        Ok(Self { cluster: Arc::new(Cluster::connect(settings)?), admin: Arc::default() })
     }
 
-    /// What is known of topics. One that is not there, or is removed meanwhile, is left out.
-    fn described(&self, names: &[String]) -> LogResult<Vec<TopicInfo>> {
-        let mut configs = self.admin.configs(&self.control, names)?;
+    /// The configurations of topics, all of which the user must be allowed to read.
+    fn topic_configs(&self, names: &[String]) -> LogResult<BTreeMap<String, TopicConfig>> {
+        let found = self.admin.topic_configs(&self.cluster, names)?;
+        match found.denied.into_iter().next() {
+            Some((_, denied)) => Err(denied),
+            None => Ok(found.configs),
+        }
+    }
+
+    /// Describes topics. A topic that does not exist, or is deleted meanwhile, is left out.
+    fn describe(&self, names: &[String], mut configs: BTreeMap<String, TopicConfig>) -> LogResult<Vec<TopicInfo>> {
         let mut found = Vec::new();
         for name in names {
             let Some(config) = configs.remove(name) else { continue };
-            let Some((partitions, id)) = self.control.known(name)? else { continue };
+            let Some((partitions, id)) = self.cluster.describe_topic(name)? else { continue };
             let config = TopicConfig { partitions, ..config };
             found.push(TopicInfo { name: name.as_str().into(), id, config, partitions: Vec::new() });
         }
@@ -83,7 +94,7 @@ impl KafkaLog {
             for topic in &found {
                 all.extend((0..topic.config.partitions).map(|p| TopicPartition::new(topic.name.clone(), p)));
             }
-            let gone = match self.control.bounds(&all) {
+            let missing = match self.cluster.bounds(&all) {
                 Ok(bounds) => {
                     let mut bounds = bounds.into_iter().map(|(low, high)| PartitionInfo {
                         earliest: Offset(low),
@@ -100,11 +111,11 @@ impl KafkaLog {
                 Err(LogError::UnknownPartition { at, .. }) => at.topic.to_string(),
                 Err(e) => return Err(e),
             };
-            // Removed while its bounds were asked for, or made anew with fewer partitions.
-            match self.control.known(&gone)? {
-                None => found.retain(|t| *t.name != gone),
+            // It was deleted after its metadata was read, or created again with fewer partitions.
+            match self.cluster.describe_topic(&missing)? {
+                None => found.retain(|t| *t.name != missing),
                 Some((partitions, id)) => {
-                    found.iter_mut().filter(|t| *t.name == gone).for_each(|t| {
+                    found.iter_mut().filter(|t| *t.name == missing).for_each(|t| {
                         t.config.partitions = partitions;
                         t.id.clone_from(&id);
                     });
@@ -116,22 +127,36 @@ impl KafkaLog {
 
 impl Log for KafkaLog {
     fn name(&self) -> String {
-        self.control.brokers().to_owned()
+        self.cluster.brokers().to_owned()
     }
 
     fn create_topic(&self, topic: &str, config: &TopicConfig) -> LogResult<()> {
-        self.admin.create(&self.control, topic, config)
+        self.admin.create(&self.cluster, topic, config)
     }
 
     fn delete_topic(&self, topic: &str) -> LogResult<()> {
-        self.admin.delete(&self.control, topic)
+        self.admin.delete(&self.cluster, topic)
     }
 
     fn topics(&self, only: Option<&str>) -> LogResult<Vec<TopicInfo>> {
         match only {
-            Some(name) if self.control.partitions(name)?.is_none() => Ok(Vec::new()),
-            Some(name) => self.described(&[name.to_owned()]),
-            None => self.described(&self.control.names()?),
+            Some(name) if self.cluster.partition_count(name)?.is_none() => Ok(Vec::new()),
+            Some(name) => {
+                let names = [name.to_owned()];
+                self.describe(&names, self.topic_configs(&names)?)
+            }
+            None => {
+                let names = self.cluster.topic_names()?;
+                let found = self.admin.topic_configs(&self.cluster, &names)?;
+                if !found.denied.is_empty() {
+                    let denied: Vec<String> = found.denied.iter().map(|(name, _)| format!("`{name}`")).collect();
+                    tracing::warn!(
+                        "left out {}: Kafka does not allow this user to describe its configuration; give this user the right `DescribeConfigs` on the topic",
+                        denied.join(", ")
+                    );
+                }
+                self.describe(&names, found.configs)
+            }
         }
     }
 
@@ -139,23 +164,23 @@ impl Log for KafkaLog {
         let mut names: Vec<String> = before.iter().map(|(at, _)| at.topic.to_string()).collect();
         names.sort();
         names.dedup();
-        let configs = self.admin.configs(&self.control, &names)?;
+        let configs = self.topic_configs(&names)?;
         if let Some((topic, _)) = configs.iter().find(|(_, config)| config.compacted) {
             return Err(LogError::InvalidTopic(format!(
                 "topic `{topic}` is compacted and cannot be trimmed: it keeps the latest record of each key"
             )));
         }
         let at: Vec<TopicPartition> = before.iter().map(|(at, _)| at.clone()).collect();
-        let bounds = self.control.bounds(&at)?;
-        // A broker refuses what lies past the end.
+        let bounds = self.cluster.bounds(&at)?;
+        // A broker refuses an offset past the end.
         let within = before.iter().zip(bounds).map(|((at, offset), (low, end))| (at.clone(), offset.0.min(end), low));
-        let left = within.filter(|(_, offset, low)| offset > low).map(|(at, offset, _)| (at, Offset(offset)));
-        self.admin.trim(&self.control, &left.collect::<Vec<_>>())
+        let to_delete = within.filter(|(_, offset, low)| offset > low).map(|(at, offset, _)| (at, Offset(offset)));
+        self.admin.delete_records(&self.cluster, &to_delete.collect::<Vec<_>>())
     }
 
     fn resolve(&self, at: &TopicPartition, start: Start) -> LogResult<Offset> {
-        self.control.require([at])?;
-        let (earliest, end) = self.control.bounds(std::slice::from_ref(at))?[0];
+        self.cluster.require_partitions([at])?;
+        let (earliest, end) = self.cluster.bounds(std::slice::from_ref(at))?[0];
         match start {
             Start::Earliest => Ok(Offset(earliest)),
             Start::Latest => Ok(Offset(end)),
@@ -163,58 +188,63 @@ impl Log for KafkaLog {
             Start::At(asked) => {
                 Err(LogError::OffsetOutOfRange { at: at.clone(), asked, earliest: Offset(earliest), end: Offset(end) })
             }
-            // Times before the epoch have meanings of their own to a broker.
+            // Brokers give negative times special meanings.
             Start::Time(time) if time <= 0 => Ok(Offset(earliest)),
-            Start::Time(time) => match self.control.at_time(at, time)? {
-                Some(near) => reader::first_since(&self.control, at, (near, end), time),
+            Start::Time(time) => match self.cluster.offset_at_time(at, time)? {
+                Some(near) => reader::first_since(&self.cluster, at, (near, end), time),
                 None => Ok(Offset(end)),
             },
         }
     }
 
     fn reader(&self, from: &[(TopicPartition, Offset)]) -> LogResult<Box<dyn Reader>> {
-        Ok(Box::new(reader::KafkaReader::new(&self.control, from)?))
+        Ok(Box::new(reader::KafkaReader::new(&self.cluster, from)?))
     }
 
     fn appender(&self) -> LogResult<Box<dyn Appender>> {
-        Ok(Box::new(appender::KafkaAppender::new(&self.control)))
+        Ok(Box::new(appender::KafkaAppender::new(&self.cluster)))
     }
 
     fn committed(&self, group: &str, of: &[TopicPartition]) -> LogResult<Vec<Option<Offset>>> {
-        let held = self.control.committed(group, of)?;
+        let offsets = self.cluster.committed_offsets(group, of)?;
         of.iter()
-            .zip(held)
+            .zip(offsets)
             .map(|(at, position)| {
                 let Some(position) = position else { return Ok(None) };
-                // A position in a topic that was made anew is none in this one.
-                let id = self.control.identity(&at.topic)?.unwrap_or_default();
+                // An offset that was committed for an earlier topic of that name is not valid in this one.
+                let id = self.cluster.topic_id(&at.topic)?.unwrap_or_default();
                 Ok((position.id.is_empty() || position.id == id).then_some(position.next))
             })
             .collect()
     }
 
     fn delete_offsets(&self, group: &str, given_up: &AtomicBool) -> LogResult<()> {
-        self.control.empty(group, given_up)?;
-        self.admin.forget(&self.control, group)
+        self.cluster.await_empty_group(group, given_up)?;
+        self.admin.delete_group(&self.cluster, group)
     }
 
     fn join(&self, group: &GroupSpec) -> LogResult<Box<dyn Member>> {
-        Ok(Box::new(member::KafkaMember::join(&self.control, group)?))
+        Ok(Box::new(member::KafkaMember::join(&self.cluster, group)?))
+    }
+
+    fn deletion_retention(&self) -> Duration {
+        // As compacted topics are created: `delete.retention.ms`.
+        Duration::from_secs(24 * 60 * 60)
     }
 
     fn check_access(&self, access: &Access<'_>) -> LogResult<()> {
         match access {
-            Access::CreateTopic(topic, config) => self.admin.could_create(&self.control, topic, config),
-            // A right to read is asked for where records are fetched, and nowhere before.
+            Access::CreateTopic(topic, config) => self.admin.validate_create(&self.cluster, topic, config),
+            // A broker checks the right to read only when records are fetched.
             Access::ReadTopic(name) => {
                 let from = crate::log::partitions(&topic(self, name)?);
                 let from = from.into_iter().map(|at| Ok((at.clone(), self.resolve(&at, Start::Earliest)?)));
                 let mut reader = self.reader(&from.collect::<LogResult<Vec<_>>>()?)?;
-                reader.poll(FetchLimit { records: 1, bytes: 0 }, FETCH).map(drop)
+                reader.poll(FetchLimit { records: 1, bytes: 0 }, DENIED_READ_TIMEOUT).map(drop)
             }
             Access::ReadOffsets(group) => {
-                let any = self.control.names()?.into_iter().take(1).map(|name| TopicPartition::new(name, 0));
-                self.control.committed(group, &any.collect::<Vec<_>>()).map(drop)
+                let any = self.cluster.topic_names()?.into_iter().take(1).map(|name| TopicPartition::new(name, 0));
+                self.cluster.committed_offsets(group, &any.collect::<Vec<_>>()).map(drop)
             }
         }
     }

@@ -1,12 +1,10 @@
 //! Reading outside any group: partitions and offsets are given, nothing is committed.
 //!
-//! Separate from members because there is nobody to share with: whatever moves a position is this reader.
-//! It never skips what it cannot read: records that are gone, and topics that are gone or others, are faults.
+//! It never skips what it cannot read: deleted records, and deleted or recreated topics, are errors.
 
-use super::context::Context;
-use super::control::{Control, READERS, client};
+use super::cluster::{Cluster, READER_GROUP, create_client};
 use super::errors;
-use super::feed::{Feed, Signals};
+use super::fetcher::{Fetcher, PollOutcome};
 use crate::log::{FetchLimit, LogError, LogResult, Reader};
 use crate::record::{Fetched, Offset, TopicPartition};
 use rdkafka::consumer::Consumer;
@@ -15,36 +13,36 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How often the topics of a reader that gets nothing are looked at.
-const LOOK: Duration = Duration::from_secs(1);
+/// How often the topics of an idle reader are checked.
+const TOPIC_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Whether the topics that are read are still the ones that they were.
-pub(super) struct Watch {
-    control: Arc<Control>,
-    ids: BTreeMap<Arc<str>, String>,
-    looked: Instant,
+/// Checks that topics are still the ones that reading started with.
+pub(super) struct TopicWatch {
+    cluster: Arc<Cluster>,
+    topic_ids: BTreeMap<Arc<str>, String>,
+    checked_at: Instant,
 }
 
-impl Watch {
-    /// Notes the identity of each topic.
-    pub(super) fn new(control: &Arc<Control>, topics: impl IntoIterator<Item = Arc<str>>) -> LogResult<Self> {
-        let mut ids = BTreeMap::new();
+impl TopicWatch {
+    /// Notes the id of each topic.
+    pub(super) fn new(cluster: &Arc<Cluster>, topics: impl IntoIterator<Item = Arc<str>>) -> LogResult<Self> {
+        let mut topic_ids = BTreeMap::new();
         for topic in topics.into_iter().collect::<BTreeSet<_>>() {
-            let id = control.identity(&topic)?.ok_or_else(|| control.unknown(&topic))?;
-            ids.insert(topic, id);
+            let id = cluster.topic_id(&topic)?.ok_or_else(|| cluster.unknown_topic(&topic))?;
+            topic_ids.insert(topic, id);
         }
-        Ok(Self { control: control.clone(), ids, looked: Instant::now() })
+        Ok(Self { cluster: cluster.clone(), topic_ids, checked_at: Instant::now() })
     }
 
     pub(super) fn id(&self, topic: &str) -> &str {
-        self.ids.get(topic).map_or("", String::as_str)
+        self.topic_ids.get(topic).map_or("", String::as_str)
     }
 
-    /// Looks at the topics again.
-    pub(super) fn look(&mut self) -> LogResult<()> {
-        self.looked = Instant::now();
-        for (topic, known) in &self.ids {
-            let id = self.control.identity(topic)?.ok_or_else(|| self.control.unknown(topic))?;
+    /// Checks every topic, and retries until the cluster answers.
+    pub(super) fn check(&mut self) -> LogResult<()> {
+        self.checked_at = Instant::now();
+        for (topic, known) in &self.topic_ids {
+            let id = self.cluster.topic_id(topic)?.ok_or_else(|| self.cluster.unknown_topic(topic))?;
             if id != *known {
                 return Err(LogError::TopicReplaced { topic: topic.to_string() });
             }
@@ -52,68 +50,75 @@ impl Watch {
         Ok(())
     }
 
-    /// Looks at the topics once: a cluster that does not answer says nothing about them.
-    pub(super) fn glance(&mut self) -> LogResult<()> {
-        self.looked = Instant::now();
-        for (topic, known) in &self.ids {
-            match self.control.glimpse(topic) {
+    /// Checks every topic once; no answer is no finding.
+    pub(super) fn check_once(&mut self) -> LogResult<()> {
+        self.checked_at = Instant::now();
+        for (topic, known) in &self.topic_ids {
+            match self.cluster.lookup_topic_id(topic) {
                 Some(Some(id)) if id != *known => return Err(LogError::TopicReplaced { topic: topic.to_string() }),
                 // One broker says so: another may know better.
-                Some(None) if self.control.partitions(topic)?.is_none() => return Err(self.control.unknown(topic)),
+                Some(None) if self.cluster.partition_count(topic)?.is_none() => {
+                    return Err(self.cluster.unknown_topic(topic));
+                }
                 _ => {}
             }
         }
         Ok(())
     }
 
-    /// Looks at the topics now and then: for readers that get nothing.
-    pub(super) fn idle(&mut self) -> LogResult<()> {
-        if self.looked.elapsed() < LOOK { Ok(()) } else { self.glance() }
+    /// Checks the topics of an idle reader from time to time.
+    pub(super) fn check_if_due(&mut self) -> LogResult<()> {
+        if self.checked_at.elapsed() < TOPIC_CHECK_INTERVAL { Ok(()) } else { self.check_once() }
     }
 
-    /// What a client complains about: named where it is about what is read, else left to the client, which
-    /// tries again by itself.
-    pub(super) fn judge(&mut self, feed: &Feed, signals: &Signals, group: Option<&str>) -> LogResult<()> {
-        if let Some(topic) = feed.client.context().heard().replaced.pop() {
+    /// Turns what a client reports into an error where it concerns the topics read; everything else is left to the
+    /// client, which retries by itself.
+    pub(super) fn check_reports(
+        &mut self,
+        fetcher: &Fetcher,
+        outcome: &PollOutcome,
+        group: Option<&str>,
+    ) -> LogResult<()> {
+        if let Some(topic) = fetcher.client.context().events().replaced_topics.pop() {
             return Err(LogError::TopicReplaced { topic });
         }
-        for (code, words) in &signals.complaints {
+        for (code, text) in &outcome.errors {
             match *code {
-                code if errors::damaged(code, words) => {
+                code if errors::is_corrupt(code, text) => {
                     return Err(LogError::Corrupt(format!(
-                        "records of {} cannot be read from Kafka at {}: {words}; they are damaged or not of a format that is known, and none is skipped: mend the topic, or start over with `--from latest`",
-                        self.places(feed, words),
-                        self.control.brokers()
+                        "records of {} cannot be read from Kafka at {}: {text}; they are damaged or not of a format that is known, and none is skipped: mend the topic, or start over with `--from latest`",
+                        self.locate(fetcher, text),
+                        self.cluster.brokers()
                     )));
                 }
-                code if errors::given_up(code) => {
-                    self.look()?;
-                    self.in_range(&feed.positions())?;
-                    return Err(self.refused(code, words, group));
+                code if errors::is_unfetchable(code) => {
+                    self.check()?;
+                    self.require_in_range(&fetcher.positions())?;
+                    return Err(self.refused_position(code, text, group));
                 }
-                code if errors::forbidden(code) => {
-                    let doing = match group {
+                code if errors::is_denied(code) => {
+                    let action = match group {
                         Some(group) => format!("reading {} as a member of group `{group}`", self.topics()),
                         None => format!("reading {}", self.topics()),
                     };
-                    return Err(errors::fault_with(self.control.brokers(), &doing, code, "Read"));
+                    return Err(errors::log_error_for(self.cluster.brokers(), &action, code, "Read"));
                 }
-                code if errors::missing(code) => self.look()?,
-                code => tracing::debug!("reading from Kafka: {}: {words}", errors::words(code)),
+                code if errors::is_missing(code) => self.check()?,
+                code => tracing::debug!("reading from Kafka: {}: {text}", errors::description(code)),
             }
         }
         Ok(())
     }
 
-    /// The fault that a position was refused which can be read now.
-    fn refused(&self, code: Code, words: &str, group: Option<&str>) -> LogError {
-        let (topics, brokers) = (self.topics(), self.control.brokers());
-        if errors::cut(code, words) {
+    /// The error for a refused offset that is in range now.
+    fn refused_position(&self, code: Code, text: &str, group: Option<&str>) -> LogError {
+        let (topics, brokers) = (self.topics(), self.cluster.brokers());
+        if errors::is_truncated(code, text) {
             return LogError::Corrupt(format!(
-                "Kafka at {brokers} has lost records of {topics} that were read from it: {words}; start over with `--from earliest` or `--from latest`"
+                "Kafka at {brokers} has lost records of {topics} that were read from it: {text}; start over with `--from earliest` or `--from latest`"
             ));
         }
-        let why = format!("Kafka at {brokers} has refused a position in {topics}: {words}");
+        let why = format!("Kafka at {brokers} has refused a position in {topics}: {text}");
         match group {
             Some(group) => LogError::Undone { group: group.to_owned(), why },
             None => LogError::Busy(why),
@@ -122,14 +127,14 @@ impl Watch {
 
     /// All topics, for messages.
     fn topics(&self) -> String {
-        self.ids.keys().map(|t| format!("`{t}`")).collect::<Vec<_>>().join(", ")
+        self.topic_ids.keys().map(|t| format!("`{t}`")).collect::<Vec<_>>().join(", ")
     }
 
-    /// What a complaint about an offset is about, as far as is known: it does not name the partition, but
-    /// mostly only one is at that offset.
-    fn places(&self, feed: &Feed, words: &str) -> String {
-        let positions = feed.positions();
-        let offset = errors::offset(words);
+    /// The partition that a reported offset belongs to, as far as it can be told: the report does not name it, but
+    /// mostly only one partition is at that offset.
+    fn locate(&self, fetcher: &Fetcher, text: &str) -> String {
+        let positions = fetcher.positions();
+        let offset = errors::parse_offset(text);
         let mut near: Vec<_> = positions.iter().filter(|(_, next)| Some(next.0) == offset).collect();
         if positions.len() == 1 {
             near = positions.iter().collect();
@@ -140,10 +145,10 @@ impl Watch {
         }
     }
 
-    /// Whether all positions can be read.
-    pub(super) fn in_range(&self, positions: &[(TopicPartition, Offset)]) -> LogResult<()> {
+    /// Fails with the first position that is out of range.
+    pub(super) fn require_in_range(&self, positions: &[(TopicPartition, Offset)]) -> LogResult<()> {
         let of: Vec<TopicPartition> = positions.iter().map(|(at, _)| at.clone()).collect();
-        for ((at, asked), (earliest, end)) in positions.iter().zip(self.control.bounds(&of)?) {
+        for ((at, asked), (earliest, end)) in positions.iter().zip(self.cluster.bounds(&of)?) {
             if asked.0 < earliest || asked.0 > end {
                 let (at, asked) = (at.clone(), *asked);
                 return Err(LogError::OffsetOutOfRange { at, asked, earliest: Offset(earliest), end: Offset(end) });
@@ -155,43 +160,43 @@ impl Watch {
 
 /// A reader of given partitions.
 pub(super) struct KafkaReader {
-    feed: Feed,
-    watch: Watch,
+    fetcher: Fetcher,
+    watch: TopicWatch,
 }
 
 impl KafkaReader {
-    pub(super) fn new(control: &Arc<Control>, from: &[(TopicPartition, Offset)]) -> LogResult<Self> {
-        control.require(from.iter().map(|(at, _)| at))?;
-        let watch = Watch::new(control, from.iter().map(|(at, _)| at.topic.clone()))?;
-        watch.in_range(from)?;
-        let mut feed = Feed::new(client(&control.settings, &control.settings.reader(READERS), &Context::default())?);
-        let reset = feed.reset(from.iter().map(|(at, _)| at.clone()));
-        reset.map_err(|e| errors::fault(control.brokers(), "reading", errors::code(&e)))?;
+    pub(super) fn new(cluster: &Arc<Cluster>, from: &[(TopicPartition, Offset)]) -> LogResult<Self> {
+        cluster.require_partitions(from.iter().map(|(at, _)| at))?;
+        let watch = TopicWatch::new(cluster, from.iter().map(|(at, _)| at.topic.clone()))?;
+        watch.require_in_range(from)?;
+        let mut fetcher = Fetcher::new(create_client(&cluster.settings, &cluster.settings.for_reader(READER_GROUP))?);
+        let reset = fetcher.reset(from.iter().map(|(at, _)| at.clone()));
+        reset.map_err(|e| errors::log_error(cluster.brokers(), "reading", errors::error_code(&e)))?;
         for (at, offset) in from {
-            feed.seek(at, *offset);
+            fetcher.seek(at, *offset);
         }
-        Ok(Self { feed, watch })
+        Ok(Self { fetcher, watch })
     }
 
-    fn fault(&self, error: &rdkafka::error::KafkaError) -> LogError {
-        errors::fault(self.watch.control.brokers(), "reading", errors::code(error))
+    fn error(&self, error: &rdkafka::error::KafkaError) -> LogError {
+        errors::log_error(self.watch.cluster.brokers(), "reading", errors::error_code(error))
     }
 }
 
-/// The first record since a time. What the cluster answers is only near: the end of a transaction counts as
-/// something written when it was decided, whatever the times of its records.
+/// The first record at or after a time. The broker's answer is only near it: a transaction marker counts with the
+/// time of its commit, whatever the times of its records.
 pub(super) fn first_since(
-    control: &Arc<Control>,
+    cluster: &Arc<Cluster>,
     at: &TopicPartition,
     (near, end): (i64, i64),
     time: i64,
 ) -> LogResult<Offset> {
-    let mut reader = KafkaReader::new(control, &[(at.clone(), Offset(near))])?;
+    let mut reader = KafkaReader::new(cluster, &[(at.clone(), Offset(near))])?;
     while reader.positions().iter().any(|(_, next)| next.0 < end) {
-        if let Some(fetched) = reader.poll(FetchLimit::default(), LOOK)? {
-            if let Some(row) = fetched.records.timestamps.iter().position(|t| *t >= time) {
-                return Ok(Offset(fetched.offsets[row].min(end)));
-            }
+        if let Some(fetched) = reader.poll(FetchLimit::default(), TOPIC_CHECK_INTERVAL)?
+            && let Some(row) = fetched.records.timestamps.iter().position(|t| *t >= time)
+        {
+            return Ok(Offset(fetched.offsets[row].min(end)));
         }
     }
     Ok(Offset(end))
@@ -201,21 +206,21 @@ impl Reader for KafkaReader {
     fn poll(&mut self, limit: FetchLimit, wait: Duration) -> LogResult<Option<Fetched>> {
         let start = Instant::now();
         let mut left = wait;
-        self.feed.start().map_err(|e| self.fault(&e))?;
+        self.fetcher.assign().map_err(|e| self.error(&e))?;
         loop {
-            if !self.feed.plenty() {
-                // In steps, so that what happens to the topics is heard while nothing comes.
-                let step = if self.feed.any() { Duration::ZERO } else { left.min(LOOK) };
-                let signals = self.feed.draw(step).map_err(|e| self.fault(&e))?;
-                self.watch.judge(&self.feed, &signals, None)?;
-                if signals.moved && !self.feed.any() {
+            if !self.fetcher.has_enough() {
+                // In steps, so that changes of the topics are noticed while nothing comes.
+                let step = if self.fetcher.has_records() { Duration::ZERO } else { left.min(TOPIC_CHECK_INTERVAL) };
+                let outcome = self.fetcher.poll(step).map_err(|e| self.error(&e))?;
+                self.watch.check_reports(&self.fetcher, &outcome, None)?;
+                if outcome.advanced && !self.fetcher.has_records() {
                     return Ok(None);
                 }
             }
-            if let Some(fetched) = self.feed.take(limit) {
+            if let Some(fetched) = self.fetcher.take(limit) {
                 return Ok(Some(fetched));
             }
-            self.watch.idle()?;
+            self.watch.check_if_due()?;
             left = wait.saturating_sub(start.elapsed());
             if left.is_zero() {
                 return Ok(None);
@@ -224,10 +229,10 @@ impl Reader for KafkaReader {
     }
 
     fn positions(&self) -> Vec<(TopicPartition, Offset)> {
-        self.feed.positions()
+        self.fetcher.positions()
     }
 
     fn pause(&mut self, of: &[TopicPartition], paused: bool) -> LogResult<()> {
-        of.iter().try_for_each(|at| self.feed.pause(at, paused).map(drop)).map_err(|e| self.fault(&e))
+        of.iter().try_for_each(|at| self.fetcher.pause(at, paused).map(drop)).map_err(|e| self.error(&e))
     }
 }

@@ -1,66 +1,104 @@
-//! Records into a producer, one by one, and whether they were refused.
+//! Queues single records in a producer, and tells whether any was refused.
 //!
-//! Separate from transactions: nothing here knows whether there is one. What is refused is named, never
-//! skipped.
+//! It does not know about transactions. A refused record is an error, never skipped.
 
-use super::context::ProducerSide;
-use super::control::raw;
-use super::errors;
-use super::producer::{Failed, PATIENCE, Writer};
+use super::cluster::{Cluster, native_partition};
+use super::context::KafkaProducerContext;
+use super::errors::{self, description};
+use super::headers;
+use super::write_mode::WriteMode;
 use crate::log::{Append, LogError};
 use crate::record::TopicPartition;
 use arrow_array::Array;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
-use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Between two looks at what has been delivered.
-const TICK: Duration = Duration::from_micros(500);
+/// How long a step of a transaction is retried while the cluster is busy. Longer than `transaction.timeout.ms`, so
+/// that the coordinator has decided by then.
+pub(super) const RETRY_TIMEOUT: Duration = Duration::from_secs(20);
 
-impl Writer {
-    /// Gives one record to the client, which sends it when it pleases.
-    pub(super) fn send_one(
+/// Pause between two checks for delivery reports.
+const DELIVERY_POLL_INTERVAL: Duration = Duration::from_micros(500);
+
+/// The failure of a write.
+pub(super) enum WriteError {
+    /// Nothing of it is or will be visible; without transactions, a part of it may be.
+    Failed(LogError),
+    /// Nothing of it will be visible: another producer has taken over.
+    Fenced(String),
+    /// The outcome is unknown; the first offsets of what was written can tell it.
+    Indeterminate { error: LogError, first_offsets: Vec<Option<i64>> },
+}
+
+/// Queues records for one producer. Knows the cluster and the mode, for errors.
+pub(super) struct RecordSender {
+    pub(super) cluster: Arc<Cluster>,
+    pub(super) mode: WriteMode,
+}
+
+impl RecordSender {
+    pub(super) fn error(&self, action: &str, code: Code) -> LogError {
+        errors::log_error(self.cluster.brokers(), &format!("{action}{}", self.mode.id_label()), code)
+    }
+
+    pub(super) fn write_error(&self, action: &str, code: Code) -> WriteError {
+        if errors::is_fenced(code) {
+            WriteError::Fenced(format!("{action}: {}", description(code)))
+        } else {
+            WriteError::Failed(self.error(action, code))
+        }
+    }
+
+    /// Like [`Self::write_error`], for a producer in the fatal state: each record reports only that, the client knows
+    /// why.
+    pub(super) fn fatal_write_error(
         &self,
-        producer: &BaseProducer<ProducerSide>,
-        ticket: usize,
+        producer: &BaseProducer<KafkaProducerContext>,
+        action: &str,
+        code: Code,
+    ) -> WriteError {
+        let known = (code == Code::Fatal).then(|| producer.client().fatal_error()).flatten();
+        self.write_error(action, known.map_or(code, |(code, _)| code))
+    }
+
+    /// Queues one record in the client.
+    pub(super) fn enqueue(
+        &self,
+        producer: &BaseProducer<KafkaProducerContext>,
+        delivery_tag: usize,
         append: &Append,
         row: usize,
-    ) -> Result<(), Failed> {
-        let records = &append.records;
-        let mut record = BaseRecord::<[u8], [u8], usize>::with_opaque_to(&append.to.topic, ticket)
-            .partition(raw(append.to.partition))
-            .timestamp(stamp(records.timestamps[row]));
-        record.key = records.keys.is_valid(row).then(|| records.keys.value(row));
-        record.payload = records.values.is_valid(row).then(|| records.values.value(row));
-        let named = records.headers.as_ref().map(|h| h.row(row).collect::<Vec<_>>()).filter(|h| !h.is_empty());
-        record.headers = named.map(|named| {
-            let empty = OwnedHeaders::new_with_capacity(named.len());
-            named.into_iter().fold(empty, |all, (key, value)| all.insert(Header { key, value }))
-        });
+    ) -> Result<(), WriteError> {
         let start = Instant::now();
         loop {
-            match producer.send(record) {
+            let record = record(append, row, delivery_tag);
+            let bytes = record.key.map_or(0, <[u8]>::len) + record.payload.map_or(0, <[u8]>::len);
+            let headers = append.records.headers.as_ref().map(|h| h.row(row).collect::<Vec<_>>());
+            let queued = match headers.filter(|h| !h.is_empty()) {
+                None => producer.send(record).map_err(|(e, _)| e),
+                Some(headers) => headers::send(producer, &record, &headers),
+            };
+            match queued {
                 Ok(()) => return Ok(()),
-                Err((KafkaError::MessageProduction(Code::QueueFull), back)) if start.elapsed() < PATIENCE => {
-                    record = back;
-                    hear(producer);
-                    self.delivered(producer)?;
+                Err(KafkaError::MessageProduction(Code::QueueFull)) if start.elapsed() < RETRY_TIMEOUT => {
+                    poll_deliveries(producer);
+                    self.check_deliveries(producer)?;
                 }
-                Err((KafkaError::MessageProduction(Code::MessageSizeTooLarge), back)) => {
-                    let bytes = back.key.map_or(0, <[u8]>::len) + back.payload.map_or(0, <[u8]>::len);
-                    return Err(Failed::Refused(self.too_large(&append.to, bytes)));
+                Err(KafkaError::MessageProduction(Code::MessageSizeTooLarge)) => {
+                    return Err(WriteError::Failed(self.too_large(&append.to, bytes)));
                 }
-                Err((e, _)) => {
-                    // Why no more is taken is mostly that an earlier record was refused.
-                    self.delivered(producer)?;
-                    return Err(match errors::code(&e) {
-                        Code::State => Failed::Refused(LogError::Busy(format!(
+                Err(e) => {
+                    // Mostly no more is accepted because an earlier record was refused.
+                    self.check_deliveries(producer)?;
+                    return Err(match errors::error_code(&e) {
+                        Code::State => WriteError::Failed(LogError::Busy(format!(
                             "writing records failed on Kafka at {}: what was sent before did not arrive{}",
-                            self.control.brokers(),
-                            self.under()
+                            self.cluster.brokers(),
+                            self.mode.id_label()
                         ))),
-                        code => self.failed_for_good(producer, "writing records", code),
+                        code => self.fatal_write_error(producer, "writing records", code),
                     });
                 }
             }
@@ -68,42 +106,53 @@ impl Writer {
     }
 
     fn too_large(&self, at: &TopicPartition, bytes: usize) -> LogError {
-        LogError::TooLarge { at: at.clone(), bytes, limit: self.control.settings.largest() }
+        LogError::TooLarge { at: at.clone(), bytes, limit: self.cluster.settings.max_record_bytes() }
     }
 
-    /// Whether a record was refused so far.
-    pub(super) fn delivered(&self, producer: &BaseProducer<ProducerSide>) -> Result<(), Failed> {
+    /// Fails if a record was refused so far.
+    pub(super) fn check_deliveries(&self, producer: &BaseProducer<KafkaProducerContext>) -> Result<(), WriteError> {
         let refused = producer.context().deliveries().refused.take();
         let Some((topic, partition, code)) = refused else { return Ok(()) };
-        if errors::superseded(code) || code == Code::Fatal {
-            return Err(self.failed_for_good(producer, "writing records", code));
+        if errors::is_fenced(code) || code == Code::Fatal {
+            return Err(self.fatal_write_error(producer, "writing records", code));
         }
         let at = TopicPartition::new(topic, u32::try_from(partition).unwrap_or(u32::MAX));
-        Err(Failed::Refused(match code {
+        Err(WriteError::Failed(match code {
             Code::InvalidRecord => LogError::InvalidTopic(format!(
                 "Kafka takes no such record for `{at}`: a compacted topic needs a key in every record"
             )),
             Code::InvalidTimestamp => LogError::InvalidTopic(format!(
                 "Kafka takes no record for `{at}` with a time that far from now; see `message.timestamp.after.max.ms` of the topic"
             )),
-            code if errors::missing(code) => self.control.unknown(&at.topic),
-            code => errors::fault_with(self.control.brokers(), &format!("writing to `{at}`"), code, "Write"),
+            code if errors::is_missing(code) => self.cluster.unknown_topic(&at.topic),
+            code => errors::log_error_for(self.cluster.brokers(), &format!("writing to `{at}`"), code, "Write"),
         }))
     }
 }
 
-/// The time of a record as the client takes it: it reads 0 as `now`, so a record of that millisecond has
-/// no time of its own.
-fn stamp(time: i64) -> i64 {
+/// A record without its headers.
+fn record(append: &Append, row: usize, delivery_tag: usize) -> BaseRecord<'_, [u8], [u8], usize> {
+    let records = &append.records;
+    let mut record = BaseRecord::with_opaque_to(&append.to.topic, delivery_tag)
+        .partition(native_partition(append.to.partition))
+        .timestamp(native_timestamp(records.timestamps[row]));
+    record.key = records.keys.is_valid(row).then(|| records.keys.value(row));
+    record.payload = records.values.is_valid(row).then(|| records.values.value(row));
+    record
+}
+
+/// The timestamp as the client takes it: it reads 0 as `now`, so a record of that millisecond is written without a
+/// time.
+fn native_timestamp(time: i64) -> i64 {
     if time == 0 { -1 } else { time }
 }
 
-/// Takes what has come back; where that is nothing, waits a little. The client's own wait is in whole
-/// milliseconds: for what is left of one it asks again and again, which costs a processor.
-pub(super) fn hear(producer: &BaseProducer<ProducerSide>) {
+/// Polls for delivery reports, and pauses a little where there are none. librdkafka's own wait has a resolution of
+/// a millisecond: it spins for the rest of one.
+pub(super) fn poll_deliveries(producer: &BaseProducer<KafkaProducerContext>) {
     let before = producer.in_flight_count();
     producer.poll(Duration::ZERO);
     if producer.in_flight_count() == before {
-        std::thread::park_timeout(TICK);
+        std::thread::park_timeout(DELIVERY_POLL_INTERVAL);
     }
 }

@@ -1,22 +1,23 @@
 //! How to reach Kafka: brokers, security, properties, and what no property may change.
 //!
-//! Separate because every client of this module is made from one [`Settings`], so that a rule holds for all
-//! of them or for none. It never shows a secret, and it opens no connection.
+//! Every client of this module is created from one [`Settings`], so that a rule holds for all of them or for none.
+//! It never shows a secret and opens no connection.
 
-use super::producer::Mode;
+use super::write_mode::WriteMode;
 use crate::faults::{self, Mistake};
 use crate::log::{LogError, LogResult};
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 
-/// Longest life of an open transaction: what a dead instance has begun holds readers back for no longer.
+/// How long a transaction may stay open: a dead instance holds readers back for no longer.
 const TRANSACTION_TIMEOUT_MS: &str = "10000";
 
 /// Encryption of the connections. Paths are of PEM files.
 #[derive(Clone, Default)]
-pub struct Tls {
-    /// Certificates of the authorities to trust; default the system's.
+pub struct TlsSettings {
+    /// Certificates of the trusted authorities; default: the system's.
     pub ca: Option<PathBuf>,
     /// The client's certificate.
     pub certificate: Option<PathBuf>,
@@ -28,29 +29,29 @@ pub struct Tls {
 
 /// Login.
 #[derive(Clone)]
-pub struct Sasl {
+pub struct SaslSettings {
     /// `PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`.
     pub mechanism: String,
-    /// Who logs in.
+    /// The user.
     pub username: String,
-    /// With which password.
+    /// The user's password.
     pub password: String,
 }
 
-/// All that is needed to reach a cluster.
+/// Everything needed to reach a cluster.
 #[derive(Clone, Default)]
 pub struct Settings {
     /// Bootstrap servers, `host:port`, separated by commas.
     pub brokers: String,
-    /// Encryption, where it is asked for.
-    pub tls: Option<Tls>,
-    /// Login, where it is asked for.
-    pub sasl: Option<Sasl>,
+    /// Encryption, if any.
+    pub tls: Option<TlsSettings>,
+    /// Login, if any.
+    pub sasl: Option<SaslSettings>,
     /// Properties of librdkafka; a later one wins over an earlier one, and over the two above.
     pub properties: Vec<(String, String)>,
 }
 
-/// What is shown is the brokers and the names of the properties, never a value: any may be a secret.
+/// Shows the brokers and the names of the properties, never a value: any may be a secret.
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<&str> = self.properties.iter().map(|(name, _)| name.as_str()).collect();
@@ -63,25 +64,25 @@ impl fmt::Debug for Settings {
     }
 }
 
-/// Properties that decide whether every record counts exactly once, with what they would break.
-const FIXED: &[(&str, &str)] = &[
+/// Properties that exactly-once depends on, each with the reason why it cannot be set.
+const FIXED_PROPERTIES: &[(&str, &str)] = &[
     ("acks", "a record counts as written only when all replicas have it"),
     ("allow.auto.create.topics", "a topic with a mistyped name would come into being"),
-    ("auto.offset.reset", "a position that is gone is an error, never a silent jump"),
-    ("bootstrap.servers", "say `--brokers` or `kafka: {brokers: …}`"),
+    ("auto.offset.reset", "an offset that does not exist is an error, never a silent jump"),
+    ("bootstrap.servers", "set `--brokers` or `kafka: {brokers: …}`"),
     ("check.crcs", "damaged records would be taken for good ones"),
-    ("enable.auto.commit", "positions move in the same transaction as the results, never on their own"),
-    ("enable.auto.offset.store", "positions move in the same transaction as the results, never on their own"),
+    ("enable.auto.commit", "offsets are committed in the same transaction as the results"),
+    ("enable.auto.offset.store", "offsets are committed in the same transaction as the results"),
     ("enable.gapless.guarantee", "the transaction already decides what is written"),
-    ("enable.idempotence", "without it a record that is sent again is there twice"),
+    ("enable.idempotence", "without it a retried record is written twice"),
     ("enable.partition.eof", "the end of a partition is how a restart knows that its state is complete"),
     ("group.id", "the group is named after the pipeline: change its `name:`"),
-    ("group.protocol", "the partitions of all inputs must be handed over together"),
-    ("isolation.level", "results of transactions that were undone would be read"),
+    ("group.protocol", "the partitions of all inputs must be assigned together"),
+    ("isolation.level", "results of aborted transactions would be read"),
     ("log.queue", "log lines are read by fastdata"),
-    ("offset.store.method", "positions are kept by the brokers, in the transaction of the results"),
+    ("offset.store.method", "the brokers keep the offsets, in the transaction of the results"),
     ("partition.assignment.strategy", "partitions with the same number must meet in one instance"),
-    ("transactional.id", "it is made of the pipeline's name, so that a restart ends what was left open"),
+    ("transactional.id", "it is derived from the pipeline's name, so that a restart ends what was left open"),
 ];
 
 /// Other names that librdkafka has for the same property: without this a later one would not win.
@@ -96,8 +97,8 @@ const ALIASES: &[(&str, &str)] = &[
     ("sasl.mechanisms", "sasl.mechanism"),
 ];
 
-/// What each client has unless a property says otherwise; group, transaction and reading come on top.
-const DEFAULTS: &[(&str, &str)] = &[
+/// Defaults of every client; properties override them.
+const CLIENT_DEFAULTS: &[(&str, &str)] = &[
     ("allow.auto.create.topics", "false"),
     ("client.id", "fastdata"),
     // A broker that comes back is found within a second: a transaction does not live much longer.
@@ -113,13 +114,13 @@ const CONSUMER: &[(&str, &str)] = &[
     ("enable.auto.offset.store", "false"),
     ("enable.partition.eof", "true"),
     ("isolation.level", "read_committed"),
-    // A full queue is looked at again soon: the default of a second would starve a fast pipeline.
+    // A full queue is retried soon: the default of a second would starve a fast pipeline.
     ("fetch.queue.backoff.ms", "10"),
     ("queued.max.messages.kbytes", "16384"),
     ("queued.min.messages", "10000"),
 ];
 
-/// Who reads to an end hears that it is reached only when a broker has waited in vain for more.
+/// A broker reports the end of a partition only after it has waited this long for more.
 const READER: &[(&str, &str)] = &[("fetch.wait.max.ms", "50")];
 
 const MEMBER: &[(&str, &str)] = &[
@@ -132,20 +133,33 @@ const MEMBER: &[(&str, &str)] = &[
 const PRODUCER: &[(&str, &str)] =
     &[("acks", "all"), ("linger.ms", "1"), ("message.timeout.ms", "8000"), ("queue.buffering.max.kbytes", "65536")];
 
-/// A record that is sent again is there once; all that a producer has sent becomes visible together.
+/// A retried record is written once; everything sent becomes visible together.
 const TRANSACTIONS: &[(&str, &str)] =
     &[("enable.idempotence", "true"), ("transaction.timeout.ms", TRANSACTION_TIMEOUT_MS)];
 
-/// A record that is sent again is there once, as far as the brokers remember the producer.
+/// A retried record is written once, as far as the brokers remember the producer.
 const AT_LEAST_ONCE: &[(&str, &str)] = &[("enable.idempotence", "true")];
 
-/// No record is sent again: it is not known whether the first one has arrived.
+/// No record is retried: it is not known whether the first attempt arrived.
 const AT_MOST_ONCE: &[(&str, &str)] = &[("enable.idempotence", "false"), ("message.send.max.retries", "0")];
 
-/// The id under which a member is known again after a restart.
-const STATIC: &str = "group.instance.id";
+/// The property that lets a member keep its partitions over a restart.
+const STATIC_MEMBER_ID: &str = "group.instance.id";
 
-fn known_name(name: &str) -> &str {
+/// The property that names the rack of a client.
+const RACK: &str = "client.rack";
+
+/// Why a group that reads these topics together cannot have a rack.
+#[must_use]
+pub fn rack_refusal(group: &str, topics: &BTreeSet<&str>) -> String {
+    let topics: Vec<String> = topics.iter().map(|t| format!("`{t}`")).collect();
+    format!(
+        "the Kafka property `{RACK}` cannot be set for pipeline `{group}`: it reads several topics ({}), and with racks the group can assign partitions with the same number to different instances",
+        topics.join(", ")
+    )
+}
+
+fn canonical_name(name: &str) -> &str {
     ALIASES.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, known)| known)
 }
 
@@ -155,22 +169,36 @@ impl Settings {
         Self { brokers: brokers.into(), ..Self::default() }
     }
 
-    /// Refuses what cannot work, before any connection is tried.
+    /// Whether the password of the login travels in clear text.
+    #[must_use]
+    pub fn sends_clear_password(&self) -> bool {
+        let config = self.base_config(&[]);
+        let is = |name: &str, value: &str| config.get(name).is_some_and(|v| v.eq_ignore_ascii_case(value));
+        is("security.protocol", "sasl_plaintext") && is("sasl.mechanism", "PLAIN")
+    }
+
+    /// Whether the clients know their rack, which range assignment takes into account.
+    #[must_use]
+    pub fn has_rack(&self) -> bool {
+        self.base_config(&[]).get(RACK).is_some_and(|rack| !rack.is_empty())
+    }
+
+    /// Refuses what cannot work, before any connection is made.
     pub(super) fn check(&self) -> LogResult<()> {
         if self.brokers.split(',').all(|b| b.trim().is_empty()) {
-            return Err(LogError::Unusable("no broker is named: say `--brokers HOST:PORT`".into()));
+            return Err(LogError::Unusable("no broker is named: add `--brokers HOST:PORT`".into()));
         }
         for (name, _) in &self.properties {
-            let known = known_name(name.trim());
-            if let Some((_, why)) = FIXED.iter().find(|(fixed, _)| *fixed == known) {
+            let known = canonical_name(name.trim());
+            if let Some((_, why)) = FIXED_PROPERTIES.iter().find(|(fixed, _)| *fixed == known) {
                 return Err(LogError::Unusable(format!("the Kafka property `{name}` cannot be set: {why}")));
             }
         }
-        self.client(&[]).create_native_config().map(drop).map_err(|e| self.refused(&e))
+        self.base_config(&[]).create_native_config().map(drop).map_err(|e| self.property_error(&e))
     }
 
-    /// What is wrong with a property, without the value of one that may be secret.
-    pub(super) fn refused(&self, error: &rdkafka::error::KafkaError) -> LogError {
+    /// The error for a refused property, without the value of one that may be secret.
+    pub(super) fn property_error(&self, error: &rdkafka::error::KafkaError) -> LogError {
         use rdkafka::error::KafkaError as E;
         LogError::Unusable(match error {
             E::ClientConfig(_, why, name, _) if is_secret(name) => {
@@ -179,34 +207,34 @@ impl Settings {
             E::ClientConfig(_, why, name, value) => {
                 format!("the Kafka property `{name}` cannot be `{value}`: {why}")
             }
-            E::ClientCreation(why) => format!("the settings of Kafka do not fit together: {why}"),
-            other => format!("the settings of Kafka are refused: {other}"),
+            E::ClientCreation(why) => format!("the Kafka settings do not fit together: {why}"),
+            other => format!("the Kafka settings are refused: {other}"),
         })
     }
 
     fn value(&self, name: &str) -> String {
-        self.client(&[]).get(name).filter(|v| !v.is_empty()).unwrap_or("\u{0}").to_owned()
+        self.base_config(&[]).get(name).filter(|v| !v.is_empty()).unwrap_or("\u{0}").to_owned()
     }
 
     /// A client of any kind: defaults, then security, then properties, then what is fixed.
-    fn client(&self, fixed: &[&[(&str, &str)]]) -> ClientConfig {
+    fn base_config(&self, fixed: &[&[(&str, &str)]]) -> ClientConfig {
         let mut config = ClientConfig::new();
-        for (name, value) in DEFAULTS.iter().chain(fixed.iter().copied().flatten()) {
+        for (name, value) in CLIENT_DEFAULTS.iter().chain(fixed.iter().copied().flatten()) {
             config.set(*name, *value);
         }
-        self.secure(&mut config);
+        self.set_security(&mut config);
         for (name, value) in &self.properties {
-            config.set(known_name(name.trim()), value);
+            config.set(canonical_name(name.trim()), value);
         }
         for (name, value) in fixed.iter().copied().flatten() {
-            if FIXED.iter().any(|(f, _)| f == name) {
+            if FIXED_PROPERTIES.iter().any(|(f, _)| f == name) {
                 config.set(*name, *value);
             }
         }
         config.set("bootstrap.servers", &self.brokers);
-        // Only a member of a group can have it.
-        config.remove(STATIC);
-        // What the identity of a topic is known by: see `context`.
+        // Only a group member may have it.
+        config.remove(STATIC_MEMBER_ID);
+        // `context` reads the ids of topics from these log lines.
         let debug =
             config.get("debug").filter(|d| !d.is_empty()).map_or("metadata".into(), |d| format!("{d},metadata"));
         config.set("debug", debug);
@@ -214,7 +242,7 @@ impl Settings {
         config
     }
 
-    fn secure(&self, config: &mut ClientConfig) {
+    fn set_security(&self, config: &mut ClientConfig) {
         let protocol = match (&self.tls, &self.sasl) {
             (None, None) => return,
             (Some(_), None) => "ssl",
@@ -244,57 +272,57 @@ impl Settings {
         }
     }
 
-    /// A client that asks about topics and bounds. It sees what is not committed yet: the end of a
-    /// partition is its high watermark.
-    pub(super) fn control(&self) -> ClientConfig {
-        let mut config = self.client(&[CONSUMER]);
+    /// A client that asks about topics and bounds. It reads uncommitted records: the end of a partition is its high
+    /// watermark.
+    pub(super) fn for_queries(&self) -> ClientConfig {
+        let mut config = self.base_config(&[CONSUMER]);
         config.set("isolation.level", "read_uncommitted");
         config
     }
 
-    /// A client that changes topics. Nobody reads its log lines, so it must not make any.
-    pub(super) fn admin(&self) -> ClientConfig {
-        let mut config = self.client(&[]);
+    /// A client that changes topics. Nobody reads its log lines, so it must not write any.
+    pub(super) fn for_admin(&self) -> ClientConfig {
+        let mut config = self.base_config(&[]);
         config.remove("debug");
         config.set_log_level(RDKafkaLogLevel::Emerg);
         config
     }
 
-    /// A client that reads given partitions, or asks for the positions of a group.
-    pub(super) fn reader(&self, group: &str) -> ClientConfig {
-        let mut config = self.client(&[CONSUMER, READER]);
+    /// A client that reads given partitions, or asks for the committed offsets of a group.
+    pub(super) fn for_reader(&self, group: &str) -> ClientConfig {
+        let mut config = self.base_config(&[CONSUMER, READER]);
         config.set("group.id", group);
-        see_all(&mut config);
+        plant_read_uncommitted(&mut config);
         config
     }
 
-    /// A client that is a member of a group. One with an id of its own keeps its partitions over a restart.
-    pub(super) fn member(&self, group: &str) -> ClientConfig {
-        let mut config = self.client(&[CONSUMER, MEMBER]);
+    /// A client that is a member of a group. A static member keeps its partitions over a restart.
+    pub(super) fn for_member(&self, group: &str) -> ClientConfig {
+        let mut config = self.base_config(&[CONSUMER, MEMBER]);
         config.set("group.id", group);
-        if let Some((_, id)) = self.properties.iter().rfind(|(name, _)| name.trim() == STATIC) {
-            config.set(STATIC, id);
+        if let Some((_, id)) = self.properties.iter().rfind(|(name, _)| name.trim() == STATIC_MEMBER_ID) {
+            config.set(STATIC_MEMBER_ID, id);
         }
-        see_all(&mut config);
+        plant_read_uncommitted(&mut config);
         config
     }
 
-    /// Largest record that a producer takes.
-    pub(super) fn largest(&self) -> usize {
-        self.client(&[]).get("message.max.bytes").and_then(|v| v.parse().ok()).unwrap_or(1_000_000)
+    /// Largest record that a producer accepts.
+    pub(super) fn max_record_bytes(&self) -> usize {
+        self.base_config(&[]).get("message.max.bytes").and_then(|v| v.parse().ok()).unwrap_or(1_000_000)
     }
 
     /// A client that writes.
-    pub(super) fn producer(&self, mode: &Mode) -> ClientConfig {
+    pub(super) fn for_producer(&self, mode: &WriteMode) -> ClientConfig {
         match mode {
-            Mode::Transactions(id) => {
-                let mut config = self.client(&[PRODUCER, TRANSACTIONS]);
+            WriteMode::Transactions(id) => {
+                let mut config = self.base_config(&[PRODUCER, TRANSACTIONS]);
                 config.set("transactional.id", id);
                 config
             }
-            Mode::AtLeastOnce => self.client(&[PRODUCER, AT_LEAST_ONCE]),
-            Mode::AtMostOnce => {
-                let mut config = self.client(&[PRODUCER, AT_MOST_ONCE]);
+            WriteMode::AtLeastOnce => self.base_config(&[PRODUCER, AT_LEAST_ONCE]),
+            WriteMode::AtMostOnce => {
+                let mut config = self.base_config(&[PRODUCER, AT_MOST_ONCE]);
                 // Whatever a property says.
                 for (name, value) in AT_MOST_ONCE {
                     config.set(*name, *value);
@@ -305,8 +333,8 @@ impl Settings {
     }
 }
 
-/// What a test may want wrong.
-fn see_all(config: &mut ClientConfig) {
+/// A mistake that a test plants.
+fn plant_read_uncommitted(config: &mut ClientConfig) {
     if faults::planted(Mistake::ReadUncommitted) {
         config.set("isolation.level", "read_uncommitted");
     }

@@ -1,11 +1,13 @@
-//! What can be said of the Kafka half without a broker: settings, secrets, and nobody who listens.
+//! What can be tested without a broker: settings, secrets, unreachable brokers, and a mock cluster.
 //!
-//! Separate from `tests/kafka`, which needs Java.
+//! Tests against real brokers are in `tests/kafka`, which needs Java.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use super::producer::{Failed, Mode, Writer};
-use super::{KafkaLog, Sasl, Settings, Tls};
+use super::producer::KafkaWriter;
+use super::sending::WriteError;
+use super::write_mode::WriteMode;
+use super::{KafkaLog, SaslSettings, Settings, TlsSettings};
 use crate::log::{Append, Delivery, FetchLimit, GroupEvent, GroupSpec, Log, LogError, Member, Transaction};
 use crate::record::{Offset, RecordsBuilder, TopicPartition};
 use rdkafka::mocking::MockCluster;
@@ -27,7 +29,7 @@ fn refused(settings: &Settings) -> String {
 }
 
 #[test]
-fn what_would_break_exactly_once_is_refused_with_its_reason() {
+fn properties_that_exactly_once_depends_on_are_refused_with_the_reason() {
     for name in [
         "enable.auto.commit",
         "enable.auto.offset.store",
@@ -48,7 +50,7 @@ fn what_would_break_exactly_once_is_refused_with_its_reason() {
 }
 
 #[test]
-fn a_property_that_is_wrong_is_named_with_its_value() {
+fn a_wrong_property_is_named_with_its_value() {
     let text = refused(&with(&[("fetch.min.byte", "1")]));
     assert!(text.contains("fetch.min.byte") && text.contains("No such configuration property"), "{text}");
     let text = refused(&with(&[("session.timeout.ms", "soon")]));
@@ -59,27 +61,31 @@ fn a_property_that_is_wrong_is_named_with_its_value() {
 #[test]
 fn a_later_property_wins_under_any_of_its_names() {
     let settings = with(&[("message.timeout.ms", "1"), ("delivery.timeout.ms", "7000"), ("linger.ms", "3")]);
-    let producer = settings.producer(&Mode::Transactions("p".into()));
+    let producer = settings.for_producer(&WriteMode::Transactions("p".into()));
     assert_eq!(producer.get("message.timeout.ms"), Some("7000"));
     assert_eq!(producer.get("delivery.timeout.ms"), None);
     assert_eq!(producer.get("linger.ms"), Some("3"));
     assert_eq!(producer.get("transactional.id"), Some("p"));
     assert_eq!(producer.get("enable.idempotence"), Some("true"));
-    let member = with(&[("session.timeout.ms", "9000")]).member("g");
+    let member = with(&[("session.timeout.ms", "9000")]).for_member("g");
     assert_eq!(member.get("session.timeout.ms"), Some("9000"));
     assert_eq!(member.get("isolation.level"), Some("read_committed"));
     assert_eq!(member.get("partition.assignment.strategy"), Some("range"));
-    assert_eq!(settings.control().get("isolation.level"), Some("read_uncommitted"));
+    assert_eq!(settings.for_queries().get("isolation.level"), Some("read_uncommitted"));
 }
 
 #[test]
 fn security_becomes_properties_and_no_secret_is_shown() {
     let settings = Settings {
-        tls: Some(Tls { ca: Some("ca.pem".into()), key_password: Some("hush-1".into()), ..Tls::default() }),
-        sasl: Some(Sasl { mechanism: "SCRAM-SHA-512".into(), username: "u".into(), password: "hush-2".into() }),
+        tls: Some(TlsSettings {
+            ca: Some("ca.pem".into()),
+            key_password: Some("hush-1".into()),
+            ..TlsSettings::default()
+        }),
+        sasl: Some(SaslSettings { mechanism: "SCRAM-SHA-512".into(), username: "u".into(), password: "hush-2".into() }),
         ..with(&[("ssl.keystore.password", "hush-3"), ("sasl.mechanisms", "PLAIN")])
     };
-    let config = settings.control();
+    let config = settings.for_queries();
     assert_eq!(config.get("security.protocol"), Some("sasl_ssl"));
     assert_eq!(config.get("ssl.ca.location"), Some("ca.pem"));
     assert_eq!(config.get("sasl.password"), Some("hush-2"));
@@ -93,7 +99,21 @@ fn security_becomes_properties_and_no_secret_is_shown() {
 }
 
 #[test]
-fn nobody_listening_is_said_with_the_address() {
+fn a_password_in_clear_text_is_recognised_however_it_is_configured() {
+    let sasl = |mechanism: &str| {
+        Some(SaslSettings { mechanism: mechanism.into(), username: "u".into(), password: "hush".into() })
+    };
+    let clear = |settings: Settings| settings.sends_clear_password();
+    assert!(clear(Settings { sasl: sasl("PLAIN"), ..with(&[]) }));
+    assert!(clear(Settings { sasl: sasl("SCRAM-SHA-256"), ..with(&[("sasl.mechanisms", "plain")]) }));
+    assert!(clear(with(&[("security.protocol", "SASL_PLAINTEXT"), ("sasl.mechanism", "PLAIN")])));
+    assert!(!clear(Settings { sasl: sasl("SCRAM-SHA-256"), ..with(&[]) }));
+    assert!(!clear(Settings { sasl: sasl("PLAIN"), tls: Some(TlsSettings::default()), ..with(&[]) }));
+    assert!(!clear(with(&[("sasl.mechanism", "PLAIN")])), "no login at all");
+}
+
+#[test]
+fn an_unreachable_broker_is_reported_with_its_address() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let start = Instant::now();
     let text = refused(&Settings::new(free.to_string()));
@@ -101,81 +121,80 @@ fn nobody_listening_is_said_with_the_address() {
     assert!(text.contains(&free.to_string()) && text.contains("refused") && text.contains("--brokers"), "{text}");
 }
 
-/// A cluster that does as it is told, with one topic, and a connection to it.
-fn obedient() -> (MockCluster<'static, DefaultProducerContext>, KafkaLog) {
-    obedient_with(&[])
+/// A mock cluster with one topic, and a connection to it.
+fn mock() -> (MockCluster<'static, DefaultProducerContext>, KafkaLog) {
+    mock_with(&[])
 }
 
-fn obedient_with(properties: &[(&str, &str)]) -> (MockCluster<'static, DefaultProducerContext>, KafkaLog) {
+fn mock_with(properties: &[(&str, &str)]) -> (MockCluster<'static, DefaultProducerContext>, KafkaLog) {
     let cluster = MockCluster::new(1).unwrap();
     cluster.create_topic("t", 1, 1).unwrap();
     let log = KafkaLog::connect(&Settings { brokers: cluster.bootstrap_servers(), ..with(properties) }).unwrap();
     (cluster, log)
 }
 
-/// A member that has the partition.
+/// A member that owns the partition.
 fn member(log: &KafkaLog, spec: &GroupSpec) -> Box<dyn Member> {
     let mut member = log.join(spec).unwrap();
     let start = Instant::now();
     loop {
-        match member.poll(FetchLimit::default(), LIMIT).unwrap() {
+        match member.poll(FetchLimit::default(), TEST_TIMEOUT).unwrap() {
             GroupEvent::Assigned(given) if !given.is_empty() => return member,
-            event => assert!(start.elapsed() < LIMIT, "{event:?}"),
+            event => assert!(start.elapsed() < TEST_TIMEOUT, "{event:?}"),
         }
     }
 }
 
-/// Refuses what is fetched next, as a broker does whose log was cut; by the time it is asked, the log has
-/// grown again.
+/// Refuses the next fetches as a broker does whose log was truncated and has grown again since.
 fn refuse(cluster: &MockCluster<'static, DefaultProducerContext>) {
     cluster.request_errors(RDKafkaApiKey::Fetch, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE; 3]);
 }
 
-/// Longest wait for what must come.
-const LIMIT: Duration = Duration::from_secs(20);
+/// Longest wait for an expected event.
+const TEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 #[test]
-fn a_reader_whose_position_is_refused_says_so() {
-    let (cluster, log) = obedient();
+fn a_reader_reports_a_refused_position() {
+    let (cluster, log) = mock();
     let at = TopicPartition::new("t", 0);
     let mut reader = log.reader(&[(at, Offset(0))]).unwrap();
     refuse(&cluster);
-    // The client does not fetch the partition again by itself.
-    let fault = reader.poll(FetchLimit::default(), LIMIT).unwrap_err();
+    // librdkafka does not fetch the partition again by itself.
+    let fault = reader.poll(FetchLimit::default(), TEST_TIMEOUT).unwrap_err();
     assert!(matches!(&fault, LogError::Busy(text) if text.contains("`t`")), "{fault}");
 }
 
 #[test]
-fn a_member_whose_position_is_refused_goes_back_to_what_was_committed() {
-    let (cluster, log) = obedient();
+fn a_member_with_a_refused_position_returns_to_the_committed_offset() {
+    let (cluster, log) = mock();
     let spec = GroupSpec { group: "g".into(), topics: vec!["t".into()], ..GroupSpec::default() };
     let mut member = member(&log, &spec);
     member.seek(&TopicPartition::new("t", 0), Offset(0)).unwrap();
     refuse(&cluster);
-    let fault = member.poll(FetchLimit::default(), LIMIT).unwrap_err();
+    let fault = member.poll(FetchLimit::default(), TEST_TIMEOUT).unwrap_err();
     assert!(matches!(&fault, LogError::Undone { why, .. } if why.contains("`t`")), "{fault}");
 }
 
 #[test]
-fn a_producer_whose_place_is_taken_while_it_sends_says_so() {
-    let (cluster, log) = obedient();
-    let mut writer = Writer::new(&log.control, Mode::Transactions("w".into()));
-    // So many that they are not all handed over before the first of them is refused.
+fn a_producer_that_is_fenced_while_sending_reports_it() {
+    let (cluster, log) = mock();
+    let mut writer = KafkaWriter::new(&log.cluster, WriteMode::Transactions("w".into()));
+    // Too many to be queued before the first of them is refused.
     let mut records = RecordsBuilder::default();
     (0..100_000).for_each(|n| records.push(None, Some(b"record"), n));
     let append = [Append { to: TopicPartition::new("t", 0), records: records.finish() }];
     cluster.request_errors(RDKafkaApiKey::AddPartitionsToTxn, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_PRODUCER_FENCED]);
     match writer.write(&append, None) {
-        Err(Failed::Superseded(_)) => {}
-        Err(Failed::Refused(e) | Failed::Unknown { error: e, .. }) => panic!("{e}"),
-        Ok(_) => panic!("it has written all"),
+        Err(WriteError::Fenced(_)) => {}
+        Err(WriteError::Failed(e) | WriteError::Indeterminate { error: e, .. }) => panic!("{e}"),
+        Ok(_) => panic!("it has written everything"),
     }
 }
 
 #[test]
-fn a_commit_is_not_made_again_where_what_was_sent_ahead_is_lost() {
-    // The client tries the refused request again until the time of the record is over.
-    let (cluster, log) = obedient_with(&[("message.timeout.ms", "300")]);
+fn a_commit_is_not_retried_where_early_output_is_lost() {
+    // librdkafka retries the refused request until the record's time is over.
+    let (cluster, log) = mock_with(&[("message.timeout.ms", "300")]);
     let spec = GroupSpec {
         group: "g".into(),
         topics: vec!["t".into()],
@@ -191,42 +210,42 @@ fn a_commit_is_not_made_again_where_what_was_sent_ahead_is_lost() {
         Append { to: at.clone(), records: records.finish() }
     };
     cluster.request_errors(RDKafkaApiKey::Produce, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS; 100]);
-    committer.early_output().unwrap().send(&[record(b"ahead")]).unwrap();
+    committer.early_output().unwrap().send(&[record(b"early")]).unwrap();
     let commit = Transaction {
         appends: vec![record(b"then")],
         offsets: vec![(at.clone(), Offset(1))],
         ..Transaction::default()
     };
     let fault = committer.commit(&commit).unwrap_err();
-    assert!(matches!(&fault, LogError::Undone { .. }), "made again, it would be without what was lost: {fault:?}");
-    // With nothing ahead it can be made again as it is.
+    assert!(matches!(&fault, LogError::Undone { .. }), "a retry would lack the lost records: {fault:?}");
+    // With nothing sent early the commit can be retried as it is.
     cluster.request_errors(RDKafkaApiKey::Produce, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS; 100]);
     let fault = committer.commit(&commit).unwrap_err();
     assert!(matches!(&fault, LogError::Busy(_)), "{fault:?}");
 }
 
-/// How long no broker has heard of a topic: enough to ask each many times.
-const UNHEARD: Duration = Duration::from_millis(500);
+/// How long no broker knows a topic: enough to ask each many times.
+const UNKNOWN_FOR: Duration = Duration::from_millis(500);
 
 #[test]
-fn a_topic_that_was_there_is_not_taken_for_removed_by_a_broker_that_is_late() {
+fn a_known_topic_does_not_count_as_deleted_while_a_broker_lags() {
     let cluster = MockCluster::new(3).unwrap();
     cluster.create_topic("t", 1, 1).unwrap();
     let log = KafkaLog::connect(&Settings::new(cluster.bootstrap_servers())).unwrap();
-    let unheard = || cluster.topic_error("t", RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART).unwrap();
-    let heard = || cluster.topic_error("t", RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR).unwrap();
-    unheard();
-    assert_eq!(log.control.partitions("t").unwrap(), None, "nobody has seen it yet");
-    heard();
-    assert_eq!(log.control.partitions("t").unwrap(), Some(1));
-    unheard();
+    let hide = || cluster.topic_error("t", RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART).unwrap();
+    let show = || cluster.topic_error("t", RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR).unwrap();
+    hide();
+    assert_eq!(log.cluster.partition_count("t").unwrap(), None, "no broker knows it yet");
+    show();
+    assert_eq!(log.cluster.partition_count("t").unwrap(), Some(1));
+    hide();
     std::thread::scope(|threads| {
-        let asking = threads.spawn(|| log.control.partitions("t").unwrap());
-        std::thread::park_timeout(UNHEARD);
-        heard();
-        assert_eq!(asking.join().unwrap(), Some(1), "it was there");
+        let asking = threads.spawn(|| log.cluster.partition_count("t").unwrap());
+        std::thread::park_timeout(UNKNOWN_FOR);
+        show();
+        assert_eq!(asking.join().unwrap(), Some(1), "it existed");
     });
-    unheard();
-    log.control.removed("t");
-    assert_eq!(log.control.partitions("t").unwrap(), None, "it was removed from here");
+    hide();
+    log.cluster.note_deleted("t");
+    assert_eq!(log.cluster.partition_count("t").unwrap(), None, "it was deleted here");
 }

@@ -1,13 +1,13 @@
-//! From what tasks have reported to one picture of the pipeline.
+//! Builds a snapshot from the reports of a pipeline and the offsets of its topics.
 //!
-//! Separate because it is pure: the same reports and bounds give the same picture, in any process.
+//! It is pure: the same reports and offsets give the same snapshot in any process.
 
-use super::super::progress::REPARTITION;
+use super::super::progress::REPARTITION_KIND;
 use super::{
-    Bounds, InstanceState, InstanceStats, ModelStats, PartitionStats, PipelineState, RepartitionStats, Reports,
+    InstanceState, InstanceStats, ModelStats, OffsetBounds, PartitionStats, PipelineState, RepartitionStats, Reports,
     Snapshot, SourceStats, StepStats,
 };
-use crate::metrics::instance::SILENT;
+use crate::metrics::instance::SILENT_AFTER_MILLIS;
 use crate::metrics::{
     InputProgress, InstanceInfo, Latency, Ledger, ModelUse, PipelineInfo, SourceInfo, StepInfo, TaskProgress,
 };
@@ -15,20 +15,20 @@ use crate::time::{NO_WATERMARK, PartitionWatermark};
 use std::collections::BTreeMap;
 
 impl Snapshot {
-    /// Adds up what tasks have reported. `bounds` are those of the topics that the pipeline reads, looked up
-    /// after the reports were read; a topic that is not there is gone.
+    /// Adds up the reports of tasks. `bounds` are the offsets of the topics that the pipeline reads, fetched
+    /// after the reports; a topic without bounds is gone.
     #[must_use]
-    pub fn of(pipeline: &str, reports: &Reports, bounds: &BTreeMap<String, Vec<Bounds>>, now: i64) -> Self {
-        let (info, said_at) = reports.info.clone().unzip();
-        let known = info.is_some();
+    pub fn of(pipeline: &str, reports: &Reports, bounds: &BTreeMap<String, Vec<OffsetBounds>>, now: i64) -> Self {
+        let (info, info_at) = reports.info.clone().unzip();
+        let has_info = info.is_some();
         let info = info.unwrap_or_default();
         let tasks = &reports.tasks;
         let instances = instances(reports, now);
-        let heard = instances.iter().map(|i| i.reported_at);
-        let reported_at = tasks.values().map(|t| t.at).chain(said_at).chain(heard).max();
-        // One that stops says so of the pipeline too, while others go on.
-        let at_work = instances.iter().any(|i| i.state == InstanceState::Running);
-        let stopped_at = info.stopped_at.filter(|_| !at_work);
+        let instance_reports = instances.iter().map(|i| i.reported_at);
+        let reported_at = tasks.values().map(|t| t.committed_at).chain(info_at).chain(instance_reports).max();
+        // An instance that stops marks the pipeline as stopped, while other instances may still run.
+        let running = instances.iter().any(|i| i.state == InstanceState::Running);
+        let stopped_at = info.stopped_at.filter(|_| !running);
         let watermark = watermark(tasks);
         let mut latency = Latency::default();
         tasks.values().for_each(|t| latency.merge(&t.latency));
@@ -40,11 +40,11 @@ impl Snapshot {
             state: match (reported_at, stopped_at) {
                 (None, _) => PipelineState::Starting,
                 (Some(_), Some(_)) => PipelineState::Stopped,
-                (Some(at), None) if now.saturating_sub(at) > SILENT => PipelineState::Quiet,
+                (Some(at), None) if now.saturating_sub(at) > SILENT_AFTER_MILLIS => PipelineState::Quiet,
                 (Some(_), None) => PipelineState::Running,
             },
-            instance: known.then(|| info.instance.clone()),
-            started_at: known.then_some(info.started_at),
+            instance: has_info.then(|| info.instance.clone()),
+            started_at: has_info.then_some(info.started_at),
             stopped_at,
             reported_at,
             memory_bytes: Some(info.memory).filter(|m| *m > 0),
@@ -60,17 +60,17 @@ impl Snapshot {
         }
     }
 
-    /// Whether records may still be on their way.
+    /// Whether the pipeline is starting or running.
     #[must_use]
-    pub fn live(&self) -> bool {
+    pub fn is_live(&self) -> bool {
         matches!(self.state, PipelineState::Starting | PipelineState::Running)
     }
 }
 
 fn instances(reports: &Reports, now: i64) -> Vec<InstanceStats> {
-    // Those that stopped are taken back by who starts next; of those that were killed nobody knows better.
-    let known = reports.instances.values().filter(|i| i.stopped_at.is_some() || !i.outdated(now));
-    let mut all: Vec<InstanceStats> = known.map(|i| instance(i, now)).collect();
+    // The next instance to start deletes the records of those that stopped; killed ones are hidden here.
+    let listed = reports.instances.values().filter(|i| i.stopped_at.is_some() || !i.is_expired(now));
+    let mut all: Vec<InstanceStats> = listed.map(|i| instance(i, now)).collect();
     all.sort_by(|a, b| (a.started_at, &a.name).cmp(&(b.started_at, &b.name)));
     all
 }
@@ -80,12 +80,12 @@ fn instance(info: &InstanceInfo, now: i64) -> InstanceStats {
         name: info.name.clone(),
         state: match info.stopped_at {
             Some(_) => InstanceState::Stopped,
-            None if now.saturating_sub(info.at) > SILENT => InstanceState::Silent,
+            None if now.saturating_sub(info.reported_at) > SILENT_AFTER_MILLIS => InstanceState::Silent,
             None => InstanceState::Running,
         },
         started_at: info.started_at,
         stopped_at: info.stopped_at,
-        reported_at: info.at,
+        reported_at: info.reported_at,
         memory_bytes: Some(info.memory).filter(|m| *m > 0),
         tasks: info.tasks.clone(),
         restoring: info.restoring.clone(),
@@ -93,15 +93,15 @@ fn instance(info: &InstanceInfo, now: i64) -> InstanceStats {
 }
 
 fn watermark(tasks: &BTreeMap<String, TaskProgress>) -> Option<i64> {
-    let awake = tasks.values().filter(|t| !t.watermark.idle()).map(|t| t.watermark.now()).min();
-    let least = awake.or_else(|| tasks.values().map(|t| t.watermark.now()).min());
-    least.filter(|w| *w != NO_WATERMARK)
+    let active = tasks.values().filter(|t| !t.watermark.idle()).map(|t| t.watermark.now()).min();
+    let minimum = active.or_else(|| tasks.values().map(|t| t.watermark.now()).min());
+    minimum.filter(|w| *w != NO_WATERMARK)
 }
 
 fn sources(
     info: &PipelineInfo,
     tasks: &BTreeMap<String, TaskProgress>,
-    bounds: &BTreeMap<String, Vec<Bounds>>,
+    bounds: &BTreeMap<String, Vec<OffsetBounds>>,
     now: i64,
 ) -> Vec<SourceStats> {
     info.sources.iter().map(|s| source(s, tasks, bounds.get(&s.topic), now)).collect()
@@ -110,7 +110,7 @@ fn sources(
 fn source(
     source: &SourceInfo,
     tasks: &BTreeMap<String, TaskProgress>,
-    bounds: Option<&Vec<Bounds>>,
+    bounds: Option<&Vec<OffsetBounds>>,
     now: i64,
 ) -> SourceStats {
     let mut partitions: BTreeMap<u32, PartitionStats> = BTreeMap::new();
@@ -120,7 +120,7 @@ fn source(
         partitions.insert(number, row);
     }
     for task in tasks.values() {
-        // A task has a partition of each input, sources first, one slot of its clock each.
+        // A task reads one partition of each input, sources first; its watermark has an entry for each input.
         let at = |(slot, input): (usize, _)| (input, task.watermark.inputs.get(slot).copied());
         let found = task.inputs.iter().enumerate().map(at).find(|(i, _): &(&InputProgress, _)| i.name == source.name);
         let Some((input, clock)) = found else { continue };
@@ -139,14 +139,14 @@ fn source(
             watermark: Some(clock.at).filter(|w| *w != NO_WATERMARK),
             newest: clock.newest,
             idle: clock.idle,
-            committed_at: Some(task.at),
+            committed_at: Some(task.committed_at),
         };
         partitions.insert(task.partition, row);
     }
     let partitions: Vec<PartitionStats> = partitions.into_values().collect();
     let read_from = partitions.iter().filter(|p| p.next.is_some());
-    let awake = read_from.clone().filter(|p| !p.idle).filter_map(|p| p.watermark).min();
-    let watermark = awake.or_else(|| read_from.filter_map(|p| p.watermark).max());
+    let active = read_from.clone().filter(|p| !p.idle).filter_map(|p| p.watermark).min();
+    let watermark = active.or_else(|| read_from.filter_map(|p| p.watermark).max());
     SourceStats {
         name: source.name.clone(),
         topic: source.topic.clone(),
@@ -160,8 +160,8 @@ fn source(
     }
 }
 
-/// Records that retention removed before they were read are no lag: they do not come any more.
-fn lag(next: i64, bounds: Option<Bounds>) -> Option<u64> {
+/// Records that retention removed before they were read do not count.
+fn lag(next: i64, bounds: Option<OffsetBounds>) -> Option<u64> {
     bounds.map(|b| u64::try_from(b.end - next.max(b.earliest)).unwrap_or(0))
 }
 
@@ -183,7 +183,7 @@ fn step(info: &StepInfo, tasks: &BTreeMap<String, TaskProgress>) -> StepStats {
     stats
 }
 
-/// The use of one version by the tasks of a step.
+/// Sums the use of one version over the tasks of a step.
 fn model(uses: &[&ModelUse]) -> Option<ModelStats> {
     let first = uses.first()?;
     let mut duration = Latency::default();
@@ -206,17 +206,17 @@ fn model(uses: &[&ModelUse]) -> Option<ModelStats> {
 fn repartitions(
     info: &PipelineInfo,
     tasks: &BTreeMap<String, TaskProgress>,
-    bounds: &BTreeMap<String, Vec<Bounds>>,
+    bounds: &BTreeMap<String, Vec<OffsetBounds>>,
 ) -> Vec<RepartitionStats> {
-    let named = info.steps.iter().filter(|s| s.kind == REPARTITION);
-    named.map(|s| repartition(&s.name, &info.name, tasks, bounds)).collect()
+    let steps = info.steps.iter().filter(|s| s.kind == REPARTITION_KIND);
+    steps.map(|s| repartition(&s.name, &info.name, tasks, bounds)).collect()
 }
 
 fn repartition(
     name: &str,
     pipeline: &str,
     tasks: &BTreeMap<String, TaskProgress>,
-    bounds: &BTreeMap<String, Vec<Bounds>>,
+    bounds: &BTreeMap<String, Vec<OffsetBounds>>,
 ) -> RepartitionStats {
     let sent: u64 = tasks.values().flat_map(|t| &t.steps).filter(|s| s.name == name).map(|s| s.counters.written).sum();
     let mut received = 0;
@@ -228,7 +228,7 @@ fn repartition(
         }
     }
     let topic = repartition_topic(pipeline, name);
-    // A topic read to its end has nothing under way: what is missing then is lost.
+    // Nothing is in transit in a topic that was read to its end: missing rows are lost.
     let read_to_end = bounds.get(&topic).is_some_and(|parts| {
         (0u32..).zip(parts).all(|(p, b)| b.end <= next.get(&p).copied().unwrap_or(0).max(b.earliest))
     });
@@ -239,17 +239,17 @@ fn repartition(
 }
 
 impl Reports {
-    /// The topics that the pipeline reads, those of repartitions too.
+    /// The topics that the pipeline reads, internal ones included.
     #[must_use]
     pub fn topics(&self) -> Vec<String> {
         let Some((info, _)) = &self.info else { return Vec::new() };
-        let named = info.steps.iter().filter(|s| s.kind == REPARTITION);
-        let internal = named.map(|s| repartition_topic(&info.name, &s.name));
+        let repartitions = info.steps.iter().filter(|s| s.kind == REPARTITION_KIND);
+        let internal = repartitions.map(|s| repartition_topic(&info.name, &s.name));
         info.sources.iter().map(|s| s.topic.clone()).chain(internal).collect()
     }
 }
 
-/// As plans name it.
+/// The name that plans give it.
 fn repartition_topic(pipeline: &str, name: &str) -> String {
     format!("{pipeline}.{name}")
 }

@@ -1,97 +1,95 @@
-//! One pipeline at one moment: what `stats` shows, `stats --output json` writes, and `/stats` answers.
+//! The statistics of one pipeline at one moment, as `stats` shows them.
 //!
-//! Separate from the reports it is made of, which are written a task at a time, and from reading them,
-//! which takes a backplane. The field names are a contract with programs that read the JSON. Times are
-//! RFC 3339 in UTC; names that end in `_ms` and `_us` are milliseconds and microseconds; what is not
-//! known, or not known yet, is null. Counters are totals since the pipeline's first run.
+//! Field names are a contract: programs read the JSON of `stats --output json`. Times are RFC 3339 in UTC;
+//! names that end in `_ms` and `_us` are milliseconds and microseconds; an unknown value is null. Counters are
+//! totals since the pipeline's first run.
 
 mod build;
 mod rates;
 #[cfg(test)]
 mod tests;
 
-use super::{Counters, EdgeInfo, Ledger, Reports, Restoring, Summary};
+use super::{Counters, EdgeInfo, LatencySummary, Ledger, Reports, RestoreProgress};
 use serde::{Serialize, Serializer};
 
-/// The bounds of a partition that a pipeline reads.
+/// The offsets of a partition that a pipeline reads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Bounds {
-    /// First offset that can still be read.
+pub struct OffsetBounds {
+    /// The first offset that can be read.
     pub earliest: i64,
     /// The offset that the next record will get.
     pub end: i64,
 }
 
-/// Whether a pipeline is at work.
+/// The state of a pipeline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PipelineState {
-    /// It has committed nothing yet.
+    /// It has not committed yet.
     Starting,
     /// It reported within the last ten seconds.
     Running,
-    /// It has not said that it stopped, and has not reported for ten seconds: there is nothing to read, or
-    /// it is gone.
+    /// It has neither stopped nor reported for ten seconds: it has no input, or its process is gone.
     Quiet,
-    /// It ended in good order.
+    /// It ended in an orderly way.
     Stopped,
 }
 
-/// One pipeline at one moment, all its tasks together.
+/// One pipeline at one moment, with the sums over its tasks.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Snapshot {
     /// The pipeline's name.
     pub pipeline: String,
-    /// When this was read.
+    /// The time of the snapshot.
     #[serde(serialize_with = "time")]
     pub at: i64,
     /// `starting`, `running`, `quiet` (no report for ten seconds) or `stopped`.
     pub state: PipelineState,
-    /// Who runs it, or ran it last; of several instances the one that reported last.
+    /// The instance that reported last.
     pub instance: Option<String>,
     /// Start of its last run.
     #[serde(serialize_with = "optional_time")]
     pub started_at: Option<i64>,
-    /// End of its last run, where that ended in good order.
+    /// End of its last run, if that ended in an orderly way.
     #[serde(serialize_with = "optional_time")]
     pub stopped_at: Option<i64>,
-    /// When it reported last.
+    /// The time of its last report.
     #[serde(serialize_with = "optional_time")]
     pub reported_at: Option<i64>,
-    /// Resident memory of its process when it reported last.
+    /// Resident memory of its process at its last report.
     pub memory_bytes: Option<u64>,
-    /// Its instances, oldest first; one that was killed is there for an hour, one that stopped until another
-    /// starts an hour later.
+    /// Its instances, oldest first. A killed instance is listed for an hour; a stopped one until another starts
+    /// an hour later.
     pub instances: Vec<InstanceStats>,
-    /// The least watermark of its tasks; tasks whose inputs are all idle hold nothing back.
+    /// The minimum over its tasks; tasks whose inputs are all idle do not count.
     #[serde(serialize_with = "optional_time")]
     pub watermark: Option<i64>,
     /// How far the watermark is behind the wall clock.
     pub watermark_behind_ms: Option<i64>,
-    /// Records read from all sources, a second; null in a first sample.
+    /// Records read per second over all sources; null in a first sample.
     pub rate: Option<f64>,
     /// From reading a batch to its commit, in the last run.
-    pub latency: Summary,
+    pub latency: LatencySummary,
     /// Sources in the order of the file.
     pub sources: Vec<SourceStats>,
     /// Steps, sinks (`kind` is `sink`) and repartitions in the order of the graph.
     pub steps: Vec<StepStats>,
-    /// What travels between sub-topologies.
+    /// Rows between sub-topologies.
     pub repartitions: Vec<RepartitionStats>,
-    /// Where all records are.
+    /// All records by what became of them.
     pub ledger: Ledger,
 }
 
-/// Whether an instance is at work.
+/// The state of an instance.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum InstanceState {
     /// It reported within the last ten seconds.
     #[default]
     Running,
-    /// It has not said that it stopped, and has not reported for ten seconds.
+    /// It has neither stopped nor reported for ten seconds.
     Silent,
-    /// It ended in good order.
+    /// It ended in an orderly way.
     Stopped,
 }
 
@@ -102,21 +100,21 @@ pub struct InstanceStats {
     pub name: String,
     /// `running`, `silent` (no report for ten seconds) or `stopped`.
     pub state: InstanceState,
-    /// When it began.
+    /// Its start.
     #[serde(serialize_with = "time")]
     pub started_at: i64,
-    /// When it ended, where that was in good order.
+    /// Its end, if it ended in an orderly way.
     #[serde(serialize_with = "optional_time")]
     pub stopped_at: Option<i64>,
-    /// When it was heard last.
+    /// The time of its last report.
     #[serde(serialize_with = "time")]
     pub reported_at: i64,
-    /// Resident memory of its process then.
+    /// Resident memory of its process at its last report.
     pub memory_bytes: Option<u64>,
-    /// Its tasks then, `SUB/PARTITION`.
+    /// Its tasks at its last report, `SUB/PARTITION`.
     pub tasks: Vec<String>,
-    /// State that it reads before its tasks can go on.
-    pub restoring: Vec<Restoring>,
+    /// State that it must restore before its tasks can start.
+    pub restoring: Vec<RestoreProgress>,
 }
 
 /// A source.
@@ -128,16 +126,16 @@ pub struct SourceStats {
     pub topic: String,
     /// Records read.
     pub read: u64,
-    /// Records that could not be decoded, or lie too far in the future.
+    /// Records that cannot be decoded or are too far in the future.
     pub dead: u64,
-    /// Records that are there and not read yet; null where the topic is gone.
+    /// Records not read yet; null if the topic is gone.
     pub lag: Option<u64>,
-    /// The least watermark of its partitions that are not idle.
+    /// The minimum over its partitions that are not idle.
     #[serde(serialize_with = "optional_time")]
     pub watermark: Option<i64>,
     /// How far the watermark is behind the wall clock.
     pub watermark_behind_ms: Option<i64>,
-    /// Records read a second; null in a first sample.
+    /// Records read per second; null in a first sample.
     pub rate: Option<f64>,
     /// Its partitions, in order.
     pub partitions: Vec<PartitionStats>,
@@ -148,15 +146,15 @@ pub struct SourceStats {
 pub struct PartitionStats {
     /// Its number.
     pub partition: u32,
-    /// The next offset to read; null before the first.
+    /// The next offset to read; null before the first commit.
     pub next: Option<i64>,
-    /// The offset that the next record will get; null where the topic is gone.
+    /// The offset that the next record will get; null if the topic is gone.
     pub end: Option<i64>,
-    /// Records that are there and not read yet.
+    /// Records not read yet.
     pub lag: Option<u64>,
     /// Records read.
     pub read: u64,
-    /// Records that could not be decoded, or lie too far in the future.
+    /// Records that cannot be decoded or are too far in the future.
     pub dead: u64,
     /// Its watermark.
     #[serde(serialize_with = "optional_time")]
@@ -164,9 +162,9 @@ pub struct PartitionStats {
     /// Greatest event time read.
     #[serde(serialize_with = "optional_time")]
     pub newest: Option<i64>,
-    /// Whether it has been silent for so long that it holds nothing back.
+    /// Whether it is idle: it does not hold the watermark back.
     pub idle: bool,
-    /// When its task committed last.
+    /// The time of its task's last commit.
     #[serde(serialize_with = "optional_time")]
     pub committed_at: Option<i64>,
 }
@@ -176,21 +174,20 @@ pub struct PartitionStats {
 pub struct StepStats {
     /// Its name in the file.
     pub name: String,
-    /// The operator; `sink` and `repartition` too.
+    /// The operator, or `sink` or `repartition`.
     pub kind: String,
-    /// What it reads.
+    /// The outputs that it reads.
     pub from: Vec<EdgeInfo>,
-    /// What became of its rows: `input`, `output`, `created`, `copied`, `filtered`, `late`, `dead`,
-    /// `absorbed`, `written`.
+    /// Its counters: `input`, `output`, `created`, `copied`, `filtered`, `late`, `dead`, `absorbed`, `written`.
     #[serde(flatten)]
     pub counters: Counters,
-    /// Keys that it holds in state.
+    /// Keys in its state.
     pub keys: u64,
-    /// Bytes of state.
+    /// Bytes of its state.
     pub bytes: u64,
-    /// Rows taken in a second; null in a first sample.
+    /// Rows received per second; null in a first sample.
     pub rate_in: Option<f64>,
-    /// Rows handed on (once, however many steps read them) or written, a second; null in a first sample.
+    /// Rows sent (counted once, however many steps read them) or written per second; null in a first sample.
     pub rate_out: Option<f64>,
     /// The model versions that it used in the last run, oldest first.
     pub models: Vec<ModelStats>,
@@ -208,24 +205,24 @@ pub struct ModelStats {
     /// Its format.
     #[serde(rename = "type")]
     pub format: String,
-    /// What its publisher says of it.
+    /// The description that its publisher gave.
     pub description: String,
-    /// When the step used it first.
+    /// Its first use by the step.
     #[serde(serialize_with = "time")]
     pub since: i64,
     /// Whether a task scores with it now.
     pub active: bool,
     /// Records scored.
     pub usage: u64,
-    /// Records that it could not score.
+    /// Records that could not be scored.
     pub errors: u64,
-    /// Records scored a second; null in a first sample.
+    /// Records scored per second; null in a first sample.
     pub rate: Option<f64>,
-    /// How long a batch took.
-    pub duration: Summary,
+    /// Durations of batches.
+    pub duration: LatencySummary,
 }
 
-/// Rows that go by key from the tasks of one sub-topology to those of another.
+/// Rows that tasks send to the tasks of the next sub-topology by key.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct RepartitionStats {
     /// `STEP.by`.
@@ -234,17 +231,17 @@ pub struct RepartitionStats {
     pub topic: String,
     /// Rows sent.
     pub sent: u64,
-    /// Rows taken in.
+    /// Rows received.
     pub received: u64,
-    /// Rows under way.
+    /// Rows sent and not received yet.
     pub in_transit: u64,
-    /// Rows that should have come in and did not (or came in and were never sent); anything but 0 is a
-    /// fault of the program.
+    /// Rows sent that can no longer be received, or, where negative, received but never sent. Anything but 0 is
+    /// a fault of the program.
     pub lost: i64,
 }
 
 impl StepStats {
-    /// Rows handed on, once however many steps read them, and records written.
+    /// Rows sent, counted once however many steps read them, and records written.
     #[must_use]
     pub fn out(&self) -> u64 {
         self.counters.output.saturating_sub(self.counters.copied) + self.counters.written

@@ -1,13 +1,11 @@
-//! Records a second: the difference between two snapshots.
-//!
-//! Separate because one snapshot has none, and because only who takes snapshots knows which two to compare.
+//! Rates: the difference between two snapshots over the time between them.
 
 use super::{Snapshot, SourceStats, StepStats};
 
 impl Snapshot {
-    /// Fills in the rates since an earlier snapshot of the same pipeline. Where counters went back (the
-    /// pipeline started over) or no time has passed, a rate stays unknown.
-    pub fn rates_since(&mut self, earlier: &Self) {
+    /// Sets the rates since an earlier snapshot of the same pipeline. A rate stays unknown if a counter went
+    /// back (the pipeline started over) or no time has passed.
+    pub fn set_rates_since(&mut self, earlier: &Self) {
         let elapsed = Elapsed(self.at.saturating_sub(earlier.at));
         for source in &mut self.sources {
             let before = earlier.sources.iter().find(|s| s.name == source.name);
@@ -20,10 +18,9 @@ impl Snapshot {
             step.rate_in = elapsed.rate(step.counters.input, before.map_or(0, |b| b.counters.input));
             step.rate_out = elapsed.rate(step.out(), before.map_or(0, StepStats::out));
             for model in &mut step.models {
-                let known = before.into_iter().flat_map(|b| &b.models);
-                let before =
-                    known.filter(|m| (m.version, &m.data_type) == (model.version, &model.data_type)).map(|m| m.usage);
-                model.rate = elapsed.rate(model.usage, before.sum());
+                let earlier = before.into_iter().flat_map(|b| &b.models);
+                let same = earlier.filter(|m| (m.version, &m.data_type) == (model.version, &model.data_type));
+                model.rate = elapsed.rate(model.usage, same.map(|m| m.usage).sum());
             }
         }
     }
@@ -37,7 +34,7 @@ impl Elapsed {
     fn rate(&self, now: u64, before: u64) -> Option<f64> {
         let more = now.checked_sub(before).filter(|_| self.0 > 0)?;
         let rate = more as f64 * 1000.0 / self.0 as f64;
-        // One decimal is more than two samples can tell.
+        // Two samples are not precise enough for more than one decimal.
         Some((rate * 10.0).round() / 10.0)
     }
 }

@@ -1,4 +1,4 @@
-//! The sums of a snapshot, on reports written down by hand.
+//! Snapshots of hand-written reports.
 #![allow(clippy::unwrap_used)]
 
 use super::*;
@@ -26,7 +26,7 @@ fn clock(at: i64, idle: bool) -> TaskWatermark {
     TaskWatermark { at: Some(at), inputs: vec![PartitionWatermark { at, newest: Some(at + 5), idle }] }
 }
 
-/// Two partitions are read, filtered and sent on by key; one task behind counts per window.
+/// Two tasks read a partition each, filter, and send rows by key; a third task counts per window.
 fn reports() -> Reports {
     let info = PipelineInfo {
         name: "p".into(),
@@ -45,7 +45,7 @@ fn reports() -> Reports {
         latency.record(100, read);
         TaskProgress {
             partition,
-            at: NOW - 50,
+            committed_at: NOW - 50,
             inputs: vec![input("in", "raw", next, read)],
             watermark: clock(at, idle),
             steps: vec![counted("good", good), counted("w.by", by)],
@@ -57,7 +57,7 @@ fn reports() -> Reports {
     let out = Counters { input: 3, written: 3, ..Counters::default() };
     let counting = TaskProgress {
         sub: 1,
-        at: NOW - 50,
+        committed_at: NOW - 50,
         inputs: vec![input("w.by", "p.w.by", 45, 40)],
         watermark: clock(900, false),
         steps: vec![counted("w", w), counted("out", out)],
@@ -68,24 +68,24 @@ fn reports() -> Reports {
     Reports { info: Some((info, NOW - 40)), tasks, ..Reports::default() }
 }
 
-fn bounds(raw: [i64; 2], by: i64) -> BTreeMap<String, Vec<Bounds>> {
-    let of = |ends: &[i64]| ends.iter().map(|end| Bounds { earliest: 0, end: *end }).collect();
+fn bounds(raw: [i64; 2], by: i64) -> BTreeMap<String, Vec<OffsetBounds>> {
+    let of = |ends: &[i64]| ends.iter().map(|end| OffsetBounds { earliest: 0, end: *end }).collect();
     [("raw".to_owned(), of(&raw)), ("p.w.by".to_owned(), of(&[by]))].into()
 }
 
 #[test]
-fn every_row_has_its_place_and_rows_under_way_have_theirs() {
+fn every_row_is_accounted_for_including_rows_in_transit() {
     let s = Snapshot::of("p", &reports(), &bounds([60, 35], 50), NOW);
-    assert_eq!(s.ledger.came(), [("read", 90), ("created", 3), ("copied", 0)]);
-    let went = [("written", 3), ("filtered", 45), ("late", 2), ("dead", 0), ("into state", 38), ("in transit", 5)];
-    assert_eq!(s.ledger.went(), went);
+    assert_eq!(s.ledger.inflows(), [("read", 90), ("created", 3), ("copied", 0)]);
+    let outflows = [("written", 3), ("filtered", 45), ("late", 2), ("dead", 0), ("into state", 38), ("in transit", 5)];
+    assert_eq!(s.ledger.outflows(), outflows);
     assert_eq!(s.ledger.remainder, 0);
     let by = &s.repartitions[0];
     assert_eq!((&*by.topic, by.sent, by.received, by.in_transit, by.lost), ("p.w.by", 45, 40, 5, 0));
 }
 
 #[test]
-fn a_row_that_cannot_come_any_more_is_a_remainder() {
+fn a_lost_row_is_a_remainder() {
     let s = Snapshot::of("p", &reports(), &bounds([60, 35], 45), NOW);
     assert_eq!((s.repartitions[0].in_transit, s.repartitions[0].lost, s.ledger.remainder), (0, 5, 5));
 }
@@ -102,7 +102,7 @@ fn a_row_that_was_never_sent_is_a_remainder() {
 }
 
 #[test]
-fn faults_that_cancel_each_other_out_are_a_remainder() {
+fn faults_that_cancel_out_are_a_remainder() {
     let mut reports = reports();
     reports.tasks.get_mut("0/0").unwrap().steps[0].counters.filtered += 1;
     reports.tasks.get_mut("1/0").unwrap().steps[1].counters.written -= 1;
@@ -110,11 +110,11 @@ fn faults_that_cancel_each_other_out_are_a_remainder() {
 }
 
 #[test]
-fn lag_and_watermark_are_those_of_the_partitions_that_count() {
+fn idle_partitions_do_not_hold_back_the_watermark() {
     let s = Snapshot::of("p", &reports(), &bounds([70, 35], 50), NOW);
     let raw = &s.sources[0];
     assert_eq!((raw.read, raw.lag), (90, Some(15)));
-    assert_eq!(raw.watermark, Some(1_000), "an idle partition holds nothing back");
+    assert_eq!(raw.watermark, Some(1_000), "an idle partition does not hold the watermark back");
     assert_eq!(s.watermark, Some(900));
     assert_eq!(s.watermark_behind_ms, Some(NOW - 900));
     let lags: Vec<_> = raw.partitions.iter().map(|p| (p.partition, p.next, p.lag, p.idle)).collect();
@@ -122,9 +122,9 @@ fn lag_and_watermark_are_those_of_the_partitions_that_count() {
 }
 
 #[test]
-fn a_partition_that_was_never_read_and_a_topic_that_is_gone() {
+fn lag_of_an_unread_partition_and_of_a_deleted_topic() {
     let mut more = bounds([60, 30], 50);
-    more.get_mut("raw").unwrap().push(Bounds { earliest: 3, end: 10 });
+    more.get_mut("raw").unwrap().push(OffsetBounds { earliest: 3, end: 10 });
     let s = Snapshot::of("p", &reports(), &more, NOW);
     assert_eq!((s.sources[0].lag, s.sources[0].partitions[2].next), (Some(7), None));
     let s = Snapshot::of("p", &reports(), &BTreeMap::new(), NOW);
@@ -147,16 +147,16 @@ fn instance(reports: &mut Reports, name: &str, at: i64, stopped_at: Option<i64>)
         name: name.into(),
         started_at: NOW - 5_000_000,
         stopped_at,
-        at,
+        reported_at: at,
         tasks: vec!["0/1".into()],
-        restoring: vec![Restoring { step: "w".into(), partition: 2, done: 9, total: 20 }],
+        restoring: vec![RestoreProgress { step: "w".into(), partition: 2, done: 9, total: 20 }],
         ..InstanceInfo::default()
     };
     reports.instances.insert(name.into(), info);
 }
 
 #[test]
-fn instances_run_are_silent_or_stopped_and_killed_ones_are_forgotten_after_an_hour() {
+fn killed_instances_are_silent_and_hidden_after_an_hour() {
     let mut reports = reports();
     instance(&mut reports, "a", NOW, None);
     instance(&mut reports, "b", NOW - 10_001, None);
@@ -193,7 +193,7 @@ fn a_pipeline_has_stopped_only_when_all_its_instances_have() {
 }
 
 #[test]
-fn a_version_used_by_several_tasks_is_one() {
+fn a_version_that_several_tasks_use_is_listed_once() {
     let mut reports = reports();
     let mut duration = Latency::default();
     duration.record(50, 4);
@@ -214,17 +214,17 @@ fn a_version_used_by_several_tasks_is_one() {
 }
 
 #[test]
-fn rates_are_differences_and_unknown_where_counters_went_back() {
+fn rates_are_unknown_after_a_counter_went_back() {
     let before = Snapshot::of("p", &reports(), &BTreeMap::new(), NOW);
     let mut later = reports();
     later.tasks.get_mut("0/0").unwrap().inputs[0].read += 100;
     later.tasks.get_mut("1/0").unwrap().steps[1].counters.written += 5;
     let mut after = Snapshot::of("p", &later, &BTreeMap::new(), NOW + 2_000);
-    after.rates_since(&before);
+    after.set_rates_since(&before);
     assert_eq!((after.rate, after.sources[0].rate, after.steps[3].rate_out), (Some(50.0), Some(50.0), Some(2.5)));
     let mut back = before.clone();
     back.at = NOW + 4_000;
-    back.rates_since(&after);
+    back.set_rates_since(&after);
     assert_eq!((back.rate, back.steps[0].rate_in), (None, Some(0.0)));
 }
 

@@ -1,12 +1,12 @@
-//! Leaves the vector registers as the rest of the program expects them after a network has run.
+//! Resets the vector registers after a network has run.
 //!
-//! Separate because it is the one place of the crate that needs `unsafe`: the matrix kernels of the evaluator
-//! return with the upper halves of the vector registers in use, and from then on every floating-point
-//! instruction of ordinary code waits for them (profiles showed a single exponential taking over 100 ns).
+//! The matrix kernels of the evaluator return with the upper halves of the vector registers in use. Every
+//! floating-point instruction after that waits for them (profiles showed a single exponential taking over
+//! 100 ns). This file is apart because it is the only one that needs `unsafe`.
 
 /// Marks the upper halves as unused.
 #[cfg(target_arch = "x86_64")]
-pub(super) fn clean() {
+pub(super) fn zero_upper_halves() {
     #[target_feature(enable = "avx")]
     fn zero_upper() {
         std::arch::x86_64::_mm256_zeroupper();
@@ -20,6 +20,6 @@ pub(super) fn clean() {
     }
 }
 
-/// Other processors have no such halves.
+/// Does nothing: only x86-64 has such halves.
 #[cfg(not(target_arch = "x86_64"))]
-pub(super) fn clean() {}
+pub(super) fn zero_upper_halves() {}

@@ -1,9 +1,9 @@
-//! Columns to tensors and back.
+//! Converts columns to tensors and tensors to columns, in plain loops over slices.
 //!
-//! Separate from running so that each conversion is plain loops over slices. A null becomes zero in the
-//! tensor and a bad row in the answer; it is never scored as zero silently.
+//! A row with a null is replaced in the tensor, and the caller reports it as bad; it is never scored.
 
 use super::super::ModelError;
+use crate::expr::kernels::softmax;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{ArrowPrimitiveType, Float32Type, Float64Type, Int32Type, Int64Type};
 use arrow_array::{
@@ -15,7 +15,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use tract_onnx::prelude::{Datum, DatumType, Tensor, TractResult};
 
-/// The column type that feeds a tensor, where there is one.
+/// The column type that feeds a tensor; `None` if no column can.
 pub(super) fn input_type(datum: DatumType) -> Option<DataType> {
     Some(match datum {
         DatumType::F32 => DataType::Float32,
@@ -28,7 +28,7 @@ pub(super) fn input_type(datum: DatumType) -> Option<DataType> {
     })
 }
 
-/// The column type of one element of an output tensor, where there is one.
+/// The column type of one element of an output tensor; `None` if no column can hold it.
 pub(super) fn output_type(datum: DatumType) -> Option<DataType> {
     Some(match datum {
         DatumType::F16 | DatumType::F32 => DataType::Float32,
@@ -41,66 +41,77 @@ pub(super) fn output_type(datum: DatumType) -> Option<DataType> {
     })
 }
 
-/// Some rows of some columns, all of the tensor's type, as a tensor of this shape; what the shape holds
-/// beyond the rows is zero.
-pub(super) fn from_columns(columns: &[ArrayRef], rows: &Range<usize>, shape: &[usize]) -> Result<Tensor, String> {
+/// The rows of one run of a graph.
+pub(super) struct ChunkRows<'a> {
+    pub(super) rows: Range<usize>,
+    /// Null at the rows that have a null in any input.
+    pub(super) nulls: Option<&'a NullBuffer>,
+    /// The row whose values replace those of null rows and pad the tensor. It has no null.
+    pub(super) filler: usize,
+}
+
+/// Some rows of columns that have the tensor's type, as a tensor of this shape.
+pub(super) fn from_columns(columns: &[ArrayRef], chunk: &ChunkRows<'_>, shape: &[usize]) -> Result<Tensor, String> {
     let tensor = match columns[0].data_type() {
-        DataType::Float32 => primitive::<Float32Type>(columns, rows, shape),
-        DataType::Float64 => primitive::<Float64Type>(columns, rows, shape),
-        DataType::Int32 => primitive::<Int32Type>(columns, rows, shape),
-        DataType::Int64 => primitive::<Int64Type>(columns, rows, shape),
+        DataType::Float32 => primitive::<Float32Type>(columns, chunk, shape),
+        DataType::Float64 => primitive::<Float64Type>(columns, chunk, shape),
+        DataType::Int32 => primitive::<Int32Type>(columns, chunk, shape),
+        DataType::Int64 => primitive::<Int64Type>(columns, chunk, shape),
         DataType::Boolean => {
-            let at = |c: &ArrayRef, i: usize| c.is_valid(i) && c.as_boolean().value(i);
-            from_vec(interleave(columns, rows, at), shape)
+            from_vec(interleave(columns, chunk, |c, i| c.as_boolean().value(i)), columns.len(), chunk, shape)
         }
-        DataType::Utf8 => {
-            let at = |c: &ArrayRef, i: usize| {
-                if c.is_valid(i) { c.as_string::<i32>().value(i).to_owned() } else { String::new() }
-            };
-            from_vec(interleave(columns, rows, at), shape)
-        }
-        other => return Err(format!("no tensor is made of {other}")),
+        DataType::Utf8 => from_vec(
+            interleave(columns, chunk, |c, i| c.as_string::<i32>().value(i).to_owned()),
+            columns.len(),
+            chunk,
+            shape,
+        ),
+        other => return Err(format!("a tensor cannot be made of {other}")),
     };
     tensor.map_err(|e| super::guard::causes(&e))
 }
 
-/// Column by column, because a column is contiguous and the tensor of one chunk stays in the cache.
-fn primitive<T: ArrowPrimitiveType>(columns: &[ArrayRef], rows: &Range<usize>, shape: &[usize]) -> TractResult<Tensor>
+/// Copies column by column: a column is contiguous, and the tensor of one chunk fits in the cache.
+fn primitive<T: ArrowPrimitiveType>(columns: &[ArrayRef], chunk: &ChunkRows<'_>, shape: &[usize]) -> TractResult<Tensor>
 where
     T::Native: Datum + Copy + Default,
 {
     let width = columns.len();
-    let mut data = vec![T::Native::default(); shape.iter().product()];
+    let mut data = vec![T::Native::default(); chunk.rows.len() * width];
     for (j, column) in columns.iter().enumerate() {
-        let column = column.as_primitive::<T>();
-        let values = &column.values()[rows.clone()];
+        let values = &column.as_primitive::<T>().values()[chunk.rows.clone()];
         for (to, from) in data[j..].iter_mut().step_by(width).zip(values) {
             *to = *from;
         }
-        if column.null_count() > 0 {
-            for i in rows.clone().filter(|i| column.is_null(*i)) {
-                data[(i - rows.start) * width + j] = T::Native::default();
-            }
-        }
     }
-    from_vec(data, shape)
+    from_vec(data, width, chunk, shape)
 }
 
-fn interleave<T>(columns: &[ArrayRef], rows: &Range<usize>, at: impl Fn(&ArrayRef, usize) -> T) -> Vec<T> {
-    rows.clone().flat_map(|i| columns.iter().map(move |c| (c, i))).map(|(c, i)| at(c, i)).collect()
+fn interleave<T>(columns: &[ArrayRef], chunk: &ChunkRows<'_>, at: impl Fn(&ArrayRef, usize) -> T) -> Vec<T> {
+    chunk.rows.clone().flat_map(|i| columns.iter().map(move |c| (c, i))).map(|(c, i)| at(c, i)).collect()
 }
 
-fn from_vec<T: Datum + Default>(mut data: Vec<T>, shape: &[usize]) -> TractResult<Tensor> {
-    data.resize_with(shape.iter().product(), T::default);
+/// The rows as a tensor, null rows replaced and the end padded: the value below a null is arbitrary, and a graph
+/// need not be defined for zero.
+fn from_vec<T: Datum>(mut data: Vec<T>, width: usize, chunk: &ChunkRows<'_>, shape: &[usize]) -> TractResult<Tensor> {
+    let row_at = |row: usize| (row - chunk.rows.start) * width;
+    let filler = data[row_at(chunk.filler)..][..width].to_vec();
+    for row in chunk.rows.clone().filter(|row| chunk.nulls.is_some_and(|n| n.is_null(*row))) {
+        data[row_at(row)..][..width].clone_from_slice(&filler);
+    }
+    let elements: usize = shape.iter().product();
+    while data.len() < elements {
+        data.extend_from_slice(&filler);
+    }
     Ok(tract_onnx::prelude::tract_ndarray::ArrayD::from_shape_vec(shape, data)?.into())
 }
 
-/// Gathers the chunks of one output tensor into one column.
-pub(super) struct Gather {
-    values: Values,
+/// Collects the chunks of one output tensor into one column.
+pub(super) struct OutputBuilder {
+    values: OutputValues,
 }
 
-enum Values {
+enum OutputValues {
     F32(Vec<f32>),
     F64(Vec<f64>),
     I32(Vec<i32>),
@@ -109,22 +120,22 @@ enum Values {
     Text(Vec<String>),
 }
 
-/// The exponential, 0 where it would be less than the smallest normal number: such numbers are slow to
-/// compute with, and scores far apart are common.
-fn share(below_greatest: f32) -> f32 {
-    const LEAST: f32 = -87.0;
-    if below_greatest < LEAST { 0.0 } else { below_greatest.exp() }
+/// The exponential, 0 where it would be subnormal: subnormal numbers are slow to compute with, and scores
+/// far apart are common.
+fn exp_or_zero(exponent: f32) -> f32 {
+    const MIN_EXPONENT: f32 = -87.0;
+    if exponent < MIN_EXPONENT { 0.0 } else { exponent.exp() }
 }
 
-impl Gather {
+impl OutputBuilder {
     pub(super) fn new(item: &DataType, elements: usize) -> Self {
         let values = match item {
-            DataType::Float64 => Values::F64(Vec::with_capacity(elements)),
-            DataType::Int32 => Values::I32(Vec::with_capacity(elements)),
-            DataType::Int64 => Values::I64(Vec::with_capacity(elements)),
-            DataType::Boolean => Values::Bool(Vec::with_capacity(elements)),
-            DataType::Utf8 => Values::Text(Vec::with_capacity(elements)),
-            _ => Values::F32(Vec::with_capacity(elements)),
+            DataType::Float64 => OutputValues::F64(Vec::with_capacity(elements)),
+            DataType::Int32 => OutputValues::I32(Vec::with_capacity(elements)),
+            DataType::Int64 => OutputValues::I64(Vec::with_capacity(elements)),
+            DataType::Boolean => OutputValues::Bool(Vec::with_capacity(elements)),
+            DataType::Utf8 => OutputValues::Text(Vec::with_capacity(elements)),
+            _ => OutputValues::F32(Vec::with_capacity(elements)),
         };
         Self { values }
     }
@@ -136,39 +147,46 @@ impl Gather {
 
     fn extend(&mut self, tensor: &Tensor, count: usize) -> TractResult<()> {
         match &mut self.values {
-            Values::F32(v) => copy(tensor, count, v),
-            Values::F64(v) => copy(tensor, count, v),
-            Values::I32(v) => copy(tensor, count, v),
-            Values::I64(v) => copy(tensor, count, v),
-            Values::Bool(v) => copy(tensor, count, v),
-            Values::Text(v) => copy(tensor, count, v),
+            OutputValues::F32(v) => copy(tensor, count, v),
+            OutputValues::F64(v) => copy(tensor, count, v),
+            OutputValues::I32(v) => copy(tensor, count, v),
+            OutputValues::I64(v) => copy(tensor, count, v),
+            OutputValues::Bool(v) => copy(tensor, count, v),
+            OutputValues::Text(v) => copy(tensor, count, v),
         }
     }
 
-    /// Turns the last rows, each of `width` scores, into shares of one.
+    /// Adds elements for rows that are bad.
+    pub(super) fn push_defaults(&mut self, count: usize) {
+        match &mut self.values {
+            OutputValues::F32(v) => v.resize(v.len() + count, 0.0),
+            OutputValues::F64(v) => v.resize(v.len() + count, 0.0),
+            OutputValues::I32(v) => v.resize(v.len() + count, 0),
+            OutputValues::I64(v) => v.resize(v.len() + count, 0),
+            OutputValues::Bool(v) => v.resize(v.len() + count, false),
+            OutputValues::Text(v) => v.resize(v.len() + count, String::new()),
+        }
+    }
+
+    /// Turns the scores of the last rows, `width` a row, into probabilities.
     pub(super) fn softmax(&mut self, rows: usize, width: usize) {
-        let Values::F32(values) = &mut self.values else { return };
+        let OutputValues::F32(values) = &mut self.values else { return };
         let start = values.len().saturating_sub(rows * width);
         for row in values[start..].chunks_exact_mut(width.max(1)) {
-            // The greatest score is taken off first, so that no exponential overflows; f32::max skips NaN,
-            // which then spreads over the row by the sum.
-            let greatest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-            row.iter_mut().for_each(|v| *v = share(*v - greatest));
-            let sum: f32 = row.iter().sum();
-            row.iter_mut().for_each(|v| *v /= sum);
+            softmax(row, exp_or_zero);
         }
     }
 
-    /// The column: plain where a row has one element, else a list of `width` elements a row.
+    /// The column: plain if `width` is `None`, else a list of `width` elements per row.
     pub(super) fn finish(self, width: Option<usize>, nulls: Option<NullBuffer>) -> ArrayRef {
         let inner = if width.is_none() { nulls.clone() } else { None };
         let flat: ArrayRef = match self.values {
-            Values::F32(v) => Arc::new(Float32Array::new(v.into(), inner)),
-            Values::F64(v) => Arc::new(Float64Array::new(v.into(), inner)),
-            Values::I32(v) => Arc::new(Int32Array::new(v.into(), inner)),
-            Values::I64(v) => Arc::new(Int64Array::new(v.into(), inner)),
-            Values::Bool(v) => Arc::new(BooleanArray::new(v.into(), inner)),
-            Values::Text(v) => match inner {
+            OutputValues::F32(v) => Arc::new(Float32Array::new(v.into(), inner)),
+            OutputValues::F64(v) => Arc::new(Float64Array::new(v.into(), inner)),
+            OutputValues::I32(v) => Arc::new(Int32Array::new(v.into(), inner)),
+            OutputValues::I64(v) => Arc::new(Int64Array::new(v.into(), inner)),
+            OutputValues::Bool(v) => Arc::new(BooleanArray::new(v.into(), inner)),
+            OutputValues::Text(v) => match inner {
                 None => Arc::new(StringArray::from_iter_values(v)),
                 Some(n) => Arc::new(StringArray::from_iter(v.iter().zip(n.iter()).map(|(t, ok)| ok.then_some(t)))),
             },

@@ -1,7 +1,7 @@
-//! Names to nodes, SQL to compiled expressions: the pass from a file to a [`Logical`] graph.
+//! From a spec to a [`Logical`] graph: names to nodes, SQL to compiled expressions.
 //!
-//! Separate from the cut into tasks because here is where a person's mistakes are found: all of them are
-//! reported. A step whose input could not be resolved is skipped, so that one mistake is one message.
+//! It reports all mistakes of a file. A step whose input could not be resolved is skipped, so that one mistake
+//! is one message.
 
 mod project;
 mod score;
@@ -9,62 +9,38 @@ mod sink;
 mod source;
 mod stateful;
 
-use super::logical::{Logical, LogicalNode, NodeId, NodeRef, Output, Port};
+use super::logical::{Logical, LogicalNode, LogicalOutput, NodeId, NodeRef, Port};
 use super::op::Op;
 use crate::diagnostics::{Diagnostic, Report, Span};
 use crate::expr::{Expr, ExprError, Functions, Predicate, Scope};
-use crate::spec::{From, Name, Operator, Spec, Sql, Step, Wrong, WrongStep};
+use crate::spec::operators::OutputColumns;
+use crate::spec::{InputRef, Name, OperatorSpec, Spec, Sql, StepSpec, Unreadable, UnreadableStep};
 use arrow_schema::SchemaRef;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The result of resolving one step: what it does and what it gives, or `None` where it is wrong.
-type Resolved = Option<(Op, Vec<Output>, Option<Vec<String>>)>;
+/// A resolved step: its operator, its outputs and the key that it needs; `None` if it is wrong.
+type Resolved = Option<(Op, Vec<LogicalOutput>, Option<Vec<String>>)>;
 
-/// Resolves a whole file, or what could be read of it.
-pub(super) fn resolve(spec: &Spec, wrong: &Wrong, functions: &Functions) -> Result<Logical, Report> {
-    let functions = define(functions, spec);
-    let (functions, faults) = functions;
+/// Resolves a spec, or what could be read of it.
+pub(super) fn resolve(spec: &Spec, unreadable: &Unreadable, functions: &Functions) -> Result<Logical, Report> {
+    let (functions, problems) = define(functions, spec);
     let report = Report::new(spec.source.clone());
-    let mut r = Resolver { functions, report, ends: BTreeMap::new(), unknown: wrong.columns.clone() };
-    faults.into_iter().for_each(|d| r.report.push(d));
+    let mut r = Resolver { functions, report, outputs: BTreeMap::new(), undetermined: unreadable.columns.clone() };
+    problems.into_iter().for_each(|d| r.report.push(d));
     let mut logical = Logical { sources: Vec::new(), nodes: Vec::new() };
     for source in &spec.sources {
         if let Some(resolved) = source::resolve(&mut r, source) {
-            r.ends.insert((source.name.value.clone(), None), NodeRef::Source(logical.sources.len()));
+            r.outputs.insert((source.name.value.clone(), None), NodeRef::Source(logical.sources.len()));
             logical.sources.push(resolved);
         }
     }
-    let mut left: Vec<&Step> = spec.steps.iter().collect();
-    let mut wrong: Vec<&WrongStep> = wrong.steps.iter().filter(|s| s.passes).collect();
-    // Steps may refer to later ones; each round takes those whose inputs are known.
-    let ready = |r: &Resolver, from: &[From]| !from.is_empty() && from.iter().all(|f| r.find(f).is_some());
-    loop {
-        if let Some(i) = wrong.iter().position(|s| ready(&r, &s.from)) {
-            let step = wrong.remove(i);
-            r.ends.extend(r.find(&step.from[0]).map(|input| ((step.name.clone(), None), input)));
-            continue;
-        }
-        let Some(i) = left.iter().position(|s| ready(&r, &s.from)) else { break };
-        let step = left.remove(i);
-        let inputs: Vec<NodeRef> = step.from.iter().filter_map(|f| r.find(f)).collect();
-        let resolved = r.step(step, &inputs, &logical);
-        let Some((op, outputs, needs_key)) = resolved.or_else(|| r.stand_in(step, logical.output(inputs[0]))) else {
-            continue;
-        };
-        let id = NodeId(logical.nodes.len());
-        for (port, output) in outputs.iter().enumerate() {
-            r.ends.insert((step.name.value.clone(), output.name.clone()), NodeRef::Node(id, Port(port)));
-        }
-        let name = step.name.value.clone();
-        logical.nodes.push(LogicalNode { name, op, inputs, outputs, needs_key, span: step.span });
-    }
+    r.steps(spec, unreadable, &mut logical);
     for sink in &spec.sinks {
         let Some(input) = r.find(&sink.from) else { continue };
         let output = logical.output(input).clone();
         if let Some(op) = sink::resolve(&mut r, sink, &output) {
-            let name = format!("sink:{}", sink.topic.value);
-            let node =
-                LogicalNode { name, op, inputs: vec![input], outputs: Vec::new(), needs_key: None, span: sink.span };
+            let (name, inputs) = (format!("sink:{}", sink.topic.value), vec![input]);
+            let node = LogicalNode { name, op, inputs, outputs: Vec::new(), needs_key: None, span: sink.span };
             logical.nodes.push(node);
         }
     }
@@ -73,16 +49,16 @@ pub(super) fn resolve(spec: &Spec, wrong: &Wrong, functions: &Functions) -> Resu
 
 fn define(functions: &Functions, spec: &Spec) -> (Functions, Vec<Diagnostic>) {
     let mut functions = functions.clone();
-    let mut faults = Vec::new();
+    let mut problems = Vec::new();
     for f in &spec.functions {
         if let Err(e) = functions.define(&f.name, &f.parameters, &f.body.text) {
-            faults.push(diagnose(&f.body, e));
+            problems.push(diagnose(&f.body, e));
         }
     }
-    (functions, faults)
+    (functions, problems)
 }
 
-/// An error inside SQL, placed in the file.
+/// An error inside SQL, with its span in the file.
 fn diagnose(sql: &Sql, e: ExprError) -> Diagnostic {
     Diagnostic::at(sql.locate(e.at), e.message).maybe_hint(e.hint)
 }
@@ -90,47 +66,71 @@ fn diagnose(sql: &Sql, e: ExprError) -> Diagnostic {
 struct Resolver {
     functions: Functions,
     report: Report,
-    ends: BTreeMap<(String, Option<String>), NodeRef>,
-    /// Columns that a wrong step would have made: what reads them is not judged.
-    unknown: BTreeSet<String>,
+    /// Sources and outputs of steps by their names in the file.
+    outputs: BTreeMap<(String, Option<String>), NodeRef>,
+    /// Columns of steps that could not be resolved: reading them is not reported.
+    undetermined: BTreeSet<String>,
 }
 
 impl Resolver {
-    fn find(&self, from: &From) -> Option<NodeRef> {
-        self.ends.get(&(from.name.clone(), from.output.clone())).copied()
+    fn find(&self, from: &InputRef) -> Option<NodeRef> {
+        self.outputs.get(&(from.name.clone(), from.output.clone())).copied()
     }
 
-    fn sql_fault(&mut self, sql: &Sql, e: ExprError) {
-        if !e.unknown.as_ref().is_some_and(|name| self.unknown.contains(name)) {
+    /// Resolves the steps. A step may refer to a later one, so each round takes one whose inputs are resolved.
+    fn steps(&mut self, spec: &Spec, unreadable: &Unreadable, logical: &mut Logical) {
+        let mut pending: Vec<&StepSpec> = spec.steps.iter().collect();
+        let mut passing: Vec<&UnreadableStep> = unreadable.steps.iter().filter(|s| s.passes_columns).collect();
+        let ready = |r: &Self, from: &[InputRef]| !from.is_empty() && from.iter().all(|f| r.find(f).is_some());
+        loop {
+            if let Some(i) = passing.iter().position(|s| ready(self, &s.from)) {
+                let step = passing.remove(i);
+                self.outputs.extend(self.find(&step.from[0]).map(|input| ((step.name.clone(), None), input)));
+                continue;
+            }
+            let Some(i) = pending.iter().position(|s| ready(self, &s.from)) else { break };
+            let step = pending.remove(i);
+            let inputs: Vec<NodeRef> = step.from.iter().filter_map(|f| self.find(f)).collect();
+            let resolved = self.step(step, &inputs, logical);
+            let resolved = resolved.or_else(|| self.placeholder(step, logical.output(inputs[0])));
+            let Some((op, outputs, needs_key)) = resolved else { continue };
+            let (id, name) = (NodeId(logical.nodes.len()), step.name.value.clone());
+            for (port, output) in outputs.iter().enumerate() {
+                self.outputs.insert((name.clone(), output.name.clone()), NodeRef::Node(id, Port(port)));
+            }
+            logical.nodes.push(LogicalNode { name, op, inputs, outputs, needs_key, span: step.span });
+        }
+    }
+
+    fn sql_problem(&mut self, sql: &Sql, e: ExprError) {
+        if !e.unknown_column.as_ref().is_some_and(|name| self.undetermined.contains(name)) {
             self.report.push(diagnose(sql, e));
         }
     }
 
-    /// What stands in for a wrong step, so that one mistake does not hide those behind it: its columns, as
-    /// far as they are known all the same. The report keeps such a plan from ever being used.
-    fn stand_in(&mut self, step: &Step, input: &Output) -> Resolved {
-        match &step.operator {
-            Operator::Filter(_) | Operator::Log(_) | Operator::KeyBy(_) => {}
-            Operator::Set(items) => self.unknown.extend(items.iter().map(|(n, _)| n.value.clone())),
-            Operator::Score(score) => {
-                self.unknown.extend(score.outputs.iter().map(|(n, _)| n.value.clone()));
-                self.unknown.insert("prediction".into());
+    /// Replaces a wrong step by one with its columns, if its operator determines them, so that the steps
+    /// downstream are checked too. The report prevents such a plan from being used.
+    fn placeholder(&mut self, step: &StepSpec, input: &LogicalOutput) -> Resolved {
+        match step.operator.descriptor().columns {
+            OutputColumns::Kept => {}
+            OutputColumns::Added(names) => {
+                self.undetermined.extend(names(&step.operator).into_iter().map(str::to_owned));
             }
-            _ => return None,
+            OutputColumns::Resolved => return None,
         }
         Some((Op::Merge, vec![input.clone()], None))
     }
 
-    fn fault(&mut self, d: Diagnostic) {
+    fn problem(&mut self, d: Diagnostic) {
         self.report.push(d);
     }
 
     fn expr(&mut self, sql: &Sql, scope: &Scope) -> Option<Expr> {
-        Expr::compile(&sql.text, scope, &self.functions).map_err(|e| self.sql_fault(sql, e)).ok()
+        Expr::compile(&sql.text, scope, &self.functions).map_err(|e| self.sql_problem(sql, e)).ok()
     }
 
     fn predicate(&mut self, sql: &Sql, scope: &Scope) -> Option<Predicate> {
-        Predicate::compile(&sql.text, scope, &self.functions).map_err(|e| self.sql_fault(sql, e)).ok()
+        Predicate::compile(&sql.text, scope, &self.functions).map_err(|e| self.sql_problem(sql, e)).ok()
     }
 
     /// The index of a column.
@@ -138,8 +138,8 @@ impl Resolver {
         match crate::expr::resolve(&name.value, schema) {
             Ok(i) => Some(i),
             Err(e) => {
-                if !self.unknown.contains(&name.value) {
-                    self.fault(Diagnostic::at(name.span, e.message).maybe_hint(e.hint));
+                if !self.undetermined.contains(&name.value) {
+                    self.problem(Diagnostic::at(name.span, e.message).maybe_hint(e.hint));
                 }
                 None
             }
@@ -162,65 +162,70 @@ impl Resolver {
         self.expr(&sql, scope)
     }
 
-    fn step(&mut self, step: &Step, inputs: &[NodeRef], logical: &Logical) -> Resolved {
+    fn step(&mut self, step: &StepSpec, inputs: &[NodeRef], logical: &Logical) -> Resolved {
         let first = logical.output(inputs[0]).clone();
         let (schema, key) = (first.schema.clone(), first.key.clone());
         let scope = Scope::new(schema.clone());
-        let same = |op| Some((op, vec![Output { name: None, schema: schema.clone(), key: key.clone() }], None));
+        let same = |op| Some((op, vec![LogicalOutput { name: None, schema: schema.clone(), key: key.clone() }], None));
         match &step.operator {
-            Operator::Filter(sql) => same(Op::Filter(self.predicate(sql, &scope)?)),
-            Operator::Log(samples) => {
+            OperatorSpec::Filter(sql) => same(Op::Filter(self.predicate(sql, &scope)?)),
+            OperatorSpec::Log(samples) => {
                 let columns: Option<Vec<usize>> = samples.columns.iter().map(|c| self.column(c, &schema)).collect();
                 let columns = Some(columns?).filter(|c| !c.is_empty());
                 let columns = columns.unwrap_or_else(|| (0..schema.fields().len()).collect());
                 same(Op::Log(super::op::LogPlan { every: samples.every.max(1), columns }))
             }
-            Operator::Select(items) => {
+            OperatorSpec::Select(items) => {
                 project::select(self, items, &first).map(|(p, o)| (Op::Select(p), vec![o], None))
             }
-            Operator::Set(items) => project::set(self, items, &first).map(|(p, o)| (Op::Set(p), vec![o], None)),
-            Operator::Drop(names) => {
+            OperatorSpec::Set(items) => project::set(self, items, &first).map(|(p, o)| (Op::Set(p), vec![o], None)),
+            OperatorSpec::Drop(names) => {
                 project::drop(self, names, &first, step.span).map(|(p, o)| (Op::Drop(p), vec![o], None))
             }
-            Operator::Rename(pairs) => {
+            OperatorSpec::Rename(pairs) => {
                 project::rename(self, pairs, &first).map(|(p, o)| (Op::Rename(p), vec![o], None))
             }
-            Operator::Flatten(f) => project::flatten(self, f, &first).map(|(p, o)| (Op::Flatten(p), vec![o], None)),
-            Operator::KeyBy(names) => {
+            OperatorSpec::Flatten(f) => project::flatten(self, f, &first).map(|(p, o)| (Op::Flatten(p), vec![o], None)),
+            OperatorSpec::KeyBy(names) => {
                 let by = self.columns(names, &schema)?;
-                // The rows get a new record key here but stay where they are: only what already was the key
-                // is still what they are partitioned by.
+                // The rows get a new record key but stay in their partition: they are partitioned by the new key
+                // only if it is the old one.
                 let names: Vec<String> = by.iter().filter_map(|e| e.column().map(str::to_owned)).collect();
                 let key = key.filter(|k| *k == names);
-                Some((Op::KeyBy(by), vec![Output { name: None, schema, key }], None))
+                Some((Op::KeyBy(by), vec![LogicalOutput { name: None, schema, key }], None))
             }
-            Operator::Branch { outputs, rest } => {
+            OperatorSpec::Branch { outputs, rest } => {
                 let predicates: Vec<_> = outputs.iter().map(|(_, sql)| self.predicate(sql, &scope)).collect();
                 let predicates: Option<Vec<_>> = predicates.into_iter().collect();
                 let names = outputs.iter().map(|(n, _)| n).chain(rest);
-                let outputs =
-                    names.map(|n| Output { name: Some(n.value.clone()), schema: schema.clone(), key: key.clone() });
+                let outputs = names.map(|n| LogicalOutput {
+                    name: Some(n.value.clone()),
+                    schema: schema.clone(),
+                    key: key.clone(),
+                });
                 Some((Op::Branch(predicates?), outputs.collect(), None))
             }
-            Operator::Merge(from) => self.merge(from, inputs, logical),
-            Operator::Scan(scan) => stateful::scan(self, scan, &first),
-            Operator::Window(window) => stateful::window(self, window, &first),
-            Operator::Score(score) => score::resolve(self, score, &first).map(|(p, o)| (Op::Score(p), vec![o], None)),
+            OperatorSpec::Merge => self.merge(&step.from, inputs, logical),
+            OperatorSpec::Scan(scan) => stateful::scan(self, scan, &first),
+            OperatorSpec::Window(window) => stateful::window(self, window, &first),
+            OperatorSpec::Score(score) => {
+                score::resolve(self, score, &first).map(|(p, o)| (Op::Score(p), vec![o], None))
+            }
         }
     }
 
-    fn merge(&mut self, from: &[From], inputs: &[NodeRef], logical: &Logical) -> Resolved {
+    fn merge(&mut self, from: &[InputRef], inputs: &[NodeRef], logical: &Logical) -> Resolved {
         let first = logical.output(inputs[0]).clone();
         for (f, input) in from.iter().zip(inputs).skip(1) {
             let other = logical.output(*input);
             if let Some(difference) = difference(&first.schema, &other.schema) {
                 let message = format!("`{}` and `{}` cannot be merged: {difference}", from[0].name, f.name);
-                self.fault(Diagnostic::at(f.span, message).hint("make the columns equal with `select` first"));
+                self.problem(Diagnostic::at(f.span, message).hint("make the columns equal with `select` first"));
                 return None;
             }
         }
         let key = first.key.clone().filter(|k| inputs.iter().all(|i| logical.output(*i).key.as_ref() == Some(k)));
-        Some((Op::Merge, vec![Output { name: None, schema: first.schema, key }], None))
+        Some((Op::Merge, vec![LogicalOutput { name: None, schema: first.schema, key }], None))
     }
 }
 
@@ -235,7 +240,6 @@ fn difference(a: &SchemaRef, b: &SchemaRef) -> Option<String> {
     (!same).then(|| format!("one has the columns {}, the other {}", list(a), list(b)))
 }
 
-/// A column name that stands twice.
-fn twice(name: &str, span: Span) -> Diagnostic {
-    Diagnostic::at(span, format!("column `{name}` stands twice"))
+fn duplicate_column(name: &str, span: Span) -> Diagnostic {
+    Diagnostic::at(span, format!("column `{name}` is defined twice"))
 }

@@ -1,20 +1,23 @@
-//! A score step: whose model, what it reads, which columns it adds.
+//! A score step: its model, its inputs, the columns that it adds.
 //!
-//! Separate because the model is not known yet: outputs are SQL over what every model offers, and over
-//! outputs of the model's own by the type that the SQL needs. Whether a model has them is asked of each
-//! version before it serves.
+//! The model is not known yet. Outputs are SQL over the outputs that every model has, and over further ones
+//! whose types follow from the SQL; each version of a model is checked for them before it serves.
 
 use super::Resolver;
 use super::project::overlay;
 use crate::expr::{Expr, Scope};
 use crate::models;
-use crate::plan::logical::Output;
+use crate::plan::logical::LogicalOutput;
 use crate::plan::op::{Item, ModelChoice, ScorePlan};
-use crate::spec::{ModelRef, Score, Sql};
+use crate::spec::{ModelRef, ScoreSpec, Sql};
 use arrow_schema::{DataType, Field, Schema};
 use std::sync::Arc;
 
-pub(super) fn resolve(r: &mut Resolver, score: &Score, input: &Output) -> Option<(ScorePlan, Output)> {
+pub(super) fn resolve(
+    r: &mut Resolver,
+    score: &ScoreSpec,
+    input: &LogicalOutput,
+) -> Option<(ScorePlan, LogicalOutput)> {
     let scope = Scope::new(input.schema.clone());
     let model = match &score.model {
         ModelRef::Fixed(name) => ModelChoice::Fixed(name.value.clone()),
@@ -26,9 +29,9 @@ pub(super) fn resolve(r: &mut Resolver, score: &Score, input: &Output) -> Option
         let sql = Sql { text: "prediction".into(), span: crate::diagnostics::Span::default(), exact: false };
         vec![(crate::diagnostics::Spanned::new("prediction".to_owned(), sql.span), sql)]
     };
-    let wanted = if score.outputs.is_empty() { prediction() } else { score.outputs.clone() };
+    let assignments = if score.outputs.is_empty() { prediction() } else { score.outputs.clone() };
     let mut own = Vec::new();
-    let outputs: Vec<_> = wanted
+    let outputs: Vec<_> = assignments
         .iter()
         .map(|(name, sql)| {
             let expr = output(r, sql, &mut own)?;
@@ -43,10 +46,10 @@ pub(super) fn resolve(r: &mut Resolver, score: &Score, input: &Output) -> Option
     Some((ScorePlan { model, inputs, outputs, own, when_missing, nulls_as_nan, projection }, result))
 }
 
-/// SQL over the outputs of a model. A name that not every model offers is an output of the model's own: a
-/// list of numbers, as tensors are; where the SQL does not take a list a number, else a text.
+/// SQL over the outputs of a model. A name that not every model has is an output of its own: a list of numbers,
+/// as tensors are; if the SQL does not take a list a number, else a text.
 fn output(r: &mut Resolver, sql: &Sql, own: &mut Vec<Field>) -> Option<Expr> {
-    let mut fault = None;
+    let mut first_error = None;
     for data_type in [DataType::new_list(DataType::Float64, true), DataType::Float64, DataType::Utf8] {
         let mut fields = own.clone();
         loop {
@@ -57,16 +60,18 @@ fn output(r: &mut Resolver, sql: &Sql, own: &mut Vec<Field>) -> Option<Expr> {
                     *own = fields;
                     return Some(expr);
                 }
-                Err(e) => match e.stranger().filter(|name| !fields.iter().any(|f| f.name() == name)) {
+                Err(e) => match e.unrelated_column().filter(|name| !fields.iter().any(|f| f.name() == name)) {
                     Some(name) => fields.push(Field::new(name, data_type.clone(), true)),
                     None => {
-                        fault = fault.or(Some(e));
+                        first_error = first_error.or(Some(e));
                         break;
                     }
                 },
             }
         }
     }
-    fault.map(|e| r.sql_fault(sql, e));
+    if let Some(e) = first_error {
+        r.sql_problem(sql, e);
+    }
     None
 }

@@ -1,18 +1,15 @@
-//! A sink: what is written, how, and under which key.
-//!
-//! Separate because here the types of a pipeline leave it.
+//! A sink: its columns, its format, its record key.
 
 use super::Resolver;
-use super::source::format;
 use crate::diagnostics::Diagnostic;
-use crate::plan::logical::Output;
+use crate::plan::logical::LogicalOutput;
 use crate::plan::op::{Op, SinkPlan};
-use crate::spec::Sink;
+use crate::spec::SinkSpec;
 
-pub(super) fn resolve(r: &mut Resolver, sink: &Sink, input: &Output) -> Option<Op> {
-    let format = format(&sink.format);
+pub(super) fn resolve(r: &mut Resolver, sink: &SinkSpec, input: &LogicalOutput) -> Option<Op> {
+    let format = sink.format.value.clone();
     if let Err(e) = format.encoder(&input.schema) {
-        r.fault(Diagnostic::at(sink.format.span, e.to_string()));
+        r.problem(Diagnostic::at(sink.format.span, e.to_string()));
         return None;
     }
     let key = match &sink.key {

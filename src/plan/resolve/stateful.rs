@@ -1,14 +1,12 @@
-//! The operators that keep state by key: scan and window.
-//!
-//! Separate because each asks for its input to be partitioned by its key.
+//! The operators that keep state by key, scan and window. Each needs its input partitioned by its key.
 
-use super::{Resolved, Resolver, diagnose, twice};
+use super::{Resolved, Resolver, diagnose, duplicate_column};
 use crate::diagnostics::Diagnostic;
 use crate::expr::{Aggregates, Expr, Scope};
-use crate::plan::logical::Output;
+use crate::plan::logical::LogicalOutput;
 use crate::plan::op::{Op, ScanPlan, WindowPlan};
 use crate::record::{timestamp, type_name};
-use crate::spec::{Name, Scan, Window, WindowKind};
+use crate::spec::{Name, ScanSpec, WindowKind, WindowSpec};
 use crate::time::{Tumbling, millis};
 use arrow_schema::{Field, FieldRef, Schema};
 use std::sync::Arc;
@@ -18,7 +16,7 @@ fn by_fields(names: &[Name], by: &[Expr]) -> Vec<FieldRef> {
     names.iter().zip(by).map(|(n, e)| Arc::new(Field::new(name(n, e), e.data_type().clone(), true))).collect()
 }
 
-pub(super) fn scan(r: &mut Resolver, scan: &Scan, input: &Output) -> Resolved {
+pub(super) fn scan(r: &mut Resolver, scan: &ScanSpec, input: &LogicalOutput) -> Resolved {
     let by = r.columns(&scan.by, &input.schema);
     let (mut state, mut init) = (Vec::<FieldRef>::new(), Vec::new());
     for (name, sql) in &scan.init {
@@ -27,8 +25,8 @@ pub(super) fn scan(r: &mut Resolver, scan: &Scan, input: &Output) -> Resolved {
                 state.push(Arc::new(Field::new(name.value.clone(), value.data_type(), true)));
                 init.push(value);
             }
-            Ok(_) => r.fault(twice(name, name.span)),
-            Err(e) => r.fault(diagnose(sql, e)),
+            Ok(_) => r.problem(duplicate_column(name, name.span)),
+            Err(e) => r.problem(diagnose(sql, e)),
         }
     }
     let mut seen: Vec<FieldRef> = input.schema.fields().iter().cloned().collect();
@@ -44,7 +42,7 @@ pub(super) fn scan(r: &mut Resolver, scan: &Scan, input: &Output) -> Resolved {
     for (name, sql) in &scan.next {
         let Some(i) = state.iter().position(|f| *f.name() == name.value) else {
             let known = crate::diagnostics::one_of(name, state.iter().map(|f| f.name().as_str()));
-            r.fault(
+            r.problem(
                 Diagnostic::at(name.span, format!("`next` sets `{}`, which `init` does not", name.value))
                     .maybe_hint(known),
             );
@@ -55,20 +53,20 @@ pub(super) fn scan(r: &mut Resolver, scan: &Scan, input: &Output) -> Resolved {
     for (field, (name, _)) in state.iter().zip(&scan.init) {
         if !scan.next.iter().any(|(n, _)| n.value == *field.name()) {
             let message = format!("`init` sets `{}`, which `next` does not", field.name());
-            r.fault(Diagnostic::at(name.span, message).hint("give its value after each row under `next`"));
+            r.problem(Diagnostic::at(name.span, message).hint("give its value after each row under `next`"));
         }
     }
     let (by, next) = (by?, next.into_iter().collect::<Option<Vec<_>>>()?);
     let needs = by_fields(&scan.by, &by).iter().map(|f| f.name().clone()).collect::<Vec<_>>();
     let key = input.key.clone().filter(|k| k.iter().all(|k| !state.iter().any(|s| s.name() == k)));
-    // A fold without a key is one fold a partition: its order is that of the log, so nothing is sent on.
+    // A fold without a key is one fold per partition, in the order of the log: it needs no repartition.
     let needs_key = (!needs.is_empty()).then(|| needs.clone());
     let key = needs_key.clone().filter(|k| k.iter().all(|k| !state.iter().any(|s| s.name() == k))).or(key);
-    let output = Output { name: None, schema: seen.clone(), key };
+    let output = LogicalOutput { name: None, schema: seen.clone(), key };
     Some((Op::Scan(ScanPlan { by, state, init, next, seen }), vec![output], needs_key))
 }
 
-pub(super) fn window(r: &mut Resolver, window: &Window, input: &Output) -> Resolved {
+pub(super) fn window(r: &mut Resolver, window: &WindowSpec, input: &LogicalOutput) -> Resolved {
     let by = r.columns(&window.by, &input.schema)?;
     let by_fields = by_fields(&window.by, &by);
     let WindowKind::Tumbling { size, offset } = window.kind;
@@ -80,14 +78,14 @@ pub(super) fn window(r: &mut Resolver, window: &Window, input: &Output) -> Resol
         Ok(aggregates) => aggregates,
         Err((i, e)) => {
             let sql = &window.select[i].1;
-            r.fault(diagnose(sql, e));
+            r.problem(diagnose(sql, e));
             return None;
         }
     };
     let mut fields = by_fields.clone();
     for (field, span) in aggregates.output_fields().into_iter().zip(window.select.iter().map(|(n, _)| n.span)) {
         if fields.iter().chain(&bounds).any(|f| f.name() == field.name()) {
-            r.fault(twice(field.name(), span));
+            r.problem(duplicate_column(field.name(), span));
             return None;
         }
         fields.push(field);
@@ -95,7 +93,7 @@ pub(super) fn window(r: &mut Resolver, window: &Window, input: &Output) -> Resol
     for field in &by_fields {
         if bounds.iter().any(|b| b.name() == field.name()) {
             let message = format!("a window adds `{}` itself, of type {}", field.name(), type_name(field.data_type()));
-            r.fault(Diagnostic::at(window.span, message).hint("rename the column before the window"));
+            r.problem(Diagnostic::at(window.span, message).hint("rename the column before the window"));
             return None;
         }
     }
@@ -111,7 +109,7 @@ pub(super) fn window(r: &mut Resolver, window: &Window, input: &Output) -> Resol
         close_after: window.close_after.map(millis),
         schema: schema.clone(),
     };
-    let results = Output { name: None, schema, key: Some(key.clone()) };
-    let late = Output { name: Some("late".into()), schema: input.schema.clone(), key: Some(key.clone()) };
+    let results = LogicalOutput { name: None, schema, key: Some(key.clone()) };
+    let late = LogicalOutput { name: Some("late".into()), schema: input.schema.clone(), key: Some(key.clone()) };
     Some((Op::Window(plan), vec![results, late], Some(key)))
 }

@@ -194,13 +194,16 @@ impl Commits {
         changelogs.values_mut().for_each(|known| known.at = now);
     }
 
+    fn is_stopping(&self) -> bool {
+        self.context.cancel.is_cancelled_for(CancelReason::Stop)
+    }
+
     fn attempt(&mut self, transaction: &Transaction) -> Result<Vec<Option<Offset>>, Fault> {
         let mut attempt = 1;
         loop {
-            let stopping = self.context.cancel.is_cancelled_for(CancelReason::Stop);
             match self.context.committer.commit(transaction) {
                 Ok(firsts) => return Ok(firsts),
-                Err(e) if e.recovery() == Recovery::Retry && attempt < MAX_COMMIT_ATTEMPTS && !stopping => {
+                Err(e) if e.recovery() == Recovery::Retry && attempt < MAX_COMMIT_ATTEMPTS && !self.is_stopping() => {
                     tracing::warn!("commit, attempt {attempt}: {e}");
                 }
                 Err(e) => return Err(e.into()),

@@ -2,7 +2,7 @@
 //! gone. An instance writes about itself only.
 
 use crate::log::{Append, Appender};
-use crate::metrics::{InstanceInfo, PipelineInfo, Restoring, instance_key, progress_topic};
+use crate::metrics::{InstanceInfo, PipelineInfo, RestoreProgress, instance_key, progress_topic};
 use crate::record::{RecordsBuilder, TopicPartition};
 use crate::runtime::fault::Fault;
 use crate::runtime::task::TaskId;
@@ -16,7 +16,7 @@ pub(in crate::runtime) fn write_instance_record(
     appender: &mut dyn Appender,
     pipeline: &PipelineInfo,
     now: i64,
-    restoring: Vec<Restoring>,
+    restoring: Vec<RestoreProgress>,
 ) -> Result<(), Fault> {
     let mut records = RecordsBuilder::default();
     push_instance(&InstanceInfo { restoring, ..instance_info(pipeline, now) }, now, &mut records)?;
@@ -27,7 +27,7 @@ pub(in crate::runtime) fn write_instance_record(
 pub(in crate::runtime) fn instance_info(pipeline: &PipelineInfo, now: i64) -> InstanceInfo {
     let (name, memory) = (pipeline.instance.clone(), pipeline.memory);
     let (started_at, stopped_at) = (pipeline.started_at, pipeline.stopped_at);
-    InstanceInfo { name, started_at, stopped_at, at: now, memory, ..InstanceInfo::default() }
+    InstanceInfo { name, started_at, stopped_at, reported_at: now, memory, ..InstanceInfo::default() }
 }
 
 /// Adds the record of an instance.

@@ -3,7 +3,7 @@
 //! A thread of its own does it, so that no commit waits for it. What is not removed while the thread is busy goes
 //! with the next round; a failure is worth a warning, never the run.
 
-use crate::log::{Log, Recovery};
+use crate::log::{Log, LogError, Recovery};
 use crate::plan::Physical;
 use crate::record::{Offset, TopicPartition};
 use std::collections::BTreeMap;
@@ -54,10 +54,13 @@ impl Trimming {
 
 /// Removes records until the side of the commits is gone.
 pub(in crate::runtime) fn trim(log: &dyn Log, points: &Receiver<TrimPoints>) {
+    let mut denied = false;
     for points in points {
         let before: Vec<(TopicPartition, Offset)> = points.into_iter().collect();
         match log.delete_records(&before) {
             Ok(()) => {}
+            // A missing right is missing for the whole run.
+            Err(LogError::Denied(why)) if std::mem::replace(&mut denied, true) => tracing::debug!("{why}"),
             // The next round asks a busy cluster again.
             Err(e) if e.recovery() == Recovery::Retry => tracing::debug!("repartitioned records stay for now: {e}"),
             Err(e) => tracing::warn!("processed records of repartition topics could not be removed: {e}"),

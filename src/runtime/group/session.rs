@@ -3,7 +3,7 @@
 use super::engine::{Engine, RunOptions};
 use crate::log::{partitions, topic};
 use crate::metrics::{EdgeInfo, PipelineInfo, SourceInfo, StepInfo};
-use crate::plan::{Feed, InputPlan, Port, SubTopology};
+use crate::plan::{InputPlan, NodeInput, Port, SubTopology};
 use crate::record::{Offset, TopicPartition};
 use crate::runtime::cancel::CancelToken;
 use crate::runtime::commit::instance_record::{resident_bytes, write_instance_record};
@@ -86,7 +86,7 @@ impl Session {
                     info.sources.push(SourceInfo { name: s.name.clone(), topic: s.topic.to_string() });
                 }
             }
-            let edge = |f: &Feed| edge(sub, *f);
+            let edge = |f: &NodeInput| edge(sub, *f);
             info.steps.extend(sub.nodes.iter().map(|n| StepInfo {
                 name: n.name.clone(),
                 kind: n.op.kind().into(),
@@ -97,10 +97,10 @@ impl Session {
     }
 }
 
-fn edge(sub: &SubTopology, feed: Feed) -> EdgeInfo {
+fn edge(sub: &SubTopology, feed: NodeInput) -> EdgeInfo {
     match feed {
-        Feed::Input(i) => EdgeInfo { step: sub.inputs[i].name().to_owned(), output: None },
-        Feed::Node(n, Port(p)) => {
+        NodeInput::Input(i) => EdgeInfo { step: sub.inputs[i].name().to_owned(), output: None },
+        NodeInput::Node(n, Port(p)) => {
             EdgeInfo { step: sub.nodes[n].name.clone(), output: sub.nodes[n].outputs[p].name.clone() }
         }
     }

@@ -5,7 +5,7 @@
 
 use crate::log::{Log, LogError, TopicConfig, topic};
 use crate::metrics::progress_topic;
-use crate::plan::{Feed, InputPlan, NodePlan, Op, Physical, SubTopology};
+use crate::plan::{InputPlan, NodeInput, NodePlan, Op, Physical, SubTopology};
 use crate::runtime::cancel::CancelToken;
 use crate::runtime::fault::Fault;
 use crate::runtime::operators::build::Partitions;
@@ -140,7 +140,7 @@ pub fn look(plan: &Physical, log: &dyn Log, cancel: &CancelToken) -> Result<Topi
 /// The step that reads an input, for internal ones.
 fn reader_of(sub: &SubTopology, input: &InputPlan) -> String {
     let reads = |node: &&NodePlan| {
-        node.from.iter().any(|f| matches!(f, Feed::Input(i) if sub.inputs[*i].topic() == input.topic()))
+        node.from.iter().any(|f| matches!(f, NodeInput::Input(i) if sub.inputs[*i].topic() == input.topic()))
     };
     sub.nodes.iter().find(reads).map_or_else(|| input.name().to_owned(), |node| node.name.clone())
 }

@@ -5,11 +5,11 @@
 
 use crate::diagnostics::nearest;
 use crate::log::{FetchLimit, Log, LogError, Reader, Start};
-use crate::metrics::{Bounds, PROGRESS_SUFFIX, Reports, Snapshot, progress_topic};
+use crate::metrics::{OffsetBounds, PROGRESS_SUFFIX, Reports, Snapshot, progress_topic};
 use crate::record::{Fetched, TopicPartition};
 use crate::time::Clock;
 use arrow_array::Array;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
@@ -68,6 +68,8 @@ pub struct Observer {
     log: Arc<dyn Log>,
     clock: Arc<dyn Clock>,
     feeds: BTreeMap<String, PipelineFeed>,
+    /// Topics that the user may not see, each of which was reported.
+    denied: BTreeSet<String>,
 }
 
 /// The place on one progress topic, and what was read so far.
@@ -81,7 +83,7 @@ impl Observer {
     /// An observer that has looked at nothing yet.
     #[must_use]
     pub fn new(log: Arc<dyn Log>, clock: Arc<dyn Clock>) -> Self {
-        Self { log, clock, feeds: BTreeMap::new() }
+        Self { log, clock, feeds: BTreeMap::new(), denied: BTreeSet::new() }
     }
 
     /// The pipelines that have run on this backplane, by name.
@@ -110,8 +112,17 @@ impl Observer {
         // Ends are looked up after the reports: what was read until then is never beyond them.
         let mut bounds = BTreeMap::new();
         for topic in feed.reports.topics() {
-            if let Some(info) = self.log.topics(Some(&topic))?.pop() {
-                let of = |p: &crate::log::PartitionInfo| Bounds { earliest: p.earliest.0, end: p.end.0 };
+            let found = match self.log.topics(Some(&topic)) {
+                Err(LogError::Denied(why)) => {
+                    if self.denied.insert(topic.clone()) {
+                        tracing::warn!("the lag of topic `{topic}` is left out: {why}");
+                    }
+                    continue;
+                }
+                found => found?.pop(),
+            };
+            if let Some(info) = found {
+                let of = |p: &crate::log::PartitionInfo| OffsetBounds { earliest: p.earliest.0, end: p.end.0 };
                 bounds.insert(topic, info.partitions.iter().map(of).collect());
             }
         }
@@ -154,7 +165,7 @@ impl PipelineFeed {
         let records = &fetched.records;
         for row in (0..records.len()).filter(|r| records.keys.is_valid(*r)) {
             let value = records.values.is_valid(row).then(|| records.values.value(row));
-            let taken = self.reports.take(records.keys.value(row), value, records.timestamps[row]);
+            let taken = self.reports.apply(records.keys.value(row), value, records.timestamps[row]);
             taken.map_err(|e| ObserveError::Foreign {
                 topic: self.topic.clone(),
                 offset: fetched.offsets[row],
@@ -214,7 +225,7 @@ mod tests {
             let next = i64::try_from(read).unwrap();
             let input =
                 InputProgress { name: "raw".into(), topic: "raw".into(), next, read, ..InputProgress::default() };
-            let task = TaskProgress { at: 950, inputs: vec![input], ..TaskProgress::default() };
+            let task = TaskProgress { committed_at: 950, inputs: vec![input], ..TaskProgress::default() };
             self.append("p.progress", PIPELINE_KEY, &serde_json::to_vec(&info).unwrap());
             self.append("p.progress", "0/0", &serde_json::to_vec(&task).unwrap());
         }

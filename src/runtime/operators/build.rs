@@ -1,7 +1,4 @@
-//! From a plan to tasks: one operator a node.
-//!
-//! Separate because here, and only here, a variant of the plan becomes an operator; the compiler lists what
-//! a new one needs.
+//! From a plan to tasks. Here, and only here, a variant of the plan becomes an operator.
 
 use crate::plan::{InputPlan, NodePlan, Op, Physical, SubTopology};
 use crate::record::{Partition, TopicPartition};
@@ -19,7 +16,7 @@ use crate::runtime::task::{Task, TaskId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Makes an operator of the embedding program for a task.
+/// Creates an operator of the embedding program for a task.
 pub type Factory = Arc<dyn Fn(TaskId) -> Box<dyn Operator> + Send + Sync>;
 
 /// The number of partitions of each topic that a pipeline reads or writes.
@@ -28,28 +25,28 @@ pub type Partitions = BTreeMap<Arc<str>, u32>;
 /// What tasks need besides the plan.
 #[derive(Clone)]
 pub struct Surroundings {
-    /// How many partitions each topic of the pipeline has.
+    /// The partitions of every topic of the pipeline.
     pub partitions: BTreeMap<Arc<str>, u32>,
     /// The models of the run.
     pub models: Arc<Models>,
     /// Ends what tasks wait for.
     pub cancel: CancelToken,
-    /// Where samples of `log` steps go.
+    /// Receives the samples of `log` steps.
     pub samples: Samples,
     /// Operators of the embedding program, by kind.
     pub custom: BTreeMap<&'static str, Factory>,
 }
 
-/// The tasks of a sub-topology: as many as its widest input has partitions.
+/// The number of tasks of a sub-topology: the partitions of its widest input.
 #[must_use]
 pub fn width(sub: &SubTopology, partitions: &BTreeMap<Arc<str>, u32>) -> u32 {
-    sub.inputs.iter().map(|i| partitions.get(i.topic()).copied().unwrap_or(1)).max().unwrap_or(1)
+    sub.width(partitions)
 }
 
 /// Builds one task.
 ///
 /// # Errors
-/// Where an operator cannot be made, which plans rule out.
+/// An operator cannot be created, which plans rule out.
 pub fn task(plan: &Physical, sub: &Arc<SubTopology>, partition: u32, around: &Surroundings) -> Result<Task, Fault> {
     let id = TaskId { sub: sub.id.0, partition: Partition(partition) };
     let mut slots = 0;

@@ -106,7 +106,13 @@ impl Models {
             Ok(descriptor) => descriptor,
             Err(e) => return tracing::warn!("record {version} of the models topic is no model: {e}"),
         };
-        match self.registry.apply(version, &descriptor, self.clock.now(), |model| self.gate(model)) {
+        let applied = self.registry.apply(version, &descriptor, self.clock.now(), |model| self.gate(model));
+        if let Applied::Serving(model) | Applied::Held(model) = &applied
+            && let Some(warning) = &model.warning
+        {
+            tracing::warn!("model {}: {warning}", model.label());
+        }
+        match applied {
             Applied::Serving(model) => tracing::info!("model {} serves `{}`", model.label(), model.data_type),
             Applied::Held(model) => tracing::info!("model {} is ready and not active", model.label()),
             Applied::Rejected { reason } => {

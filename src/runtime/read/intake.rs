@@ -6,7 +6,7 @@
 use super::decision::{BUSY_POLL_TIMEOUT, Goal, Phase, Situation, Step, next_step};
 use super::readers::MergeReaders;
 use super::stages::Stage;
-use crate::faults::{self, Place};
+use crate::faults::{self, FailPoint};
 use crate::log::{FetchLimit, GroupEvent, Log, Member};
 use crate::record::{Fetched, Offset, TopicPartition};
 use crate::runtime::cancel::{CancelReason, CancelToken};
@@ -271,7 +271,7 @@ impl Intake {
 
     /// Nothing more is read of the partitions, and no task waits for a model.
     fn on_revoked(&self) {
-        faults::pass(Place::InRevoke);
+        faults::fail_point(FailPoint::InRevoke);
         self.cancel.cancel(CancelReason::Revoked);
     }
 
@@ -279,8 +279,8 @@ impl Intake {
     fn take(&mut self, mut fetched: Fetched) -> Result<(), Fault> {
         let at = (*fetched.origin).clone();
         let next = Offset(fetched.offsets.last().copied().unwrap_or(-1) + 1);
-        faults::pass(Place::AfterPoll);
-        faults::spoil(&mut fetched);
+        faults::fail_point(FailPoint::AfterPoll);
+        faults::tamper(&mut fetched);
         let end = self.options.ends.as_ref().and_then(|ends| ends.get(&at)).copied();
         if end.is_some_and(|end| next >= end) {
             self.unfinished.remove(&at);

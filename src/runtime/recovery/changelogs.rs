@@ -3,9 +3,9 @@
 //! This may take long: several threads read, it can be cancelled half way, and a gauge shows how far it is. It
 //! starts from a copy of the state where there is one.
 
-use crate::faults::{self, Mistake, Place};
+use crate::faults::{self, FailPoint, Mistake};
 use crate::log::{FetchLimit, Log, TopicInfo, topic};
-use crate::metrics::Restoring;
+use crate::metrics::RestoreProgress;
 use crate::plan::Physical;
 use crate::record::{Fetched, Offset, TopicPartition};
 use crate::runtime::cancel::CancelToken;
@@ -27,16 +27,16 @@ const SLOW_RESTORE: Duration = Duration::from_secs(2);
 
 /// How far the restoring of state has come, for whoever shows it.
 #[derive(Clone, Debug, Default)]
-pub struct RestoreGauge(Arc<Mutex<Vec<Restoring>>>);
+pub struct RestoreGauge(Arc<Mutex<Vec<RestoreProgress>>>);
 
 impl RestoreGauge {
     /// Each changelog that is being read.
     #[must_use]
-    pub fn now(&self) -> Vec<Restoring> {
+    pub fn now(&self) -> Vec<RestoreProgress> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn set(&self, all: Vec<Restoring>) {
+    fn set(&self, all: Vec<RestoreProgress>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = all;
     }
 }
@@ -77,10 +77,10 @@ impl Changelogs<'_> {
     pub(in crate::runtime) fn restore(&self, tasks: &mut [Task]) -> Result<ChangelogPositions, Fault> {
         let (mut parts, start) = (self.parts(tasks)?, Instant::now());
         let (here, read) = (AtomicU64::new(0), AtomicU64::new(0));
-        let shown = |p: &ChangelogPartition| Restoring {
+        let shown = |p: &ChangelogPartition| RestoreProgress {
             step: p.step.clone(),
             partition: p.at.partition.0,
-            ..Restoring::default()
+            ..RestoreProgress::default()
         };
         self.gauge.set(parts.iter().map(shown).collect());
         let threads = std::thread::available_parallelism().map_or(1, usize::from).min(tasks.len().max(1));
@@ -152,7 +152,7 @@ impl Changelogs<'_> {
         (here, read): (&AtomicU64, &AtomicU64),
     ) -> Result<ChangelogPositions, Fault> {
         for part in &mut parts {
-            faults::pass(Place::DuringRestore);
+            faults::fail_point(FailPoint::DuringRestore);
             let copy = self.copies.take(&part.at, &part.position.id, self.now);
             if let Some(StateCopy { position, rows }) =
                 copy.filter(|c| (part.from..=part.end).contains(&c.position.next))
@@ -209,7 +209,7 @@ fn take_in(task: &mut Task, step: &str, fetched: &Fetched) -> Result<(), Fault> 
     }
     let records = &fetched.records;
     for row in (0..records.len()).filter(|r| records.keys.is_valid(*r)) {
-        if faults::one_in(3, Mistake::RestoreShort) {
+        if faults::planted_one_in(3, Mistake::RestoreShort) {
             continue;
         }
         let value = records.values.is_valid(row).then(|| records.values.value(row));

@@ -23,7 +23,7 @@ pub fn reports(log: &dyn Log, pipeline: &str, cancel: &CancelToken) -> Result<Re
         for row in (0..records.len()).filter(|r| records.keys.is_valid(*r)) {
             let value = records.values.is_valid(row).then(|| records.values.value(row));
             found
-                .take(records.keys.value(row), value, records.timestamps[row])
+                .apply(records.keys.value(row), value, records.timestamps[row])
                 .map_err(|e| Fault::Fatal(format!("topic `{topic}` holds a record that is no progress: {e}")))?;
         }
         Ok(())

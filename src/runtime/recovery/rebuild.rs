@@ -91,7 +91,7 @@ impl Rebuild<'_> {
                 }
             }
         }
-        let expired_instances = reports.outdated(self.now);
+        let expired_instances = reports.expired_instance_keys(self.now);
         Ok(Rebuilt { tasks, starts, uncommitted_starts, changelogs, own, expired_instances })
     }
 

@@ -6,13 +6,14 @@
 //! may be in it already, which changes nothing when it is read again.
 
 use crate::record::{Offset, TopicPartition};
-use crate::runtime::commit::changelog_position::ChangelogPosition;
+use crate::runtime::commit::changelog_position::{ChangelogPosition, MAX_COPY_AGE_MS};
 use crate::state::StateEntries;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// First line of a file.
 const MAGIC: &str = "fastdata state 1";
@@ -29,12 +30,19 @@ pub(in crate::runtime) struct StateCopy {
 pub(in crate::runtime) struct StateCopies {
     copies: Mutex<BTreeMap<TopicPartition, StateCopy>>,
     folder: Option<PathBuf>,
+    /// How old a copy may be, where the log keeps deletions for a shorter time than [`MAX_COPY_AGE_MS`] needs.
+    max_age: Option<Duration>,
 }
 
 impl StateCopies {
     /// None yet in memory; files are in a folder, where one is given.
     pub(in crate::runtime) fn new(folder: Option<PathBuf>) -> Self {
-        Self { copies: Mutex::default(), folder }
+        Self { copies: Mutex::default(), folder, max_age: None }
+    }
+
+    /// Takes no copy that is older: the log may no longer hold the deletions since.
+    pub(in crate::runtime) fn valid_for(self, max_age: Duration) -> Self {
+        Self { max_age: Some(max_age), ..self }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<TopicPartition, StateCopy>> {
@@ -50,7 +58,9 @@ impl StateCopies {
     pub(in crate::runtime) fn take(&self, at: &TopicPartition, id: &str, now: i64) -> Option<StateCopy> {
         let held = self.lock().remove(at);
         let copy = held.or_else(|| self.folder.as_ref().and_then(|folder| load(&file(folder, at))));
-        copy.filter(|copy| *copy.position.id == *id && !id.is_empty() && copy.position.is_fresh(now))
+        let max_age = self.max_age.map_or(MAX_COPY_AGE_MS, crate::time::millis);
+        let is_young = |p: &ChangelogPosition| p.is_fresh(now) && now.saturating_sub(p.at) <= max_age;
+        copy.filter(|copy| *copy.position.id == *id && !id.is_empty() && is_young(&copy.position))
     }
 
     /// Drops the copies in memory.
@@ -160,7 +170,6 @@ impl<W: Write> Write for Hashing<W> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::runtime::commit::changelog_position::MAX_COPY_AGE_MS;
 
     fn copy(words: &[(&str, &str)]) -> StateCopy {
         let rows = words.iter().map(|(k, v)| (k.as_bytes().to_vec(), v.as_bytes().to_vec())).collect();
@@ -200,6 +209,24 @@ mod tests {
         let next = || StateCopies::new(Some(folder.path().to_owned()));
         assert!(taken(&next(), 1_000 + MAX_COPY_AGE_MS));
         assert!(!taken(&next(), 1_001 + MAX_COPY_AGE_MS), "it is older than the file");
+    }
+
+    #[test]
+    fn no_copy_is_taken_that_is_older_than_the_deletions_of_the_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = TopicPartition::new("p.step.state", 3);
+        let log = crate::log::embedded::EmbeddedLog::open(&folder.path().join("log")).unwrap();
+        let retention = crate::log::Log::deletion_retention(&log);
+        let copies = || StateCopies::new(Some(folder.path().to_owned())).valid_for(retention / 2);
+        let limit = crate::time::millis(retention / 2);
+        let saved = copies();
+        saved.put(at.clone(), copy(&[("a", "1")]));
+        saved.save(1_000);
+        for (now, taken) in [(1_000 + limit, true), (1_001 + limit, false)] {
+            saved.put(at.clone(), copy(&[("a", "1")]));
+            assert_eq!(saved.take(&at, "one", now).is_some(), taken, "from memory at {now}");
+            assert_eq!(copies().take(&at, "one", now).is_some(), taken, "from the file at {now}");
+        }
     }
 
     #[test]

@@ -96,7 +96,7 @@ fn json(letters: &mut RecordsBuilder, dead: &DeadRow, meta: &Meta, step: &str, f
     letters.push_with(key, Some(&value), meta.timestamps[0], &headers);
 }
 
-fn reasons<'a>(error: &'a str, step: &'a str, from: &'a str) -> [(&'a str, Option<&'a [u8]>); 3] {
+fn reasons<'a>(error: &'a str, step: &'a str, from: &'a str) -> [(&'a [u8], Option<&'a [u8]>); 3] {
     [("fastdata-error", error), ("fastdata-step", step), ("fastdata-source", from)]
-        .map(|(n, v)| (n, Some(v.as_bytes())))
+        .map(|(n, v)| (n.as_bytes(), Some(v.as_bytes())))
 }

@@ -21,7 +21,7 @@ pub(in crate::runtime) mod worker;
 
 pub(in crate::runtime) use merging::MergeInput;
 
-use crate::faults::{self, Place};
+use crate::faults::{self, FailPoint};
 use crate::log::Append;
 use crate::metrics::{InputProgress, Latency, StepProgress, TaskProgress};
 use crate::plan::SubTopology;
@@ -276,7 +276,7 @@ impl Task {
         batch.meta.watermarks = self.inputs[input].lateness(&batch.meta, &clock.watermarks);
         let read = if batch.is_empty() { Vec::new() } else { vec![(input, batch)] };
         self.round(read, &clock, &[fetched], undecoded)?;
-        faults::pass(Place::MidWindow);
+        faults::fail_point(FailPoint::MidWindow);
         Ok(())
     }
 
@@ -375,7 +375,7 @@ impl Task {
             progress.next = next.iter().copied().min().unwrap_or(0);
             progress.senders = if next.iter().all(|n| *n == progress.next) { Vec::new() } else { next.to_vec() };
         }
-        self.progress.at = now;
+        self.progress.committed_at = now;
         self.progress.watermark = self.time.clone();
         let offsets = self.committed_offsets();
         let appends = self.outbox.take();

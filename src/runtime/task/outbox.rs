@@ -59,7 +59,8 @@ impl Outbox {
             } else {
                 from.0 % count
             };
-            let partition = if faults::one_in(50, Mistake::WrongTask) { (partition + 1) % count } else { partition };
+            let partition =
+                if faults::planted_one_in(50, Mistake::WrongTask) { (partition + 1) % count } else { partition };
             rows[partition as usize].push(u32::try_from(row).unwrap_or(u32::MAX));
         }
         for (partition, rows) in (0u32..).zip(rows).filter(|(_, r)| !r.is_empty()) {

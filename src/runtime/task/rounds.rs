@@ -4,7 +4,7 @@
 
 use super::Task;
 use crate::metrics::Counters;
-use crate::plan::{Feed, NodePlan, Op};
+use crate::plan::{NodeInput, NodePlan, Op};
 use crate::record::{Batch, Fetched};
 use crate::runtime::fault::Fault;
 use crate::runtime::task::collector::{Collector, DeadRow};
@@ -36,13 +36,13 @@ impl Task {
         let mut made: Vec<Vec<Vec<Batch>>> = Vec::with_capacity(plan.nodes.len());
         let mut dead: Vec<DeadRow> = Vec::new();
         for (input, batch) in &read {
-            let readers = plan.nodes.iter().flat_map(|n| &n.from).filter(|f| **f == Feed::Input(*input)).count();
+            let readers = plan.nodes.iter().flat_map(|n| &n.from).filter(|f| **f == NodeInput::Input(*input)).count();
             self.progress.inputs[*input].copied += (batch.len() * readers.saturating_sub(1)) as u64;
         }
         for (step, node) in plan.nodes.iter().enumerate() {
-            let feed = |f: &Feed| match f {
-                Feed::Input(i) => read.iter().filter(|(input, _)| input == i).map(|(_, b)| b.clone()).collect(),
-                Feed::Node(n, port) => made[*n][port.0].clone(),
+            let feed = |f: &NodeInput| match f {
+                NodeInput::Input(i) => read.iter().filter(|(input, _)| input == i).map(|(_, b)| b.clone()).collect(),
+                NodeInput::Node(n, port) => made[*n][port.0].clone(),
             };
             let inputs: Vec<Vec<Batch>> = node.from.iter().map(feed).collect();
             let counters = &mut self.progress.steps[step].counters;

@@ -1,27 +1,25 @@
-//! The whole file: its top-level fields.
-//!
-//! Separate from sources, steps and sinks, which have files of their own. It resolves no reference.
+//! The top-level fields of a file. It resolves no reference.
 
-use super::super::ast::{Delivery, ErrorPolicy, Function, StateOptions};
+use super::super::ast::{Delivery, ErrorPolicy, FunctionSpec, StateOptions};
+use super::super::draft::Draft;
 use super::super::grammar;
 use super::super::kafka::{Kafka, Sasl, Secret, Security, Tls};
-use super::super::node::{Node, Scalar, Value};
+use super::super::node::{Node, NodeValue, Scalar};
 use super::value::is_word;
-use super::{Draft, Lower, depth};
+use super::{Lowering, depth};
 use crate::diagnostics::{Diagnostic, Span, Spanned};
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
-const COMMIT_EVERY: Duration = Duration::from_millis(100);
-const MOST_SELDOM: Duration = Duration::from_secs(3_600);
+const DEFAULT_COMMIT_INTERVAL: Duration = Duration::from_millis(100);
+const MAX_COMMIT_INTERVAL: Duration = Duration::from_secs(3_600);
 
-/// Most copies of a task's state: more would only be in the way.
-const STANDBY: u64 = 16;
+const MAX_STANDBY_REPLICAS: u64 = 16;
 
 /// Lowers the root of a file.
-pub(in super::super) fn pipeline(lower: &mut Lower<'_>, root: &Node) -> Option<Draft> {
-    let f = lower.open(root, &grammar::PIPELINE)?;
+pub(in super::super) fn pipeline(lower: &mut Lowering<'_>, root: &Node) -> Option<Draft> {
+    let f = lower.open_object(root, &grammar::PIPELINE)?;
     let name = f.get("name").and_then(|n| lower.name(n, "a name"));
     let sources = lower.sources(&f);
     let steps = f.get("steps").map(|n| lower.steps(n)).unwrap_or_default();
@@ -31,7 +29,7 @@ pub(in super::super) fn pipeline(lower: &mut Lower<'_>, root: &Node) -> Option<D
         Some("at_most_once") => Delivery::AtMostOnce,
         _ => Delivery::ExactlyOnce,
     };
-    let commit_every = f.get("commit_every").and_then(|n| lower.commit_every(n)).unwrap_or(COMMIT_EVERY);
+    let commit_every = f.get("commit_every").and_then(|n| lower.commit_every(n)).unwrap_or(DEFAULT_COMMIT_INTERVAL);
     let errors = match f.get("errors").and_then(|n| lower.choice(n, grammar::ERRORS)) {
         Some("stop") => ErrorPolicy::Stop,
         Some("drop") => ErrorPolicy::Drop,
@@ -40,79 +38,85 @@ pub(in super::super) fn pipeline(lower: &mut Lower<'_>, root: &Node) -> Option<D
     let state = f.get("state").and_then(|n| lower.state(n)).unwrap_or(StateOptions { memory_limit: None, standby: 0 });
     let functions = f.get("functions").map(|n| lower.functions(n)).unwrap_or_default();
     let kafka = f.get("kafka").and_then(|n| lower.kafka(n));
-    let sinks_written = f.entry("sink").or(f.entry("sinks")).is_some() || !f.clean;
-    Some(Draft { name, sources, steps, sinks, sinks_written, delivery, commit_every, errors, state, functions, kafka })
+    let has_sinks = f.entry("sink").or(f.entry("sinks")).is_some() || !f.complete;
+    Some(Draft { name, sources, steps, sinks, has_sinks, delivery, commit_every, errors, state, functions, kafka })
 }
 
-impl Lower<'_> {
+impl Lowering<'_> {
     fn commit_every(&mut self, node: &Node) -> Option<Duration> {
         let every = self.positive(node)?;
-        if every > MOST_SELDOM {
-            self.report(node.place(), format!("{} is longer than an hour", node.found()), "write `1ms` to `1h`");
+        if every > MAX_COMMIT_INTERVAL {
+            self.report(
+                node.error_span(),
+                format!("{} is longer than an hour", node.describe()),
+                "write `1ms` to `1h`",
+            );
             return None;
         }
         Some(every)
     }
 
     fn state(&mut self, node: &Node) -> Option<StateOptions> {
-        let f = self.open(node, &grammar::STATE)?;
+        let f = self.open_object(node, &grammar::STATE)?;
         if let Some(store) = f.get("store") {
-            // Memory is the only store of this version, so the word needs only to be right.
+            // Memory is the only store that this version supports, so the value is checked and not kept.
             self.choice(store, grammar::STORES);
         }
         let memory_limit = f.get("memory_limit").and_then(|n| self.size(n));
-        let standby = f.get("standby").and_then(|n| self.number(n, STANDBY)).and_then(|n| u32::try_from(n).ok());
+        let standby =
+            f.get("standby").and_then(|n| self.number(n, MAX_STANDBY_REPLICAS)).and_then(|n| u32::try_from(n).ok());
         Some(StateOptions { memory_limit, standby: standby.unwrap_or(0) })
     }
 
-    /// `name(a, b): SQL`. Inside `{…}` YAML cuts the key at its commas; the pieces are put together again.
-    fn functions(&mut self, node: &Node) -> Vec<Function> {
-        let mut all: Vec<Function> = Vec::new();
-        let Value::Map(entries) = &node.value else {
-            self.wrong::<()>(node, "a map of `name(a, b): SQL`");
+    /// `name(a, b): SQL`. Inside `{…}` YAML splits the key at its commas; this joins the pieces again.
+    fn functions(&mut self, node: &Node) -> Vec<FunctionSpec> {
+        let mut all: Vec<FunctionSpec> = Vec::new();
+        let NodeValue::Map(entries) = &node.value else {
+            self.wrong_kind::<()>(node, "a map of `name(a, b): SQL`");
             return all;
         };
         let mut first_of: HashMap<String, Span> = HashMap::new();
-        // The first piece of a head that a comma cut, and the brackets it leaves open.
-        let mut cut: Option<(&Scalar, i64)> = None;
+        // The first piece of a signature that YAML split at a comma, and the number of open brackets.
+        let mut split: Option<(&Scalar, i64)> = None;
         for entry in entries {
-            let (first, open) = cut.take().unwrap_or((&entry.key, 0));
+            let (first, open) = split.take().unwrap_or((&entry.key, 0));
             let open = open + depth(&entry.key.text, "()");
             let absent = entry.value.scalar().is_some_and(Scalar::is_absent);
             if absent && entry.key.plain && open > 0 {
-                cut = Some((first, open));
+                split = Some((first, open));
                 continue;
             }
             let whole = std::ptr::eq(first, &entry.key);
             let span = Span::new(first.span.start, entry.key.span.end);
-            let head = if whole { entry.key.text.clone() } else { self.faults.written(span).to_owned() };
-            let shown = if whole { entry.key.shown() } else { head.clone() };
+            let signature_text =
+                if whole { entry.key.text.clone() } else { self.problems.source_text(span).to_owned() };
+            let shown = if whole { entry.key.masked() } else { signature_text.clone() };
             let body = self.sql(&entry.value);
-            let Some((name, parameters)) = signature(&head) else {
+            let Some((name, parameters)) = signature(&signature_text) else {
                 let hint = "write `name(a, b): SQL`; names have letters, digits and `_`";
-                self.report(span, format!("`{shown}` does not head a function"), hint);
+                self.report(span, format!("`{shown}` is not the signature of a function"), hint);
                 continue;
             };
             if let Some(earlier) = first_of.get(&name.to_ascii_lowercase()) {
-                let line = self.faults.line(*earlier);
-                let message = format!("the function `{shown}` stands twice; the first is in line {line}");
+                let line = self.problems.line(*earlier);
+                let message = format!("the function `{shown}` is defined twice; the first is in line {line}");
                 self.report(span, message, "functions need different names, whatever their case");
                 continue;
             }
             first_of.insert(name.to_ascii_lowercase(), span);
             if let Some(body) = body {
                 let name = Spanned::new(name.to_owned(), Span::new(span.start, span.start + name.len()));
-                all.push(Function { name, parameters, body });
+                all.push(FunctionSpec { name, parameters, body });
             }
         }
-        if let Some((first, _)) = cut {
-            self.report(first.span, format!("`{}` is not closed", first.shown()), "write `name(a, b): SQL`");
+        if let Some((first, _)) = split {
+            self.report(first.span, format!("`{}` is not closed", first.masked()), "write `name(a, b): SQL`");
         }
         all
     }
 
     fn kafka(&mut self, node: &Node) -> Option<Kafka> {
-        let f = self.open(node, &grammar::KAFKA)?;
+        let f = self.open_object(node, &grammar::KAFKA)?;
         let brokers = f.get("brokers").and_then(|n| self.columns(n, "`HOST:PORT`"));
         let security = f.get("security").and_then(|n| self.security(n));
         let brokers = brokers.and_then(|all| {
@@ -124,9 +128,9 @@ impl Lower<'_> {
     }
 
     fn security(&mut self, node: &Node) -> Option<Security> {
-        let f = self.open(node, &grammar::SECURITY)?;
+        let f = self.open_object(node, &grammar::SECURITY)?;
         let tls = match f.get("tls") {
-            Some(n) if n.scalar().is_some() => self.switch(n).filter(|on| *on).map(|_| Tls::default()),
+            Some(n) if n.scalar().is_some() => self.boolean(n).filter(|on| *on).map(|_| Tls::default()),
             Some(n) => self.tls(n),
             None => None,
         };
@@ -134,7 +138,7 @@ impl Lower<'_> {
     }
 
     fn tls(&mut self, node: &Node) -> Option<Tls> {
-        let f = self.open(node, &grammar::TLS)?;
+        let f = self.open_object(node, &grammar::TLS)?;
         let mut path = |name| f.get(name).and_then(|n| self.text(n, "a file")).map(|s| PathBuf::from(&s.text));
         let (ca, certificate, key) = (path("ca"), path("certificate"), path("key"));
         let key_password = f.get("key_password").and_then(|n| self.secret(n));
@@ -147,22 +151,22 @@ impl Lower<'_> {
     }
 
     fn sasl(&mut self, node: &Node) -> Option<Sasl> {
-        let f = self.open(node, &grammar::SASL)?;
+        let f = self.open_object(node, &grammar::SASL)?;
         let mechanism = f.get("mechanism").and_then(|n| self.choice(n, grammar::MECHANISMS));
         let username = f.get("username").and_then(|n| self.secret(n));
         let password = f.get("password").and_then(|n| self.secret(n));
         Some(Sasl { mechanism: mechanism?.to_owned(), username: username?, password: password? })
     }
 
-    /// A text whose value is in no message, not even where it stands plainly in the file.
+    /// A text that no message shows, not even an excerpt of the file.
     fn secret(&mut self, node: &Node) -> Option<Secret> {
         match node.scalar().filter(|s| !s.is_absent()) {
             Some(s) => {
-                self.faults.hide(s.span);
+                self.problems.redact(s.span);
                 Some(Secret::new(s.text.clone()))
             }
             None => {
-                self.faults.push(Diagnostic::at(node.head, "expected a text"));
+                self.problems.push(Diagnostic::at(node.key_span, "expected a text"));
                 None
             }
         }

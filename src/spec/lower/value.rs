@@ -1,73 +1,73 @@
-//! Single values: names, columns, SQL, durations, sizes, numbers, words.
+//! Single values: names, columns, SQL, durations, sizes, numbers, choices.
 //!
-//! Separate because every field is made of them. A message about a text with `${…}` shows it as written.
+//! A message about a text with `${…}` shows the text before substitution.
 
 use super::super::ast::{Assignments, Name, Sql};
-use super::super::node::{Node, Scalar, Value};
-use super::super::shape::Word;
-use super::Lower;
+use super::super::field_type::EnumValue;
+use super::super::node::{Node, NodeValue, Scalar};
+use super::Lowering;
 use crate::diagnostics::{Diagnostic, Span};
 use datafusion_sql::sqlparser::keywords::ALL_KEYWORDS;
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// Longest name of a topic, as Kafka has it.
-const LONGEST: usize = 249;
-/// Longest duration; all arithmetic on event time stays far from its ends.
-const CENTURY: Duration = Duration::from_secs(100 * 366 * 86_400);
+/// Kafka's bound on the name of a topic.
+pub(in crate::spec) const MAX_NAME_BYTES: usize = 249;
+/// A hundred years: arithmetic on event time cannot overflow.
+const MAX_DURATION: Duration = Duration::from_secs(100 * 366 * 86_400);
 
-impl Lower<'_> {
-    /// A text that is there.
-    pub(super) fn text<'n>(&mut self, node: &'n Node, expected: &str) -> Option<&'n Scalar> {
+impl Lowering<'_> {
+    /// A text that is not empty.
+    pub(in crate::spec) fn text<'n>(&mut self, node: &'n Node, expected: &str) -> Option<&'n Scalar> {
         match node.scalar() {
-            Some(s) if s.is_null() => self.wrong(node, expected),
+            Some(s) if s.is_null() => self.wrong_kind(node, expected),
             Some(s) if s.text.trim().is_empty() => {
-                self.faults.push(Diagnostic::at(node.head, format!("expected {expected}, found an empty text")));
+                self.problems.push(Diagnostic::at(node.key_span, format!("expected {expected}, found an empty text")));
                 None
             }
             Some(s) => Some(s),
-            None => self.wrong(node, expected),
+            None => self.wrong_kind(node, expected),
         }
     }
 
     /// The name of a pipeline, topic, source, step or output.
-    pub(super) fn name(&mut self, node: &Node, what: &str) -> Option<Name> {
+    pub(in crate::spec) fn name(&mut self, node: &Node, what: &str) -> Option<Name> {
         let scalar = self.text(node, what)?;
         self.check_name(scalar)
     }
 
-    pub(super) fn check_name(&mut self, scalar: &Scalar) -> Option<Name> {
+    pub(in crate::spec) fn check_name(&mut self, scalar: &Scalar) -> Option<Name> {
         let text = &scalar.text;
         let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
         let problem = if text.is_empty() {
             "a name cannot be empty".into()
         } else if let Some(c) = text.chars().find(|c| !allowed(*c)) {
-            // The character itself may be a secret's.
-            match scalar.raw {
-                None => format!("`{c}` is not allowed in the name `{}`", scalar.shown()),
-                Some(_) => format!("`{}` gives a name with a character that is not allowed", scalar.shown()),
+            // The character may be part of a secret.
+            match scalar.unexpanded {
+                None => format!("`{c}` is not allowed in the name `{}`", scalar.masked()),
+                Some(_) => format!("a name with `{}` has a character that is not allowed", scalar.masked()),
             }
-        } else if text.len() > LONGEST {
-            format!("the name `{}` is longer than {LONGEST} characters", scalar.shown())
+        } else if text.len() > MAX_NAME_BYTES {
+            format!("the name `{}` is longer than {MAX_NAME_BYTES} characters", scalar.masked())
         } else if text == "." || text == ".." {
-            format!("`{}` cannot be a name", scalar.shown())
+            format!("`{}` cannot be a name", scalar.masked())
         } else {
-            return Some(self.spanned(scalar));
+            return Some(self.add_name(scalar));
         };
         self.report(scalar.span, problem, "a name has letters, digits, `.`, `_` and `-`");
         None
     }
 
-    pub(super) fn column(&mut self, node: &Node) -> Option<Name> {
+    pub(in crate::spec) fn column(&mut self, node: &Node) -> Option<Name> {
         let scalar = self.text(node, "a column")?;
-        Some(self.spanned(scalar))
+        Some(self.add_name(scalar))
     }
 
     /// One name or a list of names, each once.
-    pub(super) fn columns(&mut self, node: &Node, what: &str) -> Option<Vec<Name>> {
+    pub(in crate::spec) fn columns(&mut self, node: &Node, what: &str) -> Option<Vec<Name>> {
         if node.scalar().is_some() {
             let scalar = self.text(node, what)?;
-            return Some(vec![self.spanned(scalar)]);
+            return Some(vec![self.add_name(scalar)]);
         }
         let items = self.items(node, &format!("{what} or a list of them"))?;
         let empty = items.is_empty();
@@ -75,50 +75,50 @@ impl Lower<'_> {
         let mut names: Vec<Name> = Vec::new();
         for item in items {
             let Some(scalar) = self.text(item, what) else { continue };
-            let name = self.spanned(scalar);
+            let name = self.add_name(scalar);
             match first_of.insert(&scalar.text, scalar.span) {
                 Some(first) => {
-                    let line = self.faults.line(first);
-                    let message = format!("`{}` stands twice; the first is in line {line}", scalar.shown());
+                    let line = self.problems.line(first);
+                    let message = format!("`{}` is listed twice; the first is in line {line}", scalar.masked());
                     self.report(scalar.span, message, "remove one of them");
                 }
                 None => names.push(name),
             }
         }
         if empty {
-            self.faults.push(Diagnostic::at(node.head, format!("expected {what}, found an empty list")));
+            self.problems.push(Diagnostic::at(node.key_span, format!("expected {what}, found an empty list")));
             return None;
         }
         Some(names)
     }
 
-    pub(super) fn sql(&mut self, node: &Node) -> Option<Sql> {
+    pub(in crate::spec) fn sql(&mut self, node: &Node) -> Option<Sql> {
         // In SQL `null` is a value.
         let null = node.scalar().filter(|s| s.is_null() && !s.is_absent());
         let scalar = null.map_or_else(|| self.text(node, "SQL"), Some)?;
         Some(Sql { text: scalar.text.clone(), span: scalar.span, exact: scalar.exact })
     }
 
-    /// `NAME: SQL` in the order of the file.
-    pub(super) fn assignments(&mut self, node: &Node, expected: &str) -> Option<Assignments> {
+    /// A map of `NAME: SQL`, in the order of the file.
+    pub(in crate::spec) fn assignments(&mut self, node: &Node, expected: &str) -> Option<Assignments> {
         let entries = self.entries(node, expected, "()")?;
-        if matches!(&node.value, Value::Map(written) if written.is_empty()) {
-            self.faults.push(Diagnostic::at(node.head, format!("expected {expected}, found an empty map")));
+        if matches!(&node.value, NodeValue::Map(written) if written.is_empty()) {
+            self.problems.push(Diagnostic::at(node.key_span, format!("expected {expected}, found an empty map")));
         }
         let mut all = Vec::new();
         for (key, value) in entries {
             let sql = self.sql(value);
             if key.text.is_empty() {
-                self.faults.push(Diagnostic::at(key.span, "expected a name before `:`"));
+                self.problems.push(Diagnostic::at(key.span, "expected a name before `:`"));
             } else if let Some(sql) = sql {
-                all.push((self.spanned(key), sql));
+                all.push((self.add_name(key), sql));
             }
         }
         Some(all)
     }
 
-    /// A column as SQL that means this column and nothing else.
-    pub(super) fn column_sql(&self, scalar: &Scalar) -> Sql {
+    /// A column as SQL, quoted where needed.
+    pub(in crate::spec) fn column_sql(&self, scalar: &Scalar) -> Sql {
         let text = &scalar.text;
         if is_word(text) && ALL_KEYWORDS.binary_search(&text.to_ascii_uppercase().as_str()).is_err() {
             return Sql { text: text.clone(), span: scalar.span, exact: scalar.exact };
@@ -126,17 +126,19 @@ impl Lower<'_> {
         Sql { text: format!("\"{}\"", text.replace('"', "\"\"")), span: scalar.span, exact: false }
     }
 
-    pub(super) fn duration(&mut self, node: &Node) -> Option<Duration> {
+    pub(in crate::spec) fn duration(&mut self, node: &Node) -> Option<Duration> {
         let scalar = self.text(node, "a duration")?;
         let text = scalar.text.trim();
-        let shown = scalar.shown();
+        let shown = scalar.masked();
         let (message, hint) = match humantime::parse_duration(text) {
-            Ok(d) if d > CENTURY => (format!("`{shown}` is longer than a hundred years"), "write a shorter one".into()),
+            Ok(d) if d > MAX_DURATION => {
+                (format!("`{shown}` is longer than a hundred years"), "write a shorter one".into())
+            }
             Ok(d) if d.subsec_nanos() % 1_000_000 != 0 => {
                 (format!("`{shown}` is finer than a millisecond"), "time is counted in whole milliseconds".into())
             }
             Ok(d) => return Some(d),
-            Err(_) if scalar.raw.is_none() && text.parse::<f64>().is_ok() => {
+            Err(_) if scalar.unexpanded.is_none() && text.parse::<f64>().is_ok() => {
                 (format!("`{shown}` has no unit"), format!("write `{text}ms`, `{text}s`, `{text}m` or `{text}h`"))
             }
             Err(_) => (
@@ -149,17 +151,21 @@ impl Lower<'_> {
     }
 
     /// A duration that is not zero.
-    pub(super) fn positive(&mut self, node: &Node) -> Option<Duration> {
+    pub(in crate::spec) fn positive(&mut self, node: &Node) -> Option<Duration> {
         let duration = self.duration(node)?;
         if duration.is_zero() {
-            self.report(node.place(), format!("expected more than zero, found {}", node.found()), "such as `1m`");
+            self.report(
+                node.error_span(),
+                format!("expected more than zero, found {}", node.describe()),
+                "such as `1m`",
+            );
             return None;
         }
         Some(duration)
     }
 
     /// A number of bytes.
-    pub(super) fn size(&mut self, node: &Node) -> Option<u64> {
+    pub(in crate::spec) fn size(&mut self, node: &Node) -> Option<u64> {
         let scalar = self.text(node, "a size")?;
         let text = scalar.text.trim();
         let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
@@ -176,8 +182,8 @@ impl Lower<'_> {
         };
         let size = number.as_ref().ok().zip(factor).and_then(|(n, f)| n.checked_mul(f)).filter(|n| *n > 0);
         if size.is_none() {
-            let shown = scalar.shown();
-            let (message, hint) = if number.is_ok() && unit.is_empty() && scalar.raw.is_none() {
+            let shown = scalar.masked();
+            let (message, hint) = if number.is_ok() && unit.is_empty() && scalar.unexpanded.is_none() {
                 (format!("`{shown}` has no unit"), format!("write `{text}MiB` or `{text}GiB`"))
             } else {
                 (
@@ -190,50 +196,50 @@ impl Lower<'_> {
         size
     }
 
-    /// A whole number from 1 to `most`.
-    pub(super) fn number(&mut self, node: &Node, most: u64) -> Option<u64> {
-        let expected = format!("a whole number from 1 to {most}");
+    /// A whole number from 1 to `max`.
+    pub(in crate::spec) fn number(&mut self, node: &Node, max: u64) -> Option<u64> {
+        let expected = format!("a whole number from 1 to {max}");
         let scalar = self.text(node, &expected)?;
         match scalar.text.parse::<u64>() {
-            Ok(n) if (1..=most).contains(&n) => Some(n),
-            _ => self.wrong(node, &expected),
+            Ok(n) if (1..=max).contains(&n) => Some(n),
+            _ => self.wrong_kind(node, &expected),
         }
     }
 
-    pub(super) fn switch(&mut self, node: &Node) -> Option<bool> {
+    pub(in crate::spec) fn boolean(&mut self, node: &Node) -> Option<bool> {
         match node.scalar().map(|s| s.text.as_str()) {
             Some("true") => Some(true),
             Some("false") => Some(false),
-            _ => self.wrong(node, "`true` or `false`"),
+            _ => self.wrong_kind(node, "`true` or `false`"),
         }
     }
 
-    /// One of some words.
-    pub(super) fn choice(&mut self, node: &Node, words: &'static [Word]) -> Option<&'static str> {
-        let supported = words.iter().filter(|w| !w.later).map(|w| w.name);
+    /// One of the values of a choice.
+    pub(in crate::spec) fn choice(&mut self, node: &Node, values: &'static [EnumValue]) -> Option<&'static str> {
+        let supported = values.iter().filter(|v| !v.reserved).map(|v| v.name);
         let Some(scalar) = node.scalar().filter(|s| !s.is_absent()) else {
             let all: Vec<_> = supported.map(|n| format!("`{n}`")).collect();
-            return self.wrong(node, &format!("one of {}", all.join(", ")));
+            return self.wrong_kind(node, &format!("one of {}", all.join(", ")));
         };
-        match words.iter().find(|w| w.name == scalar.text) {
-            Some(w) if w.later => {
-                self.unsupported(scalar.span, w.name, supported);
+        match values.iter().find(|v| v.name == scalar.text) {
+            Some(v) if v.reserved => {
+                self.unsupported(scalar.span, v.name, supported);
                 None
             }
-            Some(w) => Some(w.name),
+            Some(v) => Some(v.name),
             None => {
-                // What a secret is like would tell of it.
-                let like = if scalar.raw.is_some() { "" } else { &scalar.text };
-                let message = format!("unknown word `{}`", scalar.shown());
+                // A suggestion would reveal a part of a secret.
+                let like = if scalar.unexpanded.is_some() { "" } else { &scalar.text };
+                let message = format!("unknown value `{}`", scalar.masked());
                 let hint = self.suggest(like, supported);
-                self.faults.push(Diagnostic::at(scalar.span, message).maybe_hint(hint));
+                self.problems.push(Diagnostic::at(scalar.span, message).maybe_hint(hint));
                 None
             }
         }
     }
 }
 
-/// Whether a text can stand in SQL as a name without quotes, keywords aside.
-pub(super) fn is_word(text: &str) -> bool {
+/// Whether a text can be a name in SQL without quotes, keywords aside.
+pub(in crate::spec) fn is_word(text: &str) -> bool {
     text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && !text.starts_with(|c: char| c.is_ascii_digit())
 }

@@ -1,4 +1,4 @@
-//! `${…}`: what it gives, what it refuses, and that no message tells what it gave.
+//! `${…}`: values, errors, and that no message shows a value.
 #![allow(clippy::unwrap_used)]
 
 use super::super::env::Expander;
@@ -12,22 +12,22 @@ fn expand(text: &str) -> Result<Option<String>, String> {
 }
 
 #[test]
-fn each_form_gives_its_value() {
-    let gives = |text| expand(text).unwrap().unwrap();
+fn each_form_has_its_value() {
+    let value = |text| expand(text).unwrap().unwrap();
     assert_eq!(expand("plain $A {b}").unwrap(), None);
-    assert_eq!(gives("<${A}${A}>"), "<11>");
-    assert_eq!(gives("${B:-x}${A:-x}"), "x1");
-    assert_eq!(gives("${EMPTY}|${EMPTY:-x}"), "|x");
-    assert_eq!(gives("${B:-a ${A} b}"), "a 1 b");
-    assert_eq!(gives("${B:-}"), "");
-    assert_eq!(gives("${A:?needed}"), "1");
-    assert_eq!(gives("${file:pw}"), "two");
-    assert_eq!(gives("${file:/abs}"), "x\n");
-    assert_eq!(gives("$${A} and ${A}"), "${A} and 1");
+    assert_eq!(value("<${A}${A}>"), "<11>");
+    assert_eq!(value("${B:-x}${A:-x}"), "x1");
+    assert_eq!(value("${EMPTY}|${EMPTY:-x}"), "|x");
+    assert_eq!(value("${B:-a ${A} b}"), "a 1 b");
+    assert_eq!(value("${B:-}"), "");
+    assert_eq!(value("${A:?needed}"), "1");
+    assert_eq!(value("${file:pw}"), "two");
+    assert_eq!(value("${file:/abs}"), "x\n");
+    assert_eq!(value("$${A} and ${A}"), "${A} and 1");
 }
 
 #[test]
-fn each_refusal_says_where_and_why() {
+fn each_error_has_its_range_and_reason() {
     let refused = |text| expand(text).unwrap_err();
     assert_eq!(refused("a ${B} c"), "2..6 the variable `B` is not set");
     assert_eq!(refused("${B:?say who}"), "0..13 the variable `B` is not set: say who");
@@ -39,7 +39,7 @@ fn each_refusal_says_where_and_why() {
 }
 
 #[test]
-fn a_value_from_outside_is_in_no_message() {
+fn no_message_shows_a_substituted_value() {
     let environment = Fake { vars: [("S", "hunter2 hunter2"), ("T", "hunter2")].into(), ..Fake::default() };
     let file = "name: ${S}\nsource: {topic: '${S}', format: '${T}', schema: {a: '${S}'}, watermark: {delay: '${T}'}}\n\
         steps:\n  - {name: x, from: '${T}', filter: a}\n  - {name: '${T}', filter: a}\n  - {name: '${T}', log: '${S}'}\n\
@@ -53,15 +53,15 @@ fn a_value_from_outside_is_in_no_message() {
 }
 
 #[test]
-fn sql_with_a_value_from_outside_is_not_exact() {
+fn substituted_sql_is_not_exact() {
     let file = "name: p\nsource: {topic: r, format: text}\nsteps:\n  - filter: a > ${X:-1}\nsink: out\n";
     let spec = good(file);
-    let super::Operator::Filter(sql) = &spec.steps[0].operator else { panic!() };
+    let super::OperatorSpec::Filter(sql) = &spec.steps[0].operator else { panic!() };
     assert_eq!((sql.text.as_str(), sql.exact), ("a > 1", false));
 }
 
 #[test]
-fn a_password_in_the_file_is_in_no_excerpt() {
+fn no_excerpt_shows_a_password_in_the_file() {
     let head = "name: p\nsource: {topic: r, format: text}\nsink: out\n";
     for kafka in [
         "kafka: {brokers: b, security: {sasl: {mechanism: NONE, username: hunter2, password: 'hunter2'}}}\n",

@@ -1,27 +1,31 @@
-//! The grammar against what reads it: every field is read, every word is taken, and the JSON Schema says
-//! of files what reading them says.
+//! The grammar against its readers: every field is read, every value of a choice is accepted, and the JSON Schema
+//! accepts and refuses the files that reading accepts and refuses.
 #![allow(clippy::unwrap_used)]
 
+use super::super::field_type::{FieldType, ObjectType};
 use super::super::grammar::PIPELINE;
-use super::super::shape::{Object, Shape};
 use super::{Fake, json_schema, parse_with};
 use serde_json::{Map, Value, json};
 
-/// Calls `visit` with each field of the language, by what surrounds its map in a file.
-fn walk(object: &'static Object, around: &(String, String), visit: &mut dyn FnMut(&Shape, &str, &(String, String))) {
-    for field in object.fields.iter().filter(|f| !f.is_later()) {
-        visit(&field.shape, field.name, around);
-        inside(&field.shape, &(format!("{}{}: ", around.0, field.name), around.1.clone()), visit);
+/// The text of a file before and after a map.
+type Around = (String, String);
+type Visit<'a> = dyn FnMut(&FieldType, &str, &Around) + 'a;
+
+/// Calls `visit` with each field of the language, with the text around its map in a file.
+fn walk(object: &'static ObjectType, around: &Around, visit: &mut Visit<'_>) {
+    for field in object.fields.iter().filter(|f| !f.is_reserved()) {
+        visit(&field.field_type, field.name, around);
+        inside(&field.field_type, &(format!("{}{}: ", around.0, field.name), around.1.clone()), visit);
     }
 }
 
-fn inside(shape: &'static Shape, around: &(String, String), visit: &mut dyn FnMut(&Shape, &str, &(String, String))) {
+fn inside(shape: &'static FieldType, around: &Around, visit: &mut Visit<'_>) {
     let within = |open: &str, close: &str| (format!("{}{open}", around.0), format!("{close}{}", around.1));
     match shape {
-        Shape::Object(object) => walk(object, &within("{", "}"), visit),
-        Shape::List(item) => inside(item, &within("[", "]"), visit),
-        Shape::Map(value) => inside(value, &within("{k: ", "}"), visit),
-        Shape::Any(shapes) => shapes.iter().for_each(|s| inside(s, around, visit)),
+        FieldType::Object(object) => walk(object, &within("{", "}"), visit),
+        FieldType::List(item) => inside(item, &within("[", "]"), visit),
+        FieldType::Map(value) => inside(value, &within("{k: ", "}"), visit),
+        FieldType::AnyOf(shapes) => shapes.iter().for_each(|s| inside(s, around, visit)),
         _ => {}
     }
 }
@@ -41,24 +45,25 @@ fn every_field_of_the_grammar_is_read() {
 }
 
 #[test]
-fn every_word_of_the_grammar_is_taken_and_every_later_one_refused() {
-    let mut words = 0;
+fn every_value_of_a_choice_is_accepted_and_every_reserved_one_refused() {
+    let mut count = 0;
     walk(&PIPELINE, &("{".into(), "}".into()), &mut |shape, name, (before, after)| {
-        let shapes = if let Shape::Any(shapes) = shape { shapes } else { std::slice::from_ref(shape) };
-        for word in shapes.iter().filter_map(|s| if let Shape::Choice(words) = s { Some(words) } else { None }) {
-            for word in word.iter() {
-                let file = format!("{before}{name}: {}{after}\n", word.name);
+        let shapes = if let FieldType::AnyOf(shapes) = shape { shapes } else { std::slice::from_ref(shape) };
+        for values in shapes.iter().filter_map(|s| if let FieldType::Choice(values) = s { Some(values) } else { None })
+        {
+            for value in values.iter() {
+                let file = format!("{before}{name}: {}{after}\n", value.name);
                 let report = parse_with(&file, &Fake::default()).map(|s| format!("{s:?}")).unwrap_err();
                 let at = before.len() + name.len() + 2;
                 let found: Vec<_> =
                     report.diagnostics().into_iter().filter(|d| d.span.is_some_and(|s| s.start == at)).collect();
-                assert_eq!(found.iter().any(|d| d.message.contains("not supported")), word.later, "{report}");
-                assert!(word.later || found.is_empty(), "{report}");
-                words += 1;
+                assert_eq!(found.iter().any(|d| d.message.contains("not supported")), value.reserved, "{report}");
+                assert!(value.reserved || found.is_empty(), "{report}");
+                count += 1;
             }
         }
     });
-    assert!(words > 20, "{words}");
+    assert!(count > 20, "{count}");
 }
 
 /// Whether a value is what a schema says: the part of JSON Schema that ours uses.
@@ -94,7 +99,7 @@ fn fits(value: &Value, schema: &Value, root: &Value) -> bool {
         .is_none_or(|all| all.iter().all(|v| schema["items"].is_null() || fits(v, &schema["items"], root)));
     let (any, one) = (list("anyOf"), list("oneOf"));
     let count = |all: &[Value]| all.iter().filter(|s| fits(value, s, root)).count();
-    // Patterns of words that are not variables are left out: `${` is the only text that they add.
+    // The only pattern that matters here is that of a variable, `${`.
     let pattern =
         schema["pattern"].as_str().is_none_or(|p| p != "\\$\\{" || value.as_str().is_some_and(|v| v.contains("${")));
     named

@@ -1,8 +1,8 @@
-//! Files that were made, or broken, to do harm: refused in bounds, and never a panic.
+//! Hostile and broken files are refused at bounded cost, and never panic.
 #![allow(clippy::unwrap_used)]
 
-use super::super::read::{LARGEST, NODES};
-use super::{DESIGN, Fake, Operator, bad, good, parse_with, surroundings};
+use super::super::read::{MAX_FILE_BYTES, MAX_NODES};
+use super::{DESIGN, Fake, OperatorSpec, bad, design_environment, good, parse_with};
 use proptest::prelude::*;
 
 /// The first line of the only error.
@@ -19,9 +19,9 @@ fn aliases_count_as_often_as_they_are_used() {
         let aliases = vec![format!("*a{}", i - 1); 10].join(", ");
         bomb += &format!("a{i}: &a{i} [{aliases}]\n");
     }
-    let expected = format!("error: the file holds more than {NODES} values, aliases counted as often as they stand");
+    let expected = format!("error: the file holds more than {MAX_NODES} values, each use of an alias counted");
     assert_eq!(refused(&bomb), expected);
-    // The bound is on the count itself: the same file below it is read to its end.
+    // Below the bound aliases are read.
     let below = "x: &x [1, 2]\nname: p\nsource: {topic: r, format: text}\nsink: out\ny: [*x, *x]\n";
     assert!(bad(below).contains("unknown field `x`"));
 }
@@ -36,7 +36,7 @@ fn merge_keys_do_not_multiply() {
 }
 
 #[test]
-fn deep_nesting_is_refused_where_it_begins_to_be_too_deep() {
+fn deep_nesting_is_refused_at_its_bound() {
     let expected = "error: lists and maps nest more than 64 deep";
     assert_eq!(refused(&"[".repeat(10_000)), expected);
     assert_eq!(refused(&"{a: ".repeat(10_000)), expected);
@@ -52,8 +52,8 @@ fn deep_nesting_is_refused_where_it_begins_to_be_too_deep() {
 
 #[test]
 fn a_large_file_is_refused_before_it_is_parsed() {
-    assert_eq!(refused(&"#".repeat(LARGEST + 1)), "error: the file is larger than 1 MiB");
-    assert!(refused(&format!("[{}]", "a,".repeat(LARGEST / 2 - 2))).contains("values"));
+    assert_eq!(refused(&"#".repeat(MAX_FILE_BYTES + 1)), "error: the file is larger than 1 MiB");
+    assert!(refused(&format!("[{}]", "a,".repeat(MAX_FILE_BYTES / 2 - 2))).contains("values"));
 }
 
 #[test]
@@ -66,15 +66,15 @@ fn a_hundred_errors_are_enough() {
 
 #[test]
 fn an_alias_in_its_own_anchor_is_refused() {
-    assert_eq!(refused("a: &a [*a]\n"), "error: this alias stands inside its own anchor");
-    assert_eq!(refused("a: *b\n"), "error: no anchor `&b` stands before this alias");
+    assert_eq!(refused("a: &a [*a]\n"), "error: this alias is inside its own anchor");
+    assert_eq!(refused("a: *b\n"), "error: no anchor `&b` comes before this alias");
 }
 
 #[test]
 fn byte_order_marks_and_line_ends_of_windows_are_read() {
     let text = "name: p\nsource: {topic: r, format: text}\nsteps:\n  - filter: a > 1\nsink: out\n";
     let spec = good(&format!("\u{feff}{}", text.replace('\n', "\r\n")));
-    let Operator::Filter(sql) = &spec.steps[0].operator else { panic!() };
+    let OperatorSpec::Filter(sql) = &spec.steps[0].operator else { panic!() };
     assert_eq!(&spec.source.text[sql.span.start..sql.span.end], "a > 1");
 }
 
@@ -85,7 +85,7 @@ fn anchors_and_merge_keys_are_read_as_yaml_has_them() {
          steps:\n  - merge: [a, b]\nsink: out\n",
     );
     let topics: Vec<_> = spec.sources.iter().map(|s| (s.topic.as_str(), s.format.value.clone())).collect();
-    use super::FormatOptions::{Csv, Json};
+    use crate::formats::Format::{Csv, Json};
     assert_eq!(topics, [("a", Csv { delimiter: b',' }), ("t", Json { strict: false })]);
 }
 
@@ -118,10 +118,10 @@ proptest! {
             let range = text.floor_char_boundary(at)..text.floor_char_boundary((at + cut).min(text.len()));
             text.replace_range(range, PIECES[piece]);
         }
-        match parse_with(&text, &surroundings()) {
+        match parse_with(&text, &design_environment()) {
             Ok(spec) => {
                 for step in &spec.steps {
-                    if let Operator::Filter(sql) = &step.operator && sql.exact {
+                    if let OperatorSpec::Filter(sql) = &step.operator && sql.exact {
                         prop_assert_eq!(&spec.source.text[sql.span.start..sql.span.end], &sql.text);
                     }
                 }

@@ -1,7 +1,7 @@
-//! The exact words about mistakes that people make. One test a mistake.
+//! The exact messages for mistakes that people make. One test per mistake.
 #![allow(clippy::unwrap_used)]
 
-use super::bad;
+use super::{bad, operators};
 
 #[test]
 fn an_unknown_field_names_the_nearest() {
@@ -19,11 +19,11 @@ hint: did you mean `steps`?
 }
 
 #[test]
-fn a_key_that_stands_twice_cites_the_first() {
+fn a_duplicate_key_cites_the_first() {
     let file = "name: p\nsource: {topic: r, format: text}\nsink: out\nname: q\n";
     assert_eq!(
         bad(file),
-        r#"error: `name` stands twice; the first is in line 1
+        r#"error: `name` is defined twice; the first is in line 1
   --> p.yaml:4:1
   |
 4 | name: q
@@ -79,11 +79,11 @@ hint: did you mean `bigint`?
 }
 
 #[test]
-fn a_type_cut_at_its_comma_is_shown_whole() {
+fn a_type_that_yaml_splits_is_shown_whole() {
     let file = "name: p\nsource: {topic: r, schema: {a: decimal(10,2), b: int}}\nsink: out\n";
     assert_eq!(
         bad(file),
-        r#"error: `decimal(10,2)` is cut in two at its comma
+        r#"error: YAML splits `decimal(10,2)` at its comma
   --> p.yaml:2:32
   |
 2 | source: {topic: r, schema: {a: decimal(10,2), b: int}}
@@ -94,18 +94,18 @@ hint: inside `{…}` and `[…]` put it in quotes: `"decimal(10,2)"`
 }
 
 #[test]
-fn sql_cut_at_its_commas_is_shown_whole() {
+fn sql_that_yaml_splits_is_shown_whole() {
     let file = "name: p\nsource: {topic: r, schema: {a: int}}\nsteps:\n  - set: {b: coalesce(a, 0, 1)}\n  - score: {model: m, inputs: [coalesce(a, 0), a]}\nsink: out\n";
     assert_eq!(
         bad(file),
-        r#"error: `coalesce(a, 0, 1)` is cut in two at its comma
+        r#"error: YAML splits `coalesce(a, 0, 1)` at its comma
   --> p.yaml:4:14
   |
 4 |   - set: {b: coalesce(a, 0, 1)}
   |              ^^^^^^^^^^^^^^^^^
 hint: inside `{…}` and `[…]` put it in quotes: `"coalesce(a, 0, 1)"`
 
-error: `coalesce(a, 0)` is cut in two at its comma
+error: YAML splits `coalesce(a, 0)` at its comma
   --> p.yaml:5:32
   |
 5 |   - score: {model: m, inputs: [coalesce(a, 0), a]}
@@ -162,17 +162,18 @@ error: this step has no operator
   |
 6 |   - name: empty
   |     ^^^^
-hint: add one of `filter`, `select`, `set`, `drop`, `rename`, `flatten`, `key_by`, `branch`, `merge`, `scan`, `window`, `score`, `log`
+hint: add one of {operators}
 "#
+        .replace("{operators}", &operators())
     );
 }
 
 #[test]
-fn a_name_that_stands_twice_cites_the_first() {
+fn a_duplicate_name_cites_the_first() {
     let file = "name: p\nsource: {topic: r, schema: {a: int}}\nsteps:\n  - {name: x, filter: a > 1}\n  - {name: x, filter: a > 2}\nsink: out\n";
     assert_eq!(
         bad(file),
-        r#"error: the name `x` stands twice; the first is in line 4
+        r#"error: the name `x` is used twice; the first is in line 4
   --> p.yaml:5:12
   |
 5 |   - {name: x, filter: a > 2}
@@ -227,11 +228,11 @@ hint: did you mean `late`?
 }
 
 #[test]
-fn steps_in_a_circle_are_named() {
+fn a_cycle_names_its_steps() {
     let file = "name: p\nsource: {topic: raw, schema: {a: int}}\nsteps:\n  - {name: a, from: c, filter: a > 1}\n  - {name: b, filter: a > 1}\n  - {name: c, filter: a > 1}\n  - {name: d, from: raw, filter: a > 1}\nsink: out\n";
     assert_eq!(
         bad(file),
-        r#"error: steps read each other in a circle: `a` → `b` → `c` → `a`
+        r#"error: steps form a cycle: `a` → `b` → `c` → `a`
   --> p.yaml:4:21
   |
 4 |   - {name: a, from: c, filter: a > 1}
@@ -307,7 +308,7 @@ hint: write `1024MiB` or `1024GiB`
 }
 
 #[test]
-fn what_a_later_version_brings_is_not_an_unknown_field() {
+fn a_reserved_field_is_not_an_unknown_one() {
     let file = "name: p\nsource: {topic: r, table: {key: a}, schema: {a: int}}\nsteps:\n  - window: {hopping: {size: 5m, every: 1m}, select: {n: count(*)}}\n  - dedup: {by: a, within: 1m}\nsink: out\nstate: {store: disk}\n";
     assert_eq!(
         bad(file),
@@ -330,7 +331,7 @@ error: `dedup` is not supported by this version of fastdata
   |
 5 |   - dedup: {by: a, within: 1m}
   |     ^^^^^
-hint: supported here: `name`, `from`, `filter`, `select`, `set`, `drop`, `rename`, `flatten`, `key_by`, `branch`, `merge`, `scan`, `window`, `score`, `log`
+hint: supported here: `name`, `from`, {operators}
 
 error: `disk` is not supported by this version of fastdata
   --> p.yaml:7:16
@@ -339,6 +340,7 @@ error: `disk` is not supported by this version of fastdata
   |                ^^^^
 hint: supported here: `memory`
 "#
+        .replace("{operators}", &operators())
     );
 }
 
@@ -399,25 +401,25 @@ error: expected a list of steps, found a map
 }
 
 #[test]
-fn a_word_that_is_none_of_the_choices() {
+fn a_value_that_is_none_of_the_choices() {
     let file = "name: p\nsource: {topic: r, format: jsno, schema: {a: int}}\nsink: out\nerrors: ignore\ndelivery: exactly_onec\n";
     assert_eq!(
         bad(file),
-        r#"error: unknown word `jsno`
+        r#"error: unknown value `jsno`
   --> p.yaml:2:28
   |
 2 | source: {topic: r, format: jsno, schema: {a: int}}
   |                            ^^^^
 hint: did you mean `json`?
 
-error: unknown word `ignore`
+error: unknown value `ignore`
   --> p.yaml:4:9
   |
 4 | errors: ignore
   |         ^^^^^^
 hint: expected one of `dead_letter`, `stop`, `drop`
 
-error: unknown word `exactly_onec`
+error: unknown value `exactly_onec`
   --> p.yaml:5:11
   |
 5 | delivery: exactly_onec
@@ -475,7 +477,7 @@ fn merge_needs_two_and_others_take_one() {
     let file = "name: p\nsources:\n  a: {format: text}\n  b: {format: text}\nsteps:\n  - {name: m, merge: [a]}\n  - {from: [a, b], filter: \"true\"}\nsink: out\n";
     assert_eq!(
         bad(file),
-        r#"error: `merge` joins at least two inputs
+        r#"error: `merge` needs at least two inputs
   --> p.yaml:6:15
   |
 6 |   - {name: m, merge: [a]}
@@ -553,6 +555,22 @@ hint: a file holds one pipeline: put the other into a file of its own
 }
 
 #[test]
+fn a_name_that_makes_the_name_of_an_internal_topic_too_long() {
+    let file = |name: &str, step: &str| {
+        format!(
+            "name: {name}\nsource: {{topic: r, schema: {{a: int}}}}\nsteps:\n  - name: {step}\n    scan: {{init: {{n: 0}}, next: {{n: n + 1}}}}\nsink: out\n"
+        )
+    };
+    // `NAME.progress` has 249 characters, and so has `NAME.STEP.state`.
+    super::good(&file(&"p".repeat(240), "s"));
+    super::good(&file(&"p".repeat(200), &"s".repeat(42)));
+    let report = bad(&file(&"p".repeat(241), "s"));
+    assert!(report.contains(".progress` would be longer than 249 characters\n  --> p.yaml:1:7\n"), "{report}");
+    let report = bad(&file(&"p".repeat(200), &"s".repeat(43)));
+    assert!(report.contains(".state` would be longer than 249 characters\n  --> p.yaml:4:11\n"), "{report}");
+}
+
+#[test]
 fn a_pipeline_without_a_sink() {
     let file = "name: p\nsource: {topic: r, schema: {a: int}}\nsteps:\n  - filter: a > 1\n";
     assert_eq!(
@@ -565,18 +583,18 @@ hint: add `sink: TOPIC`, or a `log` step to print the records
 }
 
 #[test]
-fn a_function_head_that_is_none() {
+fn a_wrong_function_signature() {
     let file = "name: p\nsource: {topic: r, format: text}\nsink: out\nfunctions:\n  f(a): a + 1\n  F(b): b\n  g: 1\n";
     assert_eq!(
         bad(file),
-        r#"error: the function `F(b)` stands twice; the first is in line 5
+        r#"error: the function `F(b)` is defined twice; the first is in line 5
   --> p.yaml:6:3
   |
 6 |   F(b): b
   |   ^^^^
 hint: functions need different names, whatever their case
 
-error: `g` does not head a function
+error: `g` is not the signature of a function
   --> p.yaml:7:3
   |
 7 |   g: 1
@@ -631,7 +649,7 @@ error: the offset is not shorter than the window
   |                                           ^^
 hint: write one below the window's size
 
-error: `a` stands twice; the first is in line 4
+error: `a` is listed twice; the first is in line 4
   --> p.yaml:4:56
   |
 4 |   - window: {tumbling: {size: 1m, offset: 2m}, by: [a, a], grace: 1.5s, emit: updates}

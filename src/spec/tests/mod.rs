@@ -1,7 +1,8 @@
-//! Whole files: what is read from good ones, and the exact words about bad ones.
+//! Whole files: what is read from good ones, and the exact messages for bad ones.
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::formats::Format;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -33,6 +34,12 @@ pub(super) fn good(text: &str) -> Spec {
 
 pub(super) fn bad(text: &str) -> String {
     parse_with(text, &Fake::default()).map(|spec| format!("{spec:?}")).unwrap_err().to_string()
+}
+
+/// The operators as hints list them.
+pub(super) fn operators() -> String {
+    let keywords: Vec<_> = super::operators::OPERATORS.iter().map(|d| format!("`{}`", d.keyword())).collect();
+    keywords.join(", ")
 }
 
 const DESIGN: &str = r#"name: wine-quality
@@ -69,14 +76,14 @@ functions: {strength(a, s): a * 10 + s}
 kafka: {brokers: "${BROKERS}", security: {tls: {ca: ca.pem}, sasl: {mechanism: SCRAM-SHA-512, username: u, password: "${file:pw}"}}}
 "#;
 
-/// What the example of the design expects of its environment.
-fn surroundings() -> Fake {
+/// The environment that the example of the design expects.
+fn design_environment() -> Fake {
     Fake { vars: [("BROKERS", "a:1,b:2")].into(), files: [("/base/pw", "geheim\n")].into() }
 }
 
 #[test]
 fn the_example_of_the_design_is_read() {
-    let spec = parse_with(DESIGN, &surroundings()).unwrap_or_else(|report| panic!("{report}"));
+    let spec = parse_with(DESIGN, &design_environment()).unwrap_or_else(|report| panic!("{report}"));
     assert_eq!(spec.name.value, "wine-quality");
     assert_eq!(spec.sources[0].name.value, "raw");
     assert_eq!(spec.sources[0].schema.as_ref().unwrap().columns.fields().len(), 6);
@@ -97,14 +104,14 @@ fn the_example_of_the_design_is_read() {
 }
 
 #[test]
-fn the_place_of_sql_is_exact_where_the_file_says_it_verbatim() {
+fn sql_has_exact_spans_where_the_file_has_it_verbatim() {
     let text = "name: p\nsource: {topic: r, format: text}\nsteps:\n  - filter: a > 1\n  - filter: 'b > 2'\n  - filter: \"c\\t> 3\"\n  - filter: |\n      d > 4\n  - log\n";
     let spec = good(text);
     let sql: Vec<_> = spec
         .steps
         .iter()
         .filter_map(|s| match &s.operator {
-            Operator::Filter(sql) => Some(sql),
+            OperatorSpec::Filter(sql) => Some(sql),
             _ => None,
         })
         .collect();
@@ -171,7 +178,7 @@ fn every_form_of_the_language_is_read() {
                 .iter()
                 .map(|f| f.output.as_ref().map_or(f.name.clone(), |o| format!("{}.{o}", f.name)))
                 .collect();
-            format!("{} {} <- {}", s.operator.kind(), s.name.value, from.join(", "))
+            format!("{} {} <- {}", s.operator.keyword(), s.name.value, from.join(", "))
         })
         .collect();
     let expected = "select plain <- a
@@ -193,26 +200,25 @@ log log-16 <- t
 log log-17 <- log-16";
     assert_eq!(steps.join("\n"), expected);
     let texts = |all: &[(Name, Sql)]| all.iter().map(|(n, s)| format!("{}={}", n.value, s.text)).collect::<Vec<_>>();
-    let Operator::Select(select) = &spec.steps[0].operator else { panic!() };
+    let OperatorSpec::Select(select) = &spec.steps[0].operator else { panic!() };
     assert_eq!(texts(select), ["x=x", "y=y", "order=\"order\"", "odd name=\"odd name\""]);
-    let Operator::Set(set) = &spec.steps[1].operator else { panic!() };
+    let OperatorSpec::Set(set) = &spec.steps[1].operator else { panic!() };
     assert_eq!(texts(set), ["z=null", "n=1"]);
-    let Operator::Merge(inputs) = &spec.steps[9].operator else { panic!() };
-    assert_eq!(inputs, &spec.steps[9].from);
-    let Operator::Window(window) = &spec.steps[11].operator else { panic!() };
+    assert!(matches!(spec.steps[9].operator, OperatorSpec::Merge));
+    let OperatorSpec::Window(window) = &spec.steps[11].operator else { panic!() };
     let (size, offset) = (Duration::from_secs(60), Duration::from_secs(5));
     assert_eq!(window.kind, WindowKind::Tumbling { size, offset });
     assert_eq!(window.close_after, Some(Duration::from_secs(30)));
-    let Operator::Score(score) = &spec.steps[13].operator else { panic!() };
+    let OperatorSpec::Score(score) = &spec.steps[13].operator else { panic!() };
     assert!(matches!(&score.model, ModelRef::By(column) if column.value == "kind"));
     assert_eq!((score.when_missing, score.nulls_as_nan), (WhenMissing::Null, true));
     let fields: Vec<_> = score.inputs.iter().map(|(n, s)| (n.as_ref().unwrap().as_str(), s.text.as_str())).collect();
     assert_eq!(fields, [("fixed acidity", "x"), ("ph", "x + 1")]);
-    let Operator::Score(score) = &spec.steps[14].operator else { panic!() };
+    let OperatorSpec::Score(score) = &spec.steps[14].operator else { panic!() };
     let inputs: Vec<_> = score.inputs.iter().map(|(_, s)| (s.text.as_str(), s.exact)).collect();
     assert_eq!(inputs, [("\"value\"", false), ("length(value)", true), ("coalesce(value, '')", true)]);
-    assert_eq!(spec.sources[0].format.value, FormatOptions::Csv { delimiter: b'\t' });
-    assert_eq!(spec.sources[1].format.value, FormatOptions::Json { strict: true });
+    assert_eq!(spec.sources[0].format.value, Format::Csv { delimiter: b'\t' });
+    assert_eq!(spec.sources[1].format.value, Format::Json { strict: true });
     assert_eq!(spec.sources[1].topic.value, "t.b");
     assert!(spec.sources[2].schema.is_none());
     assert_eq!((spec.sinks[0].from.name.as_str(), spec.sinks[0].from.output.as_deref()), ("w", Some("late")));

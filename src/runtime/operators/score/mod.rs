@@ -121,7 +121,6 @@ impl Score {
         used.usage += batch.len() as u64;
         used.errors += scored.bad.len() as u64;
         used.duration.record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), 1);
-        model.stats.record(batch.len(), scored.bad.len(), took);
         let offered = model.outputs.batch(&scored, batch.len(), &model.name, model.version).map_err(Fault::internal)?;
         // Plans know the outputs that every model offers; they stand behind the model's own.
         let first = offered.num_columns() - UNIFORM.len();
@@ -149,7 +148,7 @@ impl Score {
 
 /// The rows' headers with the model's added.
 fn stamped(batch: &Batch, label: &str) -> Headers {
-    let stamp = ("fastdata-model", Some(label.as_bytes()));
+    let stamp = (&b"fastdata-model"[..], Some(label.as_bytes()));
     match &batch.meta.headers {
         None => Headers::repeat(stamp, batch.len()),
         Some(headers) => {

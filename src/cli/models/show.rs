@@ -1,0 +1,90 @@
+//! `fastdata models show`: versions in detail. Each is read again with its model and loaded, one at a time.
+
+use super::versions::{ModelVersion, PublishedState};
+use crate::cli::exit::UserError;
+use crate::cli::figures::bytes;
+use crate::cli::output::OutputFormat;
+use crate::cli::table::{Table, TableColumn};
+use crate::diagnostics::one_of;
+use crate::log::{FetchLimit, Log};
+use crate::models::{ModelDescriptor, ServedModel, prepare};
+use crate::time::{Clock as _, SystemClock};
+use anyhow::Context as _;
+use serde_json::Value;
+use std::time::Duration;
+
+/// How long the read of a single record may take.
+const READ_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The versions that a name selects: an exact version, or else the one that serves, or else the newest. Without a
+/// name, all that serve.
+pub(super) fn choose<'a>(versions: &'a [ModelVersion], name: Option<&str>) -> anyhow::Result<Vec<&'a ModelVersion>> {
+    let Some(name) = name else {
+        return Ok(versions.iter().filter(|v| v.state == PublishedState::Serving).collect());
+    };
+    let readable = versions.iter().filter_map(|v| Some((v, v.descriptor.as_ref().ok()?)));
+    let exact = readable.clone().find(|(v, d)| format!("{}@{}", d.name, v.offset) == name);
+    let preferred = || {
+        let named = readable.clone().filter(|(_, d)| d.name == name || d.served_as() == name);
+        named.max_by_key(|(v, _)| (v.state == PublishedState::Serving, v.offset))
+    };
+    if let Some((version, _)) = exact.or_else(preferred) {
+        return Ok(vec![version]);
+    }
+    let names: Vec<_> = readable.map(|(_, d)| d.name.as_str()).collect();
+    let hint = one_of(name, names.iter().copied());
+    Err(UserError::new(format!("there is no model `{name}`")).maybe_hint(hint).into())
+}
+
+/// A version with the signature of its model, or why the model cannot be loaded.
+pub(super) fn describe(log: &dyn Log, version: &ModelVersion, output: OutputFormat) -> String {
+    let mut object = version.summary();
+    match load(log, version) {
+        Ok(model) => {
+            object["sha256"] = model.sha256.clone().into();
+            object["signature"] = model.scorer.signature().to_string().into();
+        }
+        Err(error) => object["error"] = error.to_string().into(),
+    }
+    if output == OutputFormat::Json {
+        return format!("{object}\n");
+    }
+    let mut table = Table::new([TableColumn::left(""), TableColumn::left("")]).without_headings();
+    for (name, value) in object.as_object().into_iter().flatten() {
+        let value = match value {
+            Value::Null => continue,
+            Value::String(value) if value.is_empty() => continue,
+            Value::String(value) => value.clone(),
+            Value::Number(n) if name == "bytes" => n.as_u64().map_or_else(String::new, bytes),
+            other => other.to_string(),
+        };
+        table.row([name.replace('_', " "), value]);
+    }
+    table.to_string()
+}
+
+fn load(log: &dyn Log, version: &ModelVersion) -> anyhow::Result<ServedModel> {
+    let mut reader = log.reader(&[(version.at.clone(), version.offset)])?;
+    let limit = FetchLimit { records: 1, ..FetchLimit::default() };
+    let fetched = reader.poll(limit, READ_TIMEOUT)?.context("its record no longer exists")?;
+    let descriptor = ModelDescriptor::read(fetched.records.values.value(0))?;
+    Ok(prepare(version.offset, &descriptor, SystemClock.now())?)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::super::versions::tests::sample;
+    use super::*;
+
+    #[test]
+    fn a_name_selects_the_serving_version_before_the_newest() {
+        let versions = sample();
+        let chosen = |name| choose(&versions, name).unwrap().iter().map(|v| v.offset.0).collect::<Vec<_>>();
+        assert_eq!(chosen(Some("wine")), [2]);
+        assert_eq!(chosen(Some("a@0")), [0]);
+        assert_eq!(chosen(Some("c")), [3]);
+        assert_eq!(chosen(None), [2, 4]);
+        assert!(choose(&versions, Some("vine")).is_err());
+    }
+}

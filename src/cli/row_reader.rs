@@ -1,0 +1,164 @@
+//! Reads the rows of a file or of stdin as bytes: JSON lines or separated values.
+//!
+//! It splits rows and does not decode them. A line break in quotes does not end a row of separated values.
+
+use super::exit::UserError;
+use super::shutdown::{Interrupted, Shutdown};
+use crate::formats::{Format, csv_complete, csv_fields};
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, Read, Seek as _};
+use std::path::{Path, PathBuf};
+
+const BUFFER_BYTES: usize = 1 << 20;
+
+/// A file or stdin, row by row.
+pub(super) struct RowReader {
+    reader: BufReader<Box<dyn Read>>,
+    format: Format,
+    path: PathBuf,
+    line: u64,
+    /// A second handle of a file, to start over.
+    rewindable: Option<File>,
+}
+
+impl RowReader {
+    /// Opens a file, or stdin for `-`. With `shutdown`, an interrupt ends a read of stdin that waits.
+    pub(super) fn open(path: &Path, format: Format, shutdown: Option<&Shutdown>) -> anyhow::Result<Self> {
+        let mut rewindable = None;
+        let source: Box<dyn Read> = match (is_stdin(path), shutdown) {
+            (true, Some(shutdown)) => Box::new(shutdown.interruptible(io::stdin())),
+            (true, None) => Box::new(io::stdin()),
+            (false, _) => {
+                let file = File::open(path)
+                    .and_then(|f| if f.metadata()?.is_dir() { Err(io::ErrorKind::IsADirectory.into()) } else { Ok(f) });
+                let file = file.map_err(|e| UserError::new(format!("cannot read `{}`: {e}", path.display())))?;
+                rewindable = file.try_clone().ok();
+                Box::new(file)
+            }
+        };
+        let reader = BufReader::with_capacity(BUFFER_BYTES, source);
+        Ok(Self { reader, format, path: path.to_owned(), line: 0, rewindable })
+    }
+
+    /// The name of the source in messages.
+    pub(super) fn name(&self) -> String {
+        if is_stdin(&self.path) { "stdin".into() } else { format!("`{}`", self.path.display()) }
+    }
+
+    /// The number of the line that ended the last row, from 1.
+    pub(super) fn line(&self) -> u64 {
+        self.line
+    }
+
+    pub(super) fn format(&self) -> &Format {
+        &self.format
+    }
+
+    /// The delimiter of separated values; `None` for other formats.
+    pub(super) fn delimiter(&self) -> Option<u8> {
+        match self.format {
+            Format::Csv { delimiter } => Some(delimiter),
+            Format::Json { .. } | Format::Text | Format::Bytes => None,
+        }
+    }
+
+    /// Reads the next row that is not blank, without its line end; `false` at the end or after an interrupt.
+    pub(super) fn next(&mut self, row: &mut Vec<u8>) -> anyhow::Result<bool> {
+        row.clear();
+        loop {
+            match self.reader.read_until(b'\n', row) {
+                Ok(0) if row.is_empty() => return Ok(false),
+                Ok(0) => {}
+                Ok(_) => {
+                    self.line += 1;
+                    if self.line == 1 && row.starts_with(b"\xef\xbb\xbf") {
+                        row.drain(..3);
+                    }
+                    if self.is_incomplete(row) {
+                        continue;
+                    }
+                }
+                Err(e) if Interrupted::is_cause_of(&e) => return Ok(false),
+                Err(e) => {
+                    return Err(anyhow::Error::from(e).context(format!(
+                        "cannot read {} after line {}",
+                        self.name(),
+                        self.line
+                    )));
+                }
+            }
+            while row.last().is_some_and(|b| matches!(b, b'\n' | b'\r')) {
+                row.pop();
+            }
+            if row.iter().all(u8::is_ascii_whitespace) {
+                row.clear();
+                continue;
+            }
+            return Ok(true);
+        }
+    }
+
+    /// The column names in the first row; `None` if there is no row.
+    pub(super) fn header(&mut self, delimiter: u8, row: &mut Vec<u8>) -> anyhow::Result<Option<Vec<String>>> {
+        if !self.next(row)? {
+            return Ok(None);
+        }
+        let names = csv_fields(row, delimiter)
+            .map_err(|e| UserError::new(format!("{} does not start with column names: {e}", self.name())))?;
+        Ok(Some(names.into_iter().map(|n| n.trim().to_owned()).collect()))
+    }
+
+    /// Whether the next row is available without waiting for stdin.
+    pub(super) fn is_ready(&self) -> bool {
+        !is_stdin(&self.path) || self.reader.buffer().contains(&b'\n')
+    }
+
+    /// Starts over at the first row; `false` if the source cannot.
+    pub(super) fn rewind(&mut self) -> anyhow::Result<bool> {
+        let Some(mut file) = self.rewindable.as_ref().and_then(|f| f.try_clone().ok()) else { return Ok(false) };
+        file.rewind()?;
+        self.reader = BufReader::with_capacity(BUFFER_BYTES, Box::new(file));
+        self.line = 0;
+        Ok(true)
+    }
+
+    fn is_incomplete(&self, row: &[u8]) -> bool {
+        self.delimiter().is_some() && !csv_complete(row)
+    }
+}
+
+/// Whether a path stands for stdin.
+pub(super) fn is_stdin(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    const JSON: Format = Format::Json { strict: false };
+
+    fn rows(text: &str, format: Format) -> Vec<String> {
+        let reader = BufReader::new(Box::new(io::Cursor::new(text.as_bytes().to_vec())) as Box<dyn Read>);
+        let mut rows = RowReader { reader, format, path: "x".into(), line: 0, rewindable: None };
+        let (mut found, mut row) = (Vec::new(), Vec::new());
+        while rows.next(&mut row).unwrap() {
+            found.push(String::from_utf8(row.clone()).unwrap());
+        }
+        found
+    }
+
+    #[test]
+    fn line_ends_byte_order_marks_and_blank_rows_are_removed() {
+        assert_eq!(rows("\u{feff}{\"a\":1}\r\n\n  \n{\"a\":2}", JSON), ["{\"a\":1}", "{\"a\":2}"]);
+    }
+
+    #[test]
+    fn a_quoted_line_break_is_part_of_its_row() {
+        let csv = || Format::Csv { delimiter: b',' };
+        assert_eq!(rows("a,\"b\nc\"\nd,e\n", csv()), ["a,\"b\nc\"", "d,e"]);
+        assert_eq!(rows("a,\"b\nc", csv()), ["a,\"b\nc"]);
+        assert_eq!(rows("{\"a\n", JSON), ["{\"a"]);
+    }
+}

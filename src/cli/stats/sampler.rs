@@ -1,0 +1,71 @@
+//! Samples pipelines, one or all, with the rates since the previous sample.
+
+use crate::cli::exit::UserError;
+use crate::cli::printer::Printer;
+use crate::log::Log;
+use crate::metrics::Snapshot;
+use crate::runtime::inspect::observe::{ObserveError, Observer};
+use crate::time::SystemClock;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(super) const SAMPLE_INTERVAL: Duration = Duration::from_secs(1);
+
+pub(super) struct StatsSampler {
+    observer: Observer,
+    only: Option<String>,
+    previous: BTreeMap<String, Snapshot>,
+    /// Names for which a warning has been printed.
+    warned: BTreeSet<String>,
+}
+
+impl StatsSampler {
+    /// A sampler of one pipeline, or of all.
+    pub(super) fn new(log: Arc<dyn Log>, only: Option<String>) -> Self {
+        let observer = Observer::new(log, Arc::new(SystemClock));
+        Self { observer, only, previous: BTreeMap::new(), warned: BTreeSet::new() }
+    }
+
+    /// Takes a sample of each pipeline, in the order of their names.
+    pub(super) fn sample(&mut self, printer: &Printer) -> anyhow::Result<Vec<Snapshot>> {
+        let names = match &self.only {
+            Some(name) => vec![name.clone()],
+            None => self.observer.pipelines()?,
+        };
+        let mut found = Vec::with_capacity(names.len());
+        for name in names {
+            match self.observer.snapshot(&name) {
+                Ok(snapshot) => found.push(snapshot),
+                // Deleted since the names were listed.
+                Err(ObserveError::Unknown { .. }) if self.only.is_none() => {}
+                // A topic that only has the name of a progress topic must not hide the pipelines.
+                Err(e @ ObserveError::Foreign { .. }) if self.only.is_none() => {
+                    if self.warned.insert(name) {
+                        printer.warn(&e);
+                    }
+                }
+                Err(e) => return Err(observe_error(e)),
+            }
+        }
+        for snapshot in &mut found {
+            if let Some(previous) = self.previous.get(&snapshot.pipeline) {
+                snapshot.set_rates_since(previous);
+            }
+            self.previous.insert(snapshot.pipeline.clone(), snapshot.clone());
+        }
+        Ok(found)
+    }
+}
+
+/// An unknown pipeline is invalid input; other errors are failures.
+pub(in crate::cli) fn observe_error(error: ObserveError) -> anyhow::Error {
+    match error {
+        ObserveError::Unknown { .. } => UserError::new(error.to_string()).maybe_hint(error.hint()).into(),
+        ObserveError::Log(error) => error.into(),
+        ObserveError::Foreign { .. } => match error.hint() {
+            Some(hint) => anyhow::anyhow!("{error}\nhint: {hint}"),
+            None => error.into(),
+        },
+    }
+}

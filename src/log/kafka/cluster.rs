@@ -1,0 +1,396 @@
+//! Queries to the cluster: topics and their ids, bounds of partitions, committed offsets.
+//!
+//! Every other part asks through this one connection. It changes nothing and reads no records. It never concludes
+//! from one answer that something is missing: a broker may not know yet what another has created.
+
+use super::closing::ClosesInTime;
+use super::context::KafkaContext;
+use super::errors::{self, description};
+use super::settings::Settings;
+use crate::log::{LogError, LogResult};
+use crate::record::{Offset, Partition, TopicPartition};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaResult, RDKafkaErrorCode as Code};
+use rdkafka::groups::GroupInfo;
+use rdkafka::{Offset as NativeOffset, TopicPartitionList};
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long to wait for a cluster that does not answer.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long to wait after a permanent error, such as a refused login: another broker may accept it.
+const PERMANENT_ERROR_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long one request may take.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a single-attempt lookup may take.
+const LOOKUP_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// How long a request is retried while the cluster is busy.
+pub(super) const RETRY_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How often each further broker is asked, on average, before a topic counts as missing.
+const QUERIES_PER_BROKER: usize = 3;
+
+/// How far the metadata of a busy broker may lag behind: a topic that existed does not count as deleted before.
+const METADATA_LAG: Duration = Duration::from_secs(3);
+
+/// Pause between two attempts.
+pub(super) const RETRY_BACKOFF: Duration = Duration::from_millis(20);
+
+/// Kafka's internal topics.
+const INTERNAL_TOPICS: [&str; 3] = ["__consumer_offsets", "__transaction_state", "__share_group_state"];
+
+/// The group id of readers, which never join it.
+pub(super) const READER_GROUP: &str = "fastdata-reader";
+
+/// First offset and high watermark of a partition.
+pub(super) type PartitionBounds = (i64, i64);
+
+/// An offset that a group has committed, with the id of the topic it was committed for (empty: unknown).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct CommittedOffset {
+    pub(super) next: Offset,
+    pub(super) id: String,
+}
+
+pub(super) fn create_client(
+    settings: &Settings,
+    config: &rdkafka::ClientConfig,
+) -> LogResult<BaseConsumer<KafkaContext>> {
+    config.create_with_context(KafkaContext::default()).map_err(|e| settings.property_error(&e))
+}
+
+pub(super) fn native_partition(partition: Partition) -> i32 {
+    i32::try_from(partition.0).unwrap_or(i32::MAX)
+}
+
+pub(super) fn partition_list<'a>(of: impl IntoIterator<Item = &'a TopicPartition>) -> TopicPartitionList {
+    let mut list = TopicPartitionList::new();
+    for at in of {
+        list.add_partition(&at.topic, native_partition(at.partition));
+    }
+    list
+}
+
+/// Runs the pending callbacks of a client; none of these clients is ever assigned partitions.
+pub(super) fn run_callbacks(client: &BaseConsumer<KafkaContext>) {
+    loop {
+        let before = client.context().events().callbacks;
+        let polled = client.poll(Duration::ZERO).is_some();
+        if !polled && client.context().events().callbacks == before {
+            return;
+        }
+    }
+}
+
+/// The connection for queries.
+pub(super) struct Cluster {
+    pub(super) settings: Settings,
+    client: ClosesInTime<BaseConsumer<KafkaContext>>,
+    /// The client of the group that was asked about last: creating one takes longer than asking.
+    group: Mutex<Option<(String, ClosesInTime<BaseConsumer<KafkaContext>>)>>,
+    /// The topics that existed when they were last looked up.
+    known_topics: Mutex<BTreeSet<String>>,
+}
+
+impl Cluster {
+    /// Connects to the cluster, or reports why it cannot.
+    pub(super) fn connect(settings: &Settings) -> LogResult<Self> {
+        settings.check()?;
+        let client = ClosesInTime::new(create_client(settings, &settings.for_queries())?);
+        let cluster =
+            Self { settings: settings.clone(), client, group: Mutex::new(None), known_topics: Mutex::default() };
+        let start = Instant::now();
+        loop {
+            let answer = cluster.client.fetch_metadata(Some(INTERNAL_TOPICS[0]), Duration::from_millis(500));
+            run_callbacks(&cluster.client);
+            if answer.is_ok() {
+                return Ok(cluster);
+            }
+            let events = cluster.client.context().events();
+            let is_permanent = events.last_error.as_ref().is_some_and(|(code, _)| errors::is_permanent(*code));
+            if start.elapsed() > if is_permanent { PERMANENT_ERROR_TIMEOUT } else { CONNECT_TIMEOUT } {
+                return Err(errors::unreachable_error(cluster.brokers(), events.last_error.as_ref()));
+            }
+        }
+    }
+
+    pub(super) fn brokers(&self) -> &str {
+        &self.settings.brokers
+    }
+
+    /// Retries a request until its answer is final.
+    fn request<T>(&self, action: &str, send: impl FnMut() -> KafkaResult<T>) -> LogResult<T> {
+        self.try_request(send).map_err(|code| errors::log_error(self.brokers(), action, code))
+    }
+
+    /// Like [`Self::request`], for callers that decide by the error code.
+    fn try_request<T>(&self, mut send: impl FnMut() -> KafkaResult<T>) -> Result<T, Code> {
+        let start = Instant::now();
+        loop {
+            let answer = send();
+            run_callbacks(&self.client);
+            match answer.map_err(|e| errors::error_code(&e)) {
+                Ok(answer) => return Ok(answer),
+                Err(code) if !errors::is_transient(code) || start.elapsed() > RETRY_TIMEOUT => return Err(code),
+                Err(_) => std::thread::park_timeout(RETRY_BACKOFF),
+            }
+        }
+    }
+
+    /// The names of all topics except Kafka's own. A topic is listed if any of the brokers asked knows it: one may
+    /// not know yet what another has created.
+    pub(super) fn topic_names(&self) -> LogResult<Vec<String>> {
+        let mut names = BTreeSet::new();
+        let mut queries = 0;
+        loop {
+            let metadata = self.request("listing topics", || self.client.fetch_metadata(None, REQUEST_TIMEOUT))?;
+            names.extend(metadata.topics().iter().map(|t| t.name().to_owned()));
+            queries += 1;
+            if queries > QUERIES_PER_BROKER * metadata.brokers().len().saturating_sub(1) {
+                names.retain(|n| !INTERNAL_TOPICS.contains(&n.as_str()));
+                return Ok(names.into_iter().collect());
+            }
+        }
+    }
+
+    fn known_topics(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.known_topics.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note_topic(&self, topic: &str) {
+        let mut known_topics = self.known_topics();
+        if !known_topics.contains(topic) {
+            known_topics.insert(topic.to_owned());
+        }
+    }
+
+    /// Notes that a topic was deleted here, so that its absence is believed at once.
+    pub(super) fn note_deleted(&self, topic: &str) {
+        self.known_topics().remove(topic);
+    }
+
+    /// How many partitions a topic has; `None` where it does not exist. One broker may not know yet what another
+    /// has created or deleted: a broker that knows the topic is believed at once, its absence only after each was
+    /// probably asked, and for a topic that existed only after a while.
+    pub(super) fn partition_count(&self, topic: &str) -> LogResult<Option<u32>> {
+        let action = format!("looking up topic `{topic}`");
+        let start = Instant::now();
+        let mut misses = 0;
+        loop {
+            let metadata = self.request(&action, || self.client.fetch_metadata(Some(topic), REQUEST_TIMEOUT))?;
+            let found = metadata.topics().iter().find(|t| t.name() == topic);
+            let code = found.and_then(|t| t.error()).map_or(Code::NoError, Code::from);
+            match (found, code) {
+                (Some(t), Code::NoError) if !t.partitions().is_empty() => {
+                    self.note_topic(topic);
+                    return Ok(Some(u32::try_from(t.partitions().len()).unwrap_or(u32::MAX)));
+                }
+                (Some(_), code) if errors::is_transient(code) && start.elapsed() < RETRY_TIMEOUT => {}
+                (None, _) | (_, Code::InvalidTopic) => return Ok(None),
+                (_, code) if errors::is_missing(code) => {
+                    misses += 1;
+                    let others = metadata.brokers().len().saturating_sub(1);
+                    let may_lag = others > 0 && start.elapsed() < METADATA_LAG && self.known_topics().contains(topic);
+                    if misses >= QUERIES_PER_BROKER * others && !may_lag {
+                        self.note_deleted(topic);
+                        return Ok(None);
+                    }
+                }
+                (_, code) => return Err(errors::log_error(self.brokers(), &action, code)),
+            }
+            std::thread::park_timeout(RETRY_BACKOFF);
+        }
+    }
+
+    /// How many partitions a topic has, and its id; `None` where it does not exist.
+    pub(super) fn describe_topic(&self, topic: &str) -> LogResult<Option<(u32, String)>> {
+        let Some(count) = self.partition_count(topic)? else { return Ok(None) };
+        Ok(Some((count, self.client.context().events().topic_ids.get(topic).cloned().unwrap_or_default())))
+    }
+
+    /// The id of a topic; `None` where it does not exist.
+    pub(super) fn topic_id(&self, topic: &str) -> LogResult<Option<String>> {
+        Ok(self.describe_topic(topic)?.map(|(_, id)| id))
+    }
+
+    /// The id of a topic by a single quick lookup: `None` where there is no clear answer, `Some(None)` where the
+    /// topic does not exist.
+    pub(super) fn lookup_topic_id(&self, topic: &str) -> Option<Option<String>> {
+        let answer = self.client.fetch_metadata(Some(topic), LOOKUP_TIMEOUT);
+        run_callbacks(&self.client);
+        let metadata = answer.ok()?;
+        let found = metadata.topics().iter().find(|t| t.name() == topic)?;
+        match found.error().map_or(Code::NoError, Code::from) {
+            Code::NoError => {
+                Some(Some(self.client.context().events().topic_ids.get(topic).cloned().unwrap_or_default()))
+            }
+            code if errors::is_missing(code) => Some(None),
+            _ => None,
+        }
+    }
+
+    /// The error that a topic does not exist, with the names of those that do.
+    pub(super) fn unknown_topic(&self, topic: &str) -> LogError {
+        match self.topic_names() {
+            Ok(known) => LogError::UnknownTopic { topic: topic.to_owned(), known },
+            Err(e) => e,
+        }
+    }
+
+    /// Fails with the first of these partitions that does not exist.
+    pub(super) fn require_partitions<'a>(&self, of: impl IntoIterator<Item = &'a TopicPartition>) -> LogResult<()> {
+        let mut last: Option<(&str, u32)> = None;
+        for at in of {
+            let count = match last {
+                Some((topic, count)) if *topic == *at.topic => count,
+                _ => self.partition_count(&at.topic)?.ok_or_else(|| self.unknown_topic(&at.topic))?,
+            };
+            last = Some((&at.topic, count));
+            if at.partition.0 >= count {
+                return Err(LogError::UnknownPartition { at: at.clone(), count });
+            }
+        }
+        Ok(())
+    }
+
+    /// The bounds of partitions, in the order given; one request a broker.
+    pub(super) fn bounds(&self, of: &[TopicPartition]) -> LogResult<Vec<PartitionBounds>> {
+        let low = self.offsets(of, NativeOffset::Beginning)?;
+        let high = self.offsets(of, NativeOffset::End)?;
+        Ok(low.into_iter().zip(high).map(|(l, h)| (l.unwrap_or(0), h.unwrap_or(0))).collect())
+    }
+
+    /// The offset of the first record at or after a time; `None` where there is none.
+    pub(super) fn offset_at_time(&self, at: &TopicPartition, time: i64) -> LogResult<Option<i64>> {
+        Ok(self.offsets(std::slice::from_ref(at), NativeOffset::Offset(time))?.pop().flatten())
+    }
+
+    fn offsets(&self, of: &[TopicPartition], what: NativeOffset) -> LogResult<Vec<Option<i64>>> {
+        if of.is_empty() {
+            return Ok(Vec::new());
+        }
+        let action = format!("looking up the bounds of `{}`", of[0]);
+        let start = Instant::now();
+        loop {
+            let answer = self.try_request(|| {
+                let mut list = partition_list(of);
+                list.set_all_offsets(what)?;
+                self.client.offsets_for_times(list, REQUEST_TIMEOUT)
+            });
+            let of_one = |list: &TopicPartitionList| {
+                list.elements().iter().find_map(|e| e.error().err()).map(|e| errors::error_code(&e))
+            };
+            let code = match answer.map(|list| (of_one(&list), list)) {
+                Ok((None, list)) => {
+                    let found =
+                        |at: &TopicPartition| match list.find_partition(&at.topic, native_partition(at.partition)) {
+                            Some(e) => match e.offset() {
+                                NativeOffset::Offset(o) => Some(o),
+                                _ => None,
+                            },
+                            None => None,
+                        };
+                    return Ok(of.iter().map(found).collect());
+                }
+                Ok((Some(code), _)) | Err(code) => code,
+            };
+            // A partition that does not exist is named; one that this broker does not know yet is asked for again.
+            self.require_partitions(of)?;
+            if !(errors::is_missing(code) || errors::is_transient(code)) || start.elapsed() > RETRY_TIMEOUT {
+                return Err(errors::log_error(self.brokers(), &action, code));
+            }
+            std::thread::park_timeout(RETRY_BACKOFF);
+        }
+    }
+
+    /// Waits until a group has no member; a killed one remains a member until its session ends.
+    pub(super) fn await_empty_group(&self, group: &str, given_up: &AtomicBool) -> LogResult<()> {
+        let action = format!("looking up the members of group `{group}`");
+        let (start, mut logged) = (Instant::now(), false);
+        loop {
+            let list = self.request(&action, || self.client.fetch_group_list(Some(group), REQUEST_TIMEOUT))?;
+            let members = list.groups().iter().filter(|g| g.name() == group).flat_map(GroupInfo::members);
+            let names: Vec<String> =
+                members.map(|m| format!("`{}` at {}", m.client_id(), m.client_host().trim_matches('/'))).collect();
+            if names.is_empty() {
+                return Ok(());
+            }
+            if start.elapsed() > RETRY_TIMEOUT || given_up.load(Ordering::Relaxed) {
+                return Err(LogError::GroupTaken { group: group.to_owned(), holder: names.join(", ") });
+            }
+            if !std::mem::replace(&mut logged, true) {
+                tracing::info!("waiting for the other instances of `{group}` to leave: {}", names.join(", "));
+            }
+            std::thread::park_timeout(RETRY_BACKOFF);
+        }
+    }
+
+    /// The committed offsets of a group, in the order given. Waits for transactions in flight, whose offsets are
+    /// about to change.
+    pub(super) fn committed_offsets(
+        &self,
+        group: &str,
+        of: &[TopicPartition],
+    ) -> LogResult<Vec<Option<CommittedOffset>>> {
+        let mut slot = self.group.lock().unwrap_or_else(PoisonError::into_inner);
+        if slot.as_ref().is_none_or(|(name, _)| name != group) {
+            *slot = Some((
+                group.to_owned(),
+                ClosesInTime::new(create_client(&self.settings, &self.settings.for_reader(group))?),
+            ));
+        }
+        let Some((_, client)) = slot.as_ref() else { return Ok(Vec::new()) };
+        let found = fetch_committed(client, self.brokers(), group, of, RETRY_TIMEOUT);
+        run_callbacks(client);
+        found
+    }
+}
+
+/// The committed offsets of a group, asked through a client of that group; retried until `timeout`.
+pub(super) fn fetch_committed(
+    client: &BaseConsumer<KafkaContext>,
+    brokers: &str,
+    group: &str,
+    of: &[TopicPartition],
+    timeout: Duration,
+) -> LogResult<Vec<Option<CommittedOffset>>> {
+    if of.is_empty() {
+        return Ok(Vec::new());
+    }
+    let start = Instant::now();
+    loop {
+        let answer = client.committed_offsets(partition_list(of), REQUEST_TIMEOUT.min(timeout));
+        let code = match &answer {
+            Ok(list) => list.elements().iter().find_map(|e| e.error().err()).map(|e| errors::error_code(&e)),
+            Err(e) => Some(errors::error_code(e)),
+        };
+        match (answer, code) {
+            (Ok(list), None) => {
+                let found = |at: &TopicPartition| match list.find_partition(&at.topic, native_partition(at.partition)) {
+                    Some(e) => match e.offset() {
+                        NativeOffset::Offset(o) => {
+                            Some(CommittedOffset { next: Offset(o), id: e.metadata().to_owned() })
+                        }
+                        _ => None,
+                    },
+                    None => None,
+                };
+                return Ok(of.iter().map(found).collect());
+            }
+            (_, Some(code)) if errors::is_transient(code) && start.elapsed() < timeout => {
+                std::thread::park_timeout(RETRY_BACKOFF);
+            }
+            (_, code) => {
+                let code = code.unwrap_or(Code::Unknown);
+                tracing::debug!("positions of group `{group}`: {}", description(code));
+                return Err(errors::log_error(brokers, &format!("asking for the positions of group `{group}`"), code));
+            }
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! An embedded log with one injected fault.
+//!
+//! A real backplane fails at any time; a test needs the failure at one known moment. Every other call goes to
+//! the embedded log.
+
+use super::wait;
+use fastdata::log::embedded::EmbeddedLog;
+use fastdata::log::{
+    Access, Append, Appender, Committer, FetchLimit, GroupEvent, GroupSpec, Log, LogError, LogResult, Member, Reader,
+    Start, TopicConfig, TopicInfo, Transaction,
+};
+use fastdata::record::{Fetched, Offset, TopicPartition};
+use fastdata::runtime::CancelToken;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
+
+/// A fault of the readers of one topic, or of commits.
+#[derive(Clone, Debug)]
+pub enum InjectedFault {
+    /// Readers return no records and no error, as if no broker answered.
+    ReadersReturnNothing,
+    /// A reader that reaches the end fails, this many times over all readers.
+    ReadersFailAtEnd(u32),
+    /// A commit blocks until the run is asked to stop, and is then aborted.
+    CommitAbortsAfterStop(CancelToken),
+    /// A commit blocks until the run is asked to stop, and then fails on every retry.
+    CommitFailsAfterStop(CancelToken),
+    /// The first commit reports an abort, whether it was `applied` or not; `appended` is written at that moment.
+    FirstCommitAborts { applied: bool, appended: Vec<Append> },
+}
+
+/// An embedded log with a fault.
+#[derive(Debug)]
+pub struct FaultyLog {
+    pub log: Arc<EmbeddedLog>,
+    topic: String,
+    fault: InjectedFault,
+    /// Polls of the topic's readers, or commits.
+    pub calls: Arc<AtomicU32>,
+    failures: Arc<AtomicU32>,
+}
+
+impl FaultyLog {
+    pub fn new(log: Arc<EmbeddedLog>, topic: &str, fault: InjectedFault) -> Self {
+        Self { log, topic: topic.to_owned(), fault, calls: Arc::default(), failures: Arc::default() }
+    }
+
+    /// Failures so far.
+    pub fn failures(&self) -> u32 {
+        self.failures.load(Ordering::Relaxed)
+    }
+}
+
+struct FaultyReader {
+    reader: Box<dyn Reader>,
+    fault: InjectedFault,
+    calls: Arc<AtomicU32>,
+    failures: Arc<AtomicU32>,
+}
+
+impl Reader for FaultyReader {
+    fn poll(&mut self, limit: FetchLimit, wait: Duration) -> LogResult<Option<Fetched>> {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        let InjectedFault::ReadersFailAtEnd(times) = self.fault else {
+            std::thread::park_timeout(wait);
+            return Ok(None);
+        };
+        let fetched = self.reader.poll(limit, wait)?;
+        if fetched.is_none() && self.failures.fetch_add(1, Ordering::Relaxed) < times {
+            return Err(LogError::Busy("the broker is away".into()));
+        }
+        Ok(fetched)
+    }
+
+    fn positions(&self) -> Vec<(TopicPartition, Offset)> {
+        self.reader.positions()
+    }
+
+    fn pause(&mut self, of: &[TopicPartition], paused: bool) -> LogResult<()> {
+        self.reader.pause(of, paused)
+    }
+}
+
+struct FaultyMember {
+    member: Box<dyn Member>,
+    log: Arc<EmbeddedLog>,
+    fault: InjectedFault,
+    calls: Arc<AtomicU32>,
+    failures: Arc<AtomicU32>,
+}
+
+impl Member for FaultyMember {
+    fn poll(&mut self, limit: FetchLimit, wait: Duration) -> LogResult<GroupEvent> {
+        self.member.poll(limit, wait)
+    }
+
+    fn seek(&mut self, at: &TopicPartition, to: Offset) -> LogResult<()> {
+        self.member.seek(at, to)
+    }
+
+    fn positions(&self) -> Vec<(TopicPartition, Offset)> {
+        self.member.positions()
+    }
+
+    fn pause(&mut self, of: &[TopicPartition], paused: bool) -> LogResult<()> {
+        self.member.pause(of, paused)
+    }
+
+    fn committer(&mut self) -> LogResult<Box<dyn Committer>> {
+        let committer = self.member.committer()?;
+        let (log, fault) = (self.log.clone(), self.fault.clone());
+        Ok(Box::new(FaultyCommitter {
+            committer,
+            log,
+            fault,
+            calls: self.calls.clone(),
+            failures: self.failures.clone(),
+        }))
+    }
+
+    fn leave(self: Box<Self>) -> LogResult<()> {
+        self.member.leave()
+    }
+}
+
+struct FaultyCommitter {
+    committer: Box<dyn Committer>,
+    log: Arc<EmbeddedLog>,
+    fault: InjectedFault,
+    calls: Arc<AtomicU32>,
+    failures: Arc<AtomicU32>,
+}
+
+impl Committer for FaultyCommitter {
+    fn commit(&mut self, transaction: &Transaction) -> LogResult<Vec<Option<Offset>>> {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        match &self.fault {
+            InjectedFault::CommitAbortsAfterStop(stop) => {
+                wait::until("the request to stop", || stop.is_cancelled().then_some(()))
+            }
+            InjectedFault::CommitFailsAfterStop(stop) => {
+                wait::until("the request to stop", || stop.is_cancelled().then_some(()));
+                return Err(LogError::Busy("the broker is away".into()));
+            }
+            InjectedFault::FirstCommitAborts { applied, appended }
+                if self.failures.fetch_add(1, Ordering::Relaxed) == 0 =>
+            {
+                if *applied {
+                    self.committer.commit(transaction)?;
+                }
+                self.log.appender()?.append(appended)?;
+            }
+            _ => return self.committer.commit(transaction),
+        }
+        Err(LogError::Undone { group: "p".into(), why: "the broker is away".into() })
+    }
+}
+
+impl Log for FaultyLog {
+    fn name(&self) -> String {
+        self.log.name()
+    }
+
+    fn create_topic(&self, topic: &str, config: &TopicConfig) -> LogResult<()> {
+        self.log.create_topic(topic, config)
+    }
+
+    fn delete_topic(&self, topic: &str) -> LogResult<()> {
+        self.log.delete_topic(topic)
+    }
+
+    fn topics(&self, only: Option<&str>) -> LogResult<Vec<TopicInfo>> {
+        self.log.topics(only)
+    }
+
+    fn delete_records(&self, before: &[(TopicPartition, Offset)]) -> LogResult<()> {
+        self.log.delete_records(before)
+    }
+
+    fn resolve(&self, at: &TopicPartition, start: Start) -> LogResult<Offset> {
+        self.log.resolve(at, start)
+    }
+
+    fn reader(&self, from: &[(TopicPartition, Offset)]) -> LogResult<Box<dyn Reader>> {
+        let reader = self.log.reader(from)?;
+        if from.iter().all(|(at, _)| *at.topic != *self.topic) {
+            return Ok(reader);
+        }
+        let (calls, failures) = (self.calls.clone(), self.failures.clone());
+        Ok(Box::new(FaultyReader { reader, fault: self.fault.clone(), calls, failures }))
+    }
+
+    fn appender(&self) -> LogResult<Box<dyn Appender>> {
+        self.log.appender()
+    }
+
+    fn committed(&self, group: &str, of: &[TopicPartition]) -> LogResult<Vec<Option<Offset>>> {
+        self.log.committed(group, of)
+    }
+
+    fn delete_offsets(&self, group: &str, given_up: &AtomicBool) -> LogResult<()> {
+        self.log.delete_offsets(group, given_up)
+    }
+
+    fn join(&self, group: &GroupSpec) -> LogResult<Box<dyn Member>> {
+        let member = self.log.join(group)?;
+        Ok(match &self.fault {
+            InjectedFault::CommitAbortsAfterStop(_)
+            | InjectedFault::CommitFailsAfterStop(_)
+            | InjectedFault::FirstCommitAborts { .. } => {
+                let (log, fault) = (self.log.clone(), self.fault.clone());
+                let (calls, failures) = (self.calls.clone(), self.failures.clone());
+                Box::new(FaultyMember { member, log, fault, calls, failures })
+            }
+            _ => member,
+        })
+    }
+
+    fn check_access(&self, access: &Access<'_>) -> LogResult<()> {
+        self.log.check_access(access)
+    }
+}

@@ -1,0 +1,259 @@
+//! Runs with one injected fault, without a broker: a run recovers or ends with an error, and never hangs.
+
+use crate::harness::case::Case;
+use crate::harness::faulty_log::{FaultyLog, InjectedFault};
+use crate::harness::record::pack;
+use crate::harness::scenario::{FIXED_NOW_MS, model_records, plan};
+use crate::harness::wait;
+use fastdata::log::embedded::EmbeddedLog;
+use fastdata::log::{Append, Log, Start, TopicConfig};
+use fastdata::metrics::progress_topic;
+use fastdata::plan::Physical;
+use fastdata::record::{Offset, Records, RecordsBuilder, TopicPartition};
+use fastdata::runtime::operators::build::Factory;
+use fastdata::runtime::task::operator::Operator;
+use fastdata::runtime::{CancelReason, CancelToken, Collector, Engine, Fault, Round, RunOptions, StartFrom};
+use fastdata::time::VirtualClock;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+use tempfile::TempDir;
+
+const MODELS_TOPIC: &str = "models";
+
+/// A run to be started on a thread of its own.
+struct Setup {
+    plan: Arc<Physical>,
+    log: Arc<dyn Log>,
+    custom: BTreeMap<&'static str, Factory>,
+    stop: CancelToken,
+    from: StartFrom,
+    until_end: bool,
+}
+
+impl Setup {
+    /// An unbounded run from the committed positions.
+    fn new(plan: Arc<Physical>, log: Arc<dyn Log>) -> Self {
+        Self {
+            plan,
+            log,
+            custom: BTreeMap::new(),
+            stop: CancelToken::default(),
+            from: StartFrom::Committed,
+            until_end: false,
+        }
+    }
+
+    fn start(self) -> Run {
+        let Self { plan, log, custom, stop, from, until_end } = self;
+        let engine =
+            Engine { plan, log, clock: Arc::new(VirtualClock::at(FIXED_NOW_MS)), samples: Arc::new(|_, _| {}), custom };
+        let options = RunOptions { until_end, from, instance: "test".into(), ..RunOptions::default() };
+        let requested = stop.clone();
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+            runtime.block_on(engine.run(&options, &requested))
+        });
+        Run { stop, thread }
+    }
+}
+
+/// Runs to the end of the input without a fault.
+fn run_to_end(plan: Arc<Physical>, log: Arc<dyn Log>) {
+    Setup { until_end: true, ..Setup::new(plan, log) }.start().join().unwrap();
+}
+
+/// A run on a thread of its own.
+struct Run {
+    stop: CancelToken,
+    thread: JoinHandle<Result<(), Fault>>,
+}
+
+impl Run {
+    /// The outcome of a run that must end by itself.
+    fn join(self) -> Result<(), Fault> {
+        wait::until("the run to end", || self.thread.is_finished().then_some(()));
+        self.thread.join().unwrap()
+    }
+}
+
+fn append(log: &dyn Log, topic: &str, partition: u32, records: Records) {
+    let to = TopicPartition::new(topic, partition);
+    log.appender().unwrap().append(&[Append { to, records }]).unwrap();
+}
+
+fn single_record(value: &[u8]) -> Records {
+    let mut records = RecordsBuilder::default();
+    records.push(None, Some(value), FIXED_NOW_MS);
+    records.finish()
+}
+
+fn topic_config(partitions: u32) -> TopicConfig {
+    TopicConfig { partitions, ..TopicConfig::default() }
+}
+
+fn end_offset(log: &dyn Log, topic: &str) -> Offset {
+    log.resolve(&TopicPartition::new(topic, 0), Start::Latest).unwrap()
+}
+
+struct PanickingOperator;
+
+impl Operator for PanickingOperator {
+    fn process(&mut self, round: Round<'_>, _: &mut Collector<'_>) -> Result<(), Fault> {
+        assert!(round.single().iter().all(|batch| batch.columns.num_rows() == 0), "a seventh has no half");
+        Ok(())
+    }
+}
+
+#[test]
+fn a_task_that_panics_ends_the_run_with_its_name() {
+    const PIPELINE: &str = "
+name: halves
+source: {topic: numbers, schema: {n: bigint}}
+steps:
+  - name: copied
+    set: {m: n}
+sink: {topic: halves}
+";
+    let mut plan = Arc::into_inner(plan(PIPELINE, ".".as_ref())).unwrap();
+    plan.insert_after("copied", "halved", "halved").unwrap();
+    let plan = Arc::new(plan);
+    for until_end in [true, false] {
+        let dir = tempfile::tempdir().unwrap();
+        let log = Arc::new(EmbeddedLog::open(dir.path()).unwrap());
+        log.create_topic("numbers", &topic_config(2)).unwrap();
+        append(&*log, "numbers", 1, single_record(br#"{"n":7}"#));
+        let make: Factory = Arc::new(|_| Box::new(PanickingOperator));
+        // The task of the other partition is idle and waits for records.
+        let custom = BTreeMap::from([("halved", make)]);
+        let fault = Setup { custom, until_end, ..Setup::new(plan.clone(), log) }.start().join().unwrap_err();
+        assert_eq!(fault.to_string(), "internal error: task 0/1 has panicked: a seventh has no half");
+    }
+}
+
+/// A pipeline that scores, its models (not published yet), and a log with records to score.
+fn scoring_pipeline() -> (Arc<Physical>, Vec<Vec<u8>>, Arc<EmbeddedLog>, TempDir) {
+    let case = Case::load("score");
+    let dir = tempfile::tempdir().unwrap();
+    let log = Arc::new(EmbeddedLog::open(dir.path()).unwrap());
+    log.create_topic("wines", &topic_config(1)).unwrap();
+    log.create_topic(MODELS_TOPIC, &topic_config(1)).unwrap();
+    append(&*log, "wines", 0, pack(&case.input[&("wines".to_owned(), 0)]));
+    (plan(&case.text, &case.dir), model_records(&case.models), log, dir)
+}
+
+#[test]
+fn reading_models_is_retried_after_errors() {
+    let (plan, models, log, _dir) = scoring_pipeline();
+    let faulty = Arc::new(FaultyLog::new(log.clone(), MODELS_TOPIC, InjectedFault::ReadersFailAtEnd(2)));
+    let run = Setup { until_end: true, ..Setup::new(plan, faulty.clone()) }.start();
+    wait::until("the reader of models to fail twice", || (faulty.failures() >= 2).then_some(()));
+    append(&*log, MODELS_TOPIC, 0, single_record(&models[0]));
+    run.join().unwrap();
+    assert!(end_offset(&*log, "scored") > Offset(0), "nothing was scored");
+}
+
+#[test]
+fn a_run_ends_when_the_models_topic_is_deleted() {
+    let (plan, _, log, _dir) = scoring_pipeline();
+    let faulty = Arc::new(FaultyLog::new(log.clone(), MODELS_TOPIC, InjectedFault::ReadersFailAtEnd(0)));
+    let run = Setup::new(plan, faulty.clone()).start();
+    wait::until("the run to follow the models topic", || (faulty.calls.load(Ordering::Relaxed) > 2).then_some(()));
+    log.delete_topic(MODELS_TOPIC).unwrap();
+    let fault = run.join().unwrap_err().to_string();
+    assert!(fault.contains("topic `models`"), "{fault}");
+}
+
+#[test]
+fn a_run_that_is_reading_models_can_be_stopped() {
+    let (plan, models, log, _dir) = scoring_pipeline();
+    append(&*log, MODELS_TOPIC, 0, single_record(&models[0]));
+    let silent = Arc::new(FaultyLog::new(log, MODELS_TOPIC, InjectedFault::ReadersReturnNothing));
+    let run = Setup::new(plan, silent.clone()).start();
+    wait::until("the run to read the models topic", || (silent.calls.load(Ordering::Relaxed) > 1).then_some(()));
+    run.stop.cancel(CancelReason::Stop);
+    run.join().unwrap();
+}
+
+#[test]
+fn a_stopped_run_whose_commit_aborts_ends_without_error_and_the_next_run_continues() {
+    let (plan, models, log, _dir) = scoring_pipeline();
+    append(&*log, MODELS_TOPIC, 0, single_record(&models[0]));
+    let stop = CancelToken::default();
+    let faulty = Arc::new(FaultyLog::new(log.clone(), "", InjectedFault::CommitAbortsAfterStop(stop.clone())));
+    let run = Setup { stop, ..Setup::new(plan.clone(), faulty.clone()) }.start();
+    wait::until("a commit", || (faulty.calls.load(Ordering::Relaxed) > 0).then_some(()));
+    run.stop.cancel(CancelReason::Stop);
+    run.join().unwrap();
+    assert_eq!(end_offset(&*log, "scored"), Offset(0));
+    run_to_end(plan, log.clone());
+    assert!(end_offset(&*log, "scored") > Offset(0), "nothing was scored");
+}
+
+#[test]
+fn a_stopped_run_does_not_retry_a_failed_commit() {
+    let (plan, models, log, _dir) = scoring_pipeline();
+    append(&*log, MODELS_TOPIC, 0, single_record(&models[0]));
+    let stop = CancelToken::default();
+    let faulty = Arc::new(FaultyLog::new(log.clone(), "", InjectedFault::CommitFailsAfterStop(stop.clone())));
+    let run = Setup { stop, ..Setup::new(plan, faulty.clone()) }.start();
+    wait::until("a commit", || (faulty.calls.load(Ordering::Relaxed) > 0).then_some(()));
+    run.stop.cancel(CancelReason::Stop);
+    run.join().unwrap();
+    assert_eq!(faulty.calls.load(Ordering::Relaxed), 1, "each retry may take long");
+}
+
+#[test]
+fn a_run_that_is_reading_its_progress_can_be_stopped() {
+    let (plan, models, log, _dir) = scoring_pipeline();
+    append(&*log, MODELS_TOPIC, 0, single_record(&models[0]));
+    run_to_end(plan.clone(), log.clone());
+    let before = end_offset(&*log, "scored");
+    let progress = progress_topic(&plan.name);
+    let silent = Arc::new(FaultyLog::new(log.clone(), &progress, InjectedFault::ReadersReturnNothing));
+    let run = Setup::new(plan.clone(), silent.clone()).start();
+    wait::until("the run to read its progress", || (silent.calls.load(Ordering::Relaxed) > 1).then_some(()));
+    run.stop.cancel(CancelReason::Stop);
+    run.join().unwrap();
+    // The interrupted start leaves nothing that affects the next run.
+    run_to_end(plan, log.clone());
+    assert_eq!(end_offset(&*log, "scored"), before, "something was scored again");
+}
+
+const FILTER_PIPELINE: &str =
+    "name: p\nsource: {topic: in, schema: {a: bigint}}\nsteps:\n  - filter: a > 0\nsink: out\n";
+
+fn number_records(range: std::ops::Range<i64>) -> Records {
+    let mut b = RecordsBuilder::default();
+    range.for_each(|a| b.push(None, Some(format!("{{\"a\": {a}}}").as_bytes()), a));
+    b.finish()
+}
+
+#[test]
+fn a_run_whose_first_commit_aborts_continues_from_the_committed_positions() {
+    for (from, applied, results) in [
+        (StartFrom::Earliest, true, 5),
+        (StartFrom::Earliest, false, 5),
+        (StartFrom::Latest, true, 2),
+        (StartFrom::Latest, false, 2),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let log = Arc::new(EmbeddedLog::open(dir.path()).unwrap());
+        log.create_topic("in", &topic_config(1)).unwrap();
+        append(&*log, "in", 0, number_records(1..4));
+        let appended = vec![Append { to: TopicPartition::new("in", 0), records: number_records(4..6) }];
+        let fault = InjectedFault::FirstCommitAborts { applied, appended };
+        let faulty = Arc::new(FaultyLog::new(log.clone(), "", fault));
+        let plan = plan(FILTER_PIPELINE, dir.path());
+        let run = Setup { from, ..Setup::new(plan, faulty.clone()) }.start();
+        wait::until("all results", || {
+            assert!(!run.thread.is_finished(), "{from:?}, applied: {applied}: the run has ended");
+            let exists = !log.topics(Some("out")).unwrap().is_empty();
+            (exists && end_offset(&*log, "out") >= Offset(results)).then_some(())
+        });
+        run.stop.cancel(CancelReason::Stop);
+        run.join().unwrap();
+        assert_eq!(end_offset(&*log, "out"), Offset(results), "{from:?}, applied: {applied}");
+    }
+}

@@ -1,0 +1,56 @@
+//! Racks: range assignment that knows them gives partitions with one number to different members.
+
+use super::broker;
+use crate::harness::program::Fastdata;
+use fastdata::log::kafka::{KafkaLog, Settings};
+use fastdata::log::{GroupSpec, Log as _, LogError, TopicConfig};
+
+const MERGE: &str = "\
+name: racks
+sources:
+  left: {topic: left, key: id, schema: {id: bigint, a: bigint}}
+  right: {topic: right, key: id, schema: {id: bigint, a: bigint}}
+steps:
+  - {name: both, merge: [left, right]}
+sink: {topic: out}
+";
+
+/// The message comes before any broker is asked: nobody listens there.
+#[test]
+fn a_rack_is_refused_where_several_topics_are_read_together() {
+    let f = Fastdata::in_temp();
+    f.file("p.yaml", MERGE);
+    f.file("rack", "client.rack=a\n");
+    for given in ["--kafka client.rack=a", "--kafka-config rack"] {
+        let ended = f.args(&format!("run p.yaml --brokers 127.0.0.1:9 {given}")).fails_with(2);
+        ended.stderr(
+            "error: the Kafka property `client.rack` cannot be set for pipeline `racks`: it reads several topics (`left`, `right`), and with racks the group can assign partitions with the same number to different instances\n\
+             hint: remove `client.rack`; only a pipeline that reads a single topic can use it\n",
+        );
+    }
+    f.file("one.yaml", "name: one\nsource: {topic: left, schema: {id: bigint}}\nsink: {topic: out}\n");
+    let ended = f.args("run one.yaml --brokers 127.0.0.1:9 --kafka client.rack=a").fails_with(1);
+    assert!(ended.stderr_text().contains("127.0.0.1:9"), "{}", ended.stderr_text());
+}
+
+#[test]
+fn a_group_with_several_topics_refuses_a_rack() {
+    let Some(cluster) = broker::shared() else { return };
+    let properties = vec![("client.rack".to_owned(), "a".to_owned())];
+    let log = KafkaLog::connect(&Settings { properties, ..cluster.settings() }).unwrap();
+    let topics: Vec<_> = (0..2).map(|_| cluster.name("rack")).collect();
+    for topic in &topics {
+        log.create_topic(topic, &TopicConfig { partitions: 1, ..TopicConfig::default() }).unwrap();
+    }
+    let group = |topics: &[String]| GroupSpec {
+        group: cluster.name("racks"),
+        topics: topics.iter().map(|t| t.as_str().into()).collect(),
+        ..GroupSpec::default()
+    };
+    match log.join(&group(&topics)) {
+        Err(LogError::Unusable(text)) => assert!(text.contains("`client.rack`"), "{text}"),
+        Err(e) => panic!("{e}"),
+        Ok(_) => panic!("it has joined"),
+    }
+    assert!(log.join(&group(&topics[..1])).is_ok());
+}

@@ -1,0 +1,235 @@
+//! Access control lists: each command runs with the rights that `docs/kafka.md` names, and says what it leaves out
+//! where it has fewer.
+//!
+//! The rights are read from the table of that page, so that the page is what is tested.
+
+use super::broker::{self, Cluster, USER};
+use super::security::GUARDED;
+use super::wire::{self, GROUP, TOPIC, TRANSACTIONAL_ID};
+use crate::harness::program::Fastdata;
+use crate::harness::wait;
+use fastdata::log::{Log as _, Start};
+use fastdata::record::TopicPartition;
+use std::time::{Duration, Instant};
+
+/// One row of the table: what a command needs on one kind of resource.
+struct Right {
+    kind: u8,
+    name: String,
+    operations: Vec<u8>,
+}
+
+fn operation(name: &str) -> u8 {
+    match name {
+        "Read" => wire::READ,
+        "Write" => wire::WRITE,
+        "Create" => wire::CREATE,
+        "Delete" => wire::DELETE,
+        "Describe" => wire::DESCRIBE,
+        "DescribeConfigs" => wire::DESCRIBE_CONFIGS,
+        other => panic!("no operation `{other}`"),
+    }
+}
+
+/// The rights of a command, as the page lists them.
+fn rights(command: &str) -> Vec<Right> {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/kafka.md")).unwrap();
+    let rows = page.lines().map(|l| l.trim_matches('|').split('|').map(str::trim).collect::<Vec<_>>());
+    let own = rows.filter(|cells| cells.len() == 4 && cells[0] == format!("`{command}`"));
+    let found: Vec<Right> = own
+        .map(|cells| Right {
+            kind: match cells[1] {
+                "topic" => TOPIC,
+                "group" => GROUP,
+                "transactional id" => TRANSACTIONAL_ID,
+                other => panic!("no resource `{other}`"),
+            },
+            name: cells[2].trim_matches('`').to_owned(),
+            operations: cells[3].split(',').map(|o| operation(o.trim())).collect(),
+        })
+        .collect();
+    assert!(!found.is_empty(), "`{command}` is not in the table");
+    found
+}
+
+/// A cluster whose user may do nothing but what is granted.
+struct Scene {
+    cluster: Cluster,
+    f: Fastdata,
+    /// The flags of the user.
+    user: String,
+    /// The flags of a user with all rights.
+    admin: String,
+}
+
+impl Scene {
+    fn new() -> Option<Self> {
+        let cluster = broker::start(GUARDED)?;
+        let f = Fastdata::in_temp();
+        f.file(
+            "login",
+            &format!(
+                "security.protocol=sasl_plaintext\nsasl.mechanism=SCRAM-SHA-512\nsasl.username={}\nsasl.password={}\n",
+                USER.0, USER.1
+            ),
+        );
+        let user = format!("--kafka-config login --brokers {}", cluster.listener("SASL_PLAINTEXT"));
+        let admin = format!("--brokers {}", cluster.listener("PLAINTEXT"));
+        Some(Self { cluster, f, user, admin })
+    }
+
+    /// Leaves the user exactly the rights of a command, except for `without`; `names` are the page's placeholders.
+    fn grant(&self, command: &str, names: &[(&str, &str)], without: impl Fn(&str, u8) -> bool) {
+        wire::revoke_all(&self.cluster);
+        for right in rights(command) {
+            let (pattern, stem) = match right.name.strip_suffix('*') {
+                Some(stem) => (wire::PREFIXED, stem),
+                None => (wire::LITERAL, right.name.as_str()),
+            };
+            let name = names.iter().fold(stem.to_owned(), |name, (from, to)| name.replace(from, to));
+            for operation in right.operations.iter().filter(|o| !without(&right.name, **o)) {
+                wire::rule(&self.cluster, right.kind, pattern, &name, *operation, true);
+            }
+        }
+    }
+
+    /// Runs a command as the user, who may do all that it needs.
+    fn allowed(&self, line: &str) -> String {
+        let ended = self.f.args(&format!("{line} {}", self.user)).succeeds();
+        assert!(
+            !ended.stderr_text().contains("allow") && !ended.stderr_text().contains("warning"),
+            "`{line}`: {}",
+            ended.stderr_text()
+        );
+        ended.stdout_text().to_owned()
+    }
+
+    /// A pipeline with state, a repartition and a model; its source and its model are there.
+    fn pipeline(&self, name: &str) {
+        let columns: Vec<String> = (0..11).map(|i| format!("x{i}")).collect();
+        let set: Vec<String> = columns.iter().map(|c| format!("{c}: CAST(i % 10 AS DOUBLE)")).collect();
+        self.f.file(
+            &format!("{name}.yaml"),
+            &format!(
+                "name: {name}\nsource: {{topic: {name}-in, schema: {{i: bigint}}}}\nsteps:\n  - set: {{{}}}\n  - score: {{model: {name}, inputs: [{}], outputs: {{grade: prediction}}}}\n  - set: {{last: i % 3}}\n  - {{name: counted, scan: {{by: [last], init: {{n: 0}}, next: {{n: n + 1}}}}}}\nsink: {name}-out\n",
+                set.join(", "),
+                columns.join(", ")
+            ),
+        );
+        let model = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/models/wine.onnx");
+        self.admin(&format!("publish-model {model} --data-type {name}"));
+        self.admin(&format!("topics create {name}-in --partitions 2"));
+        self.seed(name);
+    }
+
+    fn admin(&self, line: &str) {
+        self.f.args(&format!("{line} {}", self.admin)).succeeds();
+    }
+
+    fn seed(&self, name: &str) {
+        let lines: String = (0..20).map(|i| format!("{{\"i\": {i}}}\n")).collect();
+        self.f.file("records.jsonl", &lines);
+        self.admin(&format!("seed --topic {name}-in --from records.jsonl"));
+    }
+}
+
+const NOTHING: fn(&str, u8) -> bool = |_, _| false;
+
+#[test]
+fn each_command_runs_with_the_rights_that_the_manual_names() {
+    let Some(scene) = Scene::new() else { return };
+    let at = |name: &str| scene.cluster.name(name);
+    // Topics.
+    let topic = at("listed");
+    scene.grant("topics create", &[("TOPIC", &topic)], NOTHING);
+    scene.allowed(&format!("topics create {topic}"));
+    scene.grant("topics list", &[("TOPIC", &topic)], NOTHING);
+    assert!(scene.allowed("topics list").contains(&topic));
+    scene.grant("topics describe", &[("TOPIC", &topic)], NOTHING);
+    assert!(scene.allowed(&format!("topics describe {topic}")).contains("1 partition"));
+    scene.grant("topics delete", &[("TOPIC", &topic)], NOTHING);
+    scene.allowed(&format!("topics delete {topic} --yes"));
+    // Records.
+    let topic = at("seeded");
+    scene.f.file("two.jsonl", "{\"i\": 1}\n{\"i\": 2}\n");
+    scene.grant("seed", &[("TOPIC", &topic)], NOTHING);
+    scene.allowed(&format!("seed --topic {topic} --from two.jsonl"));
+    scene.allowed(&format!("seed --topic {topic} --from two.jsonl"));
+    scene.grant("tail", &[("TOPIC", &topic)], NOTHING);
+    let shown = scene.allowed(&format!("tail --topic {topic} --from earliest --until-end --output raw"));
+    assert_eq!(shown.lines().count(), 4, "{shown}");
+    // Models.
+    let topic = at("models");
+    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/models/wine.onnx");
+    scene.grant("publish-model", &[("models", &topic)], NOTHING);
+    scene.allowed(&format!("publish-model {model} --topic {topic}"));
+    scene.allowed(&format!("publish-model {model} --topic {topic}"));
+    // A topic that is there needs no right to create it.
+    scene.grant("publish-model", &[("models", &topic)], |_, operation| operation == wire::CREATE);
+    scene.allowed(&format!("publish-model {model} --topic {topic}"));
+    // Pipelines.
+    let name = at("rights");
+    scene.pipeline(&name);
+    let (input, output) = (format!("{name}-in"), format!("{name}-out"));
+    let names = [("PIPELINE", name.as_str()), ("SOURCE", &input), ("SINK", &output)];
+    scene.grant("run", &names, NOTHING);
+    scene.allowed(&format!("run {name}.yaml --until-end --quiet"));
+    scene.allowed(&format!("run {name}.yaml --until-end --quiet"));
+    scene.grant("run --from", &names, NOTHING);
+    scene.allowed(&format!("run {name}.yaml --until-end --quiet --from earliest"));
+    scene.grant("stats", &names, NOTHING);
+    assert!(scene.allowed(&format!("stats {name}")).contains("counted"));
+    scene.grant("stats", &names, |name, _| name == "SOURCE");
+    let ended = scene.f.args(&format!("stats {name} {}", scene.user)).succeeds();
+    assert!(ended.stdout_text().contains("counted"), "{}", ended.stdout_text());
+    assert!(
+        ended.stderr_text().contains(&format!("`{input}`")) && ended.stderr_text().contains("left out"),
+        "{}",
+        ended.stderr_text()
+    );
+}
+
+#[test]
+fn a_list_of_topics_leaves_out_what_may_not_be_seen_and_says_so() {
+    let Some(scene) = Scene::new() else { return };
+    let [seen, hidden, half] = ["seen", "hidden", "half"].map(|n| scene.cluster.name(n));
+    for topic in [&seen, &hidden, &half] {
+        scene.admin(&format!("topics create {topic}"));
+    }
+    for operation in [wire::DESCRIBE, wire::DESCRIBE_CONFIGS] {
+        wire::rule(&scene.cluster, TOPIC, wire::LITERAL, &seen, operation, true);
+    }
+    wire::rule(&scene.cluster, TOPIC, wire::LITERAL, &half, wire::DESCRIBE, true);
+    let ended = scene.f.args(&format!("topics list {}", scene.user)).succeeds();
+    assert!(ended.stdout_text().contains(&seen), "{}", ended.stdout_text());
+    assert!(!ended.stdout_text().contains(&hidden) && !ended.stdout_text().contains(&half), "{}", ended.stdout_text());
+    let said = format!("left out `{half}`: Kafka does not allow this user to describe its configuration");
+    assert!(ended.stderr_text().contains(&said), "{}", ended.stderr_text());
+}
+
+#[test]
+fn a_run_that_may_not_trim_its_topics_warns_once() {
+    let Some(scene) = Scene::new() else { return };
+    let name = scene.cluster.name("untrimmed");
+    scene.pipeline(&name);
+    let (input, output) = (format!("{name}-in"), format!("{name}-out"));
+    let names = [("PIPELINE", name.as_str()), ("SOURCE", &input), ("SINK", &output)];
+    scene.grant("run", &names, |_, operation| operation == wire::DELETE);
+    let mut run = scene.f.start(&format!("run {name}.yaml {}", scene.user));
+    let (start, log) = (Instant::now(), scene.cluster.connect());
+    let end = || {
+        let at = (0..2).map(|p| TopicPartition::new(output.as_str(), p));
+        at.map(|at| log.resolve(&at, Start::Latest).map_or(0, |end| end.0)).sum::<i64>()
+    };
+    // Records are trimmed at most once a second.
+    while start.elapsed() < Duration::from_secs(5) {
+        let before = end();
+        scene.seed(&name);
+        wait::until("results", || (end() > before).then_some(()));
+    }
+    run.signal("INT");
+    assert!(run.wait().success());
+    let talk = run.stderr_text();
+    assert_eq!(talk.matches("Topic authorization failed").count(), 1, "{talk}");
+    assert!(talk.contains("give this user the right `Delete` on the topic"), "{talk}");
+}
