@@ -44,7 +44,7 @@ fn instances_that_leave_and_join_change_no_result() {
 fn a_returning_static_member_moves_no_partitions() {
     let Some(cluster) = broker::shared() else { return };
     // Logged once for each assignment.
-    const ASSIGNMENT_MESSAGE: &str = "state of ";
+    const ASSIGNMENT_MESSAGE: &str = "restored ";
     let args = "-v --kafka session.timeout.ms=8000".to_owned();
     let mut group = Group::new(cluster, GroupPlan { instances: 2, args, ..GroupPlan::exact("static", 2_000) });
     for id in ["one", "two"] {

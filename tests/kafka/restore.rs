@@ -60,7 +60,7 @@ fn logged_number(log: &str, words: &str) -> u64 {
 
 /// The time of the last restore in a log.
 fn restore_time(log: &str) -> Duration {
-    let time = log.rsplit_once(" changes read in ").and_then(|(_, rest)| rest.split_once(',')).map_or("", |t| t.0);
+    let time = log.rsplit_once(" tasks in ").and_then(|(_, rest)| rest.split_once(':')).map_or("", |t| t.0);
     let number = |unit: &str| time.strip_suffix(unit).and_then(|n| n.parse::<f64>().ok());
     Duration::from_secs_f64(number("ms").map(|ms| ms / 1_000.0).or_else(|| number("s")).expect("a time"))
 }
@@ -90,10 +90,10 @@ fn state_is_restored_from_local_files_or_from_the_whole_changelog() {
     assert!(bytes > megabytes * 900_000, "{bytes} bytes of state");
 
     let (local, log) = run_to_end(&mut group, "");
-    let (changes, keys) = (logged_number(&log, " changes read"), logged_number(&log, " keys were here"));
+    let (changes, keys) = (logged_number(&log, " changes read"), logged_number(&log, " keys from local copies"));
     assert!(keys == records.unsigned_abs() && changes < 1_000, "with the files of the last run: {log}");
     let (remote, log) = run_to_end(&mut group, "--data-dir other");
-    let (changes, keys) = (logged_number(&log, " changes read"), logged_number(&log, " keys were here"));
+    let (changes, keys) = (logged_number(&log, " changes read"), logged_number(&log, " keys from local copies"));
     assert!(changes >= records.unsigned_abs() && keys == 0, "without local files: {log}");
 
     let rate = |time: Duration| (bytes >> 20) as f64 / time.as_secs_f64();
@@ -125,7 +125,7 @@ fn a_standby_takes_over_with_its_copy() {
     group.await_progress_in(&all);
     let log = group.log_of(&remaining);
     assert!(
-        logged_number(&log, " keys were here") >= exact::SENSORS.unsigned_abs(),
+        logged_number(&log, " keys from local copies") >= exact::SENSORS.unsigned_abs(),
         "all keys of the fold are in the copy: {log}"
     );
     let records = group.finish(0);

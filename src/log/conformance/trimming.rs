@@ -1,6 +1,6 @@
 //! Cases on trimming: records before an offset are deleted, and nothing else changes.
 
-use super::{Case, Failure, Fixture, Outcome, TIMEOUT, TestTopic, check, texts};
+use super::{Case, Failure, Fixture, Outcome, TIMEOUT, TestTopic, check, poll_until, texts};
 use crate::log::{self, Append, FetchLimit, Log, LogError, Start, TopicConfig};
 use crate::record::{Offset, RecordsBuilder, TopicPartition};
 
@@ -10,6 +10,7 @@ pub(super) const CASES: &[Case] = &[
     Case { name: "a trim to the earliest offset or before changes nothing", run: repeated },
     Case { name: "a trim past the end empties the partition, and appends go on", run: past_the_end },
     Case { name: "a time before a trim resolves to the first record left", run: times },
+    Case { name: "a paused partition may be trimmed behind its reader", run: paused },
     Case { name: "a compacted topic refuses a trim", run: compacted },
     Case { name: "a trim of a missing topic or partition is an error", run: unknown },
 ];
@@ -106,6 +107,24 @@ fn past_the_end(fixture: &dyn Fixture) -> Outcome {
         check!(p == 1 || first >= end, "an append to the empty partition went to {first}, before {end}");
         check!(texts(&s.read_all(p)?) == ["d=0", "d=1"], "partition {p} after an append");
     }
+    Ok(())
+}
+
+fn paused(fixture: &dyn Fixture) -> Outcome {
+    let s = TestTopic::new(fixture, 2)?;
+    let [first, second, _] = filled(&s, 0)?;
+    let other = filled(&s, 1)?[0];
+    let mut reader = s.log.reader(&[(s.at(0), first), (s.at(1), other)])?;
+    reader.pause(&[s.at(0)], true)?;
+    s.log.delete_records(&[(s.at(0), second)])?;
+    let mut read = 0;
+    while read < 12 {
+        let Some(fetched) = poll_until(&mut *reader, FetchLimit::default(), TIMEOUT)? else { break };
+        check!(*fetched.origin == s.at(1), "records of {}", fetched.origin);
+        read += fetched.offsets.len();
+    }
+    check!(read == 12, "{read} of 12 records of the partition that is not paused");
+    check!(reader.positions().contains(&(s.at(0), first)), "the paused position moved: {:?}", reader.positions());
     Ok(())
 }
 

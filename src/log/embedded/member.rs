@@ -65,11 +65,14 @@ impl EmbeddedMember {
     }
 
     fn cursor(&mut self, at: &TopicPartition) -> LogResult<&mut PartitionCursor> {
-        let count = self.cursors.cursors.iter().filter(|c| c.at.topic == at.topic).count();
-        self.cursors.cursors.iter_mut().find(|c| *c.at == *at).ok_or_else(|| LogError::UnknownPartition {
-            at: at.clone(),
-            count: u32::try_from(count).unwrap_or(u32::MAX),
-        })
+        let cursors = &mut self.cursors.cursors;
+        match cursors.iter().position(|c| *c.at == *at) {
+            Some(i) => Ok(&mut cursors[i]),
+            None => {
+                let count = cursors.iter().filter(|c| c.at.topic == at.topic).count();
+                Err(LogError::UnknownPartition { at: at.clone(), count: u32::try_from(count).unwrap_or(u32::MAX) })
+            }
+        }
     }
 
     fn find_partition(&self, at: &TopicPartition) -> LogResult<PartitionRow> {
@@ -103,10 +106,8 @@ impl Member for EmbeddedMember {
     }
 
     fn pause(&mut self, of: &[TopicPartition], paused: bool) -> LogResult<()> {
-        for at in of {
-            self.cursor(at)?.paused = paused;
-        }
-        self.cursors.invalidate_ends();
+        of.iter().try_for_each(|at| self.cursor(at).map(drop))?;
+        self.cursors.pause(of, paused);
         Ok(())
     }
 

@@ -81,6 +81,19 @@ impl PartitionCursors {
         self.cursors.iter().map(position).collect()
     }
 
+    /// Pauses or resumes those of the partitions that are read here.
+    pub(super) fn pause(&mut self, of: &[TopicPartition], paused: bool) {
+        let mut resumed = false;
+        for cursor in self.cursors.iter_mut().filter(|c| c.paused != paused && of.contains(&c.at)) {
+            cursor.paused = paused;
+            resumed |= !paused;
+        }
+        // What was paused was not checked against the bounds of its partition.
+        if resumed {
+            self.invalidate_ends();
+        }
+    }
+
     /// Makes the next poll read the ends of partitions again.
     pub(super) fn invalidate_ends(&mut self) {
         self.data_version = None;
@@ -130,7 +143,8 @@ impl PartitionCursors {
                 return Err(topics::partition_gone(&self.conn, file, &cursor.at));
             };
             cursor.end = end;
-            if let Some(next) = cursor.next {
+            // A paused partition may be trimmed behind its reader: it is read, and checked, once it is resumed.
+            if let Some(next) = cursor.next.filter(|_| !cursor.paused) {
                 let buffered = cursor.remainder.is_some();
                 if next > end || (next < earliest && !buffered) {
                     return Err(out_of_range(cursor, next, earliest));
@@ -320,7 +334,7 @@ impl Reader for EmbeddedReader {
     }
 
     fn pause(&mut self, of: &[TopicPartition], paused: bool) -> LogResult<()> {
-        self.cursors.cursors.iter_mut().filter(|c| of.contains(&c.at)).for_each(|c| c.paused = paused);
+        self.cursors.pause(of, paused);
         Ok(())
     }
 }

@@ -28,9 +28,10 @@ impl MemoryCursor {
     /// Whether there is something to read; fails where the position cannot be read any more.
     fn ready(&self, state: &BrokerState) -> LogResult<bool> {
         let partition = state.same_partition(&self.at, self.topic_id)?;
-        let Some(next) = self.next else { return Ok(false) };
+        // A paused partition may be trimmed behind its reader: it is read, and checked, once it is resumed.
+        let Some(next) = self.next.filter(|_| !self.paused) else { return Ok(false) };
         check_bounds(&self.at, Offset(next), partition.earliest, partition.end)?;
-        Ok(!self.paused && next < partition.end)
+        Ok(next < partition.end)
     }
 
     fn fetch(&self, state: &BrokerState, limit: FetchLimit) -> LogResult<(Vec<partition::Segment>, i64)> {

@@ -1,14 +1,18 @@
 //! The positions and counters that a task returns to, and whether they agree with the group and the state.
 
 use super::progress::reports;
-use super::rebuild::{AssignedPartitions, Rebuild};
 use crate::faults;
-use crate::log::{Delivery, Recovery};
+use crate::log::{Delivery, Log, Recovery};
 use crate::metrics::{TaskProgress, progress_topic};
 use crate::plan::Physical;
-use crate::record::TopicPartition;
+use crate::record::{Offset, TopicPartition};
+use crate::runtime::cancel::CancelToken;
 use crate::runtime::fault::Fault;
 use crate::runtime::task::Task;
+use std::collections::BTreeMap;
+
+/// Partitions with the position that the group has committed for each.
+pub(in crate::runtime) type AssignedPartitions = BTreeMap<TopicPartition, Option<Offset>>;
 
 /// Puts a task back to the position and the counters that were committed; its state comes from changelogs.
 ///
@@ -86,16 +90,17 @@ pub(super) fn check_complete(plan: &Physical, task: &Task, progress: &TaskProgre
 /// committed since it was assigned the partitions; that is no fault of the data. `was` is the progress of these
 /// tasks as it was read.
 pub(super) fn explain_overtaken<'a>(
-    of: &Rebuild<'_>,
+    (plan, log): (&Physical, &dyn Log),
     assigned: &AssignedPartitions,
     was: impl IntoIterator<Item = (&'a Task, &'a Option<TaskProgress>)>,
     fault: Fault,
+    cancel: &CancelToken,
 ) -> Fault {
-    if !matches!(fault, Fault::Fatal(_)) || of.plan.delivery != Delivery::ExactlyOnce {
+    if !matches!(fault, Fault::Fatal(_)) || plan.delivery != Delivery::ExactlyOnce {
         return fault;
     }
     let partitions: Vec<TopicPartition> = assigned.keys().cloned().collect();
-    let now = match of.log.committed(&of.plan.name, &partitions) {
+    let now = match log.committed(&plan.name, &partitions) {
         Ok(now) => now,
         Err(e) if e.recovery() == Recovery::Fatal => return fault,
         Err(e) => return Fault::Abort(e.to_string()),
@@ -109,7 +114,7 @@ pub(super) fn explain_overtaken<'a>(
         ));
     }
     // A window that the clock closes moves no position.
-    let mut now = match reports(of.log, &of.plan.name, of.cancel) {
+    let mut now = match reports(log, &plan.name, cancel) {
         Ok(now) => now.tasks,
         Err(why @ (Fault::Stopped | Fault::Abort(_))) => return why,
         Err(_) => return fault,

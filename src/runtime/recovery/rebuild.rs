@@ -3,6 +3,7 @@
 //! Every start and every return to what was committed goes through here, under the driver too.
 
 use super::changelogs::{Changelogs, RestoreGauge};
+pub(in crate::runtime) use super::positions::AssignedPartitions;
 use super::positions::{check_complete, explain_overtaken, restore_position};
 use super::progress::reports;
 use super::standby::OwnPartitions;
@@ -18,9 +19,6 @@ use crate::runtime::operators::build::{self, Surroundings};
 use crate::runtime::task::Task;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// Partitions with the position that the group has committed for each.
-pub(in crate::runtime) type AssignedPartitions = BTreeMap<TopicPartition, Option<Offset>>;
 
 /// What tasks are rebuilt from.
 pub(in crate::runtime) struct Rebuild<'a> {
@@ -70,9 +68,9 @@ impl Rebuild<'_> {
                 tasks.push(task);
             }
         }
-        let changelogs = self
-            .restore(&mut tasks, &progress, assigned)
-            .map_err(|fault| explain_overtaken(self, assigned, tasks.iter().zip(&progress), fault))?;
+        let changelogs = self.restore(&mut tasks, &progress, assigned).map_err(|fault| {
+            explain_overtaken((self.plan, self.log), assigned, tasks.iter().zip(&progress), fault, self.cancel)
+        })?;
         let (mut starts, mut uncommitted_starts) = (Vec::new(), Vec::new());
         for (at, committed) in assigned {
             let offset = committed.map_or_else(|| start(at), Ok)?;
