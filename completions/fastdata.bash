@@ -1201,7 +1201,7 @@ _fastdata() {
             return 0
             ;;
         fastdata__subcmd__run)
-            opts="-v -q -h --until-end --drain --workers --from --dry-run --data-dir --brokers --kafka --kafka-config --log-format --verbose --quiet --color --help"
+            opts="-v -q -h --until-end --drain --workers --from --on-lost-input --dry-run --data-dir --brokers --kafka --kafka-config --log-format --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1213,6 +1213,10 @@ _fastdata() {
                     ;;
                 --from)
                     COMPREPLY=($(compgen -W "earliest latest committed" -- "${cur}"))
+                    return 0
+                    ;;
+                --on-lost-input)
+                    COMPREPLY=($(compgen -W "stop skip" -- "${cur}"))
                     return 0
                     ;;
                 --data-dir)

@@ -84,6 +84,8 @@ complete -c fastdata -n "__fish_fastdata_using_subcommand run" -l workers -d 'Nu
 complete -c fastdata -n "__fish_fastdata_using_subcommand run" -l from -d 'Where to start reading' -r -f -a "earliest\t'The oldest record; committed positions and state are discarded'
 latest\t'The next record that arrives'
 committed\t'The committed position, else the oldest record'"
+complete -c fastdata -n "__fish_fastdata_using_subcommand run" -l on-lost-input -d 'What to do where retention removed records of a source before they were read' -r -f -a "stop\t'End with an error'
+skip\t'Go on from the oldest record with the state kept, and count the skipped offsets in the statistics'"
 complete -c fastdata -n "__fish_fastdata_using_subcommand run" -l data-dir -d 'Folder of the embedded log; created if it does not exist' -r -F
 complete -c fastdata -n "__fish_fastdata_using_subcommand run" -l brokers -d 'Kafka brokers to use instead of the embedded log' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand run" -l kafka -d 'A property of the Kafka client (librdkafka); repeatable' -r

@@ -1,9 +1,9 @@
-//! Fail points at which a test kills the process, and mistakes that a test switches on.
+//! Fail points at which a test kills the process or makes a thread panic, and the mistake that a test selects.
 //!
-//! They are in one file so that each list is complete. Without the feature `failpoints`, which no release
-//! has, every function here does nothing. `FASTDATA_FAIL=POINT:N` kills the process, as `kill -9` does, when
-//! it reaches the fail point for the N-th time. `FASTDATA_MISTAKE=NAME` switches a mistake on, to prove that
-//! the tests of the guarantees detect it.
+//! They are in one file so that the list is complete. Without the feature `failpoints`, which no release has, every
+//! function here does nothing. `FASTDATA_FAIL=POINT:N` kills the process, as `kill -9` does, when it reaches the fail
+//! point for the N-th time, and `FASTDATA_PANIC=POINT:N` panics there. `FASTDATA_MISTAKE=NAME` selects a mistake,
+//! which `log::mistaken` makes.
 
 /// Where a test can kill the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,120 +26,61 @@ pub(crate) enum FailPoint {
     InRevoke,
 }
 
-/// A mistake that a test can switch on.
-#[cfg_attr(not(feature = "failpoints"), allow(dead_code, reason = "some are used only with the feature"))]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mistake {
-    /// Some polled records are skipped.
-    SkipRecord,
-    /// Some appends are sent twice.
-    SendTwice,
-    /// Offsets are committed outside the transaction, before the results.
-    OffsetsFirst,
-    /// Offsets are committed outside the transaction, after the results.
-    OffsetsAfter,
-    /// Offsets are sent without group metadata, and each instance has its own transactional id, so that no
-    /// instance is ever fenced.
-    Unfenced,
-    /// Every third change of the state is not restored.
-    RestoreShort,
-    /// No state is restored.
-    RestoreNothing,
-    /// An aborted transaction counts as committed.
-    IgnoreAbort,
-    /// Readers see records that were never committed.
-    ReadUncommitted,
-    /// Changes of the state are written in a transaction of their own, after the results.
-    StateApart,
-    /// Polled records change their order.
-    Reorder,
-    /// Some repartitioned records go to the wrong partition.
-    WrongTask,
-}
-
 #[cfg(feature = "failpoints")]
 mod armed {
-    use super::{FailPoint, Mistake};
-    use crate::record::Fetched;
+    use super::FailPoint;
     use std::sync::LazyLock;
     use std::sync::atomic::{AtomicU64, Ordering};
 
-    static FAIL: LazyLock<Option<(String, AtomicU64)>> = LazyLock::new(|| {
-        let text = std::env::var("FASTDATA_FAIL").ok()?;
-        let (point, count) = text.split_once(':')?;
-        Some((point.to_owned(), AtomicU64::new(count.parse().ok()?)))
-    });
+    /// A fail point by its name, and how often it is still to be reached.
+    type Armed = LazyLock<Option<(String, AtomicU64)>>;
+
+    static FAIL: Armed = LazyLock::new(|| armed("FASTDATA_FAIL"));
+
+    static PANIC: Armed = LazyLock::new(|| armed("FASTDATA_PANIC"));
 
     static MISTAKE: LazyLock<Option<String>> = LazyLock::new(|| std::env::var("FASTDATA_MISTAKE").ok());
 
-    /// Counts the chances to make a mistake that is made only sometimes.
-    static CHANCES: AtomicU64 = AtomicU64::new(0);
+    fn armed(variable: &str) -> Option<(String, AtomicU64)> {
+        let text = std::env::var(variable).ok()?;
+        let (point, count) = text.split_once(':')?;
+        Some((point.to_owned(), AtomicU64::new(count.parse().ok()?)))
+    }
+
+    fn is_due(armed: &Armed, point: FailPoint) -> bool {
+        let named = armed.as_ref().filter(|(name, _)| *name == format!("{point:?}"));
+        named.is_some_and(|(_, left)| left.fetch_sub(1, Ordering::Relaxed) == 1)
+    }
 
     #[allow(clippy::disallowed_methods, reason = "a test asks for a death without cleanup")]
     pub(crate) fn fail_point(point: FailPoint) {
-        if let Some((name, left)) = &*FAIL
-            && *name == format!("{point:?}")
-            && left.fetch_sub(1, Ordering::Relaxed) == 1
-        {
+        if is_due(&FAIL, point) {
             std::process::abort();
         }
+        assert!(!is_due(&PANIC, point), "a test asks for a panic at {point:?}");
     }
 
-    pub(crate) fn planted(mistake: Mistake) -> bool {
-        MISTAKE.as_ref().is_some_and(|name| *name == format!("{mistake:?}"))
+    /// The name of the mistake that a test selects.
+    pub(crate) fn mistake() -> Option<&'static str> {
+        MISTAKE.as_deref()
     }
 
-    pub(crate) fn any_planted() -> bool {
-        MISTAKE.is_some()
-    }
-
-    pub(crate) fn planted_one_in(count: u64, mistake: Mistake) -> bool {
-        planted(mistake) && CHANCES.fetch_add(1, Ordering::Relaxed) % count == count - 1
-    }
-
-    pub(crate) fn tamper(fetched: &mut Fetched) {
-        let rows = fetched.offsets.len();
-        if rows > 1 && planted_one_in(20, Mistake::SkipRecord) {
-            fetched.offsets = fetched.offsets.slice(1, rows - 1);
-            fetched.records = fetched.records.slice(1, rows - 1);
-        }
-        if rows > 1 && planted_one_in(20, Mistake::Reorder) {
-            let reversed: Vec<u32> = (0..fetched.records.len()).rev().map(|r| u32::try_from(r).unwrap_or(0)).collect();
-            fetched.records = fetched.records.take(&reversed.into());
-        }
+    pub(crate) fn makes_mistake() -> bool {
+        mistake().is_some()
     }
 }
 
 #[cfg(feature = "failpoints")]
-pub(crate) use armed::{any_planted, fail_point, planted, planted_one_in, tamper};
+pub(crate) use armed::{fail_point, makes_mistake, mistake};
 
-/// Kills the process if a test armed this fail point.
+/// Kills the process, or panics, if a test armed this fail point.
 #[cfg(not(feature = "failpoints"))]
 #[inline(always)]
 pub(crate) const fn fail_point(_: FailPoint) {}
 
-/// Skips or reorders polled records if a test asks for it.
+/// Whether a test selects a mistake. The program's own checks are then off, so that the test must detect it.
 #[cfg(not(feature = "failpoints"))]
 #[inline(always)]
-pub(crate) const fn tamper(_: &mut crate::record::Fetched) {}
-
-/// Whether a mistake is switched on.
-#[cfg(not(feature = "failpoints"))]
-#[inline(always)]
-pub(crate) const fn planted(_: Mistake) -> bool {
-    false
-}
-
-/// Whether any mistake is switched on. The program's own checks are then off, so that the tests must detect it.
-#[cfg(not(feature = "failpoints"))]
-#[inline(always)]
-pub(crate) const fn any_planted() -> bool {
-    false
-}
-
-/// Whether a mistake is switched on and is made this time, which is one time in `count`.
-#[cfg(not(feature = "failpoints"))]
-#[inline(always)]
-pub(crate) const fn planted_one_in(_: u64, _: Mistake) -> bool {
+pub(crate) const fn makes_mistake() -> bool {
     false
 }

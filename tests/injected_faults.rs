@@ -12,7 +12,9 @@ use fastdata::plan::Physical;
 use fastdata::record::{Offset, Records, RecordsBuilder, TopicPartition};
 use fastdata::runtime::operators::build::Factory;
 use fastdata::runtime::task::operator::Operator;
-use fastdata::runtime::{CancelReason, CancelToken, Collector, Engine, Fault, Round, RunOptions, StartFrom};
+use fastdata::runtime::{
+    CancelReason, CancelToken, Collector, Engine, Fault, LostInput, MODELS_TOPIC, Round, RunOptions, StartFrom, reports,
+};
 use fastdata::time::VirtualClock;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,36 +22,36 @@ use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use tempfile::TempDir;
 
-const MODELS_TOPIC: &str = "models";
-
 /// A run to be started on a thread of its own.
-struct Setup {
-    plan: Arc<Physical>,
-    log: Arc<dyn Log>,
-    custom: BTreeMap<&'static str, Factory>,
-    stop: CancelToken,
-    from: StartFrom,
-    until_end: bool,
+pub struct Setup {
+    pub plan: Arc<Physical>,
+    pub log: Arc<dyn Log>,
+    pub custom: BTreeMap<&'static str, Factory>,
+    pub stop: CancelToken,
+    pub from: StartFrom,
+    pub lost_input: LostInput,
+    pub until_end: bool,
 }
 
 impl Setup {
     /// An unbounded run from the committed positions.
-    fn new(plan: Arc<Physical>, log: Arc<dyn Log>) -> Self {
+    pub fn new(plan: Arc<Physical>, log: Arc<dyn Log>) -> Self {
         Self {
             plan,
             log,
             custom: BTreeMap::new(),
             stop: CancelToken::default(),
             from: StartFrom::Committed,
+            lost_input: LostInput::Stop,
             until_end: false,
         }
     }
 
-    fn start(self) -> Run {
-        let Self { plan, log, custom, stop, from, until_end } = self;
+    pub fn start(self) -> Run {
+        let Self { plan, log, custom, stop, from, lost_input, until_end } = self;
         let engine =
             Engine { plan, log, clock: Arc::new(VirtualClock::at(FIXED_NOW_MS)), samples: Arc::new(|_, _| {}), custom };
-        let options = RunOptions { until_end, from, instance: "test".into(), ..RunOptions::default() };
+        let options = RunOptions { until_end, from, lost_input, instance: "test".into(), ..RunOptions::default() };
         let requested = stop.clone();
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
@@ -60,14 +62,14 @@ impl Setup {
 }
 
 /// Runs to the end of the input without a fault.
-fn run_to_end(plan: Arc<Physical>, log: Arc<dyn Log>) {
+pub fn run_to_end(plan: Arc<Physical>, log: Arc<dyn Log>) {
     Setup { until_end: true, ..Setup::new(plan, log) }.start().join().unwrap();
 }
 
 /// A run on a thread of its own.
-struct Run {
-    stop: CancelToken,
-    thread: JoinHandle<Result<(), Fault>>,
+pub struct Run {
+    pub stop: CancelToken,
+    pub thread: JoinHandle<Result<(), Fault>>,
 }
 
 impl Run {
@@ -78,18 +80,18 @@ impl Run {
     }
 }
 
-fn append(log: &dyn Log, topic: &str, partition: u32, records: Records) {
+pub fn append(log: &dyn Log, topic: &str, partition: u32, records: Records) {
     let to = TopicPartition::new(topic, partition);
     log.appender().unwrap().append(&[Append { to, records }]).unwrap();
 }
 
-fn single_record(value: &[u8]) -> Records {
+pub fn single_record(value: &[u8]) -> Records {
     let mut records = RecordsBuilder::default();
     records.push(None, Some(value), FIXED_NOW_MS);
     records.finish()
 }
 
-fn topic_config(partitions: u32) -> TopicConfig {
+pub fn topic_config(partitions: u32) -> TopicConfig {
     TopicConfig { partitions, ..TopicConfig::default() }
 }
 
@@ -133,7 +135,7 @@ sink: {topic: halves}
 }
 
 /// A pipeline that scores, its models (not published yet), and a log with records to score.
-fn scoring_pipeline() -> (Arc<Physical>, Vec<Vec<u8>>, Arc<EmbeddedLog>, TempDir) {
+pub fn scoring_pipeline() -> (Arc<Physical>, Vec<Vec<u8>>, Arc<EmbeddedLog>, TempDir) {
     let case = Case::load("score");
     let dir = tempfile::tempdir().unwrap();
     let log = Arc::new(EmbeddedLog::open(dir.path()).unwrap());
@@ -255,5 +257,123 @@ fn a_run_whose_first_commit_aborts_continues_from_the_committed_positions() {
         run.stop.cancel(CancelReason::Stop);
         run.join().unwrap();
         assert_eq!(end_offset(&*log, "out"), Offset(results), "{from:?}, applied: {applied}");
+    }
+}
+
+/// Records read and offsets lost, over all tasks.
+fn read_and_lost(log: &dyn Log, plan: &Physical) -> (u64, u64) {
+    let tasks = reports(log, &plan.name, &CancelToken::default()).unwrap().tasks;
+    let inputs = || tasks.values().flat_map(|task| &task.inputs);
+    (inputs().map(|i| i.read).sum(), inputs().map(|i| i.lost).sum())
+}
+
+/// A log whose source has the offsets 5 and 6; offsets 0 to 2 were read by a run, and 3 and 4 were not.
+fn with_lost_input() -> (Arc<Physical>, Arc<EmbeddedLog>, TempDir) {
+    let dir = tempfile::tempdir().unwrap();
+    let log = Arc::new(EmbeddedLog::open(dir.path()).unwrap());
+    log.create_topic("in", &topic_config(1)).unwrap();
+    append(&*log, "in", 0, number_records(1..4));
+    let plan = plan(FILTER_PIPELINE, dir.path());
+    run_to_end(plan.clone(), log.clone());
+    append(&*log, "in", 0, number_records(4..8));
+    log.delete_records(&[(TopicPartition::new("in", 0), Offset(5))]).unwrap();
+    (plan, log, dir)
+}
+
+#[test]
+fn lost_input_is_counted_once_when_the_commit_that_counts_it_aborts() {
+    for (applied, until_end) in [(true, true), (true, false), (false, true), (false, false)] {
+        let (plan, log, _dir) = with_lost_input();
+        let fault = InjectedFault::FirstCommitAborts { applied, appended: Vec::new() };
+        let faulty = Arc::new(FaultyLog::new(log.clone(), "", fault));
+        let run = Setup { lost_input: LostInput::Skip, until_end, ..Setup::new(plan.clone(), faulty.clone()) }.start();
+        wait::until("the results after the gap", || {
+            let done = end_offset(&*log, "out") >= Offset(5) && faulty.calls.load(Ordering::Relaxed) > 1;
+            (done || run.thread.is_finished()).then_some(())
+        });
+        run.stop.cancel(CancelReason::Stop);
+        run.join().unwrap();
+        assert!(faulty.failures() > 0, "no commit has failed");
+        assert_eq!(end_offset(&*log, "out"), Offset(5), "applied: {applied}, until_end: {until_end}");
+        assert_eq!(read_and_lost(&*log, &plan), (5, 2), "applied: {applied}, until_end: {until_end}");
+    }
+}
+
+/// The embedded log refuses the position of a removed record, so the commit fails and not the poll.
+#[test]
+fn a_run_that_retention_overtakes_between_reading_and_commit_skips_the_gap() {
+    for lost_input in [LostInput::Skip, LostInput::Stop] {
+        let dir = tempfile::tempdir().unwrap();
+        let log = Arc::new(EmbeddedLog::open(dir.path()).unwrap());
+        log.create_topic("in", &topic_config(1)).unwrap();
+        append(&*log, "in", 0, number_records(1..4));
+        let plan = plan(FILTER_PIPELINE, dir.path());
+        run_to_end(plan.clone(), log.clone());
+        append(&*log, "in", 0, number_records(4..6));
+        let appended = Append { to: TopicPartition::new("in", 0), records: number_records(6..10) };
+        let fault = InjectedFault::RecordsRemovedAtFirstCommit { appended, before: Offset(8) };
+        let faulty = Arc::new(FaultyLog::new(log.clone(), "", fault));
+        let run = Setup { lost_input, ..Setup::new(plan.clone(), faulty) }.start();
+        wait::until("the result after the gap", || {
+            (end_offset(&*log, "out") >= Offset(4) || run.thread.is_finished()).then_some(())
+        });
+        run.stop.cancel(CancelReason::Stop);
+        let outcome = run.join();
+        if lost_input == LostInput::Stop {
+            let fault = outcome.unwrap_err().to_string();
+            assert!(fault.contains("offset 5 of `in/0`") && fault.contains("--on-lost-input skip"), "{fault}");
+            continue;
+        }
+        outcome.unwrap();
+        assert_eq!(end_offset(&*log, "out"), Offset(4));
+        assert_eq!(read_and_lost(&*log, &plan), (4, 5));
+    }
+}
+
+/// A log with three records in `in`, and the fault that `fault` makes of two more.
+fn log_with_late_records(fault: impl Fn(Vec<Append>) -> InjectedFault) -> (Arc<EmbeddedLog>, Arc<FaultyLog>, TempDir) {
+    let dir = tempfile::tempdir().unwrap();
+    let log = Arc::new(EmbeddedLog::open(dir.path()).unwrap());
+    log.create_topic("in", &topic_config(1)).unwrap();
+    append(&*log, "in", 0, number_records(1..4));
+    let appended = vec![Append { to: TopicPartition::new("in", 0), records: number_records(4..6) }];
+    let faulty = Arc::new(FaultyLog::new(log.clone(), "", fault(appended)));
+    (log, faulty, dir)
+}
+
+/// Runs to the end with the fault, which must have occurred; then `results` records are written and the end of the
+/// start is committed. A run without a fault writes the two late records.
+fn assert_ends_where_the_source_ended_at_the_start(
+    from: StartFrom,
+    results: i64,
+    fault: impl Fn(Vec<Append>) -> InjectedFault,
+) {
+    let (log, faulty, dir) = log_with_late_records(fault);
+    let plan = plan(FILTER_PIPELINE, dir.path());
+    Setup { from, until_end: true, ..Setup::new(plan.clone(), faulty.clone()) }.start().join().unwrap();
+    assert!(faulty.failures() > 0, "{from:?}: the fault did not occur");
+    assert_eq!(end_offset(&*log, "in"), Offset(5));
+    assert_eq!(end_offset(&*log, "out"), Offset(results), "{from:?}: {faulty:?}");
+    let committed = log.committed("p", &[TopicPartition::new("in", 0)]).unwrap();
+    assert_eq!(committed, [Some(Offset(3))], "{from:?}");
+    run_to_end(plan, log.clone());
+    assert_eq!(end_offset(&*log, "out"), Offset(results + 2), "{from:?}");
+}
+
+#[test]
+fn a_bounded_run_whose_first_commit_aborts_ends_where_its_sources_ended_at_the_start() {
+    for applied in [true, false] {
+        for (from, results) in [(StartFrom::Committed, 3), (StartFrom::Earliest, 3), (StartFrom::Latest, 0)] {
+            let fault = |appended| InjectedFault::FirstCommitAborts { applied, appended };
+            assert_ends_where_the_source_ended_at_the_start(from, results, fault);
+        }
+    }
+}
+
+#[test]
+fn a_bounded_run_whose_partitions_are_revoked_ends_where_its_sources_ended_at_the_start() {
+    for from in [StartFrom::Committed, StartFrom::Earliest] {
+        let fault = |appended| InjectedFault::PartitionsRevoked { appended };
+        assert_ends_where_the_source_ended_at_the_start(from, 3, fault);
     }
 }

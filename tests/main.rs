@@ -10,7 +10,10 @@
 //! | [`kafka`] | a real Apache Kafka, started by the tests if Java and Maven are installed |
 //! | [`kill`] | exactly-once on the embedded log: runs that are killed at any moment |
 //! | [`zombies_at_restore`] | instances that were suspended while others committed |
+//! | [`unequal_partitions`] | merges and folds of topics that differ in their partition counts |
+//! | [`record_limits`] | results, dead letters and state that are too large for their topics |
 //! | [`injected_faults`] | operators that panic, a log that fails or does not answer |
+//! | [`panics`] | a panic in each thread of a run |
 //!
 //! What they share is in [`harness`]. No test sleeps to wait for a condition, and no expected value was taken
 //! from the output of the program.
@@ -24,6 +27,9 @@ mod harness;
 mod injected_faults;
 mod kafka;
 mod kill;
+mod panics;
 mod program;
 mod properties;
+mod record_limits;
+mod unequal_partitions;
 mod zombies_at_restore;

@@ -9,8 +9,8 @@ use crate::harness::scenario::{FIXED_NOW_MS, Scenario};
 use crate::harness::wait;
 use fastdata::log::embedded::EmbeddedLog;
 use fastdata::log::{
-    Access, Append, Appender, Committer, FetchLimit, GroupEvent, GroupSpec, Log, LogResult, Member, Reader, Start,
-    TopicConfig, TopicInfo,
+    Access, Append, Appender, Committer, FetchLimit, GroupEvent, GroupSpec, Log, LogResult, Member, Reader,
+    RecordLimit, Start, TopicConfig, TopicInfo,
 };
 use fastdata::metrics::progress_topic;
 use fastdata::record::{Offset, RecordsBuilder, TopicPartition};
@@ -205,6 +205,10 @@ impl Log for ZombieLog {
     fn join(&self, group: &GroupSpec) -> LogResult<Box<dyn Member>> {
         self.0.joins.fetch_add(1, SeqCst);
         Ok(Box::new(ZombieMember { inner: self.0.log.join(group)?, zombie: self.0.clone(), assigned: Vec::new() }))
+    }
+
+    fn record_limits(&self, topics: &[Arc<str>]) -> LogResult<Vec<RecordLimit>> {
+        self.0.log.record_limits(topics)
     }
 
     fn check_access(&self, access: &Access<'_>) -> LogResult<()> {

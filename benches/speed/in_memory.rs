@@ -3,7 +3,7 @@
 use super::setup::{self, BATCH};
 use fastdata::formats::Format;
 use fastdata::models::Binding;
-use fastdata::plan::{InputPlan, Op};
+use fastdata::plan::{InputPlan, Op, PartitionCounts, layout};
 use fastdata::record::{Batch, Fetched, Meta, Offset, Origins, TopicPartition};
 use fastdata::runtime::operators::build::{self, Surroundings};
 use fastdata::runtime::operators::models::Models;
@@ -29,7 +29,8 @@ fn prepare() -> (fastdata::runtime::Task, Vec<Fetched>) {
     let models = Arc::new(Models::new(&plan, Arc::new(SystemClock), false));
     models.publish(Offset(0), &setup::model("wine"));
     let around = Surroundings {
-        partitions: BTreeMap::new(),
+        layout: Arc::new(layout(&plan, &PartitionCounts::new())),
+        limits: fastdata::log::RecordLimits::default(),
         models,
         cancel: fastdata::runtime::CancelToken::default(),
         samples: Arc::new(|_, _| ()),

@@ -8,6 +8,8 @@ use super::global::Global;
 use crate::log::Log;
 use crate::log::embedded::EmbeddedLog;
 use crate::log::kafka::{self, KafkaLog, SaslSettings, Settings, TlsSettings};
+#[cfg(feature = "failpoints")]
+use crate::log::mistaken;
 use crate::plan::Physical;
 use crate::spec::Spec;
 use std::collections::BTreeSet;
@@ -23,8 +25,16 @@ pub(super) fn open(global: &Global, spec: Option<&Spec>) -> anyhow::Result<Arc<d
 pub(super) fn open_with(global: &Global, kafka: Option<&Settings>) -> anyhow::Result<Arc<dyn Log>> {
     match kafka {
         Some(settings) => connect(settings),
-        None => Ok(Arc::new(EmbeddedLog::open(&global.data_dir)?)),
+        None => opened(EmbeddedLog::open(&global.data_dir)?),
     }
+}
+
+/// What commands work on.
+fn opened(log: impl Log + 'static) -> anyhow::Result<Arc<dyn Log>> {
+    let log: Arc<dyn Log> = Arc::new(log);
+    #[cfg(feature = "failpoints")]
+    let log = mistaken::wrap(log)?;
+    Ok(log)
 }
 
 /// Connects to Kafka. One warning a process is enough, however many pipelines it runs.
@@ -33,7 +43,9 @@ fn connect(settings: &Settings) -> anyhow::Result<Arc<dyn Log>> {
     if settings.sends_clear_password() {
         WARNED.call_once(|| tracing::warn!("{}", clear_password(settings)));
     }
-    Ok(Arc::new(KafkaLog::connect(settings)?))
+    #[cfg(feature = "failpoints")]
+    let settings = &mistaken::kafka_settings(settings);
+    opened(KafkaLog::connect(settings)?)
 }
 
 /// The warning about a password that travels in clear text.
@@ -61,7 +73,7 @@ pub(super) fn check_rack(global: &Global, spec: &Spec, plan: &Physical) -> anyho
 pub(super) fn open_existing(global: &Global, spec: Option<&Spec>) -> anyhow::Result<Arc<dyn Log>> {
     match settings(global, spec)? {
         Some(settings) => connect(&settings),
-        None => Ok(Arc::new(EmbeddedLog::open_existing(&global.data_dir)?)),
+        None => opened(EmbeddedLog::open_existing(&global.data_dir)?),
     }
 }
 

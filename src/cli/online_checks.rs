@@ -6,8 +6,8 @@
 use super::models;
 use crate::diagnostics::{Diagnostic, Report, Span};
 use crate::log::{Access, Log, LogError, Recovery};
-use crate::plan::Physical;
-use crate::runtime::topics::{Role, TopicNeed, look};
+use crate::plan::{Physical, TopicLayout, TopicRole};
+use crate::runtime::topics::survey;
 use crate::runtime::{CancelToken, MODELS_TOPIC};
 use crate::spec::{ModelRef, OperatorSpec, Spec, WhenMissing};
 
@@ -21,17 +21,15 @@ pub(super) struct Findings {
 pub(super) fn check(spec: &Spec, plan: &Physical, log: &dyn Log) -> anyhow::Result<Findings> {
     let mut findings =
         Findings { errors: Report::new(spec.source.clone()), warnings: Report::new(spec.source.clone()) };
-    let found = look(plan, log, &CancelToken::default())?;
-    for misfit in &found.misfits {
-        findings.errors.push(diagnostic(span_of(spec, &misfit.need), &misfit.fault.to_string()));
+    let topics = survey(plan, log, &CancelToken::default())?;
+    for mismatch in &topics.mismatches {
+        findings.errors.push(diagnostic(span_of(spec, &mismatch.topic), &mismatch.fault.to_string()));
     }
-    for need in &found.there {
-        if !matches!(need.role, Role::Sink | Role::Dead) {
-            findings.check_access(log, &Access::ReadTopic(&need.topic), span_of(spec, need))?;
-        }
+    for existing in topics.existing.iter().filter(|t| t.role == TopicRole::Source || t.role.is_internal()) {
+        findings.check_access(log, &Access::ReadTopic(&existing.topic), span_of(spec, existing))?;
     }
-    for need in &found.missing {
-        findings.check_access(log, &Access::CreateTopic(&need.topic, &need.config), span_of(spec, need))?;
+    for missing in &topics.missing {
+        findings.check_access(log, &Access::CreateTopic(&missing.topic, &missing.config()), span_of(spec, missing))?;
     }
     findings.check_access(log, &Access::ReadOffsets(&plan.name), spec.name.span)?;
     findings.check_models(spec, log)?;
@@ -83,12 +81,14 @@ fn diagnostic(at: Span, text: &str) -> Diagnostic {
 }
 
 /// The part of the file that names a topic.
-fn span_of(spec: &Spec, need: &TopicNeed) -> Span {
-    let found = match need.role {
-        Role::Source => spec.sources.iter().find(|s| s.topic.value == *need.topic).map(|s| s.topic.span),
-        Role::Sink => spec.sinks.iter().find(|s| s.topic.value == *need.topic).map(|s| s.topic.span),
-        Role::State | Role::Repartition => spec.steps.iter().find(|s| s.name.value == need.of).map(|s| s.span),
-        Role::Dead | Role::Progress => None,
+fn span_of(spec: &Spec, topic: &TopicLayout) -> Span {
+    let found = match topic.role {
+        TopicRole::Source => spec.sources.iter().find(|s| s.topic.value == *topic.topic).map(|s| s.topic.span),
+        TopicRole::Sink => spec.sinks.iter().find(|s| s.topic.value == *topic.topic).map(|s| s.topic.span),
+        TopicRole::State | TopicRole::Repartition => {
+            spec.steps.iter().find(|s| s.name.value == topic.owner).map(|s| s.span)
+        }
+        TopicRole::DeadLetters | TopicRole::Progress => None,
     };
     found.unwrap_or(spec.name.span)
 }

@@ -66,7 +66,7 @@ pub(super) fn execute(args: &QueryArgs, context: &CliContext) -> anyhow::Result<
     let (spec, plan) = super::run::compile(&args.pipeline)?;
     let log = backplane::open(context.global(), Some(&spec))?;
     let selection =
-        Selection { key: args.key.clone(), holds: args.window, from: args.from, to: args.to, limit: args.limit };
+        Selection { key: args.key.clone(), contains: args.window, from: args.from, to: args.to, limit: args.limit };
     let answer = query(&*log, &plan, &args.step, &selection).map_err(query_error)?;
     if let [first, rest @ ..] = &answer.bad[..] {
         let more = if rest.is_empty() { String::new() } else { format!(", and {} more", rest.len()) };

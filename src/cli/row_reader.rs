@@ -3,8 +3,9 @@
 //! It splits rows and does not decode them. A line break in quotes does not end a row of separated values.
 
 use super::exit::UserError;
-use super::shutdown::{Interrupted, Shutdown};
+use super::shutdown::{BlockedCheck, Interrupted, Shutdown};
 use crate::formats::{Format, csv_complete, csv_fields};
+use crate::log::LogError;
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read, Seek as _};
 use std::path::{Path, PathBuf};
@@ -22,11 +23,15 @@ pub(super) struct RowReader {
 }
 
 impl RowReader {
-    /// Opens a file, or stdin for `-`. With `shutdown`, an interrupt ends a read of stdin that waits.
-    pub(super) fn open(path: &Path, format: Format, shutdown: Option<&Shutdown>) -> anyhow::Result<Self> {
+    /// Opens a file, or stdin for `-`. With `shutdown`, an interrupt or a failed check ends a read of stdin that waits.
+    pub(super) fn open(
+        path: &Path,
+        format: Format,
+        shutdown: Option<(&Shutdown, BlockedCheck)>,
+    ) -> anyhow::Result<Self> {
         let mut rewindable = None;
         let source: Box<dyn Read> = match (is_stdin(path), shutdown) {
-            (true, Some(shutdown)) => Box::new(shutdown.interruptible(io::stdin())),
+            (true, Some((shutdown, check))) => Box::new(shutdown.interruptible(io::stdin()).checking(check)),
             (true, None) => Box::new(io::stdin()),
             (false, _) => {
                 let file = File::open(path)
@@ -79,13 +84,7 @@ impl RowReader {
                     }
                 }
                 Err(e) if Interrupted::is_cause_of(&e) => return Ok(false),
-                Err(e) => {
-                    return Err(anyhow::Error::from(e).context(format!(
-                        "cannot read {} after line {}",
-                        self.name(),
-                        self.line
-                    )));
-                }
+                Err(e) => return Err(self.error(e)),
             }
             while row.last().is_some_and(|b| matches!(b, b'\n' | b'\r')) {
                 row.pop();
@@ -95,6 +94,14 @@ impl RowReader {
                 continue;
             }
             return Ok(true);
+        }
+    }
+
+    fn error(&self, error: io::Error) -> anyhow::Error {
+        match error.downcast::<LogError>() {
+            // A failed check has nothing to do with the input.
+            Ok(failed) => failed.into(),
+            Err(e) => anyhow::Error::from(e).context(format!("cannot read {} after line {}", self.name(), self.line)),
         }
     }
 

@@ -51,6 +51,10 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "START", value_enum, default_value = "committed")]
     pub(super) from: StartPosition,
 
+    /// What to do where retention removed records of a source before they were read
+    #[arg(long, value_name = "ACTION", value_enum, default_value = "stop")]
+    pub(super) on_lost_input: LostInputAction,
+
     /// Check the pipelines and print their plans, but run nothing
     #[arg(long)]
     pub(super) dry_run: bool,
@@ -64,6 +68,23 @@ pub(super) enum StartPosition {
     Latest,
     /// The committed position, else the oldest record
     Committed,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum LostInputAction {
+    /// End with an error
+    Stop,
+    /// Go on from the oldest record with the state kept, and count the skipped offsets in the statistics
+    Skip,
+}
+
+impl From<LostInputAction> for runtime::LostInput {
+    fn from(action: LostInputAction) -> Self {
+        match action {
+            LostInputAction::Stop => Self::Stop,
+            LostInputAction::Skip => Self::Skip,
+        }
+    }
 }
 
 impl From<StartPosition> for runtime::StartFrom {
@@ -99,6 +120,7 @@ pub(super) fn execute(args: &RunArgs, context: &CliContext) -> anyhow::Result<()
         until_end: args.until_end,
         drain: args.drain,
         from: args.from.into(),
+        lost_input: args.on_lost_input.into(),
         instance: instance_name(),
         ..RunOptions::default()
     };

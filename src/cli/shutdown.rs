@@ -5,11 +5,17 @@
 use super::exit;
 use std::io::{self, Read};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 /// How often a blocked command checks for a shutdown request.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
+
+/// How often a blocked command makes the check that it was given.
+pub(super) const CHECK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// A check that a command makes while it is blocked; its error ends the command.
+pub(super) type BlockedCheck = Box<dyn Fn() -> io::Result<()> + Send>;
 
 /// Whether a shutdown has been requested; a request is final.
 #[derive(Clone, Debug)]
@@ -63,7 +69,8 @@ impl Shutdown {
                 }
             }
         });
-        InterruptibleReader { receiver, chunk: Vec::new(), position: 0, shutdown: self.clone() }
+        let shutdown = self.clone();
+        InterruptibleReader { receiver, chunk: Vec::new(), position: 0, shutdown, check: Box::new(|| Ok(())) }
     }
 }
 
@@ -95,12 +102,19 @@ fn on_signal(sender: &watch::Sender<bool>) {
 }
 
 /// A reader that fails with [`Interrupted`] after a shutdown request.
-#[derive(Debug)]
 pub(super) struct InterruptibleReader {
     receiver: Receiver<io::Result<Vec<u8>>>,
     chunk: Vec<u8>,
     position: usize,
     shutdown: Shutdown,
+    check: BlockedCheck,
+}
+
+impl InterruptibleReader {
+    /// Makes a check while a read waits.
+    pub(super) fn checking(self, check: BlockedCheck) -> Self {
+        Self { check, ..self }
+    }
 }
 
 /// A shutdown request ended the read; the last bytes may be half a record.
@@ -117,12 +131,18 @@ impl Interrupted {
 
 impl Read for InterruptibleReader {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let mut checked_at = Instant::now();
         while self.position == self.chunk.len() {
             if self.shutdown.is_requested() {
                 return Err(io::Error::other(Interrupted));
             }
             match self.receiver.recv_timeout(POLL_INTERVAL) {
                 Ok(chunk) => (self.chunk, self.position) = (chunk?, 0),
+                Err(RecvTimeoutError::Timeout) if checked_at.elapsed() >= CHECK_INTERVAL => {
+                    (self.check)()?;
+                    checked_at = Instant::now();
+                    continue;
+                }
                 Err(RecvTimeoutError::Timeout) => continue,
                 Err(RecvTimeoutError::Disconnected) => return Ok(0),
             }

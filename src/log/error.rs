@@ -2,6 +2,7 @@
 //!
 //! Callers decide by [`Recovery`], never by the text. The text says what happened, where, and what to do.
 
+use super::record_limit::RecordLimit;
 use crate::record::{Offset, TopicPartition};
 use thiserror::Error;
 
@@ -78,15 +79,15 @@ pub enum LogError {
         /// The cause.
         why: String,
     },
-    /// A record over the size limit of the backplane.
-    #[error("a record of {bytes} bytes for `{at}` is larger than the limit of {limit}")]
+    /// A record over the size limit of its topic.
+    #[error("{}", limit.describe(at, *bytes))]
     TooLarge {
         /// The partition.
         at: TopicPartition,
         /// Its size.
         bytes: usize,
         /// The limit.
-        limit: usize,
+        limit: RecordLimit,
     },
     /// The store is damaged or belongs to another program.
     #[error("{0}")]

@@ -11,11 +11,17 @@ pub mod embedded;
 mod error;
 pub mod kafka;
 pub mod memory;
+#[cfg(feature = "failpoints")]
+pub mod mistaken;
 mod naming;
 mod partitioner;
+mod record_limit;
+mod record_limits;
 
 pub use error::{LogError, LogResult, Recovery};
 pub use partitioner::{murmur2, partition_of};
+pub use record_limit::RecordLimit;
+pub use record_limits::RecordLimits;
 
 use crate::record::{Fetched, Offset, Partition, Records, TopicPartition};
 use std::sync::Arc;
@@ -137,8 +143,18 @@ pub trait Log: Send + Sync + std::fmt::Debug {
     /// Joins a group as a member.
     fn join(&self, group: &GroupSpec) -> LogResult<Box<dyn Member>>;
 
+    /// The size limit of the records of each of these topics, in their order. A larger record is refused with
+    /// [`LogError::TooLarge`] where the backplane knows its size, and no smaller one is refused for its size.
+    fn record_limits(&self, topics: &[Arc<str>]) -> LogResult<Vec<RecordLimit>>;
+
     /// Checks whether an operation would be allowed, without doing it, as far as the backplane can tell.
     fn check_access(&self, access: &Access<'_>) -> LogResult<()>;
+
+    /// Fails where the storage is no longer the one that was opened. For a program that makes no other call for a
+    /// while; a backplane that needs no such check passes it.
+    fn check_storage(&self) -> LogResult<()> {
+        Ok(())
+    }
 
     /// For how long after it was written a compacted topic keeps a deletion at least. A copy of a topic that is
     /// older may lack a deletion that the topic no longer holds. Without a promise, zero.

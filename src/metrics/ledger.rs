@@ -32,6 +32,9 @@ pub struct Ledger {
     pub in_transit: u64,
     /// The difference between the two sides; anything but 0 is a fault of the program.
     pub remainder: i64,
+    /// Offsets of sources that retention removed before they were read. Offsets, not records, so they are on neither
+    /// side.
+    pub lost_offsets: u64,
 }
 
 impl Ledger {
@@ -39,6 +42,7 @@ impl Ledger {
     pub fn of<'a>(tasks: impl IntoIterator<Item = &'a TaskProgress>, repartitions: &[RepartitionStats]) -> Self {
         let repartition = |name: &str| repartitions.iter().any(|r| r.name == name);
         let (mut c, mut read, mut written, mut unbalanced) = (Counters::default(), 0, 0, 0i128);
+        let mut lost_offsets = 0;
         for task in tasks {
             for input in &task.inputs {
                 if !repartition(&input.name) {
@@ -46,6 +50,7 @@ impl Ledger {
                 }
                 c.dead += input.dead;
                 c.copied += input.copied;
+                lost_offsets += input.lost;
             }
             for step in &task.steps {
                 c += step.counters;
@@ -66,6 +71,7 @@ impl Ledger {
             absorbed: c.absorbed,
             in_transit: repartitions.iter().map(|r| r.in_transit).sum(),
             remainder: 0,
+            lost_offsets,
         };
         let sum = |terms: &[(&str, u64)]| terms.iter().map(|(_, n)| i128::from(*n)).sum::<i128>();
         let total = sum(&ledger.inflows()) - sum(&ledger.outflows());

@@ -91,6 +91,9 @@ pub struct TaskProgress {
     pub steps: Vec<StepProgress>,
     /// From reading a batch to its commit.
     pub latency: Latency,
+    /// The watermark has moved and was not sent downstream.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub watermark_unsent: bool,
 }
 
 /// One input partition of a task.
@@ -112,6 +115,9 @@ pub struct InputProgress {
     pub dead: u64,
     /// Further copies of a row, where several steps read the input.
     pub copied: u64,
+    /// Offsets that retention removed before they were read, and that were skipped. Offsets, not records: some may
+    /// have held no record.
+    pub lost: u64,
 }
 
 /// One step of a task.

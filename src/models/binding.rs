@@ -165,11 +165,14 @@ pub(super) fn normalized(name: &str) -> String {
     name.chars().filter(|c| !c.is_whitespace() && *c != '_').flat_map(char::to_lowercase).collect()
 }
 
-/// Numbers and booleans convert to numbers, and all types that are not nested to text. Text is never parsed.
+/// Numbers and booleans convert to numbers, but fractions are never cut: those convert only to fractions. All types
+/// that are not nested convert to text. Text is never parsed.
 fn is_convertible(from: &DataType, to: &DataType) -> bool {
     let number = |t: &DataType| t.is_numeric() || *t == DataType::Boolean;
+    let whole = |t: &DataType| t.is_integer() || *t == DataType::Boolean;
     match to {
         DataType::Utf8 => !from.is_nested() && can_cast_types(from, to),
+        _ if whole(to) => whole(from) && can_cast_types(from, to),
         _ => number(from) && number(to) && can_cast_types(from, to),
     }
 }
@@ -245,6 +248,32 @@ mod tests {
         );
         let text: ArrayRef = Arc::new(StringArray::from(vec!["1"]));
         assert!(!is_convertible(text.data_type(), &DataType::Float64));
+    }
+
+    #[test]
+    fn fractions_are_not_cut() {
+        let tensor = |data_type| Signature {
+            inputs: Inputs::Tensor { name: "x".into(), features: 1, data_type },
+            outputs: vec![],
+        };
+        let decimal = DataType::Decimal128(10, 2);
+        for (takes, given) in [
+            (DataType::Int64, DataType::Float64),
+            (DataType::Int32, DataType::Float32),
+            (DataType::Int64, decimal.clone()),
+            (DataType::Boolean, DataType::Float64),
+        ] {
+            let error = Binding::new(&tensor(takes.clone()), &[(Some("n"), given.clone())], false).unwrap_err();
+            let (takes, given) = (type_name(&takes), type_name(&given));
+            assert_eq!(
+                error.to_string(),
+                format!("input `n` of the model takes {takes}, the step gives {given}; write `CAST(… AS {takes})`")
+            );
+        }
+        for given in [DataType::Int32, DataType::Int64, DataType::Boolean] {
+            assert!(Binding::new(&tensor(DataType::Int64), &[(None, given)], false).is_ok());
+        }
+        assert!(Binding::new(&tensor(DataType::Float32), &[(None, decimal)], false).is_ok());
     }
 
     #[test]

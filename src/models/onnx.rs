@@ -1,19 +1,24 @@
 //! Reads ONNX models.
 //!
 //! This file owns the rules of the format: the supported operators, the names of inputs and outputs, and the
-//! check that tensors contain what their shapes declare. `graph` runs the result. It never reads another file:
-//! models with external weights are refused.
+//! check that tensors contain what their shapes declare. `trees` owns those of tree ensembles; `graph` runs the
+//! result. It never reads another file: models with external weights are refused.
+
+mod node;
+mod trees;
 
 use super::graph::guard::{causes, guarded};
-use super::graph::{DeclaredInput, GraphScorer, compile};
+use super::graph::{DeclaredInput, GraphScorer, Remainder, compile};
 use super::{ModelError, ModelFormat};
+use node::{attribute, bad_node};
 use prost::Message;
 use std::collections::{BTreeSet, HashSet};
 use tract_onnx::Onnx;
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::tensor_shape_proto::dimension::Value as Dim;
-use tract_onnx::pb::{AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, type_proto};
+use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, type_proto};
 use tract_onnx::prelude::{DatumType, InferenceModel};
+use tract_onnx::tract_hir::ops::binary::BinIntoHir;
 
 const FORMAT: ModelFormat = ModelFormat::Onnx;
 
@@ -21,25 +26,23 @@ const FORMAT: ModelFormat = ModelFormat::Onnx;
 const DOMAINS: [&str; 3] = ["", "ai.onnx", "ai.onnx.ml"];
 
 pub(super) fn load(bytes: &[u8]) -> Result<GraphScorer, ModelError> {
-    let proto = ModelProto::decode(bytes).map_err(|e| malformed(e.to_string()))?;
+    let mut proto = ModelProto::decode(bytes).map_err(|e| malformed(e.to_string()))?;
     let graph = proto.graph.as_ref().ok_or_else(|| malformed("it contains no graph".into()))?;
     if proto.opset_import.is_empty() {
         return Err(malformed("it declares no operator set; the file may be truncated".into()));
     }
     // Shapes between nodes are inferred, because those in the file may fix the number of records.
-    let onnx = tract_onnx::onnx().with_ignore_value_info(true).with_ignore_output_types(true);
+    let mut onnx = tract_onnx::onnx().with_ignore_value_info(true).with_ignore_output_types(true);
+    onnx.op_register.insert("Mod", |_, node| Ok((remainder(node).into_hir(), Vec::new())));
     check_operators(graph, &onnx)?;
     check_classifiers(graph)?;
     check_tensors(graph)?;
     check_outputs(graph)?;
-    let constant: HashSet<&str> = graph.initializer.iter().map(|t| t.name.as_str()).collect();
-    let inputs = graph
-        .input
-        .iter()
-        .filter(|i| !constant.contains(i.name.as_str()))
-        .map(declared_input)
-        .collect::<Result<Vec<_>, _>>()?;
+    let inputs = declared_inputs(graph)?;
     let outputs: Vec<String> = graph.output.iter().map(|o| o.name.clone()).collect();
+    if let Some(graph) = &mut proto.graph {
+        trees::rewrite(graph);
+    }
     let model = guarded(|| parse(&onnx, &proto)).map_err(malformed)?;
     compile(FORMAT, model, &inputs, &outputs)
 }
@@ -85,7 +88,7 @@ fn check_classifiers(graph: &GraphProto) -> Result<(), ModelError> {
         for node in &g.node {
             if checked.is_ok() {
                 checked = match node.op_type.as_str() {
-                    "TreeEnsembleClassifier" => check_tree_ensemble(node).and_then(|()| check_string_classes(node)),
+                    "TreeEnsembleClassifier" => trees::check(node).and_then(|()| check_string_classes(node)),
                     "LinearClassifier" => check_string_classes(node),
                     _ => Ok(()),
                 };
@@ -95,28 +98,8 @@ fn check_classifiers(graph: &GraphProto) -> Result<(), ModelError> {
     checked
 }
 
-fn attribute<'a>(node: &'a NodeProto, name: &str) -> Option<&'a AttributeProto> {
-    node.attribute.iter().find(|a| a.name == name)
-}
-
-/// The evaluator (tract 0.23.9) takes the class of a tree ensemble from the scores of the leaves, before it derives
-/// the score of the second of two classes from that of the first.
-fn check_tree_ensemble(node: &NodeProto) -> Result<(), ModelError> {
-    let strings = attribute(node, "classlabels_strings").map_or(0, |a| a.strings.len());
-    let classes = attribute(node, "classlabels_int64s").map_or(0, |a| a.ints.len()).max(strings);
-    if classes <= 2 {
-        let reason = "has fewer than three classes, for which this version would give wrong labels: it takes the class \
-                      before it completes the scores of both";
-        return Err(bad_node(node, reason));
-    }
-    match attribute(node, "base_values").map(|a| a.floats.len()) {
-        Some(values) if values != classes => {
-            let reason =
-                format!("has {values} `base_values` for {classes} classes; it must have none or one per class");
-            Err(bad_node(node, reason))
-        }
-        _ => Ok(()),
-    }
+fn remainder(node: &NodeProto) -> Remainder {
+    if attribute(node, "fmod").is_some_and(|a| a.i == 1) { Remainder::Truncated } else { Remainder::Floored }
 }
 
 fn check_string_classes(node: &NodeProto) -> Result<(), ModelError> {
@@ -126,11 +109,6 @@ fn check_string_classes(node: &NodeProto) -> Result<(), ModelError> {
     let reason = "has strings as classes, which this version cannot evaluate; export the model with whole numbers as \
                   classes";
     Err(bad_node(node, reason))
-}
-
-fn bad_node(node: &NodeProto, reason: impl Into<String>) -> ModelError {
-    let name = if node.name.is_empty() { node.output.first() } else { Some(&node.name) };
-    ModelError::Node { node: name.cloned().unwrap_or_default(), operator: node.op_type.clone(), reason: reason.into() }
 }
 
 /// The evaluator allocates a tensor by its shape before it reads the bytes, so the shape is checked first.
@@ -193,6 +171,11 @@ fn check_outputs(graph: &GraphProto) -> Result<(), ModelError> {
         Some(o) => Err(malformed(format!("no node produces its output `{}`", o.name))),
         None => Ok(()),
     }
+}
+
+fn declared_inputs(graph: &GraphProto) -> Result<Vec<DeclaredInput>, ModelError> {
+    let constant: HashSet<&str> = graph.initializer.iter().map(|t| t.name.as_str()).collect();
+    graph.input.iter().filter(|i| !constant.contains(i.name.as_str())).map(declared_input).collect()
 }
 
 fn declared_input(input: &ValueInfoProto) -> Result<DeclaredInput, ModelError> {

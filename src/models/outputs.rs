@@ -13,7 +13,7 @@
 //! | a list of numbers | the label of the largest element if that is a number, else its index | the label, else the index as text | the list |
 //!
 //! Labels are those of the descriptor. Of equal elements the first wins; NaN is never the largest; if all are
-//! NaN there is no prediction. The list is passed through: scores are not turned into probabilities.
+//! NaN, or one is null, there is no prediction. The list is passed through: scores are not turned into probabilities.
 
 use super::{ModelError, Scored, Signature};
 use crate::expr::kernels::argmax;
@@ -179,14 +179,18 @@ fn prediction_source(outputs: &[Field]) -> PredictionSource {
     }
 }
 
-/// Index of the largest element of a row.
+/// Index of the largest element of a row; none if an element is null, because that one may be the largest.
 fn largest(list: &ListArray, row: usize) -> Option<usize> {
     if list.is_null(row) {
         return None;
     }
     let offsets = list.value_offsets();
     let range = usize::try_from(offsets[row]).ok()?..usize::try_from(offsets[row + 1]).ok()?;
-    argmax(list.values().as_primitive::<Float64Type>().values()[range].iter().copied().enumerate())
+    let elements = list.values().as_primitive::<Float64Type>();
+    if elements.null_count() > 0 && range.clone().any(|i| elements.is_null(i)) {
+        return None;
+    }
+    argmax(elements.values()[range].iter().copied().enumerate())
 }
 
 fn to_double(column: &ArrayRef) -> Result<ArrayRef, ModelError> {
@@ -215,7 +219,9 @@ fn failed(rows: usize, error: &impl ToString) -> ModelError {
 mod tests {
     use super::super::Inputs;
     use super::*;
+    use arrow_array::Float32Array;
     use arrow_array::types::Float32Type;
+    use arrow_buffer::OffsetBuffer;
 
     fn signature(outputs: Vec<Field>) -> Signature {
         Signature { inputs: Inputs::Fields(vec![]), outputs }
@@ -259,6 +265,23 @@ mod tests {
     }
 
     #[test]
+    fn a_list_with_a_null_element_has_no_prediction() {
+        // The slot below the null contains the largest number.
+        let values = Float32Array::new(
+            vec![0.1, 9.0, 0.2, 0.3, 0.1, 0.6].into(),
+            Some(vec![true, false, true, true, true, true].into()),
+        );
+        let item = Arc::new(Field::new("item", DataType::Float32, true));
+        let scores: ArrayRef =
+            Arc::new(ListArray::new(item, OffsetBuffer::from_repeated_length(3, 2), Arc::new(values), None));
+        let b = batch(vec![list("y")], &[], vec![scores.clone()]);
+        assert_eq!((numbers(&b), labels(&b)), (vec![None, Some(2.0)], vec![None, Some("2")]));
+        let fields = vec![Field::new("label", DataType::Utf8, true), list("probability")];
+        let b = batch(fields, &[], vec![Arc::new(StringArray::from(vec!["low", "high"])), scores]);
+        assert_eq!((numbers(&b), labels(&b)), (vec![None, Some(2.0)], vec![Some("low"), Some("high")]));
+    }
+
+    #[test]
     fn labels_that_are_numbers_are_the_prediction() {
         let rows = || vec![floats(vec![Some(vec![0.1, 0.9])])];
         let b = batch(vec![list("y")], &["3", "8"], rows());
@@ -290,7 +313,7 @@ mod tests {
         let b = batch(
             vec![Field::new("variable", DataType::Float32, true)],
             &[],
-            vec![Arc::new(arrow_array::Float32Array::from(vec![Some(5.5), None]))],
+            vec![Arc::new(Float32Array::from(vec![Some(5.5), None]))],
         );
         assert_eq!((numbers(&b), labels(&b)), (vec![Some(5.5), None], vec![None, None]));
         assert!(b.column_by_name("probabilities").unwrap().is_null(0));

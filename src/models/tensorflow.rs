@@ -5,11 +5,12 @@
 //! reads. Nodes that no output depends on are removed before the checks, because exports contain training nodes.
 
 use super::graph::guard::{causes, guarded};
-use super::graph::{DeclaredInput, GraphScorer, compile};
+use super::graph::{DeclaredInput, GraphScorer, Remainder, compile};
 use super::{ModelError, ModelFormat};
 use prost::Message;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use tract_onnx::prelude::{DatumType, InferenceModel};
+use tract_onnx::tract_hir::ops::binary::BinIntoHir;
 use tract_tensorflow::Tensorflow;
 use tract_tensorflow::tfpb::tensorflow::attr_value::Value;
 use tract_tensorflow::tfpb::tensorflow::{DataType, GraphDef, NodeDef, TensorProto, TensorShapeProto};
@@ -26,7 +27,8 @@ pub(super) fn load(bytes: &[u8]) -> Result<GraphScorer, ModelError> {
         return Err(malformed("it has no outputs: every node is read by another".into()));
     }
     let graph = prune(graph, &outputs)?;
-    let tensorflow = tract_tensorflow::tensorflow();
+    let mut tensorflow = tract_tensorflow::tensorflow();
+    tensorflow.op_register.insert("FloorMod", |_, _| Ok(Remainder::Floored.into_hir()));
     check_operators(&graph, &tensorflow)?;
     check_tensors(&graph)?;
     let inputs =

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+mod arithmetic;
 mod graphs;
 
 fn repository(path: &str) -> PathBuf {

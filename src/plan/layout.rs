@@ -4,7 +4,8 @@
 //! use the same numbers.
 
 use super::op::{Op, SinkPlan};
-use super::physical::{InputPlan, NodeInput, Physical, SubTopology};
+use super::physical::{InputPlan, NodeInput, Physical, SubId, SubTopology};
+use crate::log::TopicConfig;
 use crate::metrics::progress_topic;
 use crate::spec::ErrorPolicy;
 use std::collections::BTreeMap;
@@ -65,6 +66,14 @@ pub struct TopicLayout {
     pub partitions: u32,
 }
 
+impl TopicLayout {
+    /// The settings that it is created with.
+    #[must_use]
+    pub fn config(&self) -> TopicConfig {
+        TopicConfig { partitions: self.partitions, compacted: self.role.is_compacted(), ..TopicConfig::default() }
+    }
+}
+
 /// The tasks of a sub-topology.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubLayout {
@@ -98,18 +107,16 @@ impl PipelineLayout {
         self.topics.iter().map(|t| (t.topic.clone(), t.partitions)).collect()
     }
 
+    /// The tasks of a sub-topology of the plan.
+    #[must_use]
+    pub fn sub(&self, id: SubId) -> &SubLayout {
+        &self.subs[id.0 as usize]
+    }
+
     fn add(&mut self, topic: &Arc<str>, role: TopicRole, owner: &str, partitions: u32) {
         if self.topics.iter().all(|t| t.topic != *topic) {
             self.topics.push(TopicLayout { topic: topic.clone(), role, owner: owner.to_owned(), partitions });
         }
-    }
-}
-
-impl SubTopology {
-    /// The number of tasks: the partitions of the widest input.
-    #[must_use]
-    pub fn width(&self, partitions: &PartitionCounts) -> u32 {
-        self.inputs.iter().map(|i| partitions.get(i.topic()).copied().unwrap_or(1)).max().unwrap_or(1)
     }
 }
 
@@ -238,9 +245,9 @@ sink: out
         assert_eq!(layout.subs, [SubLayout { width: 5, inputs: vec![2, 5] }]);
         let has = |input, task| layout.subs[0].has_input(input, task);
         assert_eq!([has(0, 1), has(0, 2), has(1, 2), has(1, 4), has(1, 5)], [true, false, true, true, false]);
+        assert_eq!(layout.sub(plan.subs[0].id), &layout.subs[0]);
         let expected = named(&[("a", 2), ("b", 5), ("out", 5), ("p.dead", 1), ("p.progress", 1)]);
         assert_eq!(topics(&plan, &[("a", 2), ("b", 5)]), expected);
-        assert_eq!(plan.subs[0].width(&layout.partitions()), 5);
     }
 
     #[test]

@@ -106,6 +106,12 @@ impl HeadersBuilder {
     }
 }
 
+/// Bytes of the headers of one record in encoded form.
+#[must_use]
+pub fn encoded_len<'a>(headers: impl IntoIterator<Item = (&'a [u8], Option<&'a [u8]>)>) -> usize {
+    headers.into_iter().map(|(name, value)| 8 + name.len() + value.map_or(0, <[u8]>::len)).sum()
+}
+
 fn encode<'a, N: AsRef<[u8]>>(headers: impl IntoIterator<Item = (N, Option<&'a [u8]>)>) -> Vec<u8> {
     let mut row = Vec::new();
     for (name, value) in headers {
@@ -136,6 +142,7 @@ mod tests {
         let h = b.finish().expect("one row has headers");
         assert_eq!(h.row(0).count(), 0);
         assert_eq!(h.row(1).collect::<Vec<_>>(), of);
+        assert_eq!(h.encoded().value(1).len(), encoded_len(of));
         assert!(b.finish().is_none());
     }
 }

@@ -9,9 +9,9 @@ mod raw;
 mod types;
 
 pub use batch::{Batch, Meta};
-pub use headers::{Headers, HeadersBuilder};
+pub use headers::{Headers, HeadersBuilder, encoded_len};
 pub use origins::Origins;
-pub use raw::{Fetched, Records, RecordsBuilder};
+pub use raw::{Fetched, KeyedRecord, Records, RecordsBuilder};
 pub use types::{TypeError, parse_type, timestamp, type_name};
 
 use std::fmt;

@@ -4,7 +4,7 @@
 //! bytes. Nothing here interprets a key or a value.
 
 use super::batch::concat_binary;
-use super::{Headers, HeadersBuilder, TopicPartition};
+use super::{Headers, HeadersBuilder, Offset, TopicPartition};
 use arrow_array::builder::BinaryBuilder;
 use arrow_array::{Array, BinaryArray, BooleanArray, UInt32Array};
 use arrow_buffer::ScalarBuffer;
@@ -39,11 +39,23 @@ impl Records {
     /// Bytes of keys, values and timestamps. Limits of queues and batches are in this measure.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        let len = |a: &BinaryArray| {
-            let o = a.value_offsets();
-            usize::try_from(o[o.len() - 1] - o[0]).unwrap_or(0)
-        };
-        len(&self.keys) + len(&self.values) + 8 * self.len()
+        column_bytes(&self.keys) + column_bytes(&self.values) + 8 * self.len()
+    }
+
+    /// Bytes of keys, values and encoded headers. The size limits of records are in this measure.
+    #[must_use]
+    pub fn payload_bytes(&self) -> usize {
+        self.columns().map(column_bytes).sum()
+    }
+
+    /// Bytes of key, value and encoded headers of one record.
+    #[must_use]
+    pub fn record_bytes(&self, row: usize) -> usize {
+        self.columns().map(|a| usize::try_from(a.value_length(row)).unwrap_or(0)).sum()
+    }
+
+    fn columns(&self) -> impl Iterator<Item = &BinaryArray> {
+        [&self.keys, &self.values].into_iter().chain(self.headers.as_ref().map(Headers::encoded))
     }
 
     /// The rows `start..start + len`, without copying.
@@ -102,6 +114,11 @@ impl Records {
             headers: self.headers.as_ref().map(|h| h.take(rows)),
         }
     }
+}
+
+fn column_bytes(column: &BinaryArray) -> usize {
+    let offsets = column.value_offsets();
+    usize::try_from(offsets[offsets.len() - 1] - offsets[0]).unwrap_or(0)
 }
 
 /// Builds [`Records`] row by row.
@@ -166,4 +183,47 @@ pub struct Fetched {
     pub offsets: ScalarBuffer<i64>,
     /// The records.
     pub records: Records,
+}
+
+impl Fetched {
+    /// The records that have a key, in their order: the changes of a key/value topic.
+    pub fn keyed(&self) -> impl Iterator<Item = KeyedRecord<'_>> {
+        let Records { keys, values, timestamps, .. } = &self.records;
+        (0..self.records.len()).filter(|row| keys.is_valid(*row)).map(|row| KeyedRecord {
+            offset: Offset(self.offsets[row]),
+            key: keys.value(row),
+            value: values.is_valid(row).then(|| values.value(row)),
+            timestamp: timestamps[row],
+        })
+    }
+}
+
+/// One change of a key/value topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyedRecord<'a> {
+    /// Its offset.
+    pub offset: Offset,
+    /// Its key.
+    pub key: &'a [u8],
+    /// The new value of the key; `None` deletes the key.
+    pub value: Option<&'a [u8]>,
+    /// Milliseconds since the Unix epoch.
+    pub timestamp: i64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keyed_records_are_those_with_a_key_and_a_null_value_deletes() {
+        let mut records = RecordsBuilder::default();
+        records.push(Some(b"a"), Some(b"1"), 10);
+        records.push(None, Some(b"2"), 11);
+        records.push(Some(b""), None, 12);
+        let origin = Arc::new(TopicPartition::new("t", 0));
+        let fetched = Fetched { origin, offsets: vec![5, 7, 9].into(), records: records.finish() };
+        let found: Vec<_> = fetched.keyed().map(|r| (r.offset.0, r.key, r.value, r.timestamp)).collect();
+        assert_eq!(found, [(5, &b"a"[..], Some(&b"1"[..]), 10), (9, &b""[..], None, 12)]);
+    }
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-/// Why something is to end.
+/// Why a token is cancelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CancelReason {
     /// The run was asked to end in good order: what was read is processed and committed.
@@ -21,10 +21,10 @@ pub enum CancelReason {
 
 /// A token that is cancelled once, from any thread. Clones are the same token.
 #[derive(Clone, Default)]
-pub struct CancelToken(Arc<Node>);
+pub struct CancelToken(Arc<TokenNode>);
 
 #[derive(Default)]
-struct Node {
+struct TokenNode {
     cancelled: AtomicBool,
     state: Mutex<State>,
     changed: Condvar,
@@ -34,11 +34,11 @@ struct Node {
 struct State {
     /// Each reason once, the first one first.
     reasons: Vec<CancelReason>,
-    children: Vec<Weak<Node>>,
+    children: Vec<Weak<TokenNode>>,
     wakers: Vec<Arc<dyn Fn() + Send + Sync>>,
 }
 
-impl Node {
+impl TokenNode {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -90,13 +90,13 @@ impl CancelToken {
         self.is_cancelled() && self.0.state().reasons.contains(&reason)
     }
 
-    /// What is set once it is cancelled, for calls to a backplane that can be given up.
+    /// The flag that a cancellation sets, for calls of a backplane that can be abandoned.
     #[must_use]
     pub fn flag(&self) -> &AtomicBool {
         &self.0.cancelled
     }
 
-    /// Sleeps until it is cancelled, or the time is over; whether it was cancelled.
+    /// Sleeps for a time, or until it is cancelled; whether it was cancelled.
     pub fn sleep(&self, time: Duration) -> bool {
         let until = Instant::now() + time;
         let mut state = self.0.state();
@@ -110,7 +110,7 @@ impl CancelToken {
         true
     }
 
-    /// Calls this when it is cancelled; at once where it is already.
+    /// Calls `wake` when it is cancelled, or at once where it already is.
     pub fn on_cancel(&self, wake: impl Fn() + Send + Sync + 'static) {
         let mut state = self.0.state();
         if state.reasons.is_empty() {

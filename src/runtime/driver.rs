@@ -10,19 +10,20 @@ use super::commit::instance_record::InstanceRecord;
 use super::commit::trimming::{TrimPoints, Trimming};
 use super::fault::Fault;
 use super::group::topics;
-use super::operators::Samples;
-use super::operators::build::{Partitions, Surroundings};
+use super::operators::SampleHandler;
+use super::operators::build::Surroundings;
 use super::operators::models::Models;
 use super::read::cursors::{BySender, InputCursor};
 use super::recovery::changelogs::RestoreGauge;
+use super::recovery::lost_input::LostInput;
 use super::recovery::progress::reports;
 use super::recovery::rebuild::{AssignedPartitions, Rebuild, Rebuilt};
 use super::recovery::state_copies::StateCopies;
 use super::task::{MergeInput, Task};
 use crate::log::memory::MemoryLog;
-use crate::log::{Append, FetchLimit, GroupEvent, GroupSpec, Log, Member, Reader, Start, TopicConfig};
+use crate::log::{Append, FetchLimit, GroupEvent, GroupSpec, Log, Member, Reader, RecordLimits, Start, TopicConfig};
 use crate::metrics::{PipelineInfo, TaskProgress};
-use crate::plan::Physical;
+use crate::plan::{PartitionCounts, Physical};
 use crate::record::{Fetched, Offset, Records, TopicPartition};
 use crate::time::{Clock, VirtualClock};
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,7 +38,7 @@ pub struct DriverOptions {
     pub batch: usize,
     /// Batches between two commits.
     pub commit_every: usize,
-    /// Merge a task's inputs by event time, as a bounded run does; else read them in turns.
+    /// Merge a task's inputs by event time, as a bounded run does; else read them round robin.
     pub merge: bool,
 }
 
@@ -80,18 +81,34 @@ impl Driver {
     /// Where the topics do not fit together, or an operator cannot be made.
     pub fn new(
         plan: Arc<Physical>,
-        sources: Partitions,
+        sources: PartitionCounts,
         now: i64,
-        samples: Samples,
+        samples: SampleHandler,
         options: DriverOptions,
     ) -> Result<Self, Fault> {
-        let (clock, log, cancel) = (Arc::new(VirtualClock::at(now)), MemoryLog::default(), CancelToken::default());
+        let log = MemoryLog::default();
         for (topic, partitions) in sources {
             log.create_topic(&topic, &TopicConfig { partitions, ..TopicConfig::default() })?;
         }
-        let partitions = topics::prepare(&plan, &log, &cancel)?;
+        Self::over(log, plan, now, samples, options)
+    }
+
+    /// A pipeline over a log that has the topics of its sources.
+    ///
+    /// # Errors
+    /// Where the topics do not fit together, or an operator cannot be made.
+    pub fn over(
+        log: MemoryLog,
+        plan: Arc<Physical>,
+        now: i64,
+        samples: SampleHandler,
+        options: DriverOptions,
+    ) -> Result<Self, Fault> {
+        let (clock, cancel) = (Arc::new(VirtualClock::at(now)), CancelToken::default());
+        let layout = Arc::new(topics::prepare(&plan, &log, &cancel)?);
         let models = Arc::new(Models::new(&plan, clock.clone(), false));
-        let surroundings = Surroundings { partitions, models, cancel, samples, custom: BTreeMap::new() };
+        let limits = RecordLimits::load(&log, layout.partitions().keys())?;
+        let surroundings = Surroundings { layout, limits, models, cancel, samples, custom: BTreeMap::new() };
         let (running, written) = (None, BTreeSet::new());
         let mut driver = Self { plan, options, clock, log, surroundings, running, written, batches: 0 };
         driver.resume()?;
@@ -139,7 +156,9 @@ impl Driver {
         };
         let (copies, gauge) = (StateCopies::new(None), RestoreGauge::default());
         let (surroundings, cancel) = (&self.surroundings, &self.surroundings.cancel);
-        let rebuild = Rebuild { plan, log: &self.log, surroundings, copies: &copies, gauge: &gauge, cancel, now };
+        let lost_input = LostInput::Stop;
+        let rebuild =
+            Rebuild { plan, log: &self.log, surroundings, copies: &copies, gauge: &gauge, cancel, now, lost_input };
         let start = |at: &TopicPartition| Ok(self.log.resolve(at, Start::Earliest)?);
         let Rebuilt { tasks, starts, changelogs, expired_instances, .. } = rebuild.run(&assigned, &start)?;
         let mut readers = BTreeMap::new();
@@ -149,6 +168,7 @@ impl Driver {
         let (trimming, trim_points) = Trimming::new();
         let commits = Commits::new(CommitContext {
             plan: plan.clone(),
+            limits: surroundings.limits.clone(),
             committer: member.committer()?,
             clock: self.clock.clone(),
             info: PipelineInfo { name: plan.name.clone(), instance: "driver".into(), ..PipelineInfo::default() },
@@ -190,7 +210,7 @@ impl Driver {
                         let fed = if merged {
                             self.offer(*task, cursors.get_mut(task).and_then(|c| c.get_mut(input)))?
                         } else {
-                            self.feed_in_turn(*task, input)?
+                            self.feed_round_robin(*task, input)?
                         };
                         read |= fed != Fed::Nothing;
                         if fed == Fed::Batch {
@@ -249,7 +269,7 @@ impl Driver {
         Ok(fed)
     }
 
-    fn feed_in_turn(&mut self, task: usize, input: usize) -> Result<Fed, Fault> {
+    fn feed_round_robin(&mut self, task: usize, input: usize) -> Result<Fed, Fault> {
         let now = self.clock.now();
         let limit = self.limit();
         let running = self.running()?;

@@ -32,6 +32,7 @@ pub use group::engine::{Engine, RunOptions, StartFrom};
 pub use group::topics;
 pub use read::model_feed::MODELS_TOPIC;
 pub use recovery::changelogs::RestoreGauge;
+pub use recovery::lost_input::LostInput;
 pub use recovery::progress::reports;
 pub use task::collector::{Collector, DeadRow};
 pub use task::outbox::Outbox;

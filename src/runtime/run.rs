@@ -10,26 +10,31 @@
 //! ```
 
 use super::cancel::{CancelReason, CancelToken};
-use super::fault::{Fault, supervise};
-use super::group::assignment::{Assignment, Membership};
+use super::fault::{
+    Fault, GROUP_POLLING, STANDBY_THREAD, Supervised, catch_panic, root_fault, spawn_supervised, supervise,
+};
+use super::group::assignment::{Assignment, GroupHandles};
 use super::group::engine::{Engine, RunOptions, StartFrom};
 use super::group::idle::Idle;
 use super::group::session::Session;
 use super::group::topics;
-use super::operators::build::Partitions;
 use super::operators::models::Models;
 use super::read::intake::IntakeEnd;
 use super::read::model_feed::{MODELS_TOPIC, ModelFeed};
 use super::recovery::rebuild::AssignedPartitions;
-use super::recovery::standby::{self, OwnPartitions};
+use super::recovery::standby::{self, OwnPartitions, Standby};
 use super::recovery::state_copies::StateCopies;
 use crate::log::{GroupSpec, Member};
+use crate::plan::PipelineLayout;
 use crate::time::millis;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Wait after the first fault of several in a row; each further one doubles it.
 const MIN_RETRY_BACKOFF: Duration = Duration::from_millis(100);
+
+/// A part of a run, as a fault of it names it.
+const MODELS_FEED: &str = "the models feed";
 
 /// Longest wait between two attempts. An attempt that lasted longer counts as one that worked.
 const MAX_RETRY_BACKOFF: Duration = Duration::from_secs(5);
@@ -42,7 +47,7 @@ impl Engine {
     pub async fn run(&self, options: &RunOptions, cancel: &CancelToken) -> Result<(), Fault> {
         let handle = tokio::runtime::Handle::current();
         let session = Session::new(self.clone(), options.clone(), handle, cancel.clone());
-        tokio::task::spawn_blocking(move || session.run()).await.map_err(Fault::internal)?
+        tokio::task::spawn_blocking(move || catch_panic("the run", || session.run())).await.map_err(Fault::internal)?
     }
 }
 
@@ -50,7 +55,7 @@ impl Session {
     /// Attempt after attempt, until one ends in good order or with a fault that only a person can mend.
     fn run(&self) -> Result<(), Fault> {
         let (plan, clock) = (&self.engine.plan, &self.engine.clock);
-        topics::sources(plan, self.engine.log.as_ref())?;
+        topics::check_sources(plan, self.engine.log.as_ref())?;
         let (mut backoff, mut reset) = (MIN_RETRY_BACKOFF, self.options.from != StartFrom::Committed);
         loop {
             let started_at = clock.now();
@@ -68,7 +73,7 @@ impl Session {
                     return Ok(());
                 }
                 Err(Fault::Stopped) => return Ok(()),
-                other => return other.map_err(|fault| topics::while_running(plan, fault)),
+                other => return other.map_err(|fault| topics::explain_while_running(plan, fault)),
             }
         }
     }
@@ -82,14 +87,14 @@ impl Session {
             *reset = true;
             return Err(fault);
         }
-        let partitions = topics::prepare(plan, log.as_ref(), &self.cancel)?;
+        let layout = Arc::new(topics::prepare(plan, log.as_ref(), &self.cancel)?);
         if self.options.until_end || self.options.from == StartFrom::Latest {
             self.source_ends()?;
         }
         let cancel = self.cancel.child();
         let models = Arc::new(Models::new(plan, clock.clone(), true));
         // Before it joins: the group would wait for a member that does not poll.
-        let open = || ModelFeed::open(log, MODELS_TOPIC, models.clone(), &cancel);
+        let open = || catch_panic(MODELS_FEED, || ModelFeed::open(log, MODELS_TOPIC, models.clone(), &cancel));
         let feed = models.needed().then(open).transpose()?;
         let group = GroupSpec {
             group: plan.name.clone(),
@@ -102,48 +107,46 @@ impl Session {
         let copies = StateCopies::new(self.options.state_folder.clone()).valid_for(log.deletion_retention() / 2);
         std::thread::scope(|threads| {
             let feed = feed.map(|feed| {
-                let cancel = &cancel;
-                threads.spawn(move || supervise("the models feed", cancel, || feed.follow(cancel)))
+                let token = &cancel;
+                spawn_supervised(threads, MODELS_FEED, token, move || feed.follow(token))
             });
-            let outcome = self.assignments((member, committer), &cancel, &models, (partitions, &copies));
+            let assignments = || self.assignments((member, committer), &cancel, &models, (layout, &copies));
+            let outcome = supervise("the membership", &cancel, assignments);
             cancel.cancel(CancelReason::Ended);
-            let fed = feed.map_or(Ok(()), |feed| {
-                feed.join().unwrap_or_else(|_| Err(Fault::internal("the models feed has panicked")))
-            });
-            match outcome {
-                // A step that waited for a model was stopped because none can come any more.
-                Err(Fault::Stopped) if fed.is_err() => {}
-                other => other?,
+            let fed = feed.map_or(Ok(()), Supervised::join);
+            if outcome.is_ok() {
+                // The others need not wait for the files.
+                copies.save(clock.now());
             }
-            // The others need not wait for the files.
-            copies.save(clock.now());
-            fed
+            // Without the feed, a step that waits for a model is stopped, because none can come any more.
+            root_fault([outcome.err(), fed.err()]).map_or(Ok(()), Err)
         })
     }
 
     /// Carries out what the group assigns, until the run or the membership ends; then leaves the group.
     fn assignments(
         &self,
-        mut membership: Membership,
+        mut membership: GroupHandles,
         cancel: &CancelToken,
         models: &Arc<Models>,
-        (partitions, copies): (Partitions, &StateCopies),
+        (layout, copies): (Arc<PipelineLayout>, &StateCopies),
     ) -> Result<(), Fault> {
-        let mut partitions = Some(partitions);
+        let mut layout = Some(layout);
         let mut idle = Idle::new(self.info(), self.engine.clock.clone());
         loop {
             let assigned = match self.await_assignment(&mut idle, &mut membership, cancel, copies) {
                 Ok(Some(assigned)) => assigned,
                 Ok(None) => {
-                    self.record_end();
-                    return Ok(membership.0.leave()?);
+                    let recorded = self.record_end();
+                    membership.0.leave()?;
+                    return recorded;
                 }
                 Err(fault) => return leave_after(membership.0, fault),
             };
             // What was looked up a moment ago still holds; later, topics may have grown.
-            let fresh = partitions.take().filter(|known| !idle.has_waited() && covers(known, &assigned));
+            let fresh = layout.take().filter(|known| !idle.has_waited() && covers(known, &assigned));
             let cancel = cancel.child();
-            let assignment = Assignment { session: self, cancel, models, copies, partitions: fresh };
+            let assignment = Assignment { session: self, cancel, models, copies, layout: fresh };
             match assignment.run(membership, &assigned) {
                 Ok((IntakeEnd::Revoked, back)) => membership = back,
                 Ok((IntakeEnd::Done, (member, _))) => return Ok(member.leave()?),
@@ -157,31 +160,33 @@ impl Session {
     fn await_assignment(
         &self,
         idle: &mut Idle,
-        (member, committer): &mut Membership,
+        (member, committer): &mut GroupHandles,
         cancel: &CancelToken,
         copies: &StateCopies,
     ) -> Result<Option<AssignedPartitions>, Fault> {
         let Engine { plan, log, clock, .. } = &self.engine;
         if plan.standby == 0 {
             // Other instances have all partitions, and their state moves on.
-            return idle.await_assignment(member.as_mut(), committer.as_mut(), cancel, &|| copies.clear());
+            let wait = || idle.await_assignment(member.as_mut(), committer.as_mut(), cancel, &|| copies.clear());
+            return supervise(GROUP_POLLING, cancel, wait);
         }
         let (follow, waiting) = (cancel.child(), cancel.child());
         std::thread::scope(|threads| {
-            threads.spawn(|| {
+            let standby = spawn_supervised(threads, STANDBY_THREAD, cancel, || {
                 // Copies are kept only once it is clear that there is nothing to do.
                 while !waiting.sleep(Duration::from_secs(3600)) {}
                 let own = OwnPartitions::new();
-                drop(supervise("the standby thread", cancel, || {
-                    standby::follow(log.as_ref(), plan, copies, &own, clock.as_ref(), &follow);
-                    Ok(())
-                }));
+                let (log, clock) = (log.as_ref(), clock.as_ref());
+                standby::follow(Standby { log, plan, copies, own: &own, clock }, &follow);
+                Ok(())
             });
             let on_idle = || waiting.cancel(CancelReason::Ended);
-            let assigned = idle.await_assignment(member.as_mut(), committer.as_mut(), cancel, &on_idle);
+            let wait = || idle.await_assignment(member.as_mut(), committer.as_mut(), cancel, &on_idle);
+            let assigned = supervise(GROUP_POLLING, cancel, wait);
             follow.cancel(CancelReason::Ended);
             waiting.cancel(CancelReason::Ended);
-            assigned
+            // A standby thread ends with a fault only where it has panicked.
+            standby.join().and(assigned)
         })
     }
 }
@@ -195,7 +200,8 @@ fn leave_after(member: Box<dyn Member>, fault: Fault) -> Result<(), Fault> {
 }
 
 /// Whether all assigned partitions existed when the topics were looked up.
-fn covers(known: &Partitions, assigned: &AssignedPartitions) -> bool {
+fn covers(layout: &PipelineLayout, assigned: &AssignedPartitions) -> bool {
+    let known = layout.partitions();
     assigned.keys().all(|at| known.get(&at.topic).is_none_or(|count| at.partition.0 < *count))
 }
 
@@ -207,6 +213,7 @@ mod tests {
     use crate::log::Log as _;
     use crate::log::embedded::EmbeddedLog;
     use crate::log::{Committer, FetchLimit, GroupEvent, LogResult};
+    use crate::plan::{TopicLayout, TopicRole};
     use crate::record::{Offset, TopicPartition};
     use crate::runtime::commit::changelog_position::ChangelogPosition;
     use crate::runtime::recovery::state_copies::StateCopy;
@@ -277,7 +284,8 @@ mod tests {
 
     #[test]
     fn a_partition_added_after_the_topics_were_looked_up_is_not_covered() {
-        let known = Partitions::from([("in".into(), 2)]);
+        let source = TopicLayout { topic: "in".into(), role: TopicRole::Source, owner: "in".into(), partitions: 2 };
+        let known = PipelineLayout { topics: vec![source], subs: Vec::new() };
         let assigned = |p: u32| [0, p].map(|p| (TopicPartition::new("in", p), None)).into();
         assert!(covers(&known, &assigned(1)));
         assert!(!covers(&known, &assigned(2)));

@@ -1,7 +1,8 @@
 //! Which file uses which, read from the paths in the sources.
 //!
-//! A path behind `crate::`, `super::` or `self::`, and a `use` of a child module, is followed through re-exports
-//! to the file that defines what it names. A file that only re-exports its children does not use them.
+//! A path that begins with `crate::`, `super::` or `self::`, and a `use` of a child module, is followed through
+//! re-exports to the file that defines its target. A file that only re-exports its children, or calls them by a path
+//! such as `child::function()`, does not use them: a module and its children are one unit there.
 
 use super::{File, sources};
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,8 +15,8 @@ pub(super) struct Graph {
     pub(super) uses: BTreeMap<Module, BTreeSet<Module>>,
 }
 
-/// A path as it stands in a file, from the crate's root.
-struct Named {
+/// A path that a file names, from the crate's root.
+struct NamedPath {
     path: Vec<String>,
     reexport: bool,
 }
@@ -36,10 +37,10 @@ impl Graph {
     pub(super) fn read() -> Self {
         let files: BTreeMap<Module, File> = sources("src").into_iter().filter_map(|f| Some((module(&f)?, f))).collect();
         let modules: BTreeSet<Module> = files.keys().cloned().collect();
-        let named: BTreeMap<&Module, Vec<Named>> = files.iter().map(|(m, f)| (m, named(f, m, &modules))).collect();
+        let named: BTreeMap<&Module, Vec<NamedPath>> = files.iter().map(|(m, f)| (m, named(f, m, &modules))).collect();
         let mut reexports: BTreeMap<Vec<String>, Vec<String>> = BTreeMap::new();
         for (module, paths) in &named {
-            for Named { path, .. } in paths.iter().filter(|n| n.reexport) {
+            for NamedPath { path, .. } in paths.iter().filter(|n| n.reexport) {
                 let name = path.last().into_iter().cloned();
                 reexports.insert(module.iter().cloned().chain(name).collect(), path.clone());
             }
@@ -47,7 +48,7 @@ impl Graph {
         let mut uses = BTreeMap::new();
         for (module, paths) in named {
             let own: &mut BTreeSet<Module> = uses.entry(module.clone()).or_default();
-            for Named { path, reexport } in paths {
+            for NamedPath { path, reexport } in paths {
                 let Some(target) = resolve(&path, &modules, &reexports) else { continue };
                 let child = target.starts_with(module);
                 if target != *module && !(reexport && child) {
@@ -58,18 +59,18 @@ impl Graph {
         Self { uses }
     }
 
-    /// Groups of files that use one another in a circle.
+    /// Groups of files that use one another in a cycle.
     pub(super) fn cycles(&self) -> Vec<Vec<String>> {
         let reach: BTreeMap<&Module, BTreeSet<&Module>> = self.uses.keys().map(|m| (m, self.reached_from(m))).collect();
         let mut cycles = BTreeSet::new();
         for (module, reached) in &reach {
-            let circle: Vec<String> = reached
+            let cycle: Vec<String> = reached
                 .iter()
                 .filter(|other| reach.get(*other).is_some_and(|back| back.contains(module)))
                 .map(|m| m.join("/"))
                 .collect();
-            if circle.len() > 1 {
-                cycles.insert(circle);
+            if cycle.len() > 1 {
+                cycles.insert(cycle);
             }
         }
         cycles.into_iter().collect()
@@ -77,10 +78,10 @@ impl Graph {
 
     fn reached_from(&self, from: &Module) -> BTreeSet<&Module> {
         let mut reached = BTreeSet::new();
-        let mut open: Vec<&Module> = self.uses[from].iter().collect();
-        while let Some(next) = open.pop() {
+        let mut pending: Vec<&Module> = self.uses[from].iter().collect();
+        while let Some(next) = pending.pop() {
             if reached.insert(next) {
-                open.extend(self.uses.get(next).into_iter().flatten());
+                pending.extend(self.uses.get(next).into_iter().flatten());
             }
         }
         reached
@@ -103,7 +104,7 @@ fn resolve(
 }
 
 /// All paths in a file that begin in this crate.
-fn named(file: &File, module: &[String], modules: &BTreeSet<Module>) -> Vec<Named> {
+fn named(file: &File, module: &[String], modules: &BTreeSet<Module>) -> Vec<NamedPath> {
     let code: String = file.code().map(|(_, l)| l.split(" // ").next().unwrap_or(l).to_owned() + "\n").collect();
     let mut all = Vec::new();
     for (at, _) in code.match_indices("::") {
@@ -117,8 +118,9 @@ fn named(file: &File, module: &[String], modules: &BTreeSet<Module>) -> Vec<Name
         let reexport =
             using && statement.trim_start().lines().last().is_some_and(|l| l.trim_start().starts_with("pub"));
         for relative in tree(&code[start..]) {
-            if let Some(path) = absolute(&relative, module, modules) {
-                all.push(Named { path, reexport });
+            let rooted = relative.first().is_some_and(|r| matches!(r.as_str(), "crate" | "super" | "self"));
+            if let Some(path) = absolute(&relative, module, modules).filter(|_| rooted || using) {
+                all.push(NamedPath { path, reexport });
             }
         }
     }
@@ -170,8 +172,8 @@ fn tree(text: &str) -> Vec<Vec<String>> {
             _ => {}
         }
     }
-    let whole = branches.iter().map(|b| b.trim()).filter(|b| !b.is_empty());
-    let below = whole.flat_map(|b| if b == "self" { vec![Vec::new()] } else { tree(b) });
+    let nonempty = branches.iter().map(|b| b.trim()).filter(|b| !b.is_empty());
+    let below = nonempty.flat_map(|b| if b == "self" { vec![Vec::new()] } else { tree(b) });
     below.map(|b| path.iter().cloned().chain(b).collect()).collect()
 }
 
@@ -186,7 +188,7 @@ fn a_tree_of_paths_is_read_to_its_leaves() {
 }
 
 #[test]
-fn a_circle_is_found() {
+fn a_cycle_is_found() {
     let module = |m: &str| vec![m.to_owned()];
     let uses = [("a", "b"), ("b", "c"), ("c", "b")].map(|(m, of)| (module(m), BTreeSet::from([module(of)])));
     assert_eq!(Graph { uses: uses.into() }.cycles(), [["b", "c"]]);

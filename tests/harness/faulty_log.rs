@@ -7,7 +7,7 @@ use super::wait;
 use fastdata::log::embedded::EmbeddedLog;
 use fastdata::log::{
     Access, Append, Appender, Committer, FetchLimit, GroupEvent, GroupSpec, Log, LogError, LogResult, Member, Reader,
-    Start, TopicConfig, TopicInfo, Transaction,
+    RecordLimit, Start, TopicConfig, TopicInfo, Transaction,
 };
 use fastdata::record::{Fetched, Offset, TopicPartition};
 use fastdata::runtime::CancelToken;
@@ -28,6 +28,22 @@ pub enum InjectedFault {
     CommitFailsAfterStop(CancelToken),
     /// The first commit reports an abort, whether it was `applied` or not; `appended` is written at that moment.
     FirstCommitAborts { applied: bool, appended: Vec<Append> },
+    /// Before the first commit these records are appended, and those before the offset of their partition are
+    /// removed, as retention does.
+    RecordsRemovedAtFirstCommit { appended: Append, before: Offset },
+    /// After the first record all partitions are revoked and assigned again; `appended` is written at that moment.
+    PartitionsRevoked { appended: Vec<Append> },
+}
+
+/// Where a member stands in an injected rebalance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rebalance {
+    NothingRead,
+    RecordRead,
+    Revoked,
+    /// Assigned again; nothing is read before the next seek.
+    Assigned,
+    Done,
 }
 
 /// An embedded log with a fault.
@@ -85,17 +101,60 @@ impl Reader for FaultyReader {
 struct FaultyMember {
     member: Box<dyn Member>,
     log: Arc<EmbeddedLog>,
+    group: String,
+    assigned: Vec<TopicPartition>,
+    rebalance: Rebalance,
     fault: InjectedFault,
     calls: Arc<AtomicU32>,
     failures: Arc<AtomicU32>,
 }
 
+impl FaultyMember {
+    fn poll_with_rebalance(&mut self, appended: &[Append], limit: FetchLimit, wait: Duration) -> LogResult<GroupEvent> {
+        match self.rebalance {
+            Rebalance::RecordRead => {
+                self.log.appender()?.append(appended)?;
+                self.failures.fetch_add(1, Ordering::Relaxed);
+                self.rebalance = Rebalance::Revoked;
+                Ok(GroupEvent::Revoked(self.assigned.clone()))
+            }
+            Rebalance::Revoked => {
+                self.rebalance = Rebalance::Assigned;
+                self.member.pause(&self.assigned, false)?;
+                let committed = self.log.committed(&self.group, &self.assigned)?;
+                Ok(GroupEvent::Assigned(self.assigned.iter().cloned().zip(committed).collect()))
+            }
+            Rebalance::Assigned => {
+                std::thread::park_timeout(wait);
+                Ok(GroupEvent::Idle)
+            }
+            Rebalance::NothingRead | Rebalance::Done => {
+                let event = self.member.poll(FetchLimit { records: 1, ..limit }, wait)?;
+                match &event {
+                    GroupEvent::Assigned(all) => self.assigned = all.iter().map(|(at, _)| at.clone()).collect(),
+                    GroupEvent::Records(_) if self.rebalance == Rebalance::NothingRead => {
+                        self.rebalance = Rebalance::RecordRead;
+                    }
+                    _ => {}
+                }
+                Ok(event)
+            }
+        }
+    }
+}
+
 impl Member for FaultyMember {
     fn poll(&mut self, limit: FetchLimit, wait: Duration) -> LogResult<GroupEvent> {
-        self.member.poll(limit, wait)
+        match self.fault.clone() {
+            InjectedFault::PartitionsRevoked { appended } => self.poll_with_rebalance(&appended, limit, wait),
+            _ => self.member.poll(limit, wait),
+        }
     }
 
     fn seek(&mut self, at: &TopicPartition, to: Offset) -> LogResult<()> {
+        if self.rebalance == Rebalance::Assigned {
+            self.rebalance = Rebalance::Done;
+        }
         self.member.seek(at, to)
     }
 
@@ -150,6 +209,13 @@ impl Committer for FaultyCommitter {
                     self.committer.commit(transaction)?;
                 }
                 self.log.appender()?.append(appended)?;
+            }
+            InjectedFault::RecordsRemovedAtFirstCommit { appended, before }
+                if self.failures.fetch_add(1, Ordering::Relaxed) == 0 =>
+            {
+                self.log.appender()?.append(std::slice::from_ref(appended))?;
+                self.log.delete_records(&[(appended.to.clone(), *before)])?;
+                return self.committer.commit(transaction);
             }
             _ => return self.committer.commit(transaction),
         }
@@ -208,13 +274,24 @@ impl Log for FaultyLog {
         Ok(match &self.fault {
             InjectedFault::CommitAbortsAfterStop(_)
             | InjectedFault::CommitFailsAfterStop(_)
-            | InjectedFault::FirstCommitAborts { .. } => {
-                let (log, fault) = (self.log.clone(), self.fault.clone());
-                let (calls, failures) = (self.calls.clone(), self.failures.clone());
-                Box::new(FaultyMember { member, log, fault, calls, failures })
-            }
+            | InjectedFault::FirstCommitAborts { .. }
+            | InjectedFault::RecordsRemovedAtFirstCommit { .. }
+            | InjectedFault::PartitionsRevoked { .. } => Box::new(FaultyMember {
+                member,
+                log: self.log.clone(),
+                group: group.group.clone(),
+                assigned: Vec::new(),
+                rebalance: Rebalance::NothingRead,
+                fault: self.fault.clone(),
+                calls: self.calls.clone(),
+                failures: self.failures.clone(),
+            }),
             _ => member,
         })
+    }
+
+    fn record_limits(&self, topics: &[Arc<str>]) -> LogResult<Vec<RecordLimit>> {
+        self.log.record_limits(topics)
     }
 
     fn check_access(&self, access: &Access<'_>) -> LogResult<()> {

@@ -7,6 +7,7 @@ pub mod case;
 pub mod engine;
 pub mod faulty_log;
 pub mod ledger;
+pub mod panicking_log;
 pub mod program;
 pub mod record;
 pub mod scenario;

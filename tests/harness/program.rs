@@ -73,6 +73,13 @@ impl Fastdata {
         RunningProcess { child: command.spawn().unwrap(), line: line.into() }
     }
 
+    /// Starts a process that runs beside the test and reads its stdin from a pipe.
+    pub fn start_with_input(&self, line: &str) -> RunningProcess {
+        let mut command = self.command(line);
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+        RunningProcess { child: command.spawn().unwrap(), line: line.into() }
+    }
+
     /// Starts a process that runs beside the test and writes its stderr to a file in the folder.
     pub fn start_with_log(&self, line: &str, file: &str, env: &[(&str, String)]) -> RunningProcess {
         let mut command = self.command(line);

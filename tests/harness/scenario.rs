@@ -4,12 +4,14 @@
 
 use super::record::{Topics, pack, unpack};
 use fastdata::expr::Functions;
+use fastdata::log::memory::MemoryLog;
+use fastdata::log::{Log as _, TopicConfig};
 use fastdata::metrics::Ledger;
 use fastdata::models::{ModelDescriptor, Sniffed, read_model};
 use fastdata::plan::{InputPlan, Physical, compile};
 use fastdata::record::{Offset, TopicPartition};
-use fastdata::runtime::operators::Samples;
-use fastdata::runtime::{Driver, DriverOptions};
+use fastdata::runtime::operators::SampleHandler;
+use fastdata::runtime::{Driver, DriverOptions, Fault};
 use fastdata::spec::{ProcessEnvironment, parse};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_pcg::Pcg64;
@@ -69,16 +71,25 @@ impl Scenario {
 
     /// A driver that has its input and has read nothing yet.
     pub fn driver(&self, options: DriverOptions, samples: &Arc<Mutex<Vec<String>>>) -> Driver {
+        self.driver_over(MemoryLog::default(), options, samples)
+    }
+
+    /// The same over an empty log.
+    fn driver_over(&self, log: MemoryLog, options: DriverOptions, samples: &Arc<Mutex<Vec<String>>>) -> Driver {
         let inputs = self.plan.subs.iter().flat_map(|s| &s.inputs);
         let sources = inputs.filter_map(|i| match i {
             InputPlan::Source(s) => Some((s.topic.clone(), self.partitions)),
             InputPlan::Repartition(_) => None,
         });
         let samples = samples.clone();
-        let collect: Samples =
+        let collect: SampleHandler =
             Arc::new(move |step: &str, row: &str| samples.lock().unwrap().push(format!("{step} {row}")));
-        let mut driver = Driver::new(self.plan.clone(), sources.collect(), FIXED_NOW_MS, collect, options)
-            .expect("the plan is runnable");
+        for (topic, partitions) in sources.collect::<BTreeMap<_, _>>() {
+            let config = TopicConfig { partitions, ..TopicConfig::default() };
+            log.create_topic(&topic, &config).expect("the topic is new");
+        }
+        let mut driver =
+            Driver::over(log, self.plan.clone(), FIXED_NOW_MS, collect, options).expect("the plan is runnable");
         for (version, model) in (0..).zip(&self.models) {
             driver.models().publish(Offset(version), model);
         }
@@ -96,7 +107,15 @@ impl Scenario {
         self.collect_outcome(&driver, &samples)
     }
 
-    /// The same, reading the inputs of a task round robin as an unbounded run may.
+    /// Runs without interruption over a log that takes records of at most so many bytes.
+    pub fn run_with_record_limit(&self, max_record_bytes: usize, batch: usize) -> Result<Outcome, Fault> {
+        let (samples, options) = (Arc::default(), DriverOptions { batch, commit_every: 1, merge: true });
+        let mut driver = self.driver_over(MemoryLog::with_max_record_bytes(max_record_bytes), options, &samples);
+        assert!(driver.run(None, true)?, "the driver stopped before the end");
+        Ok(self.collect_outcome(&driver, &samples))
+    }
+
+    /// Runs without interruption, reading the inputs of a task round robin as an unbounded run may.
     pub fn run_unmerged(&self, batch: usize, commit_every: usize) -> Outcome {
         let samples = Arc::default();
         let mut driver = self.driver(DriverOptions { batch, commit_every, merge: false }, &samples);

@@ -6,8 +6,9 @@
 use super::broker::Cluster;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::message::Message;
+use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::{Offset, TopicPartitionList};
+use std::fmt;
 use std::time::{Duration, Instant};
 
 /// Longest wait for one answer of a broker.
@@ -15,6 +16,54 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Longest time without progress before the end is reached. It is longer than an abandoned transaction stays open.
 const MAX_TIME_WITHOUT_PROGRESS: Duration = Duration::from_secs(60);
+
+/// Results of which each kind has its own expectations.
+#[cfg_attr(not(feature = "failpoints"), allow(dead_code, reason = "some are found only where mistakes are made"))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Results {
+    /// Records that pass unchanged.
+    Records,
+    /// The fold of a sensor after each of its records.
+    Folds,
+    /// The count and sum of a kind in a window.
+    Windows,
+    DeadLetters,
+}
+
+impl fmt::Display for Results {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Records => "records",
+            Self::Folds => "results of the fold",
+            Self::Windows => "results of windows",
+            Self::DeadLetters => "dead letters",
+        })
+    }
+}
+
+/// A broken promise.
+#[cfg_attr(not(feature = "failpoints"), allow(dead_code, reason = "some are found only where mistakes are made"))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Defect {
+    /// An expected result is missing.
+    Lost(Results),
+    /// A result is there more than once.
+    Duplicated(Results),
+    /// A result precedes an earlier one of its key.
+    OutOfOrder(Results),
+    /// A result has a wrong value or an unknown number.
+    Wrong(Results),
+    /// A record that passes unchanged has another key.
+    WrongKey,
+    /// A record that passes unchanged has other headers.
+    WrongHeader,
+    /// A record that passes unchanged has another timestamp than its event time.
+    WrongTimestamp,
+    /// The records of a key are in several partitions.
+    WrongPartition,
+    /// The committed counters do not add up to the records of the input.
+    WrongLedger,
+}
 
 fn client(cluster: &Cluster, isolation: &str) -> BaseConsumer {
     let mut config = ClientConfig::new();
@@ -37,6 +86,13 @@ fn partition_bounds(client: &BaseConsumer, topic: &str) -> Vec<(i32, i64, i64)> 
 
 /// Passes the key and value of every committed record of a topic to `visit`; each partition in order.
 pub fn for_each_committed(cluster: &Cluster, topic: &str, mut visit: impl FnMut(&str, &[u8])) {
+    for_each_message(cluster, topic, |message| {
+        visit(str::from_utf8(message.key().unwrap_or_default()).unwrap(), message.payload().unwrap_or_default());
+    });
+}
+
+/// Passes every committed record of a topic to `visit`; each partition in order.
+pub fn for_each_message(cluster: &Cluster, topic: &str, mut visit: impl FnMut(&BorrowedMessage<'_>)) {
     let consumer = client(cluster, "read_committed");
     let mut list = TopicPartitionList::new();
     let mut remaining = Vec::new();
@@ -52,10 +108,7 @@ pub fn for_each_committed(cluster: &Cluster, topic: &str, mut visit: impl FnMut(
         match consumer.poll(Duration::from_millis(50)) {
             Some(Ok(message)) => {
                 progressed = Instant::now();
-                visit(
-                    str::from_utf8(message.key().unwrap_or_default()).unwrap(),
-                    message.payload().unwrap_or_default(),
-                );
+                visit(&message);
             }
             // The end of a partition: transaction markers advance the position without a record.
             Some(Err(_)) | None => {

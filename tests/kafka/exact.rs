@@ -4,7 +4,7 @@
 //! program. The check does not depend on what happened to the group.
 
 use super::broker::Cluster;
-use super::checker;
+use super::checker::{self, Defect, Results};
 use super::feed::Record;
 use serde::Deserialize;
 use std::fmt;
@@ -36,11 +36,12 @@ fn sensor(i: i64) -> i64 {
 
 /// The record with this number. The records of a sensor are in one partition, those of a kind in all.
 pub fn record(i: i64) -> Record {
-    let (sensor, kind, time) = (sensor(i), i % KINDS, first_timestamp() + i * STEP_MS);
+    let (sensor, kind, time) = (sensor(i), i % KINDS, timestamp(i));
     Record {
         partition: i32::try_from(sensor % i64::from(PARTITIONS)).unwrap(),
         key: format!("s{sensor}"),
         value: format!(r#"{{"i":{i},"sensor":"s{sensor}","kind":"k{kind}","ts":{time}}}"#),
+        header: None,
     }
 }
 
@@ -49,6 +50,11 @@ pub const SOURCE: &str = "name: NAME
 source: {topic: NAME-in, key: sensor, schema: {i: bigint, sensor: string, kind: string, ts: timestamp}, timestamp: ts}
 commit_every: 50ms
 ";
+
+/// The event time of the record with this number.
+pub fn timestamp(i: i64) -> i64 {
+    first_timestamp() + i * STEP_MS
+}
 
 /// A fold by the record's key, and a window by another key behind a repartition.
 pub const STEPS: &str = "steps:
@@ -70,7 +76,7 @@ const MAX_LOST_LISTED: usize = 20;
 
 /// How often each expected result was found.
 pub struct Tally {
-    what: &'static str,
+    results: Results,
     /// By the number of the result, up to 255.
     times_found: Vec<u8>,
     /// Results beyond the first of their number.
@@ -84,9 +90,9 @@ pub struct Tally {
 }
 
 impl Tally {
-    fn new(what: &'static str, expected: i64) -> Self {
+    pub fn new(results: Results, expected: i64) -> Self {
         let times_found = vec![0; usize::try_from(expected).unwrap()];
-        Self { what, times_found, duplicates: 0, out_of_order: 0, wrong: 0, samples: Vec::new() }
+        Self { results, times_found, duplicates: 0, out_of_order: 0, wrong: 0, samples: Vec::new() }
     }
 
     /// The number of results that were not found.
@@ -94,8 +100,19 @@ impl Tally {
         self.times_found.iter().filter(|n| **n == 0).count()
     }
 
+    /// The defects that were found.
+    pub fn defects(&self) -> Vec<Defect> {
+        let found = [
+            (self.lost() > 0, Defect::Lost(self.results)),
+            (self.duplicates > 0, Defect::Duplicated(self.results)),
+            (self.out_of_order > 0, Defect::OutOfOrder(self.results)),
+            (self.wrong > 0, Defect::Wrong(self.results)),
+        ];
+        found.into_iter().filter_map(|(is_found, defect)| is_found.then_some(defect)).collect()
+    }
+
     /// Counts a result; returns whether it is the first of its number.
-    fn count(&mut self, number: i64, value: &[u8]) -> bool {
+    pub fn count(&mut self, number: i64, value: &[u8]) -> bool {
         let slot = usize::try_from(number).ok().and_then(|i| self.times_found.get_mut(i));
         match slot {
             None => self.count_wrong(value),
@@ -112,7 +129,8 @@ impl Tally {
         false
     }
 
-    fn count_wrong(&mut self, value: &[u8]) {
+    /// Counts a result with a wrong value or an unknown number.
+    pub fn count_wrong(&mut self, value: &[u8]) {
         self.wrong += 1;
         self.sample("wrong", value);
     }
@@ -125,7 +143,7 @@ impl Tally {
 
     /// Whether each result was found once, in order, with its value.
     pub fn exact(&self) -> bool {
-        self.lost() == 0 && self.duplicates == 0 && self.out_of_order == 0 && self.wrong == 0
+        self.defects().is_empty()
     }
 
     /// The numbers of the first lost results, and samples of the other defects.
@@ -138,9 +156,12 @@ impl Tally {
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { what, times_found, duplicates, out_of_order, wrong, .. } = self;
+        let Self { results, times_found, duplicates, out_of_order, wrong, .. } = self;
         let (expected, lost) = (times_found.len(), self.lost());
-        write!(f, "{expected} {what}: {lost} lost, {duplicates} duplicates, {out_of_order} out of order, {wrong} wrong")
+        write!(
+            f,
+            "{expected} {results}: {lost} lost, {duplicates} duplicates, {out_of_order} out of order, {wrong} wrong"
+        )
     }
 }
 
@@ -178,7 +199,7 @@ pub fn folds(cluster: &Cluster, topic: &str, records: i64, count_is_right: fn(&i
         n: i64,
         last: i64,
     }
-    let (mut tally, mut latest) = (Tally::new("results of the fold", records), latest_by_sensor());
+    let (mut tally, mut latest) = (Tally::new(Results::Folds, records), latest_by_sensor());
     checker::for_each_committed(cluster, topic, |_, value| {
         count_by_record(&mut tally, &mut latest, value, |f: &Fold| {
             (f.last, count_is_right(&f.n, &(f.last / SENSORS + 1)))
@@ -193,7 +214,7 @@ pub fn numbers(cluster: &Cluster, topic: &str, records: i64) -> Tally {
     struct Numbered {
         i: i64,
     }
-    let (mut tally, mut latest) = (Tally::new("records", records), latest_by_sensor());
+    let (mut tally, mut latest) = (Tally::new(Results::Records, records), latest_by_sensor());
     checker::for_each_committed(cluster, topic, |_, value| {
         count_by_record(&mut tally, &mut latest, value, |r: &Numbered| (r.i, true));
     });
@@ -216,7 +237,7 @@ pub fn counts(cluster: &Cluster, topic: &str, records: i64) -> Tally {
     };
     let last = records % RECORDS_PER_WINDOW;
     let windows = records / RECORDS_PER_WINDOW * KINDS + last.min(KINDS);
-    let mut tally = Tally::new("results of windows", windows);
+    let mut tally = Tally::new(Results::Windows, windows);
     checker::for_each_committed(cluster, topic, |key, value| {
         let read: Option<(i64, i64, Count<'_>)> = serde_json::from_slice::<Count<'_>>(value).ok().and_then(|c| {
             let start = chrono::DateTime::parse_from_rfc3339(c.window_start).ok()?;

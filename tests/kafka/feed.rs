@@ -6,7 +6,7 @@
 use rdkafka::ClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
-use rdkafka::message::DeliveryResult;
+use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, ProducerContext};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -24,6 +24,8 @@ pub struct Record {
     pub partition: i32,
     pub key: String,
     pub value: String,
+    /// The name and value of a header, if it has one.
+    pub header: Option<(&'static str, String)>,
 }
 
 /// Makes the record with this number.
@@ -114,6 +116,9 @@ fn write(producer: &BaseProducer<DeliveryReports>, shared: &Shared, topic: &str,
             let made = make(i);
             let mut record =
                 BaseRecord::to(topic).partition(made.partition).key(made.key.as_bytes()).payload(made.value.as_bytes());
+            if let Some((key, value)) = &made.header {
+                record = record.headers(OwnedHeaders::new().insert(Header { key: *key, value: Some(value) }));
+            }
             loop {
                 match producer.send(record) {
                     Ok(()) => break,

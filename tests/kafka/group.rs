@@ -12,6 +12,7 @@
 //! | `FASTDATA_ZOMBIES`, `FASTDATA_REBALANCES`, `FASTDATA_SIGTERMS` | the repetitions in these tests |
 //! | `FASTDATA_KAFKA_KILLS=1` | also run tests that kill brokers |
 //! | `FASTDATA_BOUNCES`, `FASTDATA_OUTAGES`, `FASTDATA_OUTAGE_SECONDS` | kills and outages of brokers in them |
+//! | `FASTDATA_MISTAKES=1` | make all mistakes in `mistakes` |
 //! | `FASTDATA_BACKLOG_GB` | the size of the backlog in `memory` |
 //! | `FASTDATA_BIN` | another binary than that of this build, such as an optimised one |
 //!

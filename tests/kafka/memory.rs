@@ -29,7 +29,7 @@ state: {memory_limit: 512MiB}
 fn record(i: i64) -> Record {
     let (key, partition) = (format!("{i}"), i32::try_from(i % i64::from(PARTITIONS)).unwrap());
     let text = key.repeat(usize::try_from(VALUE_BYTES).unwrap() / key.len());
-    Record { partition, value: format!(r#"{{"i":{i},"text":"{text}"}}"#), key }
+    Record { partition, value: format!(r#"{{"i":{i},"text":"{text}"}}"#), key, header: None }
 }
 
 /// Resident memory of a process, bytes.

@@ -3,6 +3,8 @@
 //! They need Java and Maven and start clusters on the loopback interface. If either is missing they are skipped
 //! with a message; with `FASTDATA_REQUIRE_KAFKA=1` that is a failure.
 
+#[cfg(feature = "failpoints")]
+mod audit;
 mod bounces;
 mod bounded;
 mod broker;
@@ -21,6 +23,7 @@ mod headers;
 mod interop;
 mod jars;
 mod kills;
+mod lost_input;
 mod memory;
 #[cfg(feature = "failpoints")]
 mod mistakes;
@@ -30,6 +33,7 @@ mod passwords;
 mod query;
 mod racks;
 mod rebalances;
+mod record_limits;
 mod restore;
 mod rights;
 mod security;
@@ -37,6 +41,7 @@ mod segments;
 mod signals;
 mod timestamps;
 mod topics;
+mod unequal_partitions;
 mod waiting;
 mod wire;
 mod zombies;

@@ -32,7 +32,7 @@ sink: NAME-out
 fn record(i: i64) -> Record {
     let (key, partition) = (format!("k{i}"), i32::try_from(i % i64::from(PARTITIONS)).unwrap());
     let text = format!("{i}-").repeat(RECORD_BYTES / (i.to_string().len() + 1));
-    Record { partition, value: format!(r#"{{"id":"{key}","i":{i},"text":"{text}"}}"#), key }
+    Record { partition, value: format!(r#"{{"id":"{key}","i":{i},"text":"{text}"}}"#), key, header: None }
 }
 
 /// The bytes of keys and values in a topic, and the time in which a plain consumer reads them.

@@ -93,22 +93,22 @@ fn a_pipeline_is_checked_against_the_cluster() {
 
 /// What a pipeline keeps on the log besides its positions.
 #[derive(Clone, Copy)]
-enum PipelineKind {
+pub(super) enum PipelineKind {
     Stateless,
     Stateful,
     Repartitioned,
 }
 
 /// A pipeline and its source, run as a process.
-struct Fixture<'a> {
-    cluster: &'a Cluster,
-    log: KafkaLog,
-    name: String,
-    f: Fastdata,
+pub(super) struct Fixture<'a> {
+    pub(super) cluster: &'a Cluster,
+    pub(super) log: KafkaLog,
+    pub(super) name: String,
+    pub(super) f: Fastdata,
 }
 
 impl<'a> Fixture<'a> {
-    fn new(cluster: &'a Cluster, kind: PipelineKind, partitions: u32) -> Self {
+    pub(super) fn new(cluster: &'a Cluster, kind: PipelineKind, partitions: u32) -> Self {
         let (log, name, f) = (cluster.connect(), cluster.name("fixture"), Fastdata::in_temp());
         let step = match kind {
             PipelineKind::Stateless => "filter: n >= 0",
@@ -127,11 +127,11 @@ impl<'a> Fixture<'a> {
         fixture
     }
 
-    fn topic(&self, end: &str) -> String {
+    pub(super) fn topic(&self, end: &str) -> String {
         format!("{}{end}", self.name)
     }
 
-    fn at(&self, partition: u32) -> TopicPartition {
+    pub(super) fn at(&self, partition: u32) -> TopicPartition {
         TopicPartition::new(self.topic("-in"), partition)
     }
 
@@ -140,7 +140,7 @@ impl<'a> Fixture<'a> {
     }
 
     /// Four records for one partition.
-    fn feed(&self, partition: u32) {
+    pub(super) fn feed(&self, partition: u32) {
         let mut b = RecordsBuilder::default();
         for n in 0..4 {
             let value = format!("{{\"n\": {n}, \"kind\": \"k{partition}\", \"other\": \"o{n}\"}}");
@@ -161,13 +161,13 @@ impl<'a> Fixture<'a> {
         });
     }
 
-    fn run_args(&self, more: &str) -> String {
+    pub(super) fn run_args(&self, more: &str) -> String {
         let fast_refresh = "--kafka topic.metadata.refresh.interval.ms=500 --kafka fetch.wait.max.ms=5";
         format!("run p.yaml --quiet --brokers {} {fast_refresh} {more}", self.cluster.listener("PLAINTEXT"))
     }
 
     /// Runs to the end of the input without an error.
-    fn run_to_end(&self) {
+    pub(super) fn run_to_end(&self) {
         self.f.args(&self.run_args("--until-end")).succeeds();
     }
 
@@ -196,7 +196,7 @@ impl<'a> Fixture<'a> {
         run
     }
 
-    fn await_results(&self, run: &mut RunningProcess, results: usize) {
+    pub(super) fn await_results(&self, run: &mut RunningProcess, results: usize) {
         wait::until("results", || {
             let ended = run.child().try_wait().unwrap();
             assert!(ended.is_none(), "the run has ended: {ended:?}\n{}", run.stderr_text());
@@ -244,7 +244,7 @@ fn a_run_that_waits_for_others_to_leave_can_be_stopped() {
     let line = fixture.run_args("--from earliest").replace("--quiet ", "");
     let mut second = fixture.f.start_with_log(&line, "second.log", &[]);
     let log = || std::fs::read_to_string(fixture.f.dir().join("second.log")).unwrap();
-    wait::until("the second run to wait", || log().contains("waits until the other instances of").then_some(()));
+    wait::until("the second run to wait", || log().contains("waiting for the other instances of").then_some(()));
     let start = Instant::now();
     second.signal("TERM");
     assert_eq!(second.wait().code(), Some(0), "{}", log());
@@ -303,7 +303,7 @@ fn records_deleted_before_they_were_read_are_reported() {
     run.signal("CONT");
     // The position is before or after the marker of the first transaction.
     let tail = format!(
-        " of `{at}` cannot be read: the partition holds 7 to {end}; start over with `--from earliest` or `--from latest`\n"
+        " of `{at}` cannot be read: the partition holds 7 to {end}; start over with `--from earliest` or `--from latest`, or go on from the oldest record with `--on-lost-input skip`, which keeps the state and counts the gap\n"
     );
     let stderr = stderr_of_failure(run);
     assert!(stderr.starts_with("error: offset ") && stderr.ends_with(&tail), "{stderr}");

@@ -4,6 +4,7 @@
 
 mod idle;
 mod limits;
+mod lost_input;
 mod mistakes;
 mod models;
 pub mod online;

@@ -4,7 +4,7 @@ use crate::harness::program::Fastdata;
 use crate::harness::wait::until;
 use fastdata::log::embedded::EmbeddedLog;
 use fastdata::log::topic;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -103,6 +103,33 @@ fn run_fails_when_its_folder_is_replaced() {
 fn seed_fails_when_its_folder_is_replaced() {
     let more_than_100 = |log: &EmbeddedLog| topic(log, "raw").is_ok_and(|t| t.partitions[0].end.0 > 110);
     fails_when_the_folder_is_replaced("seed --topic raw --count 20000 --rate 200/s", 0, more_than_100);
+}
+
+#[test]
+fn a_seed_that_writes_seldom_fails_when_its_folder_is_replaced() {
+    let more_than_100 = |log: &EmbeddedLog| topic(log, "raw").is_ok_and(|t| t.partitions[0].end.0 > 100);
+    fails_when_the_folder_is_replaced("seed --topic raw --count 20000 --rate 1/m", 0, more_than_100);
+}
+
+#[test]
+fn a_seed_that_waits_for_stdin_fails_when_its_folder_is_replaced() {
+    let f = Fastdata::in_temp();
+    let mut seed = f.start_with_input("seed --topic raw --from -");
+    let mut input = seed.child().stdin.take().unwrap();
+    input.write_all(b"{\"n\": 1}\n").unwrap();
+    until("the first record", || {
+        let log = EmbeddedLog::open_existing(&f.log_dir()).ok()?;
+        topic(&log, "raw").ok().filter(|t| t.partitions[0].end.0 == 1)
+    });
+    std::fs::remove_dir_all(f.log_dir()).unwrap();
+    let code = seed.wait().code();
+    let talk = seed.stderr_text();
+    assert_eq!(code, Some(1), "{talk}");
+    assert!(
+        talk.contains("error: after writing 1 record: the data folder `.fastdata` was removed, moved or replaced"),
+        "{talk}"
+    );
+    drop(input);
 }
 
 #[test]

@@ -24,7 +24,7 @@ const RECORDS_PER_MODEL: u64 = 12_000;
 const TIMEOUT: Duration = Duration::from_secs(120);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
+enum DemoPhase {
     /// The first model scores.
     FirstModel,
     /// The second model scores.
@@ -33,7 +33,7 @@ enum Phase {
     Drain,
 }
 
-impl Phase {
+impl DemoPhase {
     fn is_complete(self, snapshot: &Snapshot) -> bool {
         let scored = |version| {
             let models = snapshot.steps.iter().flat_map(|s| &s.models).filter(move |m| m.version == version);
@@ -68,12 +68,12 @@ impl Demo<'_> {
     /// Goes through all phases; `false` after an interrupt or after the end of the run (`has_ended`).
     pub(super) fn play(&self, observer: &mut Observer, has_ended: &dyn Fn() -> bool) -> anyhow::Result<bool> {
         let started = Instant::now();
-        let mut phase = Phase::FirstModel;
+        let mut phase = DemoPhase::FirstModel;
         let mut earlier: Option<Snapshot> = None;
         let mut display = DemoDisplay::new(self.printer);
         display.announce(phase.description());
         // A feeder that ends before it is stopped has failed; joining it gives the error.
-        while !self.shutdown.is_requested() && !has_ended() && (phase == Phase::Drain || !self.feeder.has_ended()) {
+        while !self.shutdown.is_requested() && !has_ended() && (phase == DemoPhase::Drain || !self.feeder.has_ended()) {
             anyhow::ensure!(
                 started.elapsed() < TIMEOUT,
                 "the demo did not finish within two minutes; it was waiting for: {}",
@@ -92,17 +92,17 @@ impl Demo<'_> {
                 continue;
             }
             phase = match phase {
-                Phase::FirstModel => {
+                DemoPhase::FirstModel => {
                     publish::publish(self.log, &publish::SECOND)?;
-                    Phase::SecondModel
+                    DemoPhase::SecondModel
                 }
-                Phase::SecondModel => {
+                DemoPhase::SecondModel => {
                     self.feeder.stop();
-                    Phase::Drain
+                    DemoPhase::Drain
                 }
                 // The feeder may still append its last batch.
-                Phase::Drain if !self.feeder.has_ended() => continue,
-                Phase::Drain => return Ok(true),
+                DemoPhase::Drain if !self.feeder.has_ended() => continue,
+                DemoPhase::Drain => return Ok(true),
             };
             display.announce(phase.description());
         }

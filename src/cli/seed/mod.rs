@@ -11,6 +11,7 @@ mod partitioner;
 mod progress;
 mod rows;
 mod source;
+mod storage_check;
 
 use super::backplane;
 use super::context::CliContext;
@@ -18,6 +19,7 @@ use super::data_format::FileFormatOptions;
 use super::exit::UserError;
 use super::figures::counted;
 use super::row_reader::{RowReader, is_stdin};
+use super::shutdown::BlockedCheck;
 use crate::formats::Format;
 use crate::log::{self, Log, LogError, TopicConfig, TopicInfo};
 use crate::record::RecordsBuilder;
@@ -27,23 +29,27 @@ pub(super) use partitioner::Partitioner;
 use progress::SeedProgress;
 use rows::RowSource;
 use source::SeedPlan;
+use std::io;
+use storage_check::StorageCheck;
 
 /// The maximum number of records in one append.
 const MAX_BATCH_RECORDS: usize = 4096;
 
 pub(super) fn execute(args: &SeedArgs, context: &CliContext) -> anyhow::Result<()> {
     let shutdown = context.shutdown();
-    let SeedPlan { mut source, total, rate, partitions } = open(args, context)?;
+    let storage = StorageCheck::default();
+    let SeedPlan { mut source, total, rate, partitions } = open(args, context, &storage)?;
     let log = backplane::open(context.global(), None)?;
+    storage.watch(log.clone());
     let topic = create_or_open(&*log, &args.topic, partitions)?;
     let mut appender = log.appender()?;
     let mut partitioner = Partitioner::new(&topic);
-    let mut pace = Pace::new(rate);
+    let pace = Pace::new(rate);
     let progress = SeedProgress::new(context.printer(), &topic.name, total);
     let mut batch = RecordsBuilder::default();
     let mut seeded = 0;
     loop {
-        pace.wait(seeded, &shutdown);
+        pace.wait(seeded, &shutdown, || storage.check()).map_err(|e| with_count(seeded, e.into()))?;
         let left = total.map_or(MAX_BATCH_RECORDS as u64, |t| t - seeded);
         let max = pace.batch_size(MAX_BATCH_RECORDS).min(usize::try_from(left).unwrap_or(MAX_BATCH_RECORDS));
         if max == 0 || shutdown.is_requested() {
@@ -71,7 +77,7 @@ fn with_count(seeded: u64, error: anyhow::Error) -> anyhow::Error {
     if seeded == 0 { error } else { error.context(format!("after writing {}", counted(seeded, "record"))) }
 }
 
-fn open(args: &SeedArgs, context: &CliContext) -> anyhow::Result<SeedPlan> {
+fn open(args: &SeedArgs, context: &CliContext, storage: &StorageCheck) -> anyhow::Result<SeedPlan> {
     if let Some(file) = &args.from {
         if args.repeat && is_stdin(file) {
             return Err(UserError::new("stdin cannot be read again: `--loop` needs a file").into());
@@ -82,7 +88,9 @@ fn open(args: &SeedArgs, context: &CliContext) -> anyhow::Result<SeedPlan> {
         if !matches!(format, Format::Csv { .. }) && (args.delimiter.is_some() || has_columns) {
             return Err(UserError::new("`--delimiter` and `--columns` are for `--format csv`").into());
         }
-        let rows = RowReader::open(file, format, Some(&context.shutdown()))?;
+        let storage = storage.clone();
+        let check: BlockedCheck = Box::new(move || storage.check().map_err(io::Error::other));
+        let rows = RowReader::open(file, format, Some((&context.shutdown(), check)))?;
         let source = RowSource::new(rows, &args.columns, args.key.as_deref(), args.repeat)?;
         let (total, rate, partitions) = (args.count, args.rate, args.partitions);
         return Ok(SeedPlan { source: Box::new(source), total, rate, partitions });

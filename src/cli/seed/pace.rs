@@ -1,7 +1,8 @@
 //! The pace of writing: as fast as possible, or evenly at a rate.
 
 use super::super::arguments::Rate;
-use super::super::shutdown::Shutdown;
+use super::super::shutdown::{CHECK_INTERVAL, Shutdown};
+use crate::log::LogResult;
 use std::time::{Duration, Instant};
 
 /// Often enough for a smooth rate, and seldom enough for batches.
@@ -32,10 +33,17 @@ impl Pace {
         }
     }
 
-    /// Waits until the record after `done` others is due, or until a shutdown is requested.
-    pub(super) fn wait(&mut self, done: u64, shutdown: &Shutdown) {
-        if let Some(due) = self.due(done) {
-            shutdown.sleep(due.saturating_sub(self.start.elapsed()));
+    /// Waits until the record after `done` others is due, or until a shutdown is requested; makes `check` in a long
+    /// wait.
+    pub(super) fn wait(&self, done: u64, shutdown: &Shutdown, check: impl Fn() -> LogResult<()>) -> LogResult<()> {
+        let Some(due) = self.due(done) else { return Ok(()) };
+        loop {
+            let left = due.saturating_sub(self.start.elapsed());
+            shutdown.sleep(left.min(CHECK_INTERVAL));
+            if left <= CHECK_INTERVAL || shutdown.is_requested() {
+                return Ok(());
+            }
+            check()?;
         }
     }
 

@@ -122,7 +122,12 @@ fn sources(s: &Snapshot, width: usize) -> Vec<StyledLine> {
             source.watermark_behind_ms.map_or_else(|| "-".into(), |b| duration(b).into()),
         ]);
     }
-    if s.sources.is_empty() { Vec::new() } else { table.lines(width) }
+    let mut lines = if s.sources.is_empty() { Vec::new() } else { table.lines(width) };
+    for source in s.sources.iter().filter(|source| source.lost_offsets > 0) {
+        let lost = counted(source.lost_offsets, "offset");
+        lines.push(vec![(format!("{}: {lost} lost to retention before being read", source.name), Tone::Warning)]);
+    }
+    lines
 }
 
 fn steps(s: &Snapshot, width: usize) -> Vec<StyledLine> {
@@ -294,6 +299,10 @@ fn ledger(s: &Snapshot, width: usize) -> Vec<StyledLine> {
             }
         }
         lines.push(vec![(line, Tone::Plain)]);
+    }
+    if ledger.lost_offsets > 0 {
+        let lost = counted(ledger.lost_offsets, "offset");
+        lines.push(vec![(format!("  never read: {lost} lost to retention (offsets, not records)"), Tone::Warning)]);
     }
     lines
 }

@@ -2,7 +2,7 @@
 
 use super::{Case, Fixture, Outcome, TIMEOUT, TestTopic, check, poll_until, records, rows, texts};
 use crate::log::{self, Access, Append, FetchLimit, LogError, Start, TopicConfig};
-use crate::record::{Offset, TopicPartition};
+use crate::record::{Offset, RecordsBuilder, TopicPartition};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ pub(super) const CASES: &[Case] = &[
     Case { name: "a compacted topic keeps the latest record of each key", run: compacted },
     Case { name: "a reader that is behind sees a deleted key", run: deleted_key },
     Case { name: "a compacted topic refuses records without a key", run: missing_key },
+    Case { name: "a record at the size limit is taken and a larger one refused", run: largest_record },
 ];
 
 fn description(fixture: &dyn Fixture) -> Outcome {
@@ -141,5 +142,32 @@ fn missing_key(fixture: &dyn Fixture) -> Outcome {
     let appended = s.append(0, 0, &["a=1", "-=2"]);
     check!(appended.is_err(), "accepted a record without a key: {appended:?}");
     check!(s.read_all(0)?.is_empty(), "a part of the failed append is visible");
+    Ok(())
+}
+
+/// The largest record that a case writes: where a backplane takes more, its limit is not tried out.
+const MAX_CASE_RECORD_BYTES: usize = 4 << 20;
+
+fn largest_record(fixture: &dyn Fixture) -> Outcome {
+    let s = TestTopic::new(fixture, 1)?;
+    let limits = s.log.record_limits(&[s.topic.as_str().into()])?;
+    let [limit] = limits.as_slice() else { return Err(format!("one topic has the limits {limits:?}").into()) };
+    check!(!limit.remedy.is_empty(), "the limit does not say where it comes from");
+    let unknown = s.log.record_limits(&[format!("{}-none", s.topic).as_str().into()]);
+    check!(matches!(unknown, Err(LogError::UnknownTopic { .. })), "the limit of an unknown topic: {unknown:?}");
+    if limit.bytes > MAX_CASE_RECORD_BYTES {
+        return Ok(());
+    }
+    let append = |bytes: usize| {
+        let mut records = RecordsBuilder::default();
+        let (key, header) = (b"key".as_slice(), (b"name".as_slice(), Some(b"header".as_slice())));
+        let rest = key.len() + crate::record::encoded_len([header]);
+        records.push_with(Some(key), Some(&vec![b'x'; bytes - rest]), 0, &[header]);
+        Append { to: s.at(0), records: records.finish() }
+    };
+    s.log.appender()?.append(&[append(limit.bytes)])?;
+    // An overhead may be less than it can be at most.
+    let refused = s.log.appender()?.append(&[append(limit.bytes + 200)]);
+    check!(matches!(refused, Err(LogError::TooLarge { .. })), "a record over the limit: {refused:?}");
     Ok(())
 }

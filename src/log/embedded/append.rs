@@ -6,6 +6,7 @@ use super::retention::Retention;
 use super::row_codec::{self, MAX_RECORD_BYTES, MAX_ROW_RECORDS, TARGET_ROW_BYTES};
 use super::schema::{self, row_id};
 use super::topics::{self, PartitionRow};
+use crate::log::record_limits::check_sizes;
 use crate::log::{Append, Appender, LogError, LogResult};
 use crate::record::{Offset, Records, TopicPartition};
 use crate::time::{Clock as _, SystemClock};
@@ -23,18 +24,18 @@ pub(super) struct EmbeddedAppender {
 
 impl Appender for EmbeddedAppender {
     fn append(&mut self, appends: &[Append]) -> LogResult<Vec<Offset>> {
-        let file = &self.database.file;
-        self.database.write(|conn, retention| append(conn, file, appends, retention))
+        self.database.write(|conn, retention| append(conn, &self.database, appends, retention))
     }
 }
 
 /// Appends everything in order; returns the first offset of each.
 pub(super) fn append(
     conn: &Connection,
-    file: &Path,
+    database: &Database,
     appends: &[Append],
     retention: &mut Retention,
 ) -> LogResult<Vec<Offset>> {
+    let file = database.file.as_path();
     let now = SystemClock.now();
     let mut partitions: HashMap<&TopicPartition, PartitionRow> = HashMap::new();
     let mut insert = RowInserter { conn, file, now, row: Vec::new() };
@@ -57,7 +58,8 @@ pub(super) fn append(
                 a.to.topic
             )));
         }
-        insert.records(&a.to, partition, &a.records)?;
+        check_sizes(&a.to, &a.records, &database.record_limit)?;
+        insert.records(partition, &a.records)?;
     }
     let mut update = conn.prepare_cached("UPDATE partitions SET end = ?2, bytes = ?3 WHERE id = ?1").at(file)?;
     for partition in partitions.values() {
@@ -77,11 +79,11 @@ struct RowInserter<'a> {
 }
 
 impl RowInserter<'_> {
-    fn records(&mut self, to: &TopicPartition, partition: &mut PartitionRow, records: &Records) -> LogResult<()> {
+    fn records(&mut self, partition: &mut PartitionRow, records: &Records) -> LogResult<()> {
         let mut insert = self.conn.prepare_cached(schema::INSERT_ROW).at(self.file)?;
         let mut from = 0;
         while from < records.len() {
-            let (count, bytes) = next_row(to, records, from)?;
+            let (count, bytes) = next_row(records, from);
             row_codec::encode(records, None, from, count, &mut self.row);
             let max_time = records.timestamps[from..from + count].iter().copied().max().unwrap_or(i64::MIN);
             from += count;
@@ -96,21 +98,17 @@ impl RowInserter<'_> {
 }
 
 /// How many records from `from` on make one row, and the bytes of their keys and values.
-fn next_row(to: &TopicPartition, records: &Records, from: usize) -> LogResult<(usize, usize)> {
+fn next_row(records: &Records, from: usize) -> (usize, usize) {
     let (mut count, mut bytes) = (0, 0);
     while from + count < records.len() && count < MAX_ROW_RECORDS && bytes < TARGET_ROW_BYTES {
         let len = value_len(&records.keys, from + count) + value_len(&records.values, from + count);
-        let with_headers = len + records.headers.as_ref().map_or(0, |h| value_len(h.encoded(), from + count));
-        if with_headers > MAX_RECORD_BYTES {
-            return Err(LogError::TooLarge { at: to.clone(), bytes: with_headers, limit: MAX_RECORD_BYTES });
-        }
-        if count > 0 && bytes + with_headers > MAX_RECORD_BYTES {
+        if count > 0 && bytes + records.record_bytes(from + count) > MAX_RECORD_BYTES {
             break;
         }
         bytes += len;
         count += 1;
     }
-    Ok((count, bytes))
+    (count, bytes)
 }
 
 fn value_len(column: &BinaryArray, row: usize) -> usize {

@@ -28,7 +28,7 @@ impl Committer for EmbeddedCommitter {
         let file = &self.database.file;
         self.database.write(|conn, retention| {
             self.lease.check(conn)?;
-            let first_offsets = append::append(conn, file, &transaction.appends, retention)?;
+            let first_offsets = append::append(conn, &self.database, &transaction.appends, retention)?;
             let mut upsert = conn
                 .prepare_cached(
                     "INSERT INTO offsets (pipeline, topic, partition, part, next) VALUES (?1, ?2, ?3, ?4, ?5)

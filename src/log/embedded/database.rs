@@ -10,12 +10,15 @@ use super::errors::{self, FileContext};
 use super::file_id::FileId;
 use super::retention::Retention;
 use super::schema;
-use crate::log::LogResult;
+use crate::log::{LogResult, RecordLimit};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::fs::File;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+
+/// The way out where a record is too large.
+const LIMIT_REMEDY: &str = "this is the limit of the embedded log; make the record smaller";
 
 /// What all handles of one file share.
 #[derive(Debug)]
@@ -25,6 +28,7 @@ pub(super) struct Database {
     pub(super) id: FileId,
     pub(super) mode: OpenMode,
     pub(super) signal: CommitSignal,
+    pub(super) record_limit: RecordLimit,
     /// Opened by the first write.
     pub(super) writer: Mutex<Option<WriteConnection>>,
     /// For short reads. It is open as long as the log, so that `id` is not given to another file.
@@ -58,8 +62,8 @@ impl Database {
         }
     }
 
-    /// Opens the file in a folder.
-    pub(super) fn open(dir: &Path) -> LogResult<Arc<Self>> {
+    /// Opens the file in a folder; its records may have at most so many bytes.
+    pub(super) fn open(dir: &Path, max_record_bytes: usize) -> LogResult<Arc<Self>> {
         let file = dir.join(schema::DATABASE_FILE);
         if connection::inspect(&file)? == FileState::Missing {
             return Err(errors::no_log(&file));
@@ -74,6 +78,7 @@ impl Database {
             id,
             mode,
             signal: CommitSignal::default(),
+            record_limit: RecordLimit { bytes: max_record_bytes, remedy: LIMIT_REMEDY.into() },
             writer: Mutex::new(None),
             reader: Mutex::new(reader),
         }))

@@ -24,7 +24,8 @@ mod topics;
 mod trim;
 
 use crate::log::{
-    Access, Appender, GroupSpec, Log, LogError, LogResult, Member, Reader, Start, TopicConfig, TopicInfo, naming,
+    Access, Appender, GroupSpec, Log, LogError, LogResult, Member, Reader, RecordLimit, Start, TopicConfig, TopicInfo,
+    naming,
 };
 use crate::record::{Offset, TopicPartition};
 use crate::time::{Clock as _, SystemClock};
@@ -70,7 +71,16 @@ impl EmbeddedLog {
     /// # Errors
     /// As for [`Self::open_existing`].
     pub fn open_separately(dir: &Path) -> LogResult<Self> {
-        Self::with(Database::open(dir)?)
+        Self::with(Database::open(dir, row_codec::MAX_RECORD_BYTES)?)
+    }
+
+    /// Opens the log like [`Self::open_separately`], with a lower size limit for key, value and headers of one
+    /// record: for tests.
+    ///
+    /// # Errors
+    /// As for [`Self::open_existing`].
+    pub fn open_with_max_record_bytes(dir: &Path, max_record_bytes: usize) -> LogResult<Self> {
+        Self::with(Database::open(dir, max_record_bytes.min(row_codec::MAX_RECORD_BYTES))?)
     }
 
     fn with(database: Arc<Database>) -> LogResult<Self> {
@@ -159,8 +169,17 @@ impl Log for EmbeddedLog {
         Ok(Box::new(member::EmbeddedMember::join(&self.database, group)?))
     }
 
+    fn check_storage(&self) -> LogResult<()> {
+        self.database.check_file()
+    }
+
     fn deletion_retention(&self) -> Duration {
         compaction::DELETION_RETENTION
+    }
+
+    fn record_limits(&self, topics: &[Arc<str>]) -> LogResult<Vec<RecordLimit>> {
+        let limit = |topic: &Arc<str>| crate::log::topic(self, topic).map(|_| self.database.record_limit.clone());
+        topics.iter().map(limit).collect()
     }
 
     fn check_access(&self, access: &Access<'_>) -> LogResult<()> {

@@ -6,6 +6,7 @@
 use super::connection::OpenMode;
 use super::database::Database;
 use super::file_id::FileId;
+use super::row_codec::MAX_RECORD_BYTES;
 use super::schema;
 use crate::log::LogResult;
 use std::collections::BTreeMap;
@@ -25,7 +26,7 @@ pub(super) fn open(dir: &Path) -> LogResult<Arc<Database>> {
     if let Some(database) = shared.filter(|database| database.check_file().is_ok()) {
         return Ok(database);
     }
-    let database = Database::open(dir)?;
+    let database = Database::open(dir, MAX_RECORD_BYTES)?;
     // A log that could only be read may be writable the next time.
     if database.mode == OpenMode::ReadWrite {
         open.insert(database.id.clone(), Arc::downgrade(&database));

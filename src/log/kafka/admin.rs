@@ -2,7 +2,7 @@
 //!
 //! Every change waits until it is visible: the controller answers before the brokers know.
 
-use super::cluster::{Cluster, RETRY_BACKOFF, RETRY_TIMEOUT, native_partition, partition_list};
+use super::cluster::{Cluster, METADATA_LAG, RETRY_BACKOFF, RETRY_TIMEOUT, native_partition, partition_list};
 use super::context::KafkaContext;
 use super::errors::{self, description};
 use crate::log::naming;
@@ -55,8 +55,18 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 #[derive(Default)]
 pub(super) struct TopicConfigs {
     pub(super) configs: BTreeMap<String, TopicConfig>,
+    /// The setting `max.message.bytes` of each.
+    pub(super) max_message_bytes: BTreeMap<String, usize>,
     /// Topics whose configuration the user may not read, with the error for each.
     pub(super) denied: Vec<(String, LogError)>,
+}
+
+impl TopicConfigs {
+    fn add(&mut self, topic: &str, resource: &ConfigResource) {
+        let max_message_bytes = resource.get("max.message.bytes").and_then(|e| e.value.as_deref()?.parse().ok());
+        self.max_message_bytes.extend(max_message_bytes.map(|max| (topic.to_owned(), max)));
+        self.configs.insert(topic.to_owned(), parse_config(resource));
+    }
 }
 
 /// The admin connection; created on first use.
@@ -228,30 +238,28 @@ impl Admin {
                 let answers = self.call(cluster, "reading topic configurations", request)?;
                 let mut unknown = Vec::new();
                 for (name, answer) in pending.into_iter().zip(answers) {
-                    let action = || format!("reading the configuration of topic `{name}`");
                     match answer {
-                        Ok(resource) => drop(found.configs.insert(name.clone(), parse_config(&resource))),
-                        // The broker that was asked may not know yet what another has created.
-                        Err(code) if errors::is_missing(code) || errors::is_transient(code) => {
-                            if cluster.partition_count(name)?.is_some() {
-                                await_visible(cluster, &action(), start)?;
-                                unknown.push(name);
-                            }
-                        }
-                        Err(code) => {
-                            let error = errors::log_error_for(cluster.brokers(), &action(), code, "DescribeConfigs");
-                            if !errors::is_denied(code) {
-                                return Err(error);
-                            }
-                            found.denied.push((name.clone(), error));
-                        }
+                        Ok(resource) if !resource.entries.is_empty() => found.add(name, &resource),
+                        // rdkafka drops the error of a single topic: the broker may not know it yet, or the user
+                        // may not read its configuration.
+                        _ if cluster.partition_count(name)?.is_none() => {}
+                        _ if start.elapsed() < METADATA_LAG => unknown.push(name),
+                        _ => found.denied.push((name.clone(), denied_config(cluster, name))),
                     }
                 }
                 pending = unknown;
+                if !pending.is_empty() {
+                    std::thread::park_timeout(RETRY_BACKOFF);
+                }
             }
         }
         Ok(found)
     }
+}
+
+fn denied_config(cluster: &Cluster, topic: &str) -> LogError {
+    let action = format!("reading the configuration of topic `{topic}`");
+    errors::log_error_for(cluster.brokers(), &action, Code::TopicAuthorizationFailed, "DescribeConfigs")
 }
 
 fn await_visible(cluster: &Cluster, action: &str, since: Instant) -> LogResult<()> {

@@ -6,6 +6,7 @@
 use super::closing::ClosesInTime;
 use super::context::KafkaContext;
 use super::errors::{self, description};
+use super::record_limits::BatchLimit;
 use super::settings::Settings;
 use crate::log::{LogError, LogResult};
 use crate::record::{Offset, Partition, TopicPartition};
@@ -37,7 +38,7 @@ pub(super) const RETRY_TIMEOUT: Duration = Duration::from_secs(20);
 const QUERIES_PER_BROKER: usize = 3;
 
 /// How far the metadata of a busy broker may lag behind: a topic that existed does not count as deleted before.
-const METADATA_LAG: Duration = Duration::from_secs(3);
+pub(super) const METADATA_LAG: Duration = Duration::from_secs(3);
 
 /// Pause between two attempts.
 pub(super) const RETRY_BACKOFF: Duration = Duration::from_millis(20);
@@ -96,6 +97,7 @@ pub(super) struct Cluster {
     group: Mutex<Option<(String, ClosesInTime<BaseConsumer<KafkaContext>>)>>,
     /// The topics that existed when they were last looked up.
     known_topics: Mutex<BTreeSet<String>>,
+    pub(super) batch_limit: BatchLimit,
 }
 
 impl Cluster {
@@ -103,8 +105,8 @@ impl Cluster {
     pub(super) fn connect(settings: &Settings) -> LogResult<Self> {
         settings.check()?;
         let client = ClosesInTime::new(create_client(settings, &settings.for_queries())?);
-        let cluster =
-            Self { settings: settings.clone(), client, group: Mutex::new(None), known_topics: Mutex::default() };
+        let (group, known_topics, batch_limit) = (Mutex::new(None), Mutex::default(), BatchLimit::default());
+        let cluster = Self { settings: settings.clone(), client, group, known_topics, batch_limit };
         let start = Instant::now();
         loop {
             let answer = cluster.client.fetch_metadata(Some(INTERNAL_TOPICS[0]), Duration::from_millis(500));

@@ -18,7 +18,6 @@ use super::errors;
 use super::producer::KafkaWriter;
 use super::sending::WriteError;
 use super::write_mode::WriteMode;
-use crate::faults::{self, Mistake};
 use crate::log::{Append, Committer, Delivery, EarlyOutput, LogError, LogResult, Recovery, Transaction};
 use crate::record::{Offset, TopicPartition};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerGroupMetadata};
@@ -255,28 +254,6 @@ impl Committer for KafkaCommitter {
         let membership = self.current()?;
         let positions = self.positions(&membership, &transaction.offsets)?;
         let written = match self.delivery {
-            Delivery::ExactlyOnce if faults::planted(Mistake::OffsetsFirst) => {
-                self.start_offset_commit(positions)?;
-                self.await_offset_commit()?;
-                self.write(
-                    WriteMode::Transactions(format!("{}-{}", self.group, membership.slot)),
-                    &transaction.appends,
-                    None,
-                )?
-            }
-            Delivery::ExactlyOnce if faults::planted(Mistake::OffsetsAfter) => {
-                let mode = WriteMode::Transactions(format!("{}-{}", self.group, membership.slot));
-                let written = self.write(mode, &transaction.appends, None)?;
-                self.start_offset_commit(positions)?;
-                self.await_offset_commit()?;
-                written
-            }
-            Delivery::ExactlyOnce if faults::planted(Mistake::Unfenced) => {
-                let mode = WriteMode::Transactions(format!("{}-{}", self.group, std::process::id()));
-                let written = self.write(mode, &transaction.appends, None)?;
-                drop(self.start_offset_commit(positions).and_then(|()| self.await_offset_commit()));
-                written
-            }
             Delivery::ExactlyOnce => {
                 let id = format!("{}-{}", self.group, membership.slot);
                 self.write(

@@ -19,6 +19,7 @@ mod member;
 mod producer;
 mod queue_signal;
 mod reader;
+mod record_limits;
 mod sending;
 mod settings;
 mod write_mode;
@@ -26,8 +27,8 @@ mod write_mode;
 pub use settings::{SaslSettings, Settings, TlsSettings, rack_refusal};
 
 use crate::log::{
-    Access, Appender, FetchLimit, GroupSpec, Log, LogError, LogResult, Member, PartitionInfo, Reader, Start,
-    TopicConfig, TopicInfo, topic,
+    Access, Appender, FetchLimit, GroupSpec, Log, LogError, LogResult, Member, PartitionInfo, Reader, RecordLimit,
+    Start, TopicConfig, TopicInfo, topic,
 };
 use crate::record::{Offset, TopicPartition};
 use admin::Admin;
@@ -230,6 +231,25 @@ impl Log for KafkaLog {
     fn deletion_retention(&self) -> Duration {
         // As compacted topics are created: `delete.retention.ms`.
         Duration::from_secs(24 * 60 * 60)
+    }
+
+    fn record_limits(&self, topics: &[Arc<str>]) -> LogResult<Vec<RecordLimit>> {
+        let names: Vec<String> = topics.iter().map(ToString::to_string).collect();
+        let found = self.admin.topic_configs(&self.cluster, &names)?;
+        let client_max = self.cluster.settings.max_record_bytes();
+        let limit = |topic: &Arc<str>| {
+            let is_denied = found.denied.iter().any(|(name, _)| **name == **topic);
+            let topic_max = found.max_message_bytes.get(&**topic).copied();
+            if topic_max.is_none() && !is_denied && !found.configs.contains_key(&**topic) {
+                return Err(self.cluster.unknown_topic(topic));
+            }
+            Ok(record_limits::record_limit(topic, client_max, topic_max))
+        };
+        let limits = topics.iter().map(limit).collect::<LogResult<_>>()?;
+        if let Some(min) = found.max_message_bytes.values().min() {
+            self.cluster.batch_limit.lower_to(*min);
+        }
+        Ok(limits)
     }
 
     fn check_access(&self, access: &Access<'_>) -> LogResult<()> {

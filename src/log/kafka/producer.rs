@@ -10,7 +10,7 @@ use super::context::{DeliveryReports, KafkaProducerContext, delivery_tag};
 use super::errors;
 use super::sending::{RETRY_TIMEOUT, RecordSender, WriteError, poll_deliveries};
 use super::write_mode::WriteMode;
-use crate::faults::{self, FailPoint, Mistake};
+use crate::faults::{self, FailPoint};
 use crate::log::{Append, LogError};
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::ConsumerGroupMetadata;
@@ -30,6 +30,8 @@ pub(super) type GroupOffsets = (TopicPartitionList, Arc<ConsumerGroupMetadata>);
 pub(super) struct KafkaWriter {
     sender: RecordSender,
     producer: Option<ClosesInTime<Arc<BaseProducer<KafkaProducerContext>>>>,
+    /// The limit on a batch that the producer was created with.
+    max_batch_bytes: usize,
     /// Partition counts of the topics written to.
     partition_counts: HashMap<Arc<str>, u32>,
     /// Records sent early; the next write awaits them.
@@ -48,6 +50,7 @@ impl KafkaWriter {
         Self {
             sender: RecordSender { cluster: cluster.clone(), mode },
             producer: None,
+            max_batch_bytes: usize::MAX,
             partition_counts: HashMap::new(),
             early_records: 0,
         }
@@ -145,10 +148,12 @@ impl KafkaWriter {
         Ok(())
     }
 
-    /// Creates the producer. It first ends what was left open under its id.
+    /// Creates the producer, anew where batches have become smaller. It first ends what was left open under its id.
     fn open_producer(&mut self) -> Result<(), WriteError> {
-        if self.producer.is_none() {
-            let config = self.sender.cluster.settings.for_producer(&self.sender.mode);
+        let max_batch_bytes = self.sender.cluster.batch_limit.bytes();
+        if self.producer.is_none() || max_batch_bytes < self.max_batch_bytes {
+            self.producer = None;
+            let config = self.sender.cluster.settings.for_producer(&self.sender.mode, max_batch_bytes);
             let created = config.create_with_context(KafkaProducerContext::default());
             let producer: BaseProducer<KafkaProducerContext> =
                 created.map_err(|e: KafkaError| WriteError::Failed(self.sender.cluster.settings.property_error(&e)))?;
@@ -156,6 +161,7 @@ impl KafkaWriter {
                 self.retry("taking over transactions", &producer, |p| p.init_transactions(REQUEST_TIMEOUT))?;
             }
             self.producer = Some(ClosesInTime::new(Arc::new(producer)));
+            self.max_batch_bytes = max_batch_bytes;
         }
         Ok(())
     }
@@ -226,9 +232,6 @@ impl KafkaWriter {
             deliveries.transaction
         };
         self.enqueue_all(producer, appends, |number| delivery_tag(transaction, number))?;
-        if faults::planted_one_in(20, Mistake::SendTwice) {
-            self.enqueue_all(producer, appends, |number| delivery_tag(transaction.wrapping_sub(1), number))?;
-        }
         let start = Instant::now();
         while producer.in_flight_count() > 0 {
             poll_deliveries(producer);
@@ -304,10 +307,6 @@ impl KafkaWriter {
     }
 
     fn commit(&self, producer: &BaseProducer<KafkaProducerContext>) -> Result<(), WriteError> {
-        if faults::planted_one_in(20, Mistake::IgnoreAbort) {
-            abort(producer);
-            return Ok(());
-        }
         faults::fail_point(FailPoint::BeforeCommit);
         let start = Instant::now();
         loop {

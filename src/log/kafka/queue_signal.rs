@@ -42,18 +42,18 @@ mod tests {
     use super::*;
     use std::time::Instant;
 
-    const LONG: Duration = Duration::from_secs(10);
+    const TEST_TIMEOUT: Duration = Duration::from_secs(10);
 
     #[test]
     fn one_signal_ends_one_wait() {
         let (signal, start) = (QueueSignal::default(), Instant::now());
         signal.set();
-        signal.wait(LONG);
+        signal.wait(TEST_TIMEOUT);
         let setter = QueueSignal(signal.0.clone());
         let thread = std::thread::spawn(move || setter.set());
-        signal.wait(LONG);
+        signal.wait(TEST_TIMEOUT);
         thread.join().expect("the thread ends");
-        assert!(start.elapsed() < LONG, "set before a wait and within it");
+        assert!(start.elapsed() < TEST_TIMEOUT, "set before a wait and within it");
         let start = Instant::now();
         signal.wait(Duration::from_millis(2));
         assert!(start.elapsed() >= Duration::from_millis(2), "a signal is consumed by one wait");

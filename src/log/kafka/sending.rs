@@ -6,6 +6,7 @@ use super::cluster::{Cluster, native_partition};
 use super::context::KafkaProducerContext;
 use super::errors::{self, description};
 use super::headers;
+use super::record_limits::record_limit;
 use super::write_mode::WriteMode;
 use crate::log::{Append, LogError};
 use crate::record::TopicPartition;
@@ -74,7 +75,6 @@ impl RecordSender {
         let start = Instant::now();
         loop {
             let record = record(append, row, delivery_tag);
-            let bytes = record.key.map_or(0, <[u8]>::len) + record.payload.map_or(0, <[u8]>::len);
             let headers = append.records.headers.as_ref().map(|h| h.row(row).collect::<Vec<_>>());
             let queued = match headers.filter(|h| !h.is_empty()) {
                 None => producer.send(record).map_err(|(e, _)| e),
@@ -87,7 +87,7 @@ impl RecordSender {
                     self.check_deliveries(producer)?;
                 }
                 Err(KafkaError::MessageProduction(Code::MessageSizeTooLarge)) => {
-                    return Err(WriteError::Failed(self.too_large(&append.to, bytes)));
+                    return Err(WriteError::Failed(self.too_large(append, row)));
                 }
                 Err(e) => {
                     // Mostly no more is accepted because an earlier record was refused.
@@ -105,8 +105,9 @@ impl RecordSender {
         }
     }
 
-    fn too_large(&self, at: &TopicPartition, bytes: usize) -> LogError {
-        LogError::TooLarge { at: at.clone(), bytes, limit: self.cluster.settings.max_record_bytes() }
+    fn too_large(&self, append: &Append, row: usize) -> LogError {
+        let limit = record_limit(&append.to.topic, self.cluster.settings.max_record_bytes(), None);
+        LogError::TooLarge { at: append.to.clone(), bytes: append.records.record_bytes(row), limit }
     }
 
     /// Fails if a record was refused so far.
@@ -120,6 +121,9 @@ impl RecordSender {
         Err(WriteError::Failed(match code {
             Code::InvalidRecord => LogError::InvalidTopic(format!(
                 "Kafka takes no such record for `{at}`: a compacted topic needs a key in every record"
+            )),
+            Code::MessageSizeTooLarge => LogError::InvalidTopic(format!(
+                "Kafka takes no records of that size for `{at}`: raise `max.message.bytes` of the topic or `message.max.bytes` of the brokers"
             )),
             Code::InvalidTimestamp => LogError::InvalidTopic(format!(
                 "Kafka takes no record for `{at}` with a time that far from now; see `message.timestamp.after.max.ms` of the topic"

@@ -4,7 +4,6 @@
 //! It never shows a secret and opens no connection.
 
 use super::write_mode::WriteMode;
-use crate::faults::{self, Mistake};
 use crate::log::{LogError, LogResult};
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use std::collections::BTreeSet;
@@ -49,6 +48,9 @@ pub struct Settings {
     pub sasl: Option<SaslSettings>,
     /// Properties of librdkafka; a later one wins over an earlier one, and over the two above.
     pub properties: Vec<(String, String)>,
+    /// Whether uncommitted records are read, which is wrong: a test asks for it.
+    #[cfg(feature = "failpoints")]
+    pub read_uncommitted: bool,
 }
 
 /// Shows the brokers and the names of the properties, never a value: any may be a secret.
@@ -119,6 +121,9 @@ const CONSUMER: &[(&str, &str)] = &[
     ("queued.max.messages.kbytes", "16384"),
     ("queued.min.messages", "10000"),
 ];
+
+/// The size of a batch unless the property `batch.size` sets another: librdkafka's default.
+const DEFAULT_BATCH_BYTES: usize = 1_000_000;
 
 /// A broker reports the end of a partition only after it has waited this long for more.
 const READER: &[(&str, &str)] = &[("fetch.wait.max.ms", "50")];
@@ -290,20 +295,25 @@ impl Settings {
 
     /// A client that reads given partitions, or asks for the committed offsets of a group.
     pub(super) fn for_reader(&self, group: &str) -> ClientConfig {
-        let mut config = self.base_config(&[CONSUMER, READER]);
-        config.set("group.id", group);
-        plant_read_uncommitted(&mut config);
-        config
+        self.consumer_config(READER, group)
     }
 
     /// A client that is a member of a group. A static member keeps its partitions over a restart.
     pub(super) fn for_member(&self, group: &str) -> ClientConfig {
-        let mut config = self.base_config(&[CONSUMER, MEMBER]);
-        config.set("group.id", group);
+        let mut config = self.consumer_config(MEMBER, group);
         if let Some((_, id)) = self.properties.iter().rfind(|(name, _)| name.trim() == STATIC_MEMBER_ID) {
             config.set(STATIC_MEMBER_ID, id);
         }
-        plant_read_uncommitted(&mut config);
+        config
+    }
+
+    fn consumer_config(&self, role: &[(&str, &str)], group: &str) -> ClientConfig {
+        let mut config = self.base_config(&[CONSUMER, role]);
+        config.set("group.id", group);
+        #[cfg(feature = "failpoints")]
+        if self.read_uncommitted {
+            config.set("isolation.level", "read_uncommitted");
+        }
         config
     }
 
@@ -312,8 +322,17 @@ impl Settings {
         self.base_config(&[]).get("message.max.bytes").and_then(|v| v.parse().ok()).unwrap_or(1_000_000)
     }
 
-    /// A client that writes.
-    pub(super) fn for_producer(&self, mode: &WriteMode) -> ClientConfig {
+    /// A client that writes, in batches of at most so many bytes.
+    pub(super) fn for_producer(&self, mode: &WriteMode, max_batch_bytes: usize) -> ClientConfig {
+        let mut config = self.producer_config(mode);
+        let batch_size = config.get("batch.size").and_then(|v| v.parse().ok()).unwrap_or(DEFAULT_BATCH_BYTES);
+        if max_batch_bytes < batch_size {
+            config.set("batch.size", max_batch_bytes.max(1).to_string());
+        }
+        config
+    }
+
+    fn producer_config(&self, mode: &WriteMode) -> ClientConfig {
         match mode {
             WriteMode::Transactions(id) => {
                 let mut config = self.base_config(&[PRODUCER, TRANSACTIONS]);
@@ -330,13 +349,6 @@ impl Settings {
                 config
             }
         }
-    }
-}
-
-/// A mistake that a test plants.
-fn plant_read_uncommitted(config: &mut ClientConfig) {
-    if faults::planted(Mistake::ReadUncommitted) {
-        config.set("isolation.level", "read_uncommitted");
     }
 }
 

@@ -61,7 +61,7 @@ fn a_wrong_property_is_named_with_its_value() {
 #[test]
 fn a_later_property_wins_under_any_of_its_names() {
     let settings = with(&[("message.timeout.ms", "1"), ("delivery.timeout.ms", "7000"), ("linger.ms", "3")]);
-    let producer = settings.for_producer(&WriteMode::Transactions("p".into()));
+    let producer = settings.for_producer(&WriteMode::Transactions("p".into()), usize::MAX);
     assert_eq!(producer.get("message.timeout.ms"), Some("7000"));
     assert_eq!(producer.get("delivery.timeout.ms"), None);
     assert_eq!(producer.get("linger.ms"), Some("3"));

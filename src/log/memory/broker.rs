@@ -4,8 +4,9 @@
 //! nobody sees half of a transaction.
 
 use super::partition::{MemoryPartition, end_after};
-use crate::log::{Append, LogError, LogResult, PartitionInfo, TopicConfig, TopicInfo, naming};
-use crate::record::{Offset, Records, TopicPartition};
+use crate::log::record_limits::check_sizes;
+use crate::log::{Append, LogError, LogResult, PartitionInfo, RecordLimit, TopicConfig, TopicInfo, naming};
+use crate::record::{Offset, TopicPartition};
 use arrow_array::Array;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -16,12 +17,14 @@ use std::time::Duration;
 pub(super) struct Broker {
     state: Mutex<BrokerState>,
     changed: Condvar,
-    pub(super) max_record_bytes: usize,
+    pub(super) record_limit: RecordLimit,
 }
 
 impl Broker {
     pub(super) fn new(max_record_bytes: usize) -> Self {
-        Self { state: Mutex::default(), changed: Condvar::new(), max_record_bytes }
+        let remedy = "this is the limit of the log in memory; make the record smaller".into();
+        let record_limit = RecordLimit { bytes: max_record_bytes, remedy };
+        Self { state: Mutex::default(), changed: Condvar::new(), record_limit }
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, BrokerState> {
@@ -137,7 +140,7 @@ impl BrokerState {
     }
 
     /// Checks whether all appends can be made.
-    pub(super) fn check_appends(&self, appends: &[Append], max_record_bytes: usize) -> LogResult<()> {
+    pub(super) fn check_appends(&self, appends: &[Append], limit: &RecordLimit) -> LogResult<()> {
         for append in appends {
             self.partition(&append.to)?;
             if self.topic(&append.to.topic)?.config.compacted && append.records.keys.null_count() > 0 {
@@ -146,7 +149,7 @@ impl BrokerState {
                     append.to.topic
                 )));
             }
-            check_sizes(&append.to, &append.records, max_record_bytes)?;
+            check_sizes(&append.to, &append.records, limit)?;
         }
         Ok(())
     }
@@ -214,17 +217,4 @@ pub(super) fn check_bounds(at: &TopicPartition, asked: Offset, earliest: i64, en
         return Ok(());
     }
     Err(LogError::OffsetOutOfRange { at: at.clone(), asked, earliest: Offset(earliest), end: Offset(end) })
-}
-
-fn check_sizes(to: &TopicPartition, records: &Records, limit: usize) -> LogResult<()> {
-    let headers = records.headers.as_ref().map(|h| h.encoded());
-    for row in 0..records.len() {
-        let columns = [Some(&records.keys), Some(&records.values), headers];
-        let lengths = columns.into_iter().flatten().map(|c| usize::try_from(c.value_length(row)).unwrap_or(0));
-        let bytes = lengths.sum();
-        if bytes > limit {
-            return Err(LogError::TooLarge { at: to.clone(), bytes, limit });
-        }
-    }
-    Ok(())
 }

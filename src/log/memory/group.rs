@@ -111,7 +111,7 @@ impl Committer for MemoryCommitter {
     fn commit(&mut self, transaction: &Transaction) -> LogResult<Vec<Option<Offset>>> {
         self.broker.change(|state| {
             self.claim.check(state)?;
-            state.check_appends(&transaction.appends, self.broker.max_record_bytes)?;
+            state.check_appends(&transaction.appends, &self.broker.record_limit)?;
             let offsets = self.checked_offsets(state, transaction)?;
             let firsts = state.append(&transaction.appends);
             state.groups.entry(self.claim.group.clone()).or_default().offsets.extend(offsets);

@@ -11,8 +11,8 @@ mod partition;
 mod reader;
 
 use crate::log::{
-    Access, Append, Appender, GroupSpec, Log, LogError, LogResult, Member, Reader, Start, TopicConfig, TopicInfo,
-    naming,
+    Access, Append, Appender, GroupSpec, Log, LogError, LogResult, Member, Reader, RecordLimit, Start, TopicConfig,
+    TopicInfo, naming,
 };
 use crate::record::{Offset, TopicPartition};
 use broker::{Broker, check_bounds};
@@ -37,7 +37,7 @@ impl Default for MemoryLog {
 }
 
 impl MemoryLog {
-    /// An empty log with a size limit for keys, values and headers of one record.
+    /// An empty log with a size limit for key, value and headers of one record.
     #[must_use]
     pub fn with_max_record_bytes(max_record_bytes: usize) -> Self {
         Self { broker: Arc::new(Broker::new(max_record_bytes)) }
@@ -123,6 +123,11 @@ impl Log for MemoryLog {
         Ok(Box::new(MemoryMember::join(&self.broker, group)?))
     }
 
+    fn record_limits(&self, topics: &[Arc<str>]) -> LogResult<Vec<RecordLimit>> {
+        let state = self.broker.lock();
+        topics.iter().map(|t| state.topic(t).map(|_| self.broker.record_limit.clone())).collect()
+    }
+
     fn check_access(&self, access: &Access<'_>) -> LogResult<()> {
         match access {
             Access::CreateTopic(topic, config) => {
@@ -147,7 +152,7 @@ struct MemoryAppender {
 impl Appender for MemoryAppender {
     fn append(&mut self, appends: &[Append]) -> LogResult<Vec<Offset>> {
         self.broker.change(|state| {
-            state.check_appends(appends, self.broker.max_record_bytes)?;
+            state.check_appends(appends, &self.broker.record_limit)?;
             Ok(state.append(appends))
         })
     }

@@ -105,7 +105,7 @@ fn compaction_keeps_the_latest_record_of_each_key_at_its_offset() {
 fn a_record_over_the_limit_is_refused_with_its_size() {
     let log = with_topic(MemoryLog::with_max_record_bytes(5), false);
     let refused = append(&log, &records(&["a=1", "key=123"]));
-    assert!(matches!(refused, Err(LogError::TooLarge { bytes: 6, limit: 5, .. })), "{refused:?}");
+    assert!(matches!(&refused, Err(LogError::TooLarge { bytes: 6, limit, .. }) if limit.bytes == 5), "{refused:?}");
     append(&log, &records(&["key=12"])).unwrap();
     assert_eq!(contents(&log, 0), ["0 key=12"]);
 }

@@ -5,10 +5,12 @@
 
 pub(super) mod guard;
 mod registers;
+mod remainder;
 mod scorer;
 mod shapes;
 mod tensor;
 
+pub(super) use remainder::Remainder;
 pub(super) use scorer::GraphScorer;
 pub(super) use shapes::DeclaredInput;
 
@@ -45,7 +47,7 @@ pub(super) fn compile(
         |facts| {
             let inferred = guarded(|| inferred(&model, facts)).map_err(unresolved)?;
             let shapes: Vec<_> = (0..declared.len()).filter_map(|i| inferred.input_fact(i).ok()).collect();
-            let inputs = declared.iter().zip(shapes).map(|(d, f)| input_tensor(&d.name, &f.shape));
+            let inputs = declared.iter().zip(shapes).map(|(d, f)| input_tensor(d, &f.shape));
             let inputs = inputs.collect::<Result<Vec<_>, _>>()?;
             Ok((guarded(|| inferred.into_typed().map_err(|e| causes(&e))).map_err(unresolved)?, inputs))
         },

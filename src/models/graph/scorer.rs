@@ -7,7 +7,7 @@
 use super::guard::{causes, guarded};
 use super::registers;
 use super::shapes::{InputTensor, OutputTensor};
-use super::tensor::{ChunkRows, OutputBuilder, from_columns};
+use super::tensor::{ChunkRows, OutputBuilder, from_columns, narrowed};
 use crate::models::{ModelError, Scored, Scorer, Signature};
 use crate::record::BadRow;
 use arrow_array::{Array, ArrayRef};
@@ -96,7 +96,9 @@ impl GraphScorer {
         for input in &self.inputs {
             let shape: TVec<usize> = std::iter::once(CHUNK_ROWS).chain(input.tail.iter().copied()).collect();
             let columns = &inputs[column..column + input.width];
-            tensors.push(from_columns(columns, chunk, &shape)?.into());
+            let tensor = from_columns(columns, chunk, &shape)?;
+            let tensor = narrowed(tensor, input.datum).map_err(|e| format!("input `{}` takes {e}", input.name))?;
+            tensors.push(tensor.into());
             column += input.width;
         }
         self.plan.run(tensors).map_err(|e| causes(&e))

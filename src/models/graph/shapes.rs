@@ -25,6 +25,8 @@ pub(in crate::models) struct DeclaredInput {
 
 #[derive(Debug)]
 pub(super) struct InputTensor {
+    pub(super) name: String,
+    pub(super) datum: DatumType,
     pub(super) width: usize,
     /// All dimensions but the first.
     pub(super) tail: Vec<usize>,
@@ -101,13 +103,16 @@ pub(super) fn input_fact(declared: &DeclaredInput, records: &TDim) -> Result<Inf
     Ok(InferenceFact::dt_shape(declared.datum, shape))
 }
 
-pub(super) fn input_tensor(name: &str, shape: &ShapeFactoid) -> Result<InputTensor, ModelError> {
+pub(super) fn input_tensor(declared: &DeclaredInput, shape: &ShapeFactoid) -> Result<InputTensor, ModelError> {
+    let name = &declared.name;
     let closed = !shape.is_open();
     let tail: Option<Vec<usize>> =
         shape.dims().skip(1).map(|d| d.concretize().and_then(|d| d.to_usize().ok())).collect();
     match tail.filter(|_| closed) {
         Some(tail) => match tail.iter().try_fold(1usize, |n, d| n.checked_mul(*d)) {
-            Some(width @ 1..=MAX_ROW_ELEMENTS) => Ok(InputTensor { width, tail }),
+            Some(width @ 1..=MAX_ROW_ELEMENTS) => {
+                Ok(InputTensor { name: name.clone(), datum: declared.datum, width, tail })
+            }
             _ => Err(bad_input(name, format!("has the shape [n, {tail:?}], which no record can fill"))),
         },
         None => Err(bad_input(name, "does not say how many features it takes")),

@@ -11,16 +11,20 @@ use arrow_array::{
 };
 use arrow_buffer::{NullBuffer, OffsetBuffer};
 use arrow_schema::{DataType, Field};
+use std::borrow::Cow;
+use std::fmt::Display;
 use std::ops::Range;
 use std::sync::Arc;
-use tract_onnx::prelude::{Datum, DatumType, Tensor, TractResult};
+use tract_onnx::prelude::tract_ndarray::ArrayD;
+use tract_onnx::prelude::{Datum, DatumType, Tensor, TractError, TractResult};
 
 /// The column type that feeds a tensor; `None` if no column can.
 pub(super) fn input_type(datum: DatumType) -> Option<DataType> {
     Some(match datum {
-        DatumType::F32 => DataType::Float32,
+        DatumType::F16 | DatumType::F32 => DataType::Float32,
         DatumType::F64 => DataType::Float64,
-        DatumType::I32 => DataType::Int32,
+        DatumType::I8 | DatumType::I16 | DatumType::I32 | DatumType::U8 | DatumType::U16 => DataType::Int32,
+        // Not U32 and U64: tract casts them through a signed 32-bit integer, so that large numbers turn negative.
         DatumType::I64 => DataType::Int64,
         DatumType::Bool => DataType::Boolean,
         DatumType::String => DataType::Utf8,
@@ -103,7 +107,29 @@ fn from_vec<T: Datum>(mut data: Vec<T>, width: usize, chunk: &ChunkRows<'_>, sha
     while data.len() < elements {
         data.extend_from_slice(&filler);
     }
-    Ok(tract_onnx::prelude::tract_ndarray::ArrayD::from_shape_vec(shape, data)?.into())
+    Ok(ArrayD::from_shape_vec(shape, data)?.into())
+}
+
+/// A tensor of the columns' type as one of the type that the model takes. A number out of its range is an error that
+/// says what it takes.
+pub(super) fn narrowed(tensor: Tensor, datum: DatumType) -> Result<Tensor, String> {
+    match datum {
+        DatumType::I8 => in_range::<i32, i8>(&tensor, "8-bit integers"),
+        DatumType::I16 => in_range::<i32, i16>(&tensor, "16-bit integers"),
+        DatumType::U8 => in_range::<i32, u8>(&tensor, "unsigned 8-bit integers"),
+        DatumType::U16 => in_range::<i32, u16>(&tensor, "unsigned 16-bit integers"),
+        DatumType::F16 => tensor.cast_to_dt(datum).map(Cow::into_owned).map_err(|e| super::guard::causes(&e)),
+        _ => Ok(tensor),
+    }
+}
+
+fn in_range<W: Datum + Copy + Display, N: Datum + TryFrom<W>>(wide: &Tensor, takes: &str) -> Result<Tensor, String> {
+    let internal = |e: TractError| super::guard::causes(&e);
+    let values = wide.try_as_plain_ram().map_err(internal)?;
+    let narrow = |v: &W| N::try_from(*v).map_err(|_| format!("{takes}, {v} is out of range"));
+    let values = values.as_slice::<W>().map_err(internal)?.iter().map(narrow).collect::<Result<Vec<N>, _>>()?;
+    let narrow = ArrayD::from_shape_vec(wide.shape(), values).map_err(|e| e.to_string())?;
+    Ok(narrow.into())
 }
 
 /// Collects the chunks of one output tensor into one column.

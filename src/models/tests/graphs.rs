@@ -5,7 +5,7 @@ use super::*;
 use prost::Message;
 use tract_onnx::pb;
 
-fn value_info(name: &str, elem_type: i32, dims: &[Option<i64>]) -> pb::ValueInfoProto {
+pub(super) fn value_info(name: &str, elem_type: i32, dims: &[Option<i64>]) -> pb::ValueInfoProto {
     use pb::tensor_shape_proto::{Dimension, dimension::Value as Dim};
     let dim = |d: &Option<i64>| Dimension {
         value: Some(d.map_or(Dim::DimParam("batch".into()), Dim::DimValue)),
@@ -17,7 +17,7 @@ fn value_info(name: &str, elem_type: i32, dims: &[Option<i64>]) -> pb::ValueInfo
     pb::ValueInfoProto { name: name.into(), r#type, ..Default::default() }
 }
 
-fn node(op: &str, inputs: &[&str], output: &str) -> pb::NodeProto {
+pub(super) fn node(op: &str, inputs: &[&str], output: &str) -> pb::NodeProto {
     pb::NodeProto {
         input: inputs.iter().map(ToString::to_string).collect(),
         output: vec![output.into()],
@@ -26,7 +26,7 @@ fn node(op: &str, inputs: &[&str], output: &str) -> pb::NodeProto {
     }
 }
 
-fn floats(name: &str, dims: &[i64], values: &[f32]) -> pb::TensorProto {
+pub(super) fn floats(name: &str, dims: &[i64], values: &[f32]) -> pb::TensorProto {
     pb::TensorProto {
         name: name.into(),
         dims: dims.into(),
@@ -36,12 +36,12 @@ fn floats(name: &str, dims: &[i64], values: &[f32]) -> pb::TensorProto {
     }
 }
 
-fn onnx(graph: pb::GraphProto) -> Vec<u8> {
+pub(super) fn onnx(graph: pb::GraphProto) -> Vec<u8> {
     let opset_import = vec![pb::OperatorSetIdProto { domain: String::new(), version: 13 }];
     pb::ModelProto { ir_version: 7, opset_import, graph: Some(graph), ..Default::default() }.encode_to_vec()
 }
 
-fn row(json: Value) -> Map<String, Value> {
+pub(super) fn row(json: Value) -> Map<String, Value> {
     json.as_object().unwrap().clone()
 }
 
@@ -145,12 +145,12 @@ fn external_weights_are_refused() {
     assert!(error.contains("has its values in another file"), "{error}");
 }
 
-fn int(name: &str, value: i64) -> pb::AttributeProto {
+pub(super) fn int(name: &str, value: i64) -> pb::AttributeProto {
     use pb::attribute_proto::AttributeType;
     pb::AttributeProto { name: name.into(), r#type: AttributeType::Int.into(), i: value, ..Default::default() }
 }
 
-fn ints(name: &str, values: &[i64]) -> pb::AttributeProto {
+pub(super) fn ints(name: &str, values: &[i64]) -> pb::AttributeProto {
     use pb::attribute_proto::AttributeType;
     pb::AttributeProto {
         name: name.into(),
@@ -160,12 +160,22 @@ fn ints(name: &str, values: &[i64]) -> pb::AttributeProto {
     }
 }
 
-fn attribute_floats(name: &str, values: &[f32]) -> pb::AttributeProto {
+pub(super) fn attribute_floats(name: &str, values: &[f32]) -> pb::AttributeProto {
     use pb::attribute_proto::AttributeType;
     pb::AttributeProto {
         name: name.into(),
         r#type: AttributeType::Floats.into(),
         floats: values.into(),
+        ..Default::default()
+    }
+}
+
+fn text(name: &str, value: &str) -> pb::AttributeProto {
+    use pb::attribute_proto::AttributeType;
+    pb::AttributeProto {
+        name: name.into(),
+        r#type: AttributeType::String.into(),
+        s: value.into(),
         ..Default::default()
     }
 }
@@ -180,7 +190,7 @@ fn strings(name: &str, values: &[&str]) -> pb::AttributeProto {
     }
 }
 
-fn int64s(name: &str, dims: &[i64], values: &[i64]) -> pb::TensorProto {
+pub(super) fn int64s(name: &str, dims: &[i64], values: &[i64]) -> pb::TensorProto {
     pb::TensorProto {
         name: name.into(),
         dims: dims.into(),
@@ -227,7 +237,7 @@ fn refusal(bytes: &[u8]) -> String {
     load(ModelFormat::Onnx, bytes).map(|s| s.signature().to_string()).unwrap_err().to_string()
 }
 
-fn gate(bytes: Vec<u8>, golden: &[(Value, Value)]) -> Result<ServedModel, ModelError> {
+pub(super) fn gate(bytes: Vec<u8>, golden: &[(Value, Value)]) -> Result<ServedModel, ModelError> {
     let mut descriptor = ModelDescriptor::of("small", "small", ModelFormat::Onnx, bytes);
     let row = |(input, output): &(Value, Value)| GoldenRow { input: input.to_string(), output: output.to_string() };
     descriptor.golden = golden.iter().map(row).collect();
@@ -237,14 +247,66 @@ fn gate(bytes: Vec<u8>, golden: &[(Value, Value)]) -> Result<ServedModel, ModelE
 // Refusals at load.
 
 #[test]
-fn a_tree_ensemble_of_two_classes_is_refused() {
+fn a_tree_ensemble_of_two_classes_that_is_not_in_the_form_of_converters_is_refused() {
     let classes = || ints("classlabels_int64s", &[0, 1]);
-    for (left, right) in [((0, 0.1), (0, 0.9)), ((1, 0.1), (1, 0.9)), ((0, 1.0), (1, 1.0))] {
+    let transformed = |mut node: pb::NodeProto, by: &str| {
+        node.attribute.push(text("post_transform", by));
+        node
+    };
+    let mut two_base_values = stump(classes(), (0, 0.1), (0, 0.9));
+    two_base_values.attribute.push(attribute_floats("base_values", &[0.5, 0.5]));
+    for node in [
+        stump(classes(), (1, 0.1), (1, 0.9)),
+        stump(classes(), (0, 1.0), (1, 1.0)),
+        stump(classes(), (0, -0.1), (0, 0.9)),
+        transformed(stump(classes(), (0, 0.1), (0, 0.9)), "LOGISTIC"),
+        transformed(stump(classes(), (0, -0.1), (0, 0.9)), "SOFTMAX"),
+        two_base_values,
+        stump(ints("classlabels_int64s", &[3]), (0, 0.1), (0, 0.9)),
+    ] {
         assert_eq!(
-            refusal(&classifier(stump(classes(), left, right))),
-            "node `trees` (`TreeEnsembleClassifier`) of the model has fewer than three classes, for which this version would give \
-             wrong labels: it takes the class before it completes the scores of both"
+            refusal(&classifier(node)),
+            "node `trees` (`TreeEnsembleClassifier`) of the model has fewer than three classes in a form for which \
+             this version would give wrong labels; it supports two classes whose leaves all add to class 0, either \
+             weights of at least 0 without a transformation or weights of both signs with LOGISTIC"
         );
+    }
+}
+
+/// The label and the second score of the records 0 and 1 of a two-class ensemble, with the classes 5 and 7.
+fn two_classes(weights: (f32, f32), attributes: &[pb::AttributeProto]) -> [(Value, f64); 2] {
+    let mut node = stump(ints("classlabels_int64s", &[5, 7]), (0, weights.0), (0, weights.1));
+    node.attribute.extend_from_slice(attributes);
+    let scorer = load(ModelFormat::Onnx, &classifier(node)).unwrap();
+    assert_eq!(scorer.signature().to_string(), "x: float [n, 1] -> label: bigint, scores: list<float>");
+    let got = score_rows(scorer.as_ref(), &[row(json!({"x": 0})), row(json!({"x": 1}))], None).unwrap();
+    [0_usize, 1].map(|i| {
+        let (first, second) = (got[i]["scores"][0].as_f64().unwrap(), got[i]["scores"][1].as_f64().unwrap());
+        assert!((first + second - 1.0).abs() < 1e-6, "{first} {second}");
+        (got[i]["label"].clone(), (second * 1e4).round() / 1e4)
+    })
+}
+
+#[test]
+fn the_score_of_two_classes_is_that_of_the_second() {
+    assert_eq!(two_classes((0.25, 0.75), &[]), [(json!(5), 0.25), (json!(7), 0.75)]);
+    assert_eq!(two_classes((0.5, 0.501), &[]), [(json!(5), 0.5), (json!(7), 0.501)]);
+    let base = |value| attribute_floats("base_values", &[value]);
+    assert_eq!(two_classes((0.25, 0.75), &[base(0.375)]), [(json!(7), 0.625), (json!(7), 1.125)]);
+    let logistic = || text("post_transform", "LOGISTIC");
+    assert_eq!(two_classes((-2.0, 1.0), &[logistic()]), [(json!(5), 0.1192), (json!(7), 0.7311)]);
+    assert_eq!(two_classes((-2.0, 1.0), &[logistic(), base(-1.0)]), [(json!(5), 0.0474), (json!(5), 0.5)]);
+}
+
+#[test]
+fn scores_that_are_equal_after_the_transformation_do_not_decide_the_label() {
+    let mut node = stump(ints("classlabels_int64s", &[3, 4, 5]), (1, 40.0), (2, 40.0));
+    node.attribute.extend([attribute_floats("base_values", &[30.0, 0.0, 0.0]), text("post_transform", "LOGISTIC")]);
+    let scorer = load(ModelFormat::Onnx, &classifier(node)).unwrap();
+    let got = score_rows(scorer.as_ref(), &[row(json!({"x": 0})), row(json!({"x": 1}))], None).unwrap();
+    for (got, label, scores) in [(&got[0], 4, json!([1.0, 1.0, 0.5])), (&got[1], 5, json!([1.0, 0.5, 1.0]))] {
+        assert_eq!(got["label"], json!(label));
+        assert!(agree(&got["scores"], &scores, 1e-6, 1e-6), "{got:?}");
     }
 }
 
@@ -289,6 +351,28 @@ fn base_values_that_are_not_one_per_class_are_refused_with_the_name_of_the_node(
         refusal(&classifier(trees)),
         "node `trees` (`TreeEnsembleClassifier`) of the model has 2 `base_values` for 3 classes; it must have none or one per class"
     );
+}
+
+#[test]
+fn attributes_in_double_precision_are_refused_with_the_name_of_the_node() {
+    for name in ["base_values_as_tensor", "nodes_values_as_tensor", "class_weights_as_tensor"] {
+        let mut trees = stump(ints("classlabels_int64s", &[3, 4, 5]), (1, 1.0), (2, 1.0));
+        let values = pb::TensorProto {
+            dims: vec![3],
+            data_type: pb::tensor_proto::DataType::Double.into(),
+            double_data: vec![9.0, 0.0, 0.0],
+            ..Default::default()
+        };
+        let r#type = pb::attribute_proto::AttributeType::Tensor.into();
+        trees.attribute.push(pb::AttributeProto { name: name.into(), r#type, t: Some(values), ..Default::default() });
+        assert_eq!(
+            refusal(&classifier(trees)),
+            format!(
+                "node `trees` (`TreeEnsembleClassifier`) of the model has the attribute `{name}`, which this version \
+                 cannot evaluate; export the model in single precision"
+            )
+        );
+    }
 }
 
 #[test]

@@ -4,11 +4,11 @@ use crate::record::{Offset, TopicPartition};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// How old a copy may be, in memory or in a file. A changelog forgets deletions after a day, which its topic
-/// is told when it is made: an older copy would not hear of them.
+/// How old a copy may be, in memory or in a file. A changelog keeps deletions for a day only, which is a setting of
+/// its topic: an older copy would miss some.
 pub(in crate::runtime) const MAX_COPY_AGE_MS: i64 = 12 * 60 * 60 * 1000;
 
-/// Changes that are read sooner than a file is written.
+/// With fewer new changes than this, reading them takes less time than writing a file.
 const MIN_CHANGES_WORTH_A_FILE: i64 = 1_000;
 
 /// Up to where a changelog is known.
@@ -30,15 +30,17 @@ impl ChangelogPosition {
         Self { id: id.into(), next, at, filed: None }
     }
 
-    /// Whether all that was deleted since is still told.
+    /// Whether every deletion since is still in the changelog.
     pub(in crate::runtime) fn is_fresh(&self, now: i64) -> bool {
         (self.at..=self.at.saturating_add(MAX_COPY_AGE_MS)).contains(&now)
     }
 
-    /// Whether its file is nearly as good as a new one: what came since is soon read.
+    /// Whether its file need not be written again: few changes came since.
     pub(in crate::runtime) fn is_filed(&self, rows: usize, now: i64) -> bool {
-        let few = i64::try_from(rows / 10).unwrap_or(0).max(MIN_CHANGES_WORTH_A_FILE);
-        self.filed.is_some_and(|(next, at)| self.next.0 - next.0 <= few && now.saturating_sub(at) < MAX_COPY_AGE_MS / 2)
+        let max_changes = i64::try_from(rows / 10).unwrap_or(0).max(MIN_CHANGES_WORTH_A_FILE);
+        self.filed.is_some_and(|(next, at)| {
+            self.next.0 - next.0 <= max_changes && now.saturating_sub(at) < MAX_COPY_AGE_MS / 2
+        })
     }
 }
 

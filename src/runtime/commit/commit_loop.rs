@@ -53,7 +53,7 @@ mod tests {
     use super::*;
     use crate::diagnostics::SourceText;
     use crate::log::{Delivery, Transaction};
-    use crate::log::{LogError, LogResult};
+    use crate::log::{LogError, LogResult, RecordLimits};
     use crate::metrics::PipelineInfo;
     use crate::metrics::TaskProgress;
     use crate::plan::InputPlan;
@@ -121,6 +121,7 @@ sink: out
         (
             Commits::new(CommitContext {
                 plan,
+                limits: RecordLimits::default(),
                 committer,
                 clock,
                 info,
@@ -152,13 +153,13 @@ sink: out
         let inputs = commits.context.plan.subs.iter().flat_map(|s| &s.inputs).map(InputPlan::topic);
         let at = TopicPartition { topic: inputs.last().unwrap().clone(), partition: TASK.partition };
         let (to, reports) = mpsc::channel(1);
-        let (done, _told) = sync_channel(1);
+        let (done, _completed) = sync_channel(1);
         let epoch = Epoch { number: 1, commits: true };
         to.try_send(ready(epoch, Vec::new(), vec![(at, Offset(5))])).unwrap_or_default();
         drop(to);
-        let going = std::thread::spawn(move || trimmed.into_iter().flatten().collect());
+        let trimming = std::thread::spawn(move || trimmed.into_iter().flatten().collect());
         drop(run(commits, reports, &done));
-        going.join().unwrap()
+        trimming.join().unwrap()
     }
 
     #[test]
@@ -172,14 +173,14 @@ sink: out
         let gauges: Arc<Gauges> = Arc::default();
         let (commits, _trimmed) = commits(true, &gauges);
         let (to, reports) = mpsc::channel(1);
-        let (done, told) = sync_channel(1);
+        let (done, completed) = sync_channel(1);
         let running = std::thread::spawn(move || drop(run(commits, reports, &done)));
         let mut uncommitted = Vec::new();
         for (number, commits_now) in (1..).zip([true, false, false, true, false]) {
             let change = (b"12345".to_vec(), Some(b"678".to_vec()));
             to.blocking_send(ready(Epoch { number, commits: commits_now }, vec![change], Vec::new()))
                 .unwrap_or_default();
-            assert!(told.recv().unwrap().is_ok());
+            assert!(completed.recv().unwrap().is_ok());
             uncommitted.push(gauges.uncommitted_state_bytes.load(Ordering::Relaxed));
         }
         drop(to);

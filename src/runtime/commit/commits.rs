@@ -6,8 +6,7 @@ use super::instance_record::{InstanceRecord, resident_bytes};
 use super::state_limit::StateLimit;
 use super::transaction::TransactionBuilder;
 use super::trimming::Trimming;
-use crate::faults::{self, Mistake};
-use crate::log::{Append, Committer, Delivery, Recovery, Transaction};
+use crate::log::{Append, Committer, Delivery, RecordLimits, Recovery, Transaction};
 use crate::metrics::{Latency, PipelineInfo};
 use crate::plan::Physical;
 use crate::record::{Offset, TopicPartition};
@@ -32,6 +31,8 @@ const INSTANCE_RECORD_INTERVAL_MS: i64 = 1_000;
 /// What commits are made with.
 pub(in crate::runtime) struct CommitContext {
     pub(in crate::runtime) plan: Arc<Physical>,
+    /// The size limits of the topics.
+    pub(in crate::runtime) limits: RecordLimits,
     pub(in crate::runtime) committer: Box<dyn Committer>,
     pub(in crate::runtime) clock: Arc<dyn Clock>,
     pub(in crate::runtime) info: PipelineInfo,
@@ -76,7 +77,7 @@ impl Commits {
         if commits { self.commit() } else { self.send_early() }
     }
 
-    /// Records that the instance has ended, and lets go what only the last positions held back.
+    /// Records that the instance has ended, and passes on for removal what only the last positions held back.
     pub(in crate::runtime) fn finish(mut self) -> CommitContext {
         self.await_positions();
         // After a revocation the run goes on with what is assigned next.
@@ -92,7 +93,7 @@ impl Commits {
         self.context
     }
 
-    /// Awaits the positions of the last commit: what they stand for must not be removed before.
+    /// Waits until the positions of the last commit are acknowledged: the records before them must stay until then.
     fn await_positions(&mut self) {
         let positions = std::mem::take(&mut self.positions);
         match self.context.committer.await_acks() {
@@ -127,15 +128,16 @@ impl Commits {
 
     fn commit(&mut self) -> Result<(), Fault> {
         let now = self.context.clock.now();
-        let due = |at: i64| now.saturating_sub(at) >= INSTANCE_RECORD_INTERVAL_MS;
+        // Where the clock was set back too: an instance without new records is taken for gone.
+        let due = |at: i64| !(0..INSTANCE_RECORD_INTERVAL_MS).contains(&now.saturating_sub(at));
         let record_instance = self.recorded_at.is_none_or(due);
         if self.pending.is_empty() && !record_instance {
             return Ok(());
         }
         self.context.gauges.uncommitted_state_bytes.store(0, Ordering::Relaxed);
         let mut pending: Vec<Handover> = std::mem::take(&mut self.pending).into_values().collect();
-        let plan = self.context.plan.clone();
-        let mut builder = TransactionBuilder::new(&plan, now);
+        let (plan, limits) = (self.context.plan.clone(), self.context.limits.clone());
+        let mut builder = TransactionBuilder::new(&plan, &limits, now);
         for (commit, _) in &mut pending {
             self.state_limit.update(commit);
             builder.add(commit, &self.latency)?;
@@ -158,14 +160,7 @@ impl Commits {
         Ok(())
     }
 
-    fn commit_transaction(&mut self, mut transaction: Transaction, now: i64) -> Result<(), Fault> {
-        if faults::planted(Mistake::StateApart) {
-            let mut late = Transaction { offsets: transaction.offsets.clone(), ..Transaction::default() };
-            let state = |a: &Append| a.to.topic.ends_with(".state");
-            late.appends = transaction.appends.extract_if(.., |a| state(a)).collect();
-            self.attempt(&transaction)?;
-            transaction = late;
-        }
+    fn commit_transaction(&mut self, transaction: Transaction, now: i64) -> Result<(), Fault> {
         let firsts = self.attempt(&transaction)?;
         self.advance_changelogs(&transaction.appends, &firsts, now);
         // With less than exactly_once the positions of this commit may still be in flight; those of the commit

@@ -16,7 +16,7 @@ const TRIM_INTERVAL: Duration = Duration::from_secs(1);
 /// The first offset of each partition that is still needed.
 pub(in crate::runtime) type TrimPoints = BTreeMap<TopicPartition, Offset>;
 
-/// The side of the commits: collects what may be removed.
+/// The side that commits: collects up to where records may be removed.
 pub(in crate::runtime) struct Trimming {
     points: TrimPoints,
     to: SyncSender<TrimPoints>,
@@ -52,7 +52,7 @@ impl Trimming {
     }
 }
 
-/// Removes records until the side of the commits is gone.
+/// Removes records until the side that commits is gone.
 pub(in crate::runtime) fn trim(log: &dyn Log, points: &Receiver<TrimPoints>) {
     let mut denied = false;
     for points in points {

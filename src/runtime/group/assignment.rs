@@ -1,46 +1,49 @@
 //! An assignment: what the group has assigned to this instance, from the moment it does until it revokes it or the
-//! run ends. Tasks are rebuilt from what was committed, work, and leave their state behind.
-//!
-//! Membership is polled throughout: while state is restored the group may revoke everything.
+//! run ends. Tasks are rebuilt from what was committed, work, and leave their state behind. The group is polled
+//! throughout: while state is restored it may revoke everything.
 
+use super::rebuild_poll::poll_until;
 use super::session::Session;
 use super::topics;
-use crate::log::{Committer, Delivery, FetchLimit, GroupEvent, LogError, Member, Recovery, Start, Transaction};
+use crate::log::{Committer, Delivery, LogError, Member, RecordLimits, Recovery, Start, Transaction};
+use crate::plan::PipelineLayout;
 use crate::record::{Offset, TopicPartition};
 use crate::runtime::cancel::{CancelReason, CancelToken};
 use crate::runtime::commit::changelog_position::ChangelogPositions;
 use crate::runtime::commit::commit_loop::{self, CommitEnd};
 use crate::runtime::commit::commits::{CommitContext, Commits};
 use crate::runtime::commit::instance_record::{InstanceRecord, write_instance_record};
-use crate::runtime::commit::trimming::{Trimming, trim};
-use crate::runtime::fault::{Fault, supervise};
+use crate::runtime::commit::trimming::{TrimPoints, Trimming, trim};
+use crate::runtime::fault::{
+    Fault, GROUP_POLLING, STANDBY_THREAD, Supervised, root_fault, spawn_supervised, supervise,
+};
 use crate::runtime::group::engine::{Engine, StartFrom};
-use crate::runtime::operators::build::{Partitions, Surroundings};
+use crate::runtime::operators::build::Surroundings;
 use crate::runtime::operators::models::Models;
-use crate::runtime::read::intake::{Intake, IntakeEnd, IntakeOptions, TaskRoute};
+use crate::runtime::read::intake::{Intake, IntakeEnd, IntakeLinks, IntakeOptions, TaskRoute};
 use crate::runtime::read::stages::{Stage, stages};
+use crate::runtime::recovery::lost_input::{LostInput, is_lost_input};
 use crate::runtime::recovery::rebuild::{AssignedPartitions, Rebuild, Rebuilt};
-use crate::runtime::recovery::standby;
+use crate::runtime::recovery::standby::{self, OwnPartitions, Standby};
 use crate::runtime::recovery::state_copies::{StateCopies, StateCopy};
 use crate::runtime::task::Task;
 use crate::runtime::task::gauges::Gauges;
-use crate::runtime::task::message::{TASK_QUEUE_BATCHES, TaskReport};
+use crate::runtime::task::message::{CommitOutcome, TASK_QUEUE_BATCHES, TaskReport};
 use crate::runtime::task::worker::work;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::Scope;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-
-/// How long the group is polled at a time while tasks are rebuilt.
-const REBUILD_POLL_TIMEOUT: Duration = Duration::from_millis(2);
 
 /// How often the progress of a restore is recorded for other processes.
 const RESTORE_RECORD_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The two halves of a membership.
-pub(in crate::runtime) type Membership = (Box<dyn Member>, Box<dyn Committer>);
+pub(in crate::runtime) type GroupHandles = (Box<dyn Member>, Box<dyn Committer>);
 
 /// What an assignment is carried out with.
 pub(in crate::runtime) struct Assignment<'a> {
@@ -50,12 +53,30 @@ pub(in crate::runtime) struct Assignment<'a> {
     pub(in crate::runtime) models: &'a Arc<Models>,
     pub(in crate::runtime) copies: &'a StateCopies,
     /// The topics, where they were looked up just now.
-    pub(in crate::runtime) partitions: Option<Partitions>,
+    pub(in crate::runtime) layout: Option<Arc<PipelineLayout>>,
+}
+
+/// How an assignment has ended: with the membership, or with a fault and the member unless it is lost.
+type AssignmentOutcome = Result<(IntakeEnd, GroupHandles), (Fault, Option<Box<dyn Member>>)>;
+
+/// What works while the intake reads.
+struct Parts {
+    intake: Intake,
+    starts: Vec<(TopicPartition, Offset)>,
+    commits: Commits,
+    reported: mpsc::Receiver<TaskReport>,
+    outcomes: SyncSender<CommitOutcome>,
+    trim_points: Receiver<TrimPoints>,
+    own: OwnPartitions,
+    /// The tasks as they end.
+    working: Vec<JoinHandle<Option<Task>>>,
 }
 
 /// Tasks ready to work, and the stages of a bounded run.
 struct Ready {
     rebuilt: Rebuilt,
+    /// The size limits of the topics.
+    limits: RecordLimits,
     stages: Vec<Stage>,
 }
 
@@ -67,16 +88,18 @@ impl Assignment<'_> {
     /// Carries the assignment out. The membership is handed back unless it has failed.
     pub(in crate::runtime) fn run(
         &self,
-        (mut member, committer): Membership,
+        (mut member, committer): GroupHandles,
         assigned: &AssignedPartitions,
-    ) -> Result<(IntakeEnd, Membership), (Fault, Option<Box<dyn Member>>)> {
+    ) -> AssignmentOutcome {
         let waiting = self.models.clone();
         self.cancel.on_cancel(move || waiting.wake_waiters());
         match self.rebuild(member.as_mut(), assigned) {
             Ok(ControlFlow::Continue(ready)) => self.work(member, committer, ready),
             Ok(ControlFlow::Break(end)) => {
-                if end == IntakeEnd::Done {
-                    self.session.record_end();
+                if end == IntakeEnd::Done
+                    && let Err(fault) = self.session.record_end()
+                {
+                    return Err((fault, Some(member)));
                 }
                 Ok((end, (member, committer)))
             }
@@ -93,27 +116,22 @@ impl Assignment<'_> {
     ) -> Result<ControlFlow<IntakeEnd, Ready>, Fault> {
         let rebuilding = self.cancel.child();
         std::thread::scope(|threads| {
-            let building = threads
-                .spawn(|| supervise("the rebuilding of tasks", &rebuilding, || self.ready(assigned, &rebuilding)));
+            let ready = || self.ready(assigned, &rebuilding);
+            let building = spawn_supervised(threads, "the rebuilding of tasks", &rebuilding, ready);
             let done = rebuilding.child();
-            let recording = done.clone();
-            threads.spawn(move || self.record_restore(&recording));
-            let mut end = Ok(None);
-            while !building.is_finished() && matches!(end, Ok(None)) {
-                end = match member.poll(FetchLimit::default(), REBUILD_POLL_TIMEOUT) {
-                    Ok(GroupEvent::Revoked(_)) => Ok(Some(IntakeEnd::Revoked)),
-                    Ok(GroupEvent::Idle) if self.cancel.is_cancelled() => Ok(Some(IntakeEnd::Done)),
-                    Ok(GroupEvent::Idle) => Ok(None),
-                    Ok(event) => Err(Fault::internal(format!("{event:?} while tasks are being rebuilt"))),
-                    Err(e) => Err(e.into()),
-                };
-            }
+            let recording = spawn_supervised(threads, "the recording of the restore", &rebuilding, {
+                let done = done.clone();
+                move || Ok(self.record_restore(&done))
+            });
+            let poll = || poll_until(member, &self.cancel, || building.is_finished());
+            let end = supervise(GROUP_POLLING, &rebuilding, poll);
             if !matches!(end, Ok(None)) {
                 rebuilding.cancel(CancelReason::Ended);
             }
-            let ready =
-                building.join().unwrap_or_else(|_| Err(Fault::internal("the rebuilding of tasks has panicked")));
+            let ready = building.join();
             done.cancel(CancelReason::Ended);
+            // It ends with a fault only where it has panicked; then the tasks may be half built.
+            recording.join()?;
             match (end?, ready) {
                 (None, ready) => Ok(ControlFlow::Continue(ready?)),
                 // What was found about partitions that are no longer this instance's need not be true.
@@ -153,17 +171,20 @@ impl Assignment<'_> {
 
     fn ready(&self, assigned: &AssignedPartitions, cancel: &CancelToken) -> Result<Ready, Fault> {
         let (plan, log) = (&*self.engine().plan, self.engine().log.as_ref());
+        let layout = self.layout.clone().map_or_else(|| topics::prepare(plan, log, cancel).map(Arc::new), Ok)?;
         let surroundings = Surroundings {
-            partitions: self.partitions.clone().map_or_else(|| topics::prepare(plan, log, cancel), Ok)?,
+            limits: RecordLimits::load(log, layout.partitions().keys())?,
+            layout,
             models: self.models.clone(),
             cancel: self.cancel.clone(),
             samples: self.engine().samples.clone(),
             custom: self.engine().custom.clone(),
         };
         let (copies, gauge, now) = (self.copies, &self.session.options.restoring, self.engine().clock.now());
-        let rebuild = Rebuild { plan, log, surroundings: &surroundings, copies, gauge, cancel, now };
+        let lost_input = self.session.options.lost_input;
+        let rebuild = Rebuild { plan, log, surroundings: &surroundings, copies, gauge, cancel, now, lost_input };
         let rebuilt = rebuild.run(assigned, &|at| self.start(at))?;
-        Ok(Ready { rebuilt, stages: stages(plan, &surroundings.partitions) })
+        Ok(Ready { rebuilt, stages: stages(plan, &surroundings.layout), limits: surroundings.limits })
     }
 
     /// Where a partition without a committed position starts: at the end that its source had when the run started,
@@ -191,8 +212,8 @@ impl Assignment<'_> {
         &self,
         member: Box<dyn Member>,
         mut committer: Box<dyn Committer>,
-        Ready { rebuilt, stages }: Ready,
-    ) -> Result<(IntakeEnd, Membership), (Fault, Option<Box<dyn Member>>)> {
+        Ready { rebuilt, limits, stages }: Ready,
+    ) -> AssignmentOutcome {
         let Rebuilt { tasks, starts, uncommitted_starts, changelogs, own, expired_instances } = rebuilt;
         let ends = match self.session.options.until_end {
             true => self.session.source_ends().cloned().map(Some),
@@ -201,7 +222,7 @@ impl Assignment<'_> {
         let ready = self.commit_starts(committer.as_mut(), uncommitted_starts).and(ends);
         let ends = match ready {
             Ok(ends) => ends,
-            Err(fault) => return Err((fault, Some(member))),
+            Err(fault) => return Err((self.explain_out_of_range(fault), Some(member))),
         };
         let Engine { plan, log, clock, .. } = self.engine();
         let early_output = committer.early_output().is_some();
@@ -209,6 +230,7 @@ impl Assignment<'_> {
         let (trimming, trim_points) = Trimming::new();
         let commits = Commits::new(CommitContext {
             plan: plan.clone(),
+            limits,
             committer,
             clock: clock.clone(),
             info: self.session.info(),
@@ -220,7 +242,7 @@ impl Assignment<'_> {
         });
         let (reports, reported) = mpsc::channel(tasks.len().max(1) * 2);
         let (routes, working) = self.start_tasks(tasks, &starts, reports, &gauges);
-        let (outcomes, committed) = std::sync::mpsc::sync_channel(2);
+        let (outcomes, committed) = sync_channel(2);
         let options = IntakeOptions {
             group: plan.name.clone(),
             commit_every: plan.commit_every,
@@ -229,46 +251,89 @@ impl Assignment<'_> {
             drain: self.session.options.drain,
             stages,
         };
-        let intake = Intake::new(log.clone(), member, routes, (committed, gauges), self.cancel.clone(), options);
+        let links = IntakeLinks { committed, gauges, cancel: self.cancel.clone() };
+        let intake = Intake::new(log.clone(), member, routes, links, options);
+        self.run_parts(Parts { intake, starts, commits, reported, outcomes, trim_points, own, working })
+    }
+
+    /// Starts everything, and joins it once the intake ends.
+    fn run_parts(&self, parts: Parts) -> AssignmentOutcome {
+        let Parts { intake, starts, commits, reported, outcomes, trim_points, own, working } = parts;
+        let log = self.engine().log.as_ref();
         std::thread::scope(|threads| {
-            let commit_loop = threads.spawn(|| {
-                supervise("the commit loop", &self.cancel, move || Ok(commit_loop::run(commits, reported, &outcomes)))
+            let commit_loop = spawn_supervised(threads, "the commit loop", &self.cancel, move || {
+                Ok(commit_loop::run(commits, reported, &outcomes))
             });
-            threads.spawn(move || trim(log.as_ref(), &trim_points));
+            let trimming = spawn_supervised(threads, "the trimming of repartition topics", &self.cancel, move || {
+                Ok(trim(log, &trim_points))
+            });
             let standby = self.cancel.child();
-            if plan.standby == 0 {
-                self.copies.clear();
-            } else {
-                let cancel = standby.clone();
-                threads.spawn(move || {
-                    let follow = || standby::follow(log.as_ref(), plan, self.copies, &own, clock.as_ref(), &cancel);
-                    drop(supervise("the standby thread", &self.cancel, || Ok(follow())));
-                });
-            }
-            let read = supervise("the intake", &self.cancel, || Ok(intake.run(&starts)));
-            let (outcome, member) = match read {
-                Ok((outcome, member)) => (outcome.map_err(|fault| self.explain_out_of_range(fault)), Some(member)),
-                Err(fault) => (Err(fault), None),
-            };
-            // The intake has dropped its routes, so tasks end, and then the commit loop. A task that waits for a
-            // model would wait for ever.
-            if outcome.is_err() {
-                self.cancel.cancel(CancelReason::Ended);
-            }
+            let following = self.start_standby(threads, own, &standby);
+            let (outcome, member) = self.read(intake, &starts);
             standby.cancel(CancelReason::Ended);
-            let ended = commit_loop.join().unwrap_or_else(|_| Err(Fault::internal("the commit loop has panicked")));
-            match (outcome, ended, member) {
-                (Ok(end), Ok(CommitEnd { committer, changelogs }), Some(member)) => {
+            let (ended, trimmed) = (commit_loop.join(), trimming.join());
+            let followed = following.map_or(Ok(()), Supervised::join);
+            match (outcome, ended, trimmed.and(followed), member) {
+                (Ok(end), Ok(CommitEnd { committer, changelogs }), Ok(()), Some(member)) => {
                     if let Some(changelogs) = changelogs {
                         self.keep_state(self.finished(working), &changelogs);
                     }
                     Ok((end, (member, committer)))
                 }
-                // Why the commit loop is gone says more than that it is.
-                (_, Err(fault), member) | (Err(fault), _, member) => Err((fault, member)),
-                (Ok(_), Ok(_), None) => Err((Fault::internal("the intake has lost its member"), None)),
+                // Why the commit loop is gone says more than that it is. It too finds that records are gone: not every
+                // log takes the position of a removed record.
+                (outcome, ended, others, member) => {
+                    let fault = root_fault([
+                        ended.err().map(|fault| self.explain_out_of_range(fault)),
+                        outcome.err(),
+                        others.err(),
+                    ]);
+                    Err((fault.unwrap_or_else(|| Fault::internal("the intake has lost its member")), member))
+                }
             }
         })
+    }
+
+    /// Reads until the intake ends. The member comes back unless the intake has panicked.
+    fn read(
+        &self,
+        intake: Intake,
+        starts: &[(TopicPartition, Offset)],
+    ) -> (Result<IntakeEnd, Fault>, Option<Box<dyn Member>>) {
+        let read = supervise("the intake", &self.cancel, || {
+            let (outcome, member) = intake.run(starts);
+            Ok((outcome.map_err(|fault| self.explain_out_of_range(fault)), member))
+        });
+        let (outcome, member) = match read {
+            Ok((outcome, member)) => (outcome, Some(member)),
+            Err(fault) => (Err(fault), None),
+        };
+        // The intake has dropped its routes, so tasks end, and then the commit loop. A task that waits for a model
+        // would wait for ever.
+        if outcome.is_err() {
+            self.cancel.cancel(CancelReason::Ended);
+        }
+        (outcome, member)
+    }
+
+    /// Keeps standby copies until they are cancelled, where they are configured.
+    fn start_standby<'scope>(
+        &'scope self,
+        threads: &'scope Scope<'scope, '_>,
+        own: OwnPartitions,
+        cancel: &CancelToken,
+    ) -> Option<Supervised<'scope, ()>> {
+        let Engine { plan, log, clock, .. } = self.engine();
+        if plan.standby == 0 {
+            self.copies.clear();
+            return None;
+        }
+        let cancel = cancel.clone();
+        Some(spawn_supervised(threads, STANDBY_THREAD, &self.cancel, move || {
+            let (log, clock) = (log.as_ref(), clock.as_ref());
+            standby::follow(Standby { log, plan, copies: self.copies, own: &own, clock }, &cancel);
+            Ok(())
+        }))
     }
 
     fn start_tasks(
@@ -284,6 +349,9 @@ impl Assignment<'_> {
             let (queue, messages) = mpsc::channel(TASK_QUEUE_BATCHES + 1);
             // Only where every input has an end can the least record of all be known.
             let merged = if self.session.options.until_end { task.merge_inputs() } else { Vec::new() };
+            if self.session.options.until_end {
+                task.send_watermark_at_end();
+            }
             let partitions = task.partitions().into_iter().filter(|at| assigned.contains(at)).collect();
             routes.push(TaskRoute { sub: task.id().sub, queue, partitions, merged });
             let (reports, clock, gauges) = (reports.clone(), self.engine().clock.clone(), gauges.clone());
@@ -292,13 +360,19 @@ impl Assignment<'_> {
         (routes, working)
     }
 
-    /// Whether records are gone because another instance has gone on from here: an instance that was asleep finds
-    /// the records that it wanted to read removed by those that have its partitions now.
+    /// Why records are gone. An instance that was asleep finds the records that it wanted to read removed by those
+    /// that have its partitions now. Where lost input is skipped, the rebuild from what was committed does that.
     fn explain_out_of_range(&self, fault: Fault) -> Fault {
-        let Fault::Backplane(LogError::OffsetOutOfRange { at, asked, .. }) = &fault else { return fault };
+        let Fault::Backplane(error @ LogError::OffsetOutOfRange { at, asked, earliest, .. }) = &fault else {
+            return fault;
+        };
+        let skip = self.session.options.lost_input == LostInput::Skip && is_lost_input(&self.engine().plan, error);
         match self.engine().log.committed(&self.engine().plan.name, std::slice::from_ref(at)).as_deref() {
             Ok([Some(committed)]) if committed > asked => Fault::Abort(format!(
                 "another instance has gone on to {committed} in `{at}`, and this instance was at {asked}"
+            )),
+            Ok(_) if skip => Fault::Abort(format!(
+                "retention removed the records of `{at}` from offset {asked} to {earliest} before they were read"
             )),
             Ok(_) => fault,
             Err(e) if e.recovery() == Recovery::Fatal => fault,

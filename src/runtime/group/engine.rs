@@ -2,9 +2,10 @@
 
 use crate::log::Log;
 use crate::plan::Physical;
-use crate::runtime::operators::Samples;
+use crate::runtime::operators::SampleHandler;
 use crate::runtime::operators::build::Factory;
 use crate::runtime::recovery::changelogs::RestoreGauge;
+use crate::runtime::recovery::lost_input::LostInput;
 use crate::time::Clock;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -31,6 +32,8 @@ pub struct RunOptions {
     pub drain: bool,
     /// Where to start.
     pub from: StartFrom,
+    /// What to do where retention has removed records of a source before they were read.
+    pub lost_input: LostInput,
     /// The name of this instance: no two instances of a group may have the same.
     pub instance: String,
     /// Where state is saved at the end of a run, so that the next one need not restore all of it from its
@@ -50,7 +53,7 @@ pub struct Engine {
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
     /// Where samples of `log` steps go.
-    pub samples: Samples,
+    pub samples: SampleHandler,
     /// Operators of the embedding program, by kind.
     pub custom: BTreeMap<&'static str, Factory>,
 }

@@ -62,7 +62,7 @@ impl Idle {
     /// Records at intervals that the instance is alive. Nothing depends on it, so a failure is no fault.
     fn record(&mut self, committer: &mut dyn Committer) {
         let now = self.clock.now();
-        if self.recorded_at.is_some_and(|at| now.saturating_sub(at) < HEARTBEAT_INTERVAL_MS) {
+        if self.recorded_at.is_some_and(|at| (0..HEARTBEAT_INTERVAL_MS).contains(&now.saturating_sub(at))) {
             return;
         }
         self.recorded_at = Some(now);

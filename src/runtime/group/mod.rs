@@ -3,5 +3,6 @@
 pub(super) mod assignment;
 pub(super) mod engine;
 pub(super) mod idle;
+mod rebuild_poll;
 pub(super) mod session;
 pub mod topics;

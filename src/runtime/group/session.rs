@@ -7,7 +7,7 @@ use crate::plan::{InputPlan, NodeInput, Port, SubTopology};
 use crate::record::{Offset, TopicPartition};
 use crate::runtime::cancel::CancelToken;
 use crate::runtime::commit::instance_record::{resident_bytes, write_instance_record};
-use crate::runtime::fault::Fault;
+use crate::runtime::fault::{Fault, catch_panic};
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use std::sync::mpsc::sync_channel;
@@ -55,20 +55,26 @@ impl Session {
         Ok(self.source_ends.get_or_init(|| ends))
     }
 
-    /// Records that this instance has ended, where it has no task whose commit could record it.
-    pub(in crate::runtime) fn record_end(&self) {
+    /// Records that this instance has ended, where it has no task whose commit could record it. A backplane that
+    /// does not take the record is worth a warning, never a fault.
+    ///
+    /// # Errors
+    /// A fault of the program.
+    pub(in crate::runtime) fn record_end(&self) -> Result<(), Fault> {
         let now = self.engine.clock.now();
         let info = PipelineInfo { stopped_at: Some(now), ..self.info() };
         let (done, written) = sync_channel(1);
         let log = self.engine.log.clone();
         // In a thread of its own: the backplane may be away, and nothing depends on this record.
         let write = move || write_instance_record(log.appender()?.as_mut(), &info, now, Vec::new());
-        std::thread::spawn(move || drop(done.send(write())));
+        std::thread::spawn(move || drop(done.send(catch_panic("the recording of the end", write))));
         match written.recv_timeout(FINAL_RECORD_TIMEOUT) {
             Ok(Ok(())) => {}
+            Ok(Err(fault @ Fault::Fatal(_))) => return Err(fault),
             Ok(Err(e)) => tracing::warn!("the end of the run could not be recorded: {e}"),
             Err(_) => tracing::warn!("the end of the run could not be recorded in {FINAL_RECORD_TIMEOUT:?}"),
         }
+        Ok(())
     }
 
     /// What the run reports of the pipeline.

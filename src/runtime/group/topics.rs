@@ -1,261 +1,183 @@
-//! The topics of a pipeline: what must be there, what is made, what fits together.
+//! The topics of a pipeline on its backplane, compared with its layout: which exist, which are missing, which do not
+//! fit.
 //!
-//! Separate because it is the first thing that can go wrong on a real backplane, and must say so by name.
-//! [`look`] changes nothing; [`prepare`] looks, and then makes what is missing.
+//! [`survey`] changes nothing; [`prepare`] surveys and then creates what is missing. Every mismatch names the topic
+//! and what to do.
 
-use crate::log::{Log, LogError, TopicConfig, topic};
-use crate::metrics::progress_topic;
-use crate::plan::{InputPlan, NodeInput, NodePlan, Op, Physical, SubTopology};
+use crate::log::{Log, LogError, TopicInfo, topic};
+use crate::plan::{InputPlan, PartitionCounts, Physical, PipelineLayout, SubTopology, TopicLayout, TopicRole, layout};
 use crate::runtime::cancel::CancelToken;
 use crate::runtime::fault::Fault;
-use crate::runtime::operators::build::Partitions;
-use crate::runtime::operators::build::width;
+use crate::runtime::recovery::lost_input::is_lost_input;
 use crate::runtime::recovery::progress;
-use crate::spec::ErrorPolicy;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How often, and after which pause, is looked again while another instance makes the same topics.
-const LOOKS: u32 = 200;
-const BETWEEN: Duration = Duration::from_millis(50);
+/// Surveys before [`prepare`] gives up, while another instance creates the same topics.
+const MAX_SURVEYS: u32 = 200;
 
-/// What a topic is to a pipeline.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// It is read; the pipeline does not make it.
-    Source,
-    /// It carries records to the task of their key.
-    Repartition,
-    /// It takes results.
-    Sink,
-    /// It keeps the state of a step.
-    State,
-    /// It takes what cannot be handled.
-    Dead,
-    /// It keeps positions and counters.
-    Progress,
-}
-
-/// A topic that a pipeline needs.
-#[derive(Clone, Debug)]
-pub struct TopicNeed {
-    /// Its name.
-    pub topic: Arc<str>,
-    /// What it is for.
-    pub role: Role,
-    /// The source or the step that it belongs to, else the pipeline.
-    pub of: String,
-    /// How it is made where it is not there.
-    pub config: TopicConfig,
-}
-
-impl TopicNeed {
-    /// What is in it, in words.
-    fn holds(&self) -> String {
-        let of = &self.of;
-        match self.role {
-            Role::State => format!("the state of `{of}`"),
-            Role::Repartition => format!("the records that `{of}` groups"),
-            Role::Progress => format!("the positions and counters of `{of}`"),
-            Role::Source => format!("what `{of}` reads"),
-            Role::Sink => format!("the results of `{of}`"),
-            Role::Dead => format!("what `{of}` cannot handle"),
-        }
-    }
-}
+/// Pause between two of them.
+const SURVEY_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Something about a topic with which the pipeline cannot run.
 #[derive(Debug)]
 pub struct TopicMismatch {
     /// The topic.
-    pub need: TopicNeed,
+    pub topic: TopicLayout,
     /// What is wrong, and what to do.
     pub fault: Fault,
 }
 
-/// The topics of a pipeline as they are.
-#[derive(Debug, Default)]
+/// The topics of a pipeline as they are on the backplane. Each topic is in one of the three lists; a step whose
+/// inputs do not fit together is a mismatch of its state topic too.
+#[derive(Debug)]
 pub struct TopicSurvey {
-    /// Partitions of each topic; of one that is missing, those that it would be made with.
-    pub partitions: Partitions,
-    /// What is needed and there.
-    pub there: Vec<TopicNeed>,
-    /// What is needed, not there, and made by the run.
-    pub missing: Vec<TopicNeed>,
-    /// What does not fit.
-    pub misfits: Vec<TopicMismatch>,
+    /// The topics as they must be.
+    pub layout: PipelineLayout,
+    /// The topics that exist and fit.
+    pub existing: Vec<TopicLayout>,
+    /// The topics that a run creates.
+    pub missing: Vec<TopicLayout>,
+    /// The topics with which the pipeline cannot run.
+    pub mismatches: Vec<TopicMismatch>,
 }
 
-/// Looks at all topics of a pipeline and changes nothing.
+/// Compares the topics of a pipeline with its layout and changes nothing.
 ///
 /// # Errors
-/// Faults of the backplane, and [`Fault::Stopped`] where it was cancelled. What is wrong with a topic is found,
-/// and is no error.
-pub fn look(plan: &Physical, log: &dyn Log, cancel: &CancelToken) -> Result<TopicSurvey, Fault> {
-    let mut found = TopicSurvey::default();
-    let plain = |partitions| TopicConfig { partitions, ..TopicConfig::default() };
-    let compacted = |partitions| TopicConfig { partitions, compacted: true, ..TopicConfig::default() };
-    for sub in &plan.subs {
-        for input in &sub.inputs {
-            let (role, of, config) = match input {
-                InputPlan::Source(s) => (Role::Source, s.name.clone(), plain(1)),
-                InputPlan::Repartition(r) => {
-                    let from = plan.subs.iter().find(|s| s.id == r.from);
-                    let wanted = if r.single { 1 } else { from.map_or(1, |s| width(s, &found.partitions)) };
-                    (Role::Repartition, reader_of(sub, input), plain(wanted))
-                }
-            };
-            found.add(log, TopicNeed { topic: input.topic().clone(), role, of, config })?;
-        }
-        let unequal = found.unequal(sub);
-        found.misfits.extend(unequal);
-        let width = width(sub, &found.partitions);
-        for node in &sub.nodes {
-            if let Op::Sink(sink) = &node.op {
-                let config = plain(sink.partitions.unwrap_or(width));
-                found.add(
-                    log,
-                    TopicNeed { topic: sink.topic.clone(), role: Role::Sink, of: node.name.clone(), config },
-                )?;
-            }
-            if node.op.stateful() {
-                let topic = plan.state_topic(&node.name).as_str().into();
-                found.add(
-                    log,
-                    TopicNeed { topic, role: Role::State, of: node.name.clone(), config: compacted(width) },
-                )?;
-            }
-        }
-    }
-    if plan.errors == ErrorPolicy::DeadLetter {
-        let topic = plan.dead_topic().as_str().into();
-        found.add(log, TopicNeed { topic, role: Role::Dead, of: plan.name.clone(), config: plain(1) })?;
-    }
-    let topic = progress_topic(&plan.name).as_str().into();
-    found.add(log, TopicNeed { topic, role: Role::Progress, of: plan.name.clone(), config: compacted(1) })?;
-    found.lost(plan, log, cancel)?;
-    Ok(found)
-}
-
-/// The step that reads an input, for internal ones.
-fn reader_of(sub: &SubTopology, input: &InputPlan) -> String {
-    let reads = |node: &&NodePlan| {
-        node.from.iter().any(|f| matches!(f, NodeInput::Input(i) if sub.inputs[*i].topic() == input.topic()))
-    };
-    sub.nodes.iter().find(reads).map_or_else(|| input.name().to_owned(), |node| node.name.clone())
-}
-
-impl TopicSurvey {
-    /// Looks at one topic.
-    fn add(&mut self, log: &dyn Log, need: TopicNeed) -> Result<(), Fault> {
-        let mut partitions = need.config.partitions;
-        let fault = match log.topics(Some(&need.topic))?.pop() {
-            Some(info) => {
-                partitions = u32::try_from(info.partitions.len()).unwrap_or(u32::MAX);
-                // How many there must be is known only where each source is.
-                let sure = self.misfits.iter().all(|m| m.need.role != Role::Source);
-                unfit(&need, if sure { partitions } else { need.config.partitions }, info.config.compacted)
-            }
-            None if need.role == Role::Source => match topic(log, &need.topic) {
-                Err(e) => Some(e.into()),
-                // It has just been made.
-                Ok(info) => {
-                    partitions = u32::try_from(info.partitions.len()).unwrap_or(u32::MAX);
+/// Faults of the backplane, and [`Fault::Stopped`] where it was cancelled. A mismatch is a finding and no error.
+pub fn survey(plan: &Physical, log: &dyn Log, cancel: &CancelToken) -> Result<TopicSurvey, Fault> {
+    let mut found: BTreeMap<Arc<str>, TopicInfo> = BTreeMap::new();
+    let mut mismatches = Vec::new();
+    for wanted in layout(plan, &PartitionCounts::new()).topics {
+        let info = match log.topics(Some(&wanted.topic))?.pop() {
+            // The error of a missing source says what to do; it may have been created just now.
+            None if wanted.role == TopicRole::Source => match topic(log, &wanted.topic) {
+                Ok(info) => Some(info),
+                Err(e) => {
+                    mismatches.push(TopicMismatch { topic: wanted.clone(), fault: e.into() });
                     None
                 }
             },
-            None => {
-                self.partitions.insert(need.topic.clone(), partitions);
-                if !self.missing.iter().any(|n| n.topic == need.topic) {
-                    self.missing.push(need);
-                }
-                return Ok(());
-            }
+            found => found,
         };
-        self.partitions.insert(need.topic.clone(), partitions);
-        match fault {
-            Some(fault) => self.misfits.push(TopicMismatch { need, fault }),
-            None => self.there.push(need),
+        if let Some(info) = info {
+            found.insert(wanted.topic, info);
         }
-        Ok(())
     }
+    let counts = found.iter().map(|(name, info)| (name.clone(), partition_count(info))).collect();
+    let layout = layout(plan, &counts);
+    // The widths follow from the sources, so they are known only where all sources exist.
+    let widths_known = mismatches.is_empty();
+    if widths_known {
+        mismatches.extend(plan.subs.iter().filter_map(|sub| unequal_inputs(plan, sub, &layout)));
+    }
+    let mut survey = TopicSurvey { layout, existing: Vec::new(), missing: Vec::new(), mismatches };
+    for wanted in &survey.layout.topics {
+        match found.get(&wanted.topic) {
+            None if wanted.role == TopicRole::Source => {}
+            None => survey.missing.push(wanted.clone()),
+            Some(info) => match mismatch(wanted, info, widths_known) {
+                Some(fault) => survey.mismatches.push(TopicMismatch { topic: wanted.clone(), fault }),
+                None => survey.existing.push(wanted.clone()),
+            },
+        }
+    }
+    survey.move_deleted(plan, log, cancel)?;
+    Ok(survey)
+}
 
-    /// What is missing although it was written to: made anew it would be empty, and nobody would know.
-    fn lost(&mut self, plan: &Physical, log: &dyn Log, cancel: &CancelToken) -> Result<(), Fault> {
-        let kept = |need: &TopicNeed| matches!(need.role, Role::State | Role::Repartition);
-        if !self.missing.iter().any(kept) || !self.there.iter().any(|n| n.role == Role::Progress) {
+fn partition_count(info: &TopicInfo) -> u32 {
+    u32::try_from(info.partitions.len()).unwrap_or(u32::MAX)
+}
+
+/// What a topic contains, in words.
+fn contents(topic: &TopicLayout) -> String {
+    let owner = &topic.owner;
+    match topic.role {
+        TopicRole::State => format!("the state of `{owner}`"),
+        TopicRole::Repartition => format!("the records that `{owner}` groups"),
+        TopicRole::Progress => format!("the positions and counters of `{owner}`"),
+        TopicRole::Source => format!("what `{owner}` reads"),
+        TopicRole::Sink => format!("the results of `{owner}`"),
+        TopicRole::DeadLetters => format!("what `{owner}` cannot handle"),
+    }
+}
+
+impl TopicSurvey {
+    /// Makes a mismatch of each missing topic that was written to: created again it would be empty, and nobody
+    /// would know.
+    fn move_deleted(&mut self, plan: &Physical, log: &dyn Log, cancel: &CancelToken) -> Result<(), Fault> {
+        let holds_data = |t: &TopicLayout| matches!(t.role, TopicRole::State | TopicRole::Repartition);
+        let has_progress = self.existing.iter().any(|t| t.role == TopicRole::Progress);
+        if !has_progress || !self.missing.iter().any(holds_data) {
             return Ok(());
         }
         let progress = progress::reports(log, &plan.name, cancel)?.tasks;
         let steps = || progress.values().flat_map(|t| &t.steps);
         let inputs = || progress.values().flat_map(|t| &t.inputs);
-        let written = |need: &TopicNeed| match need.role {
-            Role::State => steps().any(|s| s.name == need.of && s.keys > 0),
-            _ => inputs().any(|i| *i.topic == *need.topic && i.next > 0),
+        let written = |t: &mut TopicLayout| match t.role {
+            TopicRole::State => steps().any(|s| s.name == t.owner && s.keys > 0),
+            TopicRole::Repartition => inputs().any(|i| *i.topic == *t.topic && i.next > 0),
+            TopicRole::Source | TopicRole::Sink | TopicRole::DeadLetters | TopicRole::Progress => false,
         };
-        let (lost, missing) = std::mem::take(&mut self.missing).into_iter().partition(|n| kept(n) && written(n));
-        self.missing = missing;
-        let lost: Vec<TopicNeed> = lost;
-        self.misfits.extend(lost.into_iter().map(|need| {
-            let TopicNeed { topic, .. } = &need;
+        let deleted: Vec<TopicLayout> = self.missing.extract_if(.., written).collect();
+        self.mismatches.extend(deleted.into_iter().map(|topic| {
             let fault = Fault::Fatal(format!(
-                "topic `{topic}`, in which `{}` keeps {}, was deleted; start over with `--from earliest`, which makes it anew",
+                "topic `{}`, in which `{}` keeps {}, was deleted; start over with `--from earliest`, which makes it anew",
+                topic.topic,
                 plan.name,
-                need.holds()
+                contents(&topic)
             ));
-            TopicMismatch { need, fault }
+            TopicMismatch { topic, fault }
         }));
         Ok(())
     }
-
-    /// Inputs that meet in one task with state must have the same number of partitions.
-    fn unequal(&self, sub: &SubTopology) -> Option<TopicMismatch> {
-        let counts: Vec<(&Arc<str>, u32)> =
-            sub.inputs.iter().map(|i| (i.topic(), self.partitions[i.topic()])).collect();
-        // Where one is not there at all, that is what is said.
-        let lost = counts.iter().any(|(t, _)| self.misfits.iter().any(|m| m.need.topic == **t));
-        let differ = !lost && counts.iter().any(|(_, n)| *n != counts[0].1);
-        let step = sub.nodes.iter().find(|n| n.op.stateful()).filter(|_| differ)?;
-        let list: Vec<_> = counts.iter().map(|(t, n)| format!("`{t}` has {n}")).collect();
-        let fault = Fault::Fatal(format!(
-            "the inputs of `{}` do not have the same number of partitions: {}; make them equal, or put a `key_by` before it",
-            step.name,
-            list.join(", ")
-        ));
-        let config = TopicConfig { partitions: counts[0].1, ..TopicConfig::default() };
-        Some(TopicMismatch {
-            need: TopicNeed { topic: counts[0].0.clone(), role: Role::State, of: step.name.clone(), config },
-            fault,
-        })
-    }
 }
 
-/// Why a topic that is there cannot be used.
-fn unfit(need: &TopicNeed, partitions: u32, compacted: bool) -> Option<Fault> {
-    let TopicNeed { topic, role, config, .. } = need;
-    if matches!(role, Role::Source | Role::Sink | Role::Dead) {
+/// Inputs that meet in a task with state must have the same number of partitions: a key must have the same task
+/// whatever input it comes from.
+fn unequal_inputs(plan: &Physical, sub: &SubTopology, layout: &PipelineLayout) -> Option<TopicMismatch> {
+    let counts = &layout.sub(sub.id).inputs;
+    let step = sub.nodes.iter().find(|n| n.op.stateful()).filter(|_| counts.iter().any(|n| *n != counts[0]))?;
+    let list: Vec<_> = sub.inputs.iter().zip(counts).map(|(i, n)| format!("`{}` has {n}", i.topic())).collect();
+    let fault = Fault::Fatal(format!(
+        "the inputs of `{}` do not have the same number of partitions: {}; make them equal, or put a `key_by` before it",
+        step.name,
+        list.join(", ")
+    ));
+    let state = plan.state_topic(&step.name);
+    let topic = layout.topics.iter().find(|t| *t.topic == *state)?.clone();
+    Some(TopicMismatch { topic, fault })
+}
+
+/// Why a topic that exists cannot be used. Its partitions are compared only where the widths are known.
+fn mismatch(wanted: &TopicLayout, found: &TopicInfo, widths_known: bool) -> Option<Fault> {
+    let TopicLayout { topic, role, partitions, .. } = wanted;
+    if !role.is_internal() {
         return None;
     }
-    if config.compacted && !compacted {
+    if role.is_compacted() && !found.config.compacted {
         let why = "it must keep the latest record of each key; delete it, or rename the pipeline";
         return Some(Fault::Fatal(format!("topic `{topic}` is not compacted: {why}")));
     }
-    if partitions != config.partitions {
-        let wanted = config.partitions;
-        let grown = if *role == Role::Progress { "" } else { ", as many as what is read has" };
+    let actual = partition_count(found);
+    if widths_known && actual != *partitions {
+        let reason = if *role == TopicRole::Progress { "" } else { ", as many as what is read has" };
         return Some(Fault::Fatal(format!(
-            "topic `{topic}`, which holds {}, has {partitions} partitions where {wanted} are needed{grown}; start over with `--from earliest`, which makes it anew",
-            need.holds()
+            "topic `{topic}`, which holds {}, has {actual} partitions where {partitions} are needed{reason}; start over with `--from earliest`, which makes it anew",
+            contents(wanted)
         )));
     }
     None
 }
 
-/// Whether each source is there.
+/// Checks that each source exists.
 ///
 /// # Errors
-/// One that is not, or faults of the backplane.
-pub fn sources(plan: &Physical, log: &dyn Log) -> Result<(), Fault> {
+/// A source that does not exist, or faults of the backplane.
+pub fn check_sources(plan: &Physical, log: &dyn Log) -> Result<(), Fault> {
     for input in plan.subs.iter().flat_map(|s| &s.inputs) {
         if let InputPlan::Source(source) = input {
             topic(log, &source.topic)?;
@@ -264,64 +186,61 @@ pub fn sources(plan: &Physical, log: &dyn Log) -> Result<(), Fault> {
     Ok(())
 }
 
-/// What a fault says once every source was found: a topic that is not there has been removed since then, and
+/// Explains a fault of a run whose sources all existed: a topic that does not exist was deleted since then, and
 /// nothing that the user wrote is wrong.
 #[must_use]
-pub fn while_running(plan: &Physical, fault: Fault) -> Fault {
+pub fn explain_while_running(plan: &Physical, fault: Fault) -> Fault {
     let name = &plan.name;
     let (topic, what) = match fault {
         Fault::Backplane(LogError::UnknownTopic { topic, .. }) => (topic, "was deleted".to_owned()),
         Fault::Backplane(LogError::UnknownPartition { at, count }) => {
             (at.topic.to_string(), format!("was deleted and made again with {count} partitions"))
         }
+        Fault::Backplane(e) if is_lost_input(plan, &e) => {
+            return Fault::Fatal(format!(
+                "{e}, or go on from the oldest record with `--on-lost-input skip`, which keeps the state and counts the gap"
+            ));
+        }
         Fault::Backplane(e @ LogError::OffsetOutOfRange { .. }) => return Fault::Fatal(e.to_string()),
         other => return other,
     };
-    let inputs = || plan.subs.iter().flat_map(|s| &s.inputs);
-    let nodes = || plan.subs.iter().flat_map(|s| &s.nodes);
-    let kept = plan.is_repartition(&topic)
-        || topic == progress_topic(name)
-        || nodes().any(|n| n.op.stateful() && topic == plan.state_topic(&n.name));
-    let written =
-        topic == plan.dead_topic() || nodes().any(|n| matches!(&n.op, Op::Sink(sink) if *sink.topic == *topic));
-    let (does, advice) = if kept {
-        ("keeps for itself", "start over with `--from earliest`, which makes it anew")
-    } else if inputs().any(|i| **i.topic() == *topic) {
-        ("reads", "make it again and start over with `--from earliest`")
-    } else if written {
-        ("writes", "run it again, which makes the topic anew")
-    } else {
-        ("needs", "make it again")
+    let topics = layout(plan, &PartitionCounts::new()).topics;
+    let (does, advice) = match topics.iter().find(|t| *t.topic == *topic).map(|t| t.role) {
+        Some(TopicRole::Repartition | TopicRole::State | TopicRole::Progress) => {
+            ("keeps for itself", "start over with `--from earliest`, which makes it anew")
+        }
+        Some(TopicRole::Source) => ("reads", "make it again and start over with `--from earliest`"),
+        Some(TopicRole::Sink | TopicRole::DeadLetters) => ("writes", "run it again, which makes the topic anew"),
+        None => ("needs", "make it again"),
     };
     Fault::Fatal(format!("topic `{topic}`, which `{name}` {does}, {what} while it ran; {advice}"))
 }
 
-/// Finds the sources and makes what is missing of the rest.
+/// Surveys the topics and creates what is missing; returns the layout that holds then.
 ///
 /// # Errors
-/// A source that is not there, or topics whose partitions do not fit together; [`Fault::Stopped`] where it was
-/// given up.
-pub fn prepare(plan: &Physical, log: &dyn Log, cancel: &CancelToken) -> Result<Partitions, Fault> {
-    for _ in 0..LOOKS {
-        let found = look(plan, log, cancel)?;
-        if let Some(misfit) = found.misfits.into_iter().next() {
-            return Err(misfit.fault);
+/// The first mismatch, faults of the backplane, and [`Fault::Stopped`] where it was cancelled.
+pub fn prepare(plan: &Physical, log: &dyn Log, cancel: &CancelToken) -> Result<PipelineLayout, Fault> {
+    for _ in 0..MAX_SURVEYS {
+        let survey = survey(plan, log, cancel)?;
+        if let Some(mismatch) = survey.mismatches.into_iter().next() {
+            return Err(mismatch.fault);
         }
         let mut raced = false;
-        for need in &found.missing {
-            match log.create_topic(&need.topic, &need.config) {
+        for missing in &survey.missing {
+            match log.create_topic(&missing.topic, &missing.config()) {
                 Ok(()) => {}
-                // Another instance has just made it: it may take a while until all see it.
+                // Another instance has just created it: it may take a while until all see it.
                 Err(LogError::TopicExists(_)) => raced = true,
                 Err(e) => return Err(e.into()),
             }
         }
         if !raced {
-            return Ok(found.partitions);
+            return Ok(survey.layout);
         }
-        std::thread::park_timeout(BETWEEN);
+        std::thread::park_timeout(SURVEY_INTERVAL);
     }
-    Err(Fault::Abort(format!("the topics that another instance of `{}` makes are not to be seen yet", plan.name)))
+    Err(Fault::Abort(format!("the topics that another instance of `{}` creates are not visible yet", plan.name)))
 }
 
 /// Deletes what earlier runs have left: positions, state, progress, repartitioned records.
@@ -329,23 +248,114 @@ pub fn prepare(plan: &Physical, log: &dyn Log, cancel: &CancelToken) -> Result<P
 /// # Errors
 /// Faults of the backplane; [`Fault::Stopped`] where it was cancelled.
 pub(in crate::runtime) fn reset(plan: &Physical, log: &dyn Log, cancel: &CancelToken) -> Result<(), Fault> {
-    // An instance that runs would go on without what it remembers.
+    // First, as it is refused while an instance runs: that instance would continue without its state.
     log.delete_offsets(&plan.name, cancel.flag()).map_err(|e| match cancel.is_cancelled() {
         true => Fault::Stopped,
         false => e.into(),
     })?;
-    let steps = plan.subs.iter().flat_map(|s| &s.nodes).filter(|n| n.op.stateful());
-    let mut names: Vec<String> = steps.map(|n| plan.state_topic(&n.name)).collect();
-    names.extend(plan.subs.iter().flat_map(|s| &s.inputs).filter_map(|i| match i {
-        InputPlan::Repartition(r) => Some(r.topic.to_string()),
-        InputPlan::Source(_) => None,
-    }));
-    names.push(progress_topic(&plan.name));
-    for name in names {
-        match log.delete_topic(&name) {
+    let topics = layout(plan, &PartitionCounts::new()).topics;
+    for internal in topics.iter().filter(|t| t.role.is_internal()) {
+        match log.delete_topic(&internal.topic) {
             Ok(()) | Err(LogError::UnknownTopic { .. }) => {}
             Err(e) => return Err(e.into()),
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::diagnostics::SourceText;
+    use crate::expr::Functions;
+    use crate::log::TopicConfig;
+    use crate::log::memory::MemoryLog;
+    use crate::spec::ProcessEnvironment;
+    use std::path::Path;
+
+    fn plan(text: &str) -> Physical {
+        let source = SourceText { name: "p.yaml".into(), text: text.into() };
+        let spec = crate::spec::parse(Arc::new(source), Path::new("."), &ProcessEnvironment).unwrap();
+        crate::plan::compile(&spec, &Functions::new()).unwrap()
+    }
+
+    fn log_with(topics: &[(&str, u32)]) -> MemoryLog {
+        let log = MemoryLog::default();
+        for (name, partitions) in topics {
+            log.create_topic(name, &TopicConfig { partitions: *partitions, ..TopicConfig::default() }).unwrap();
+        }
+        log
+    }
+
+    fn counts(log: &MemoryLog) -> PartitionCounts {
+        log.topics(None).unwrap().iter().map(|info| (info.name.clone(), partition_count(info))).collect()
+    }
+
+    fn errors(plan: &Physical, log: &MemoryLog) -> Vec<String> {
+        let survey = survey(plan, log, &CancelToken::default()).unwrap();
+        survey.mismatches.iter().map(|m| m.fault.to_string()).collect()
+    }
+
+    /// Two folds that meet in a merge.
+    const FOLDS: &str = "
+name: p
+sources:
+  a: {schema: {k: string, n: bigint}}
+  b: {schema: {k: string, n: bigint}}
+steps:
+  - {name: fa, from: a, scan: {by: k, init: {t: 0}, next: {t: t + n}}}
+  - {name: fb, from: b, scan: {by: k, init: {t: 0}, next: {t: t + n}}}
+  - merge: [fa, fb]
+sink: out
+";
+
+    #[test]
+    fn topics_are_created_as_the_layout_says_and_then_fit() {
+        let (plan, log) = (plan(FOLDS), log_with(&[("a", 2), ("b", 5)]));
+        let created = prepare(&plan, &log, &CancelToken::default()).unwrap();
+        assert_eq!(counts(&log), created.partitions());
+        assert_eq!(["p.fa.by", "p.fb.by", "p.fa.state", "out"].map(|t| counts(&log)[t]), [5; 4]);
+        assert_eq!(prepare(&plan, &log, &CancelToken::default()).unwrap(), created);
+    }
+
+    #[test]
+    fn a_missing_topic_of_two_sinks_is_created_once_for_both() {
+        let plan = plan(
+            "
+name: p
+sources:
+  a: {schema: {n: bigint}}
+  b: {schema: {n: bigint}}
+steps:
+  - {name: x, from: a, filter: n > 0}
+  - {name: y, from: b, filter: n > 0}
+sinks:
+  - {from: x, topic: out}
+  - {from: y, topic: out}
+",
+        );
+        let log = log_with(&[("a", 2), ("b", 3)]);
+        let created = prepare(&plan, &log, &CancelToken::default()).unwrap();
+        assert_eq!((counts(&log)["out"], created.partitions()["out"]), (3, 3));
+    }
+
+    #[test]
+    fn partitions_are_not_compared_while_a_source_is_missing() {
+        let (plan, log) = (plan(FOLDS), log_with(&[("a", 2), ("p.fa.by", 3)]));
+        let found = errors(&plan, &log);
+        assert!(found.len() == 1 && found[0].starts_with("topic `b` does not exist"), "{found:?}");
+        log.create_topic("b", &TopicConfig { partitions: 2, ..TopicConfig::default() }).unwrap();
+        let expected = "topic `p.fa.by`, which holds the records that `fa` groups, has 3 partitions where 2 are needed, as many as what is read has; start over with `--from earliest`, which makes it anew";
+        assert_eq!(errors(&plan, &log), [expected]);
+    }
+
+    #[test]
+    fn a_source_that_is_narrower_than_what_it_meets_is_a_mismatch_of_the_step() {
+        let (plan, log) = (plan(&FOLDS.replace("a: {schema", "a: {key: k, schema")), log_with(&[("a", 2), ("b", 4)]));
+        let expected = "the inputs of `fa` do not have the same number of partitions: `a` has 2, `p.fb.by` has 4; make them equal, or put a `key_by` before it";
+        let survey = survey(&plan, &log, &CancelToken::default()).unwrap();
+        let found: Vec<_> = survey.mismatches.iter().map(|m| (m.topic.owner.as_str(), m.fault.to_string())).collect();
+        assert_eq!(found, [("fa", expected.to_owned())]);
+    }
 }

@@ -1,4 +1,4 @@
-//! Looks at pipelines from outside: their reports and their committed state. Nothing here runs one or writes.
+//! Reads the reports and the committed state of pipelines from any process. Nothing here runs a pipeline or writes.
 
 pub mod observe;
 pub mod query;

@@ -1,23 +1,22 @@
-//! Reads what pipelines report, from any process: the source of `stats` and of everything like it.
+//! Reads the progress topics of pipelines, from any process, for `stats` and `demo`.
 //!
-//! Separate from the runs themselves, which it never touches: it joins no group and writes nothing. It
-//! keeps its place on each progress topic, so that looking again costs what is new.
+//! It joins no group and writes nothing. It keeps its position on each progress topic, so that a snapshot reads only
+//! new records.
 
 use crate::diagnostics::nearest;
 use crate::log::{FetchLimit, Log, LogError, Reader, Start};
 use crate::metrics::{OffsetBounds, PROGRESS_SUFFIX, Reports, Snapshot, progress_topic};
-use crate::record::{Fetched, TopicPartition};
+use crate::record::{Fetched, KeyedRecord, TopicPartition};
 use crate::time::Clock;
-use arrow_array::Array;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
 
-/// How long to wait for records that must be there.
-const PATIENCE: Duration = Duration::from_millis(20);
+/// How long a poll waits for records that are in the topic.
+const CATCH_UP_POLL_TIMEOUT: Duration = Duration::from_millis(20);
 
-/// Why a pipeline could not be looked at.
+/// Why the state of a pipeline could not be read.
 #[derive(Debug, Error)]
 pub enum ObserveError {
     /// No pipeline of that name has ever run here.
@@ -27,7 +26,7 @@ pub enum ObserveError {
         pipeline: String,
         /// The backplane.
         log: String,
-        /// The names that are there.
+        /// The pipelines that have run.
         known: Vec<String>,
     },
     /// A progress topic holds something that no pipeline of this version wrote.
@@ -63,16 +62,16 @@ impl ObserveError {
     }
 }
 
-/// Looks at the pipelines of a backplane.
+/// Observes the pipelines of a backplane.
 pub struct Observer {
     log: Arc<dyn Log>,
     clock: Arc<dyn Clock>,
     feeds: BTreeMap<String, PipelineFeed>,
-    /// Topics that the user may not see, each of which was reported.
+    /// Topics that the user may not describe; each is logged once.
     denied: BTreeSet<String>,
 }
 
-/// The place on one progress topic, and what was read so far.
+/// The reader of one progress topic, and the reports read so far.
 struct PipelineFeed {
     topic: String,
     reader: Box<dyn Reader>,
@@ -80,7 +79,7 @@ struct PipelineFeed {
 }
 
 impl Observer {
-    /// An observer that has looked at nothing yet.
+    /// Creates an observer.
     #[must_use]
     pub fn new(log: Arc<dyn Log>, clock: Arc<dyn Clock>) -> Self {
         Self { log, clock, feeds: BTreeMap::new(), denied: BTreeSet::new() }
@@ -95,7 +94,7 @@ impl Observer {
         Ok(topics.filter_map(|t| t.name.strip_suffix(PROGRESS_SUFFIX).map(str::to_owned)).collect())
     }
 
-    /// How a pipeline stands now.
+    /// The current statistics of a pipeline.
     ///
     /// # Errors
     /// Where it has never run, its reports cannot be read, or the backplane cannot.
@@ -104,12 +103,12 @@ impl Observer {
             Some(mut feed) => match feed.read(&*self.log) {
                 Ok(()) => feed,
                 // The pipeline started over.
-                Err(ObserveError::Log(e)) if replaced(&e) => self.open(pipeline)?,
+                Err(ObserveError::Log(e)) if is_replaced(&e) => self.open(pipeline)?,
                 Err(e) => return Err(e),
             },
             None => self.open(pipeline)?,
         };
-        // Ends are looked up after the reports: what was read until then is never beyond them.
+        // Ends are fetched after the reports, so that no position is beyond its end.
         let mut bounds = BTreeMap::new();
         for topic in feed.reports.topics() {
             let found = match self.log.topics(Some(&topic)) {
@@ -146,29 +145,26 @@ impl Observer {
 }
 
 impl PipelineFeed {
-    /// Reads to a moment at which nothing more was there: tasks that committed together are seen together.
+    /// Reads to the end of the topic, so that tasks that committed together appear together.
     fn read(&mut self, log: &dyn Log) -> Result<(), ObserveError> {
-        let mut wait = Duration::ZERO;
+        let mut timeout = Duration::ZERO;
         loop {
-            while let Some(fetched) = self.reader.poll(FetchLimit::default(), wait)? {
+            while let Some(fetched) = self.reader.poll(FetchLimit::default(), timeout)? {
                 self.take(&fetched)?;
             }
             let behind = |(at, next): (TopicPartition, _)| Ok::<_, LogError>(log.resolve(&at, Start::Latest)? > next);
             if !self.reader.positions().into_iter().map(behind).collect::<Result<Vec<_>, _>>()?.contains(&true) {
                 return Ok(());
             }
-            wait = PATIENCE;
+            timeout = CATCH_UP_POLL_TIMEOUT;
         }
     }
 
     fn take(&mut self, fetched: &Fetched) -> Result<(), ObserveError> {
-        let records = &fetched.records;
-        for row in (0..records.len()).filter(|r| records.keys.is_valid(*r)) {
-            let value = records.values.is_valid(row).then(|| records.values.value(row));
-            let taken = self.reports.apply(records.keys.value(row), value, records.timestamps[row]);
-            taken.map_err(|e| ObserveError::Foreign {
+        for KeyedRecord { offset, key, value, timestamp } in fetched.keyed() {
+            self.reports.apply(key, value, timestamp).map_err(|e| ObserveError::Foreign {
                 topic: self.topic.clone(),
-                offset: fetched.offsets[row],
+                offset: offset.0,
                 reason: e.to_string(),
             })?;
         }
@@ -176,7 +172,7 @@ impl PipelineFeed {
     }
 }
 
-fn replaced(error: &LogError) -> bool {
+fn is_replaced(error: &LogError) -> bool {
     use LogError as E;
     matches!(error, E::TopicReplaced { .. } | E::UnknownTopic { .. } | E::OffsetOutOfRange { .. })
 }
@@ -203,11 +199,11 @@ mod tests {
             let log: Arc<dyn Log> = Arc::new(EmbeddedLog::open(folder.path()).unwrap());
             let observer = Observer::new(log.clone(), Arc::new(VirtualClock::at(1_000)));
             let pipeline = Self { _folder: folder, log, observer };
-            pipeline.start();
+            pipeline.create_progress_topic();
             pipeline
         }
 
-        fn start(&self) {
+        fn create_progress_topic(&self) {
             let compacted = TopicConfig { partitions: 1, compacted: true, ..TopicConfig::default() };
             self.log.create_topic("p.progress", &compacted).unwrap();
         }
@@ -237,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn each_look_sees_what_is_new() {
+    fn a_snapshot_includes_new_reports() {
         let mut p = Pipeline::new();
         p.log.create_topic("raw", &TopicConfig { partitions: 1, ..TopicConfig::default() }).unwrap();
         p.append("raw", "k", b"1");
@@ -250,18 +246,18 @@ mod tests {
     }
 
     #[test]
-    fn a_pipeline_that_starts_over_is_read_anew() {
+    fn a_recreated_progress_topic_is_read_from_its_start() {
         let mut p = Pipeline::new();
         p.report(7);
         assert_eq!(p.read_and_lag(), (7, None));
         p.log.delete_topic("p.progress").unwrap();
-        p.start();
+        p.create_progress_topic();
         p.report(1);
         assert_eq!(p.read_and_lag(), (1, None));
     }
 
     #[test]
-    fn an_unknown_name_gets_the_nearest_one() {
+    fn an_unknown_pipeline_gets_the_nearest_name_as_hint() {
         let mut p = Pipeline::new();
         p.log.create_topic("other.progress", &TopicConfig { partitions: 1, ..TopicConfig::default() }).unwrap();
         assert_eq!(p.observer.pipelines().unwrap(), ["p"], "a topic that is not compacted is no pipeline's");
@@ -274,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_pipeline_wrote_is_named_with_its_place() {
+    fn a_foreign_record_is_reported_with_its_offset() {
         let mut p = Pipeline::new();
         p.report(1);
         p.append("p.progress", "0/1", b"no");

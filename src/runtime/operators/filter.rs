@@ -8,17 +8,17 @@ use crate::runtime::{Collector, Fault};
 
 /// The operator of `filter`.
 #[derive(Debug)]
-pub struct Filter(pub Predicate);
+pub struct FilterOperator(pub Predicate);
 
-impl Operator for Filter {
+impl Operator for FilterOperator {
     fn process(&mut self, round: Round<'_>, out: &mut Collector<'_>) -> Result<(), Fault> {
         for batch in round.single() {
             let (mask, bad) = self.0.evaluate(&batch);
             let kept = batch.filter(&mask);
-            // A bad row is false in the mask: it is given up, not turned away.
-            let gone = batch.len() - kept.len();
+            // A row on which the condition fails is false in the mask, but counts as dead and not as filtered.
+            let removed = batch.len() - kept.len();
             let dead = batch.len() - out.without_bad(batch, &bad).len();
-            out.filtered(gone - dead);
+            out.filtered(removed - dead);
             out.emit(Port(0), kept);
         }
         Ok(())

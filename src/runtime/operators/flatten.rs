@@ -2,7 +2,7 @@
 //!
 //! A row whose list is empty or null becomes no row and counts as filtered.
 
-use super::project::columns_of;
+use super::project::record_batch;
 use crate::plan::{FlattenPlan, Port};
 use crate::record::Batch;
 use crate::runtime::task::operator::Operator;
@@ -14,9 +14,9 @@ use arrow_select::take::take;
 
 /// The operator of `flatten`.
 #[derive(Debug)]
-pub struct Flatten(pub FlattenPlan);
+pub struct FlattenOperator(pub FlattenPlan);
 
-impl Operator for Flatten {
+impl Operator for FlattenOperator {
     fn process(&mut self, round: Round<'_>, out: &mut Collector<'_>) -> Result<(), Fault> {
         for batch in round.single() {
             let list = batch.columns.column(self.0.column).as_list::<i32>();
@@ -39,7 +39,7 @@ impl Operator for Flatten {
             let Batch { columns, meta } = batch.take(&UInt32Array::from(rows));
             let mut arrays = columns.columns().to_vec();
             arrays[self.0.column] = values;
-            let columns = columns_of(&self.0.schema, arrays, meta.len())?;
+            let columns = record_batch(&self.0.schema, arrays, meta.len())?;
             out.emit(Port(0), Batch { columns, meta });
         }
         Ok(())

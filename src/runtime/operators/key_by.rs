@@ -1,4 +1,4 @@
-//! `key_by: COLUMNS` makes the record key: one column as it is, several as a JSON array.
+//! `key_by: COLUMNS` sets the record key: one column as it is, several as a JSON array.
 
 use crate::expr::Expr;
 use crate::formats::keys;
@@ -9,9 +9,9 @@ use crate::runtime::{Collector, Fault};
 
 /// The operator of `key_by`.
 #[derive(Debug)]
-pub struct KeyBy(pub Vec<Expr>);
+pub struct KeyByOperator(pub Vec<Expr>);
 
-impl Operator for KeyBy {
+impl Operator for KeyByOperator {
     fn process(&mut self, round: Round<'_>, out: &mut Collector<'_>) -> Result<(), Fault> {
         let exprs: Vec<_> = self.0.iter().collect();
         for batch in round.single() {

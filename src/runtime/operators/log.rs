@@ -1,7 +1,7 @@
-//! `log` prints samples of the rows that pass, as JSON, and passes all of them on.
+//! `log` forwards all rows and hands every n-th of them, as JSON, to a handler.
 //!
-//! It counts from the start of the run; where samples go is the caller's choice, so that tests can read
-//! them and commands keep stdout for data.
+//! It counts rows from the start of the run. The caller provides the handler, so that tests can read the samples
+//! and commands keep stdout for data.
 
 use crate::formats::{Encoder, Format};
 use crate::plan::{LogPlan, Port};
@@ -12,43 +12,43 @@ use arrow_array::{Array, UInt32Array};
 use arrow_schema::SchemaRef;
 use std::sync::Arc;
 
-/// Takes the samples: the step's name and one row as JSON.
-pub type Samples = Arc<dyn Fn(&str, &str) + Send + Sync>;
+/// Receives the samples: the name of the step and one row as JSON.
+pub type SampleHandler = Arc<dyn Fn(&str, &str) + Send + Sync>;
 
 /// The operator of `log`.
-pub struct Log {
+pub struct LogOperator {
     name: String,
     plan: LogPlan,
     encoder: Box<dyn Encoder>,
-    samples: Samples,
-    seen: u64,
+    handler: SampleHandler,
+    rows_seen: u64,
 }
 
-impl Log {
-    /// An operator that hands its samples to `samples`.
+impl LogOperator {
+    /// An operator that hands its samples to `handler`.
     ///
     /// # Errors
     /// Where the columns cannot be written as JSON.
-    pub fn new(name: String, plan: LogPlan, schema: &SchemaRef, samples: Samples) -> Result<Self, Fault> {
-        let shown = Arc::new(schema.project(&plan.columns).map_err(Fault::internal)?);
-        let encoder = Format::Json { strict: false }.encoder(&shown).map_err(Fault::internal)?;
-        Ok(Self { name, plan, encoder, samples, seen: 0 })
+    pub fn new(name: String, plan: LogPlan, schema: &SchemaRef, handler: SampleHandler) -> Result<Self, Fault> {
+        let sampled = Arc::new(schema.project(&plan.columns).map_err(Fault::internal)?);
+        let encoder = Format::Json { strict: false }.encoder(&sampled).map_err(Fault::internal)?;
+        Ok(Self { name, plan, encoder, handler, rows_seen: 0 })
     }
 }
 
-impl Operator for Log {
+impl Operator for LogOperator {
     fn process(&mut self, round: Round<'_>, out: &mut Collector<'_>) -> Result<(), Fault> {
         for batch in round.single() {
             let every = self.plan.every;
             let rows: Vec<u32> =
-                (0u32..).take(batch.len()).filter(|r| (self.seen + u64::from(*r)).is_multiple_of(every)).collect();
-            self.seen += batch.len() as u64;
+                (0u32..).take(batch.len()).filter(|r| (self.rows_seen + u64::from(*r)).is_multiple_of(every)).collect();
+            self.rows_seen += batch.len() as u64;
             if !rows.is_empty() {
                 let sample = batch.take(&UInt32Array::from(rows));
-                let shown = sample.columns.project(&self.plan.columns).map_err(Fault::internal)?;
-                let encoded = self.encoder.encode(&shown);
+                let sampled = sample.columns.project(&self.plan.columns).map_err(Fault::internal)?;
+                let encoded = self.encoder.encode(&sampled);
                 for row in (0..encoded.values.len()).filter(|r| encoded.values.is_valid(*r)) {
-                    (self.samples)(&self.name, &String::from_utf8_lossy(encoded.values.value(row)));
+                    (self.handler)(&self.name, &String::from_utf8_lossy(encoded.values.value(row)));
                 }
             }
             out.emit(Port(0), batch);

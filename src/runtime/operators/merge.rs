@@ -1,7 +1,7 @@
-//! `merge: [a, b]` makes one stream of several with the same columns, in the order in which they were read.
+//! `merge: [a, b]` combines streams with the same columns into one.
 //!
-//! Rows of one round are put in order of their place in it, then of input, so that the result is the same
-//! wherever batches were cut.
+//! The rows of a round leave in the order in which they were read, then of input. So the result does not depend on
+//! where batches were cut.
 
 use crate::plan::Port;
 use crate::record::Batch;
@@ -11,17 +11,17 @@ use crate::runtime::{Collector, Fault};
 
 /// The operator of `merge`.
 #[derive(Debug)]
-pub struct Merge;
+pub struct MergeOperator;
 
-impl Operator for Merge {
+impl Operator for MergeOperator {
     fn process(&mut self, round: Round<'_>, out: &mut Collector<'_>) -> Result<(), Fault> {
-        in_order(round.single()).into_iter().for_each(|b| out.emit(Port(0), b));
+        merge_in_order(round.single()).into_iter().for_each(|b| out.emit(Port(0), b));
         Ok(())
     }
 }
 
-/// One batch of several, in order of place in the round, then of batch.
-pub(super) fn in_order(batches: Vec<Batch>) -> Option<Batch> {
+/// Merges batches into one, in the order of the round, then of batch.
+pub(super) fn merge_in_order(batches: Vec<Batch>) -> Option<Batch> {
     if batches.len() < 2 {
         return batches.into_iter().next();
     }

@@ -1,7 +1,7 @@
-//! The operators, one file each, and how a task is built of them.
+//! The operators, one file each, and how a task is built from them.
 //!
-//! An operator knows neither threads nor topics nor commits; what all of them share is
-//! [`Operator`](super::task::operator::Operator).
+//! Every operator implements [`Operator`](super::task::operator::Operator). It has no access to threads, topics or
+//! commits.
 
 mod branch;
 pub mod build;
@@ -18,16 +18,16 @@ mod score;
 mod sink;
 mod window;
 
-pub use branch::Branch;
-pub use filter::Filter;
-pub use flatten::Flatten;
-pub use key_by::KeyBy;
-pub use log::{Log, Samples};
-pub use merge::Merge;
-pub use project::Project;
-pub use repartition::Repartition;
-pub use scan::Scan;
-pub use score::Score;
+pub use branch::BranchOperator;
+pub use filter::FilterOperator;
+pub use flatten::FlattenOperator;
+pub use key_by::KeyByOperator;
+pub use log::{LogOperator, SampleHandler};
+pub use merge::MergeOperator;
+pub use project::ProjectOperator;
+pub use repartition::RepartitionOperator;
+pub use scan::ScanOperator;
+pub use score::ScoreOperator;
 pub(crate) use score::bind;
-pub use sink::Sink;
-pub use window::Window;
+pub use sink::SinkOperator;
+pub use window::WindowOperator;

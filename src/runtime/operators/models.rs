@@ -1,7 +1,7 @@
-//! The models of a run: taken from the records of the models topic, loaded and checked off the hot path, swapped in
-//! between two batches.
+//! The models of a run. A model is a record of the models topic; it is loaded and checked off the hot path and
+//! replaces its predecessor between two batches.
 //!
-//! It reads no topic itself. A step whose data type has no model yet waits here, and logs so once.
+//! This file reads no topic. A step whose data type has no model yet waits here, and logs so once.
 
 use crate::models::{Applied, ModelDescriptor, Registry, ServedModel};
 use crate::plan::{ModelChoice, Op, Physical, ScorePlan};
@@ -18,14 +18,14 @@ pub struct Models {
     registry: Registry,
     clock: Arc<dyn Clock>,
     steps: Vec<ScorePlan>,
-    /// Counts what a waiting step should look at again.
+    /// Counts the events after which a waiting step checks again.
     changes: Mutex<u64>,
     changed: Condvar,
     may_wait: bool,
 }
 
 impl Models {
-    /// No models yet; `may_wait` says whether more can come while steps wait.
+    /// Starts without models. `may_wait` says whether models can arrive while a step waits.
     #[must_use]
     pub fn new(plan: &Physical, clock: Arc<dyn Clock>, may_wait: bool) -> Self {
         let ops = plan.subs.iter().flat_map(|s| &s.nodes).map(|n| &n.op);
@@ -46,7 +46,7 @@ impl Models {
         !self.steps.is_empty()
     }
 
-    /// Now, on the clock of the run.
+    /// The time on the clock of the run.
     #[must_use]
     pub fn now(&self) -> i64 {
         self.clock.now()
@@ -58,7 +58,7 @@ impl Models {
         self.registry.find(data_type)?.load()
     }
 
-    /// The model that serves a data type, once there is one. Whoever cancels the token also calls
+    /// Waits for the model that serves a data type. Whoever cancels the token also calls
     /// [`Self::wake_waiters`].
     ///
     /// # Errors
@@ -87,20 +87,20 @@ impl Models {
         })
     }
 
-    /// Lets steps that wait for a model look again.
+    /// Lets steps that wait for a model check again.
     pub fn wake_waiters(&self) {
         *self.changes.lock().unwrap_or_else(PoisonError::into_inner) += 1;
         self.changed.notify_all();
     }
 
-    /// Takes in what was read of the models topic.
+    /// Applies fetched records of the models topic.
     pub(in crate::runtime) fn take(&self, Fetched { offsets, records, .. }: &Fetched) {
         for row in (0..records.len()).filter(|r| records.values.is_valid(*r)) {
             self.publish(Offset(offsets[row]), records.values.value(row));
         }
     }
 
-    /// Takes in one record of the models topic.
+    /// Applies one record of the models topic.
     pub fn publish(&self, version: Offset, record: &[u8]) {
         let descriptor = match ModelDescriptor::read(record) {
             Ok(descriptor) => descriptor,
@@ -122,7 +122,7 @@ impl Models {
         self.wake_waiters();
     }
 
-    /// Whether every step that the model would serve can use it.
+    /// Checks that every step that the model would serve can use it.
     fn gate(&self, model: &ServedModel) -> Result<(), String> {
         let serves = |s: &&ScorePlan| match &s.model {
             ModelChoice::Fixed(data_type) => *data_type == model.data_type,

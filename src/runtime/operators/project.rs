@@ -1,6 +1,4 @@
-//! `select`, `set`, `drop` and `rename`: new columns from old ones.
-//!
-//! One file for four keys, as all four are the same projection once names are resolved.
+//! `select`, `set`, `drop` and `rename`. Once names are resolved, all four are the same projection.
 
 use crate::plan::{Item, Port, Projection};
 use crate::record::Batch;
@@ -12,9 +10,9 @@ use arrow_schema::SchemaRef;
 
 /// The operator of `select`, `set`, `drop` and `rename`.
 #[derive(Debug)]
-pub struct Project(pub Projection);
+pub struct ProjectOperator(pub Projection);
 
-impl Operator for Project {
+impl Operator for ProjectOperator {
     fn process(&mut self, round: Round<'_>, out: &mut Collector<'_>) -> Result<(), Fault> {
         let exprs: Vec<_> =
             self.0.items.iter().filter_map(|i| if let Item::Expr(e) = i { Some(e) } else { None }).collect();
@@ -27,7 +25,7 @@ impl Operator for Project {
     }
 }
 
-/// The columns of a projection, where its expressions were evaluated before.
+/// Applies a projection whose expressions are already evaluated.
 pub(super) fn project(plan: &Projection, batch: &Batch, computed: Vec<ArrayRef>) -> Result<Batch, Fault> {
     let mut computed = computed.into_iter();
     let columns = plan.items.iter().map(|item| match item {
@@ -35,11 +33,11 @@ pub(super) fn project(plan: &Projection, batch: &Batch, computed: Vec<ArrayRef>)
         Item::Expr(_) => computed.next(),
     });
     let columns = columns.collect::<Option<Vec<_>>>().ok_or_else(|| Fault::internal("a column was not computed"))?;
-    Ok(batch.with_columns(columns_of(&plan.schema, columns, batch.len())?))
+    Ok(batch.with_columns(record_batch(&plan.schema, columns, batch.len())?))
 }
 
-/// Columns put together, also where there are none.
-pub(crate) fn columns_of(schema: &SchemaRef, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch, Fault> {
+/// Builds a record batch; `rows` gives its length where there are no columns.
+pub(crate) fn record_batch(schema: &SchemaRef, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch, Fault> {
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
     RecordBatch::try_new_with_options(schema.clone(), columns, &options).map_err(Fault::internal)
 }

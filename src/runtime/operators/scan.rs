@@ -1,9 +1,9 @@
 //! `scan: {by, init, next}` is a running fold: each row leaves with the state after it.
 //!
-//! Rows of different keys are folded together: the first row of every key, then the second, and so on, so
-//! that a batch of many keys costs few evaluations. The state of a key is one row in `arrow-row` form.
+//! A batch is folded in levels: the first row of every key, then the second of every key, and so on. So a batch of
+//! many keys costs few evaluations. The state of a key is one row in `arrow-row` form.
 
-use super::project::columns_of;
+use super::project::record_batch;
 use crate::expr::Expr;
 use crate::plan::{Port, ScanPlan};
 use crate::record::{BadRow, Batch};
@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The operator of `scan`.
-pub struct Scan {
+pub struct ScanOperator {
     plan: ScanPlan,
     keys: RowConverter,
     states: RowConverter,
@@ -34,8 +34,8 @@ fn converter<'a>(fields: impl IntoIterator<Item = &'a FieldRef>) -> Result<RowCo
     RowConverter::new(fields.collect()).map_err(Fault::internal)
 }
 
-impl Scan {
-    /// A fold with no state yet.
+impl ScanOperator {
+    /// A fold without state.
     ///
     /// # Errors
     /// Where a key or state column's type has no row form.
@@ -55,15 +55,15 @@ impl Scan {
         self.plan.by.iter().map(|e| Arc::new(Field::new(name(e), e.data_type().clone(), true))).collect()
     }
 
-    /// A group of one row of key columns, as the keys of state name it.
+    /// Encodes one row of key columns as a key of state.
     ///
     /// # Errors
     /// Where the columns are not those of the key.
-    pub fn group(&self, by: &[ArrayRef]) -> Result<Vec<u8>, Fault> {
+    pub fn state_key(&self, by: &[ArrayRef]) -> Result<Vec<u8>, Fault> {
         Ok(self.keys.convert_columns(by).map_err(Fault::internal)?.row(0).data().to_vec())
     }
 
-    /// What rows of state say: the columns of the key, then those of the state, in their place or behind.
+    /// Decodes rows of state: the columns of the key, then those of the state.
     ///
     /// # Errors
     /// Where a row was written by another step.
@@ -83,10 +83,10 @@ impl Scan {
                 columns.insert(at, array);
             }
         }
-        columns_of(&Arc::new(Schema::new(fields)), columns, rows.len())
+        record_batch(&Arc::new(Schema::new(fields)), columns, rows.len())
     }
 
-    fn fold(&mut self, batch: Batch, out: &mut Collector<'_>) -> Result<(), Fault> {
+    fn fold_batch(&mut self, batch: Batch, out: &mut Collector<'_>) -> Result<(), Fault> {
         let by: Vec<&Expr> = self.plan.by.iter().collect();
         let (mut batch, keys) = evaluate(&by, batch, out);
         if batch.is_empty() {
@@ -95,35 +95,35 @@ impl Scan {
         if !keys.is_empty() {
             batch.meta.keys = crate::formats::keys(&keys);
         }
-        let (of_row, names) = self.groups(&keys, batch.len())?;
-        let mut state: Vec<OwnedRow> = names.iter().map(|k| self.load(k)).collect();
+        let (group_of_row, group_keys) = self.groups(&keys, batch.len())?;
+        let mut state: Vec<OwnedRow> = group_keys.iter().map(|k| self.load(k)).collect();
         let mut after: Vec<Option<OwnedRow>> = vec![None; batch.len()];
         let mut bad: Vec<BadRow> = Vec::new();
-        for rows in levels(&of_row) {
-            let before: Vec<&OwnedRow> = rows.iter().map(|r| &state[of_row[*r as usize] as usize]).collect();
-            let stated = self.states.convert_rows(before.iter().map(|s| s.row())).map_err(Fault::internal)?;
+        for rows in levels(&group_of_row) {
+            let before: Vec<&OwnedRow> = rows.iter().map(|r| &state[group_of_row[*r as usize] as usize]).collect();
+            let state_columns = self.states.convert_rows(before.iter().map(|s| s.row())).map_err(Fault::internal)?;
             let part = batch.take(&UInt32Array::from(rows.clone()));
-            let (next, failed) = self.step(&part, &stated)?;
+            let (next, failed) = self.next_states(&part, &state_columns)?;
             for (i, row) in rows.iter().enumerate() {
                 match failed.get(&i) {
                     Some(error) => bad.push(BadRow { row: *row as usize, error: error.clone() }),
                     None => {
-                        let now = next.row(i).owned();
-                        state[of_row[*row as usize] as usize] = now.clone();
-                        after[*row as usize] = Some(now);
+                        let new_state = next.row(i).owned();
+                        state[group_of_row[*row as usize] as usize] = new_state.clone();
+                        after[*row as usize] = Some(new_state);
                     }
                 }
             }
         }
-        for (name, state) in names.into_iter().zip(state) {
-            self.store.put(name, Some(state.row().as_ref().to_vec()));
+        for (key, state) in group_keys.into_iter().zip(state) {
+            self.store.put(key, Some(state.row().as_ref().to_vec()));
         }
         bad.sort_by_key(|b| b.row);
         let good = out.without_bad(batch, &bad);
         let rows = after.iter().flatten().map(OwnedRow::row);
-        let stated = self.states.convert_rows(rows).map_err(Fault::internal)?;
-        let columns = overlay(&self.plan, good.columns.columns(), &stated);
-        let columns = columns_of(&self.plan.seen, columns, good.len())?;
+        let state_columns = self.states.convert_rows(rows).map_err(Fault::internal)?;
+        let columns = overlay(&self.plan, good.columns.columns(), &state_columns);
+        let columns = record_batch(&self.plan.seen, columns, good.len())?;
         out.emit(Port(0), good.with_columns(columns));
         Ok(())
     }
@@ -134,18 +134,18 @@ impl Scan {
             return Ok((vec![0; rows], vec![Vec::new()]));
         }
         let encoded = self.keys.convert_columns(keys).map_err(Fault::internal)?;
-        let mut known: HashMap<&[u8], u32> = HashMap::new();
-        let mut names = Vec::new();
-        let mut of_row = Vec::with_capacity(rows);
+        let mut group_of_key: HashMap<&[u8], u32> = HashMap::new();
+        let mut group_keys = Vec::new();
+        let mut group_of_row = Vec::with_capacity(rows);
         for row in 0..rows {
             let key = encoded.row(row).data();
-            let group = *known.entry(key).or_insert_with(|| {
-                names.push(key.to_vec());
-                u32::try_from(names.len() - 1).unwrap_or(u32::MAX)
+            let group = *group_of_key.entry(key).or_insert_with(|| {
+                group_keys.push(key.to_vec());
+                u32::try_from(group_keys.len() - 1).unwrap_or(u32::MAX)
             });
-            of_row.push(group);
+            group_of_row.push(group);
         }
-        Ok((of_row, names))
+        Ok((group_of_row, group_keys))
     }
 
     fn load(&self, key: &[u8]) -> OwnedRow {
@@ -155,14 +155,18 @@ impl Scan {
         }
     }
 
-    /// The states after some rows, each of another key; and which rows failed.
-    fn step(&self, part: &Batch, stated: &[ArrayRef]) -> Result<(arrow_row::Rows, BTreeMap<usize, String>), Fault> {
-        let columns = overlay(&self.plan, part.columns.columns(), stated);
-        let seen = part.with_columns(columns_of(&self.plan.seen, columns, part.len())?);
+    /// The states after rows of different keys, and the errors of rows on which an expression failed.
+    fn next_states(
+        &self,
+        part: &Batch,
+        state_columns: &[ArrayRef],
+    ) -> Result<(arrow_row::Rows, BTreeMap<usize, String>), Fault> {
+        let columns = overlay(&self.plan, part.columns.columns(), state_columns);
+        let input = part.with_columns(record_batch(&self.plan.seen, columns, part.len())?);
         let mut failed = BTreeMap::new();
         let mut next = Vec::with_capacity(self.plan.next.len());
         for (expr, field) in self.plan.next.iter().zip(&self.plan.state) {
-            let evaluated = expr.evaluate(&seen);
+            let evaluated = expr.evaluate(&input);
             failed.extend(evaluated.bad.into_iter().map(|b| (b.row, b.error)));
             next.push(cast(&evaluated.array, field.data_type()).map_err(Fault::internal)?);
         }
@@ -170,12 +174,12 @@ impl Scan {
     }
 }
 
-/// Rows cut so that each level holds every key at most once, keys in order.
-fn levels(of_row: &[u32]) -> Vec<Vec<u32>> {
-    let mut seen: HashMap<u32, usize> = HashMap::new();
+/// Groups rows into levels. A level holds at most one row of each key, and the rows of a key keep their order.
+fn levels(group_of_row: &[u32]) -> Vec<Vec<u32>> {
+    let mut rows_of_group: HashMap<u32, usize> = HashMap::new();
     let mut levels: Vec<Vec<u32>> = Vec::new();
-    for (row, group) in (0u32..).zip(of_row) {
-        let level = seen.entry(*group).or_default();
+    for (row, group) in (0u32..).zip(group_of_row) {
+        let level = rows_of_group.entry(*group).or_default();
         if *level == levels.len() {
             levels.push(Vec::new());
         }
@@ -185,22 +189,22 @@ fn levels(of_row: &[u32]) -> Vec<Vec<u32>> {
     levels
 }
 
-/// The row's columns with the state's in their place or behind.
-fn overlay(plan: &ScanPlan, columns: &[ArrayRef], stated: &[ArrayRef]) -> Vec<ArrayRef> {
+/// The columns of the rows, where those of the state replace columns of the same name or follow the others.
+fn overlay(plan: &ScanPlan, columns: &[ArrayRef], state_columns: &[ArrayRef]) -> Vec<ArrayRef> {
     let fields = plan.seen.fields().iter().enumerate();
     let of_state = |name: &str| plan.state.iter().position(|s| s.name() == name);
-    fields.map(|(i, f)| of_state(f.name()).map_or_else(|| columns[i].clone(), |s| stated[s].clone())).collect()
+    fields.map(|(i, f)| of_state(f.name()).map_or_else(|| columns[i].clone(), |s| state_columns[s].clone())).collect()
 }
 
-impl Operator for Scan {
+impl Operator for ScanOperator {
     fn process(&mut self, round: Round<'_>, out: &mut Collector<'_>) -> Result<(), Fault> {
-        round.single().into_iter().try_for_each(|batch| self.fold(batch, out))
+        round.single().into_iter().try_for_each(|batch| self.fold_batch(batch, out))
     }
 
     fn barrier(
         &mut self,
         _clock: &RoundClock,
-        _moved: Option<bool>,
+        _idle_if_changed: Option<bool>,
         _out: &mut Collector<'_>,
     ) -> Result<Vec<StateChange>, Fault> {
         Ok(self.store.changes())

@@ -24,7 +24,7 @@ impl Intake {
         let mut positions = self.barrier_positions(ended);
         for (i, route) in self.routes.iter().enumerate() {
             let positions = std::mem::take(&mut positions[i]);
-            let barrier = Barrier { epoch: self.epoch, drain, positions, at_end: ended.is_some() };
+            let barrier = Barrier { epoch: self.epoch, drain, positions, at_end: ended == Some(route.sub) };
             if route.queue.blocking_send(TaskMessage::Barrier(barrier)).is_err() {
                 return self.why_gone();
             }
@@ -33,7 +33,7 @@ impl Intake {
     }
 
     /// The last barrier of a goal. Where a sub-topology has come to its end, its windows are closed before, if
-    /// that is wanted, unless the group has revoked its partitions.
+    /// that is wanted, unless the run was stopped or the group has revoked its partitions meanwhile.
     pub(super) fn send_final_barrier(&mut self, goal: Goal) -> Result<(), Fault> {
         let ended = match goal {
             Goal::OwnPart(sub) if !self.cancel.is_cancelled() => Some(sub),

@@ -12,6 +12,7 @@ use crate::runtime::fault::Fault;
 use crate::runtime::task::merge_queue::OfferedBatch;
 use crate::runtime::task::message::TaskMessage;
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// How often the committed positions of the other instances are fetched.
@@ -35,8 +36,10 @@ impl Intake {
                 return Ok(());
             }
         }
-        // An instance without a part in the last stage may have an epoch in flight all the same.
-        if self.epoch_in_flight || self.sent { self.pursue(Goal::CommitRest) } else { Ok(()) }
+        // An instance without a part in the last stage may have an epoch in flight all the same, or results that were
+        // only sent ahead of their commit.
+        let uncommitted = self.gauges.uncommitted.load(Ordering::Relaxed);
+        if self.epoch_in_flight || self.sent || uncommitted { self.pursue(Goal::CommitRest) } else { Ok(()) }
     }
 
     fn has_part_in(&self, sub: u32) -> bool {
@@ -58,7 +61,7 @@ impl Intake {
         self.options.ends.as_ref().and_then(|ends| ends.get(at)).copied().unwrap_or_default()
     }
 
-    /// Opens the readers of merged inputs, and takes down which of the other partitions are to be read.
+    /// Opens the readers of merged inputs, and records which of the other partitions have not come to their end.
     fn begin_stage(&mut self, sub: u32) -> Result<(), Fault> {
         let mut cursors = Vec::new();
         for (i, route) in self.routes.iter().enumerate().filter(|(_, r)| r.sub == sub) {

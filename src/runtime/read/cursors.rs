@@ -18,13 +18,13 @@ use tokio::sync::Semaphore;
 const MAX_OFFERS_IN_TASK: usize = 2;
 
 /// Records of one offer, over all senders that share a partition.
-const OFFER_RECORDS: usize = 4096;
+const MAX_OFFERED_RECORDS: usize = 4096;
 
 /// Bytes of one offer, over all senders that share a partition.
-const OFFER_BYTES: usize = 1 << 20;
+const MAX_OFFERED_BYTES: usize = 1 << 20;
 
 /// Records of one offer at least, while there are as many.
-const MIN_OFFER_RECORDS: usize = 64;
+const MIN_OFFERED_RECORDS: usize = 64;
 
 /// Offsets without a record of the input after which its task is offered the position alone.
 const MAX_SILENT_OFFSETS: i64 = 10_000;
@@ -102,7 +102,7 @@ impl InputCursor {
 
     /// Whether as much is buffered as one offer takes.
     pub(in crate::runtime) fn has_full_offer(&self) -> bool {
-        self.rows >= self.max_records() || self.bytes >= OFFER_BYTES / self.sharing()
+        self.rows >= self.max_records() || self.bytes >= MAX_OFFERED_BYTES / self.sharing()
     }
 
     /// Whether the task holds nothing of it, and nothing is buffered for the task.
@@ -145,6 +145,12 @@ impl InputCursor {
         self.read = self.read.max(offset);
     }
 
+    /// Whether there may be something to offer: cheap, as it is asked of every cursor in every step.
+    pub(in crate::runtime) fn may_offer(&self) -> bool {
+        let silent = || self.next().is_none() || self.read.0 - self.input.next.0 >= MAX_SILENT_OFFSETS;
+        !self.ended && (!self.buffered.is_empty() || silent())
+    }
+
     /// What to offer next, where the task has capacity for it.
     pub(in crate::runtime) fn offer(&mut self) -> Option<OfferedBatch> {
         if self.ended {
@@ -176,12 +182,14 @@ impl InputCursor {
     fn next_batch(&mut self) -> Option<Fetched> {
         let (mut parts, mut offsets, mut rows, mut bytes) = (Vec::new(), Vec::new(), 0, 0);
         let origin = self.buffered.front()?.origin.clone();
-        while let Some(next) = self.buffered.pop_front_if(|f| rows == 0 || rows + f.offsets.len() <= OFFER_RECORDS) {
+        while let Some(next) =
+            self.buffered.pop_front_if(|f| rows == 0 || rows + f.offsets.len() <= MAX_OFFERED_RECORDS)
+        {
             rows += next.offsets.len();
             bytes += next.records.bytes();
             offsets.push(next.offsets);
             parts.push(next.records);
-            if rows >= self.max_records() || bytes >= OFFER_BYTES / self.sharing() {
+            if rows >= self.max_records() || bytes >= MAX_OFFERED_BYTES / self.sharing() {
                 break;
             }
         }
@@ -197,7 +205,7 @@ impl InputCursor {
 
     /// Records of one offer.
     fn max_records(&self) -> usize {
-        (OFFER_RECORDS / self.sharing()).max(MIN_OFFER_RECORDS)
+        (MAX_OFFERED_RECORDS / self.sharing()).max(MIN_OFFERED_RECORDS)
     }
 
     /// How many cursors share the partition.

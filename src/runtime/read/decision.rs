@@ -51,13 +51,13 @@ pub(super) struct Situation {
     /// Nothing needs to be closed once the goal is reached.
     pub(super) goal_is_wait: bool,
     pub(super) epoch_in_flight: bool,
-    /// Batches wait for a place in the queue of their task.
+    /// Batches wait for a slot in the queue of their task.
     pub(super) buffered: bool,
     /// Inputs that are merged by event time are not at their end.
     pub(super) merging: bool,
     pub(super) queues_have_capacity: bool,
     /// The last poll brought no records.
-    pub(super) input_dry: bool,
+    pub(super) input_idle: bool,
     /// Records were sent to tasks since the last barrier.
     pub(super) sent: bool,
     /// A task has something to commit.
@@ -96,7 +96,7 @@ pub(super) fn next_step(s: &Situation) -> Step {
         Phase::Reading if s.goal_reached && s.goal_is_wait => Step::Finish,
         Phase::Reading if s.goal_reached => Step::Drain,
         Phase::Reading => read_or_commit(s),
-        // A task that waits, and has no place for a barrier, must not keep the group from being polled.
+        // A task that waits, and has no slot for a barrier, must not keep the group from being polled.
         Phase::Draining if s.epoch_in_flight || s.buffered || !s.queues_have_capacity => {
             Step::Listen(BUSY_POLL_TIMEOUT)
         }
@@ -109,8 +109,8 @@ pub(super) fn next_step(s: &Situation) -> Step {
 fn read_or_commit(s: &Situation) -> Step {
     if !s.epoch_in_flight {
         let commits = s.heartbeat_due || ((s.sent || s.uncommitted) && (s.commit_due || s.commit_large));
-        let dry = s.input_dry && s.sent && !s.buffered && !s.merging;
-        if commits || dry {
+        let idle = s.input_idle && s.sent && !s.buffered && !s.merging;
+        if commits || idle {
             return Step::Barrier { commits: commits || !s.early_output };
         }
     }
@@ -137,7 +137,7 @@ mod tests {
         buffered: false,
         merging: false,
         queues_have_capacity: true,
-        input_dry: false,
+        input_idle: false,
         sent: false,
         uncommitted: false,
         commit_due: false,
@@ -160,12 +160,12 @@ mod tests {
     }
 
     #[test]
-    fn a_commit_comes_when_it_is_due_or_large_or_the_input_runs_dry() {
+    fn a_commit_comes_when_it_is_due_or_large_or_the_input_is_idle() {
         let sent = Situation { sent: true, ..READING };
         for due in [
             Situation { commit_due: true, ..sent },
             Situation { commit_large: true, ..sent },
-            Situation { input_dry: true, ..sent },
+            Situation { input_idle: true, ..sent },
             Situation { uncommitted: true, commit_due: true, ..READING },
             Situation { heartbeat_due: true, ..READING },
         ] {
@@ -174,16 +174,16 @@ mod tests {
             assert_eq!(next_step(&in_flight), Step::Read(BUSY_POLL_TIMEOUT), "one epoch at a time: {due:?}");
         }
         assert_eq!(next_step(&Situation { commit_due: true, ..READING }), Step::Read(IDLE_POLL_TIMEOUT));
-        let dry = Situation { input_dry: true, ..sent };
-        assert_eq!(next_step(&Situation { buffered: true, ..dry }), Step::Read(BUSY_POLL_TIMEOUT));
-        assert_eq!(next_step(&Situation { merging: true, ..dry }), Step::Read(BUSY_POLL_TIMEOUT));
+        let idle = Situation { input_idle: true, ..sent };
+        assert_eq!(next_step(&Situation { buffered: true, ..idle }), Step::Read(BUSY_POLL_TIMEOUT));
+        assert_eq!(next_step(&Situation { merging: true, ..idle }), Step::Read(BUSY_POLL_TIMEOUT));
     }
 
     #[test]
     fn results_are_sent_ahead_only_where_no_commit_is_due() {
-        let dry = Situation { input_dry: true, sent: true, early_output: true, ..READING };
-        assert_eq!(next_step(&dry), Step::Barrier { commits: false });
-        assert_eq!(next_step(&Situation { commit_due: true, ..dry }), Step::Barrier { commits: true });
+        let idle = Situation { input_idle: true, sent: true, early_output: true, ..READING };
+        assert_eq!(next_step(&idle), Step::Barrier { commits: false });
+        assert_eq!(next_step(&Situation { commit_due: true, ..idle }), Step::Barrier { commits: true });
     }
 
     #[test]

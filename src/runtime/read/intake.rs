@@ -45,6 +45,13 @@ pub(in crate::runtime) struct TaskRoute {
     pub(in crate::runtime) merged: Vec<MergeInput>,
 }
 
+/// What connects an intake to the commit loop and to the tasks.
+pub(in crate::runtime) struct IntakeLinks {
+    pub(in crate::runtime) committed: Receiver<CommitOutcome>,
+    pub(in crate::runtime) gauges: Arc<Gauges>,
+    pub(in crate::runtime) cancel: CancelToken,
+}
+
 /// How an intake reads.
 pub(in crate::runtime) struct IntakeOptions {
     pub(in crate::runtime) group: String,
@@ -90,7 +97,7 @@ pub(in crate::runtime) struct Intake {
     pub(super) unfinished: BTreeSet<TopicPartition>,
     pub(super) peers_polled_at: Option<Instant>,
     pub(super) sent: bool,
-    pub(super) input_dry: bool,
+    pub(super) input_idle: bool,
     pub(super) epoch: Epoch,
     pub(super) epoch_in_flight: bool,
     pub(super) committed_at: Option<Instant>,
@@ -103,8 +110,7 @@ impl Intake {
         log: Arc<dyn Log>,
         member: Box<dyn Member>,
         routes: Vec<TaskRoute>,
-        (committed, gauges): (Receiver<CommitOutcome>, Arc<Gauges>),
-        cancel: CancelToken,
+        IntakeLinks { committed, gauges, cancel }: IntakeLinks,
         options: IntakeOptions,
     ) -> Self {
         let of = |(i, route): (usize, &TaskRoute)| route.partitions.iter().map(move |at| (at.clone(), i)).collect();
@@ -125,7 +131,7 @@ impl Intake {
             unfinished: BTreeSet::new(),
             peers_polled_at: None,
             sent: false,
-            input_dry: false,
+            input_idle: false,
             epoch: Epoch::default(),
             epoch_in_flight: false,
             committed_at: None,
@@ -206,13 +212,14 @@ impl Intake {
         Ok(Situation {
             phase: self.phase,
             ending: self.cancel.is_cancelled(),
-            goal_reached: self.goal_reached(goal)?,
+            // To ask the group for the positions of others may fail or take long: not where the goal no longer counts.
+            goal_reached: self.phase == Phase::Reading && !self.cancel.is_cancelled() && self.goal_reached(goal)?,
             goal_is_wait: goal == Goal::Peers,
             epoch_in_flight: self.epoch_in_flight,
             buffered: !self.buffered.is_empty(),
             merging: !self.merge_readers.is_empty(),
             queues_have_capacity: self.phase != Phase::Draining || self.routes.iter().all(|r| has_capacity(&r.queue)),
-            input_dry: self.input_dry,
+            input_idle: self.input_idle,
             sent: self.sent,
             uncommitted: self.gauges.uncommitted.load(Ordering::Relaxed),
             commit_due: self.committed_at.is_none_or(|at| at.elapsed() >= self.options.commit_every),
@@ -237,18 +244,17 @@ impl Intake {
         let timeout = if offered { Duration::ZERO } else { timeout };
         // What was handed over just now may have emptied the buffer, or have been the first after a barrier.
         let timeout = if self.sent { timeout.min(BUSY_POLL_TIMEOUT) } else { timeout };
-        self.input_dry = false;
+        self.input_idle = false;
         match self.member.poll(FetchLimit::default(), timeout)? {
             GroupEvent::Records(fetched) => self.take(fetched)?,
-            GroupEvent::Idle => {
-                self.input_dry = true;
-                self.advance_past_gaps();
-            }
+            GroupEvent::Idle => self.input_idle = true,
             GroupEvent::Revoked(_) => return Ok(self.on_revoked()),
             GroupEvent::Assigned(_) => {
                 return Err(Fault::internal("partitions were assigned before others were revoked"));
             }
         }
+        // Not only after an idle poll: others may write to one partition without end, while another is at its end.
+        self.advance_past_gaps();
         self.on_outcome(Duration::ZERO)?;
         self.tick();
         Ok(())
@@ -280,7 +286,6 @@ impl Intake {
         let at = (*fetched.origin).clone();
         let next = Offset(fetched.offsets.last().copied().unwrap_or(-1) + 1);
         faults::fail_point(FailPoint::AfterPoll);
-        faults::tamper(&mut fetched);
         let end = self.options.ends.as_ref().and_then(|ends| ends.get(&at)).copied();
         if end.is_some_and(|end| next >= end) {
             self.unfinished.remove(&at);
@@ -355,5 +360,128 @@ impl Intake {
             self.member.pause(&route.partitions, paused)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::log::embedded::EmbeddedLog;
+    use crate::log::{Committer, GroupSpec, LogError, LogResult};
+    use crate::record::RecordsBuilder;
+    use tokio::sync::mpsc;
+
+    /// An intake of a bounded run, of one sub-topology where it has routes, and the side of the commit loop.
+    fn intake(
+        log: EmbeddedLog,
+        member: Box<dyn Member>,
+        routes: Vec<TaskRoute>,
+        ends: BTreeMap<TopicPartition, Offset>,
+    ) -> (Intake, std::sync::mpsc::SyncSender<CommitOutcome>) {
+        let (outcomes, committed) = std::sync::mpsc::sync_channel(2);
+        let partitions: Vec<TopicPartition> = ends.keys().cloned().collect();
+        let stage = |r: &TaskRoute| Stage { sub: r.sub, partitions: partitions.clone(), feeds_others: false };
+        let options = IntakeOptions {
+            group: "p".into(),
+            commit_every: Duration::from_secs(1),
+            early_output: false,
+            ends: Some(ends),
+            drain: false,
+            stages: routes.iter().map(stage).collect(),
+        };
+        let links = IntakeLinks { committed, gauges: Arc::default(), cancel: CancelToken::default() };
+        (Intake::new(Arc::new(log), member, routes, links, options), outcomes)
+    }
+
+    /// How a bounded run ends whose last commit fails, where this was left to commit after its last stage.
+    fn end_after(left_to_commit: impl FnOnce(&mut Intake)) -> Result<IntakeEnd, Fault> {
+        let folder = tempfile::tempdir().unwrap();
+        let log = EmbeddedLog::open(folder.path()).unwrap();
+        let member = log.join(&GroupSpec { group: "p".into(), ..GroupSpec::default() }).unwrap();
+        let (mut intake, outcomes) = intake(log, member, Vec::new(), BTreeMap::new());
+        outcomes.send(Err(Fault::Abort("lost".into()))).unwrap();
+        left_to_commit(&mut intake);
+        intake.run(&[]).0
+    }
+
+    #[test]
+    fn what_is_left_to_commit_at_the_end_of_a_bounded_run_is_committed() {
+        let lost = |end: Result<IntakeEnd, Fault>| matches!(end, Err(Fault::Abort(why)) if why == "lost");
+        assert!(lost(end_after(|intake| intake.epoch_in_flight = true)), "an epoch in flight");
+        assert!(lost(end_after(|intake| intake.sent = true)), "records sent to tasks");
+        let uncommitted = |intake: &mut Intake| intake.gauges.uncommitted.store(true, Ordering::Relaxed);
+        assert!(lost(end_after(uncommitted)), "results sent ahead of their commit");
+        assert_eq!(end_after(|_| ()).unwrap(), IntakeEnd::Done);
+    }
+
+    /// A member of two partitions: the first stands at its end, behind an offset without a record; others write to
+    /// the second faster than it is read.
+    struct BusyMember {
+        polls: i64,
+        paused: bool,
+    }
+
+    impl Member for BusyMember {
+        fn poll(&mut self, _: FetchLimit, _: Duration) -> LogResult<GroupEvent> {
+            self.polls += 1;
+            if self.paused {
+                return Ok(GroupEvent::Idle);
+            }
+            if self.polls > 1_000 {
+                return Err(LogError::Busy("the run reads without end".into()));
+            }
+            let mut records = RecordsBuilder::default();
+            records.push(None, Some(b"{}"), 0);
+            let origin = Arc::new(TopicPartition::new("in", 1));
+            Ok(GroupEvent::Records(Fetched {
+                origin,
+                offsets: vec![10 + self.polls].into(),
+                records: records.finish(),
+            }))
+        }
+
+        fn seek(&mut self, _: &TopicPartition, _: Offset) -> LogResult<()> {
+            Ok(())
+        }
+
+        fn positions(&self) -> Vec<(TopicPartition, Offset)> {
+            vec![(TopicPartition::new("in", 0), Offset(10)), (TopicPartition::new("in", 1), Offset(11 + self.polls))]
+        }
+
+        fn pause(&mut self, _: &[TopicPartition], paused: bool) -> LogResult<()> {
+            self.paused = paused;
+            Ok(())
+        }
+
+        fn committer(&mut self) -> LogResult<Box<dyn Committer>> {
+            Err(LogError::Busy("it commits nothing".into()))
+        }
+
+        fn leave(self: Box<Self>) -> LogResult<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_bounded_run_ends_although_others_write_to_a_partition_without_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = EmbeddedLog::open(folder.path()).unwrap();
+        let partitions: Vec<TopicPartition> = (0..2).map(|p| TopicPartition::new("in", p)).collect();
+        let (queue, mut messages) = mpsc::channel(5);
+        let route = TaskRoute { sub: 0, queue, partitions: partitions.clone(), merged: Vec::new() };
+        let ends = partitions.iter().cloned().map(|at| (at, Offset(10))).collect();
+        let member = Box::new(BusyMember { polls: 0, paused: false });
+        let (intake, outcomes) = intake(log, member, vec![route], ends);
+        let committing = std::thread::spawn(move || {
+            while let Some(message) = messages.blocking_recv() {
+                if let TaskMessage::Barrier(barrier) = message {
+                    outcomes.send(Ok(barrier.epoch)).unwrap();
+                }
+            }
+        });
+        let starts = [(partitions[0].clone(), Offset(9)), (partitions[1].clone(), Offset(10))];
+        assert_eq!(intake.run(&starts).0.unwrap(), IntakeEnd::Done);
+        committing.join().unwrap();
     }
 }

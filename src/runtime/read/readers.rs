@@ -136,9 +136,10 @@ impl SharedReader {
         for partition in self.partitions.values_mut() {
             partition.pause(reader.as_mut(), self.max_partition_bytes)?;
         }
+        let mut active = self.partitions.values().filter(|p| !p.paused).count();
         // Bounded, so that the member is polled in between.
         for _ in 0..self.partitions.len() {
-            if self.partitions.values().all(|p| p.paused) {
+            if active == 0 {
                 break;
             }
             let Some(fetched) = reader.poll(FetchLimit::default(), Duration::ZERO)? else {
@@ -150,9 +151,11 @@ impl SharedReader {
                 break;
             };
             let Some(partition) = self.partitions.get_mut(&fetched.origin) else { continue };
+            let was_active = !partition.paused;
             partition.take(&fetched);
             offered |= partition.offer(to)?;
             partition.pause(reader.as_mut(), self.max_partition_bytes)?;
+            active = active + usize::from(!partition.paused) - usize::from(was_active);
         }
         Ok(offered)
     }
@@ -209,7 +212,7 @@ impl ReadPartition {
 
     fn offer(&mut self, to: &mut dyn BatchSink) -> Result<bool, Fault> {
         let mut offered = false;
-        for cursor in &mut self.cursors {
+        for cursor in self.cursors.iter_mut().filter(|c| c.may_offer()) {
             while to.has_capacity(self.route) {
                 let Some(offer) = cursor.offer() else { break };
                 to.accept(self.route, offer)?;

@@ -1,9 +1,7 @@
 //! The stages of a bounded run: the sub-topologies in the order in which they are read to their end.
 
-use crate::plan::{InputPlan, Physical, SubTopology};
+use crate::plan::{InputPlan, Physical, PipelineLayout, SubTopology};
 use crate::record::TopicPartition;
-use crate::runtime::operators::build::Partitions;
-use std::sync::Arc;
 
 /// One sub-topology of a bounded run.
 #[derive(Clone, Debug)]
@@ -16,18 +14,18 @@ pub(in crate::runtime) struct Stage {
 }
 
 /// The stages of a plan, upstream first.
-pub(in crate::runtime) fn stages(plan: &Physical, partitions: &Partitions) -> Vec<Stage> {
+pub(in crate::runtime) fn stages(plan: &Physical, layout: &PipelineLayout) -> Vec<Stage> {
     let feeds_others = |sub: &SubTopology| {
         let reads = |i: &InputPlan| matches!(i, InputPlan::Repartition(r) if r.from == sub.id);
         plan.subs.iter().flat_map(|s| &s.inputs).any(reads)
     };
-    let all = |topic: &Arc<str>| {
-        let count = partitions.get(topic).copied().unwrap_or(0);
-        (0..count).map(|p| TopicPartition::new(topic.clone(), p)).collect::<Vec<_>>()
+    let partitions = |(input, count): (&InputPlan, &u32)| {
+        let topic = input.topic().clone();
+        (0..*count).map(move |p| TopicPartition::new(topic.clone(), p))
     };
     let stage = |sub: &SubTopology| Stage {
         sub: sub.id.0,
-        partitions: sub.inputs.iter().flat_map(|i| all(i.topic())).collect(),
+        partitions: sub.inputs.iter().zip(&layout.sub(sub.id).inputs).flat_map(partitions).collect(),
         feeds_others: feeds_others(sub),
     };
     plan.subs.iter().map(stage).collect()

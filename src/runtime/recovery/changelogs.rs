@@ -3,17 +3,16 @@
 //! This may take long: several threads read, it can be cancelled half way, and a gauge shows how far it is. It
 //! starts from a copy of the state where there is one.
 
-use crate::faults::{self, FailPoint, Mistake};
+use crate::faults::{self, FailPoint};
 use crate::log::{FetchLimit, Log, TopicInfo, topic};
 use crate::metrics::RestoreProgress;
 use crate::plan::Physical;
 use crate::record::{Fetched, Offset, TopicPartition};
 use crate::runtime::cancel::CancelToken;
 use crate::runtime::commit::changelog_position::{ChangelogPosition, ChangelogPositions};
-use crate::runtime::fault::Fault;
+use crate::runtime::fault::{Fault, spawn_supervised};
 use crate::runtime::recovery::state_copies::{StateCopies, StateCopy};
 use crate::runtime::task::Task;
-use arrow_array::Array;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -66,7 +65,7 @@ struct ChangelogPartition {
 }
 
 impl ChangelogPartition {
-    fn read(&self) -> bool {
+    fn has_unread(&self) -> bool {
         self.next < self.end
     }
 }
@@ -76,53 +75,57 @@ impl Changelogs<'_> {
     /// where this was cancelled.
     pub(in crate::runtime) fn restore(&self, tasks: &mut [Task]) -> Result<ChangelogPositions, Fault> {
         let (mut parts, start) = (self.parts(tasks)?, Instant::now());
-        let (here, read) = (AtomicU64::new(0), AtomicU64::new(0));
-        let shown = |p: &ChangelogPartition| RestoreProgress {
+        let (copied_keys, read) = (AtomicU64::new(0), AtomicU64::new(0));
+        let progress = |p: &ChangelogPartition| RestoreProgress {
             step: p.step.clone(),
             partition: p.at.partition.0,
             ..RestoreProgress::default()
         };
-        self.gauge.set(parts.iter().map(shown).collect());
+        self.gauge.set(parts.iter().map(progress).collect());
         let threads = std::thread::available_parallelism().map_or(1, usize::from).min(tasks.len().max(1));
         let size = tasks.len().div_ceil(threads).max(1);
-        let outcome = std::thread::scope(|scope| {
+        // A thread that fails stops the others, which may have much to read.
+        let cancel = self.cancel.child();
+        let part = Changelogs { cancel: &cancel, ..*self };
+        let outcome = std::thread::scope(|threads| {
             let mut reading = Vec::new();
             for (number, tasks) in tasks.chunks_mut(size).enumerate() {
                 let mut own: Vec<ChangelogPartition> = parts.extract_if(.., |p| p.task / size == number).collect();
                 own.iter_mut().for_each(|p| p.task %= size);
-                let (here, read) = (&here, &read);
-                reading.push(scope.spawn(move || self.fill(tasks, own, (here, read))));
+                let (part, copied_keys, read) = (&part, &copied_keys, &read);
+                let fill = move || part.fill(tasks, own, (copied_keys, read));
+                reading.push(spawn_supervised(threads, "the restoring of state", &cancel, fill));
             }
-            let mut marks = ChangelogPositions::new();
+            let mut positions = ChangelogPositions::new();
             for read in reading {
-                marks.extend(read.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
+                positions.extend(read.join()?);
             }
-            Ok(marks)
+            Ok(positions)
         });
         self.gauge.set(Vec::new());
         if outcome.is_ok() && !tasks.is_empty() {
-            let (here, read) = (here.into_inner(), read.into_inner());
+            let (copied_keys, read) = (copied_keys.into_inner(), read.into_inner());
             let took = start.elapsed();
-            let said = format!(
-                "restored {} tasks in {took:.1?}: {read} changes read, {here} keys from local copies",
+            let message = format!(
+                "restored {} tasks in {took:.1?}: {read} changes read, {copied_keys} keys from local copies",
                 tasks.len()
             );
-            if took < SLOW_RESTORE { tracing::debug!("{said}") } else { tracing::info!("{said}") }
+            if took < SLOW_RESTORE { tracing::debug!("{message}") } else { tracing::info!("{message}") }
         }
         outcome
     }
 
     fn parts(&self, tasks: &[Task]) -> Result<Vec<ChangelogPartition>, Fault> {
-        let mut known: BTreeMap<String, TopicInfo> = BTreeMap::new();
+        let mut topics: BTreeMap<String, TopicInfo> = BTreeMap::new();
         let mut parts = Vec::new();
         for (task, id) in tasks.iter().map(Task::id).enumerate() {
             let sub = self.plan.subs.iter().find(|s| s.id.0 == id.sub);
             for node in sub.iter().flat_map(|s| &s.nodes).filter(|n| n.op.stateful()) {
                 let name = self.plan.state_topic(&node.name);
-                if !known.contains_key(&name) {
-                    known.insert(name.clone(), topic(self.log, &name)?);
+                if !topics.contains_key(&name) {
+                    topics.insert(name.clone(), topic(self.log, &name)?);
                 }
-                let info = &known[&name];
+                let info = &topics[&name];
                 let Some(bounds) = info.partitions.get(id.partition.0 as usize) else {
                     return Err(Fault::Fatal(format!(
                         "topic `{name}` has {} partitions, but there is a task {id}: the input has grown; start over with `--from earliest`",
@@ -149,7 +152,7 @@ impl Changelogs<'_> {
         &self,
         tasks: &mut [Task],
         mut parts: Vec<ChangelogPartition>,
-        (here, read): (&AtomicU64, &AtomicU64),
+        (copied_keys, read): (&AtomicU64, &AtomicU64),
     ) -> Result<ChangelogPositions, Fault> {
         for part in &mut parts {
             faults::fail_point(FailPoint::DuringRestore);
@@ -162,58 +165,84 @@ impl Changelogs<'_> {
                 }
                 (part.from, part.next) = (position.next, position.next);
                 part.position = position;
-                here.fetch_add(rows.len() as u64, Ordering::Relaxed);
+                copied_keys.fetch_add(rows.len() as u64, Ordering::Relaxed);
             }
             self.show(part);
         }
-        let starts: Vec<_> = parts.iter().filter(|p| p.read()).map(|p| (p.at.clone(), p.next)).collect();
-        if !starts.is_empty() {
-            let mut reader = self.log.reader(&starts)?;
-            while parts.iter().any(ChangelogPartition::read) && !self.cancel.is_cancelled() {
-                // Nothing may come where records were compacted away: then only the position moves.
-                if let Some(fetched) = reader.poll(FetchLimit::default(), POLL_TIMEOUT)? {
-                    let part = parts.iter().find(|p| p.at == *fetched.origin);
-                    let part = part.ok_or_else(|| Fault::internal(format!("{} was not asked for", fetched.origin)))?;
-                    read.fetch_add(fetched.offsets.len() as u64, Ordering::Relaxed);
-                    take_in(&mut tasks[part.task], &part.step, &fetched)?;
-                }
-                for (at, next) in reader.positions() {
-                    if let Some(part) = parts.iter_mut().find(|p| p.at == at && p.next < next) {
-                        part.next = next;
-                        self.show(part);
-                    }
-                }
-            }
-        }
-        let known = |p: ChangelogPartition| {
+        self.read_changes(tasks, &mut parts, read)?;
+        let position = |p: ChangelogPartition| {
             // What was not read to its end is as old as what it began with.
-            let at = if p.read() { p.position.at } else { self.now };
+            let at = if p.has_unread() { p.position.at } else { self.now };
             (p.at, ChangelogPosition { next: p.next, at, ..p.position })
         };
-        Ok(parts.into_iter().map(known).collect())
+        Ok(parts.into_iter().map(position).collect())
+    }
+
+    /// Applies what the changelogs hold after the copies, to their ends unless it is cancelled.
+    fn read_changes(
+        &self,
+        tasks: &mut [Task],
+        parts: &mut [ChangelogPartition],
+        read: &AtomicU64,
+    ) -> Result<(), Fault> {
+        let mut unread: BTreeMap<TopicPartition, &mut ChangelogPartition> =
+            parts.iter_mut().filter(|p| p.has_unread()).map(|p| (p.at.clone(), p)).collect();
+        if unread.is_empty() {
+            return Ok(());
+        }
+        let starts: Vec<_> = unread.iter().map(|(at, p)| (at.clone(), p.next)).collect();
+        let mut reader = self.log.reader(&starts)?;
+        let mut timeout = Duration::ZERO;
+        while !unread.is_empty() && !self.cancel.is_cancelled() {
+            // All positions are looked at only where no records are ready: a look costs as much as there are
+            // partitions.
+            let Some(fetched) = reader.poll(FetchLimit::default(), timeout)? else {
+                // No record may be left where records were compacted away: then only the position moves.
+                for (at, next) in reader.positions() {
+                    self.advance(&mut unread, &at, next);
+                }
+                timeout = POLL_TIMEOUT;
+                continue;
+            };
+            timeout = Duration::ZERO;
+            // Another transaction may have appended to a partition that was read to its end.
+            let Some(part) = unread.get(&*fetched.origin) else { continue };
+            read.fetch_add(fetched.offsets.len() as u64, Ordering::Relaxed);
+            take_in(&mut tasks[part.task], &part.step, &fetched)?;
+            let next = fetched.offsets.last().map_or(part.next, |last| Offset(last + 1));
+            self.advance(&mut unread, &fetched.origin, next);
+        }
+        Ok(())
+    }
+
+    /// Moves the position in a changelog forward, and drops the changelog from the unread ones at its end.
+    fn advance(
+        &self,
+        unread: &mut BTreeMap<TopicPartition, &mut ChangelogPartition>,
+        at: &TopicPartition,
+        next: Offset,
+    ) {
+        let Some(part) = unread.get_mut(at).filter(|p| p.next < next) else { return };
+        part.next = next;
+        self.show(part);
+        if !part.has_unread() {
+            unread.remove(at);
+        }
     }
 
     fn show(&self, part: &ChangelogPartition) {
         let length = |from: Offset, to: Offset| u64::try_from(to.0 - from.0).unwrap_or(0);
         let mut all = self.gauge.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(shown) = all.get_mut(part.number) {
-            shown.total = length(part.from, part.end);
-            shown.done = length(part.from, part.next).min(shown.total);
+        if let Some(progress) = all.get_mut(part.number) {
+            progress.total = length(part.from, part.end);
+            progress.done = length(part.from, part.next).min(progress.total);
         }
     }
 }
 
 fn take_in(task: &mut Task, step: &str, fetched: &Fetched) -> Result<(), Fault> {
-    if faults::planted(Mistake::RestoreNothing) {
-        return Ok(());
-    }
-    let records = &fetched.records;
-    for row in (0..records.len()).filter(|r| records.keys.is_valid(*r)) {
-        if faults::planted_one_in(3, Mistake::RestoreShort) {
-            continue;
-        }
-        let value = records.values.is_valid(row).then(|| records.values.value(row));
-        task.restore_state(step, records.keys.value(row), value)?;
+    for record in fetched.keyed() {
+        task.restore_state(step, record.key, record.value)?;
     }
     Ok(())
 }

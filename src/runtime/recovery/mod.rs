@@ -1,6 +1,7 @@
 //! Recovery: tasks go back to what was committed, with their positions, counters and state.
 
 pub(super) mod changelogs;
+pub(in crate::runtime) mod lost_input;
 mod positions;
 pub(super) mod progress;
 pub(in crate::runtime) mod rebuild;

@@ -6,7 +6,6 @@ use crate::record::TopicPartition;
 use crate::runtime::Fault;
 use crate::runtime::cancel::CancelToken;
 use crate::runtime::read::to_end::read_all;
-use arrow_array::Array;
 
 /// Everything that a pipeline has reported, unless reading it is cancelled.
 ///
@@ -19,11 +18,9 @@ pub fn reports(log: &dyn Log, pipeline: &str, cancel: &CancelToken) -> Result<Re
         return Ok(found);
     }
     read_all(log, &TopicPartition::new(topic.as_str(), 0), cancel, |fetched| {
-        let records = &fetched.records;
-        for row in (0..records.len()).filter(|r| records.keys.is_valid(*r)) {
-            let value = records.values.is_valid(row).then(|| records.values.value(row));
+        for record in fetched.keyed() {
             found
-                .apply(records.keys.value(row), value, records.timestamps[row])
+                .apply(record.key, record.value, record.timestamp)
                 .map_err(|e| Fault::Fatal(format!("topic `{topic}` holds a record that is no progress: {e}")))?;
         }
         Ok(())

@@ -3,6 +3,7 @@
 //! Every start and every return to what was committed goes through here, under the driver too.
 
 use super::changelogs::{Changelogs, RestoreGauge};
+use super::lost_input::{LostInput, OldestRecords};
 pub(in crate::runtime) use super::positions::AssignedPartitions;
 use super::positions::{check_complete, explain_overtaken, restore_position};
 use super::progress::reports;
@@ -10,13 +11,13 @@ use super::standby::OwnPartitions;
 use super::state_copies::StateCopies;
 use crate::log::{Delivery, Log};
 use crate::metrics::TaskProgress;
-use crate::plan::Physical;
-use crate::record::{Offset, TopicPartition};
+use crate::plan::{Physical, SubLayout, SubTopology};
+use crate::record::{Offset, Partition, TopicPartition};
 use crate::runtime::cancel::CancelToken;
 use crate::runtime::commit::changelog_position::ChangelogPositions;
 use crate::runtime::fault::Fault;
 use crate::runtime::operators::build::{self, Surroundings};
-use crate::runtime::task::Task;
+use crate::runtime::task::{Task, TaskId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -30,6 +31,7 @@ pub(in crate::runtime) struct Rebuild<'a> {
     pub(in crate::runtime) cancel: &'a CancelToken,
     /// The time, taken before anything is read.
     pub(in crate::runtime) now: i64,
+    pub(in crate::runtime) lost_input: LostInput,
 }
 
 /// Tasks ready to work.
@@ -58,11 +60,12 @@ impl Rebuild<'_> {
         for sub in &self.plan.subs {
             let shared = Arc::new(sub.clone());
             let own = own.entry(sub.id.0).or_default();
-            for partition in 0..build::width(sub, &self.surroundings.partitions) {
-                let task = build::task(self.plan, &shared, partition, self.surroundings)?;
-                if !is_assigned(&task, assigned)? {
+            let layout = self.surroundings.layout.sub(sub.id);
+            for partition in 0..layout.width {
+                if !is_assigned(sub, layout, partition, assigned)? {
                     continue;
                 }
+                let task = build::task(self.plan, &shared, partition, self.surroundings)?;
                 progress.push(reports.tasks.remove(&task.id().to_string()));
                 own.insert(partition);
                 tasks.push(task);
@@ -71,14 +74,15 @@ impl Rebuild<'_> {
         let changelogs = self.restore(&mut tasks, &progress, assigned).map_err(|fault| {
             explain_overtaken((self.plan, self.log), assigned, tasks.iter().zip(&progress), fault, self.cancel)
         })?;
-        let (mut starts, mut uncommitted_starts) = (Vec::new(), Vec::new());
+        // Before the starts: records that retention removes between the two were never asked for.
+        let oldest = OldestRecords::look_up(self.plan, self.log, assigned, self.lost_input)?;
+        let mut starts = Vec::new();
         for (at, committed) in assigned {
-            let offset = committed.map_or_else(|| start(at), Ok)?;
-            starts.push((at.clone(), offset));
-            if committed.is_none() {
-                uncommitted_starts.push((at.clone(), offset));
-            }
+            starts.push((at.clone(), committed.map_or_else(|| start(at), Ok)?));
         }
+        oldest.skip_to(&mut starts, &mut tasks)?;
+        let uncommitted = |(at, _): &&(TopicPartition, Offset)| assigned.get(at).is_some_and(Option::is_none);
+        let uncommitted_starts: Vec<_> = starts.iter().filter(uncommitted).cloned().collect();
         // A transaction is refused to a former member only where it commits a position, so each partition has
         // one from its first commit on.
         let without: BTreeMap<&TopicPartition, Offset> = uncommitted_starts.iter().map(|(at, o)| (at, *o)).collect();
@@ -115,8 +119,9 @@ impl Rebuild<'_> {
 }
 
 /// Whether a task is this member's: all of its partitions are assigned to it, or none.
-fn is_assigned(task: &Task, assigned: &AssignedPartitions) -> Result<bool, Fault> {
-    let partitions = task.partitions();
+fn is_assigned(sub: &SubTopology, layout: &SubLayout, task: u32, assigned: &AssignedPartitions) -> Result<bool, Fault> {
+    let present = sub.inputs.iter().enumerate().filter(|(i, _)| layout.has_input(*i, task));
+    let partitions: Vec<_> = present.map(|(_, input)| TopicPartition::new(input.topic().clone(), task)).collect();
     let own = partitions.iter().filter(|at| assigned.contains_key(at)).count();
     if own == 0 || own == partitions.len() {
         return Ok(own > 0);
@@ -124,7 +129,7 @@ fn is_assigned(task: &Task, assigned: &AssignedPartitions) -> Result<bool, Fault
     let list: Vec<String> = partitions.iter().map(|at| format!("`{at}`")).collect();
     Err(Fault::Fatal(format!(
         "task {} reads {}, which the group has assigned to different instances; give the topics the same number of partitions, or run one instance",
-        task.id(),
+        TaskId { sub: sub.id.0, partition: Partition(task) },
         list.join(" and ")
     )))
 }

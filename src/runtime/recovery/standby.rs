@@ -7,13 +7,13 @@
 
 use crate::log::{FetchLimit, Log, Recovery, Start, partitions, topic};
 use crate::plan::Physical;
-use crate::record::{Offset, TopicPartition};
+use crate::record::{Fetched, Offset, TopicPartition};
 use crate::runtime::cancel::CancelToken;
 use crate::runtime::commit::changelog_position::ChangelogPosition;
 use crate::runtime::fault::Fault;
 use crate::runtime::recovery::state_copies::{StateCopies, StateCopy};
+use crate::state::StateEntries;
 use crate::time::Clock;
-use arrow_array::Array;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -34,17 +34,20 @@ fn standby_partitions(copies: u32, count: u32, own: &BTreeSet<u32>) -> BTreeSet<
     (1..=some).map(|i| (last + i) % count).filter(|p| !own.contains(p)).collect()
 }
 
+/// What standby copies are kept of, and where.
+#[derive(Clone, Copy)]
+pub(in crate::runtime) struct Standby<'a> {
+    pub(in crate::runtime) log: &'a dyn Log,
+    pub(in crate::runtime) plan: &'a Physical,
+    pub(in crate::runtime) copies: &'a StateCopies,
+    pub(in crate::runtime) own: &'a OwnPartitions,
+    pub(in crate::runtime) clock: &'a dyn Clock,
+}
+
 /// Keeps copies until it is cancelled.
-pub(in crate::runtime) fn follow(
-    log: &dyn Log,
-    plan: &Physical,
-    copies: &StateCopies,
-    own: &OwnPartitions,
-    clock: &dyn Clock,
-    cancel: &CancelToken,
-) {
+pub(in crate::runtime) fn follow(standby: Standby<'_>, cancel: &CancelToken) {
     loop {
-        match keep(log, plan, copies, own, clock, cancel) {
+        match keep(standby, cancel) {
             Ok(FollowEnd::Cancelled) => return,
             Ok(FollowEnd::Stale) => tracing::debug!("a standby copy is too old and is rebuilt"),
             Err(fault) => {
@@ -63,16 +66,10 @@ enum FollowEnd {
     Stale,
 }
 
-fn keep(
-    log: &dyn Log,
-    plan: &Physical,
-    copies: &StateCopies,
-    own: &OwnPartitions,
-    clock: &dyn Clock,
-    cancel: &CancelToken,
-) -> Result<FollowEnd, Fault> {
+fn keep(standby: Standby<'_>, cancel: &CancelToken) -> Result<FollowEnd, Fault> {
+    let Standby { log, plan, copies, own, clock } = standby;
     let now = clock.now();
-    let mut held: BTreeMap<TopicPartition, StateCopy> = BTreeMap::new();
+    let mut followed: BTreeMap<TopicPartition, StateCopy> = BTreeMap::new();
     for sub in &plan.subs {
         for node in sub.nodes.iter().filter(|n| n.op.stateful()) {
             let info = topic(log, &plan.state_topic(&node.name))?;
@@ -80,65 +77,65 @@ fn keep(
             let stand_by = standby_partitions(plan.standby, count, own.get(&sub.id.0).unwrap_or(&BTreeSet::new()));
             for at in partitions(&info).into_iter().filter(|at| stand_by.contains(&at.partition.0)) {
                 let bounds = info.partitions[at.partition.0 as usize];
-                let known = copies.take(&at, &info.id, now);
-                let copy = known.filter(|c| (bounds.earliest..=bounds.end).contains(&c.position.next));
+                let kept = copies.take(&at, &info.id, now);
+                let copy = kept.filter(|c| (bounds.earliest..=bounds.end).contains(&c.position.next));
                 let fresh = || StateCopy {
                     position: ChangelogPosition::new(&info.id, bounds.earliest, now),
                     rows: BTreeMap::new(),
                 };
-                held.insert(at, copy.unwrap_or_else(fresh));
+                followed.insert(at, copy.unwrap_or_else(fresh));
             }
         }
     }
     copies.clear();
-    let outcome = read(log, &mut held, clock, cancel);
-    held.into_iter().for_each(|(at, copy)| copies.put(at, copy));
+    let outcome = read(log, &mut followed, clock, cancel);
+    followed.into_iter().for_each(|(at, copy)| copies.put(at, copy));
     outcome
 }
 
 fn read(
     log: &dyn Log,
-    held: &mut BTreeMap<TopicPartition, StateCopy>,
+    followed: &mut BTreeMap<TopicPartition, StateCopy>,
     clock: &dyn Clock,
     cancel: &CancelToken,
 ) -> Result<FollowEnd, Fault> {
-    if held.is_empty() {
+    if followed.is_empty() {
         return Ok(FollowEnd::Cancelled);
     }
     let mut starts = Vec::new();
-    for (at, copy) in &*held {
+    for (at, copy) in &*followed {
         starts.push((at.clone(), log.resolve(at, Start::At(copy.position.next))?));
     }
     let mut reader = log.reader(&starts)?;
-    let (mut ends, mut looked) = (BTreeMap::new(), None);
+    let (mut ends, mut ends_read_at) = (BTreeMap::new(), None);
     while !cancel.is_cancelled() {
         let now = clock.now();
-        if looked.is_none_or(|at| now.saturating_sub(at) >= END_REFRESH_INTERVAL_MS) {
+        let refresh = ends_read_at.is_none_or(|at| now.saturating_sub(at) >= END_REFRESH_INTERVAL_MS);
+        if refresh {
             // Before anything more is read: whoever was asleep must not take what is left for all there was.
-            if !held.values().all(|copy| copy.position.is_fresh(now)) {
+            if !followed.values().all(|copy| copy.position.is_fresh(now)) {
                 return Ok(FollowEnd::Stale);
             }
-            (ends, looked) = (now_ends(log, held)?, Some(now));
+            (ends, ends_read_at) = (current_ends(log, followed)?, Some(now));
         }
-        if let Some(fetched) = reader.poll(FetchLimit::default(), POLL_TIMEOUT)?
-            && let Some(copy) = held.get_mut(&*fetched.origin)
+        let fetched = reader.poll(FetchLimit::default(), POLL_TIMEOUT)?;
+        if let Some(fetched) = &fetched
+            && let Some(copy) = followed.get_mut(&*fetched.origin)
         {
-            let records = &fetched.records;
-            for row in (0..records.len()).filter(|r| records.keys.is_valid(*r)) {
-                let key = records.keys.value(row).to_vec();
-                match records.values.is_valid(row) {
-                    true => drop(copy.rows.insert(key, records.values.value(row).to_vec())),
-                    false => drop(copy.rows.remove(&key)),
-                }
-            }
+            apply(&mut copy.rows, fetched);
         }
-        for (at, next) in reader.positions() {
-            if let Some(copy) = held.get_mut(&at) {
+        // The positions of all partitions cost a pass over all copies, so they are not read after every batch.
+        let positions = match fetched.filter(|f| !refresh && !f.offsets.is_empty()) {
+            Some(fetched) => vec![((*fetched.origin).clone(), Offset(fetched.offsets[fetched.offsets.len() - 1] + 1))],
+            None => reader.positions(),
+        };
+        for (at, next) in positions {
+            if let Some(copy) = followed.get_mut(&at) {
                 copy.position.next = copy.position.next.max(next);
-                if let (Some(end), Some(looked)) = (ends.get(&at), looked)
+                if let (Some(end), Some(ends_read_at)) = (ends.get(&at), ends_read_at)
                     && copy.position.next >= *end
                 {
-                    copy.position.at = looked;
+                    copy.position.at = ends_read_at;
                 }
             }
         }
@@ -146,8 +143,17 @@ fn read(
     Ok(FollowEnd::Cancelled)
 }
 
-/// Where the changelogs end now; none where the backplane is away, so that it is looked again later.
-fn now_ends(
+fn apply(rows: &mut StateEntries, changes: &Fetched) {
+    for record in changes.keyed() {
+        match record.value {
+            Some(value) => drop(rows.insert(record.key.to_vec(), value.to_vec())),
+            None => drop(rows.remove(record.key)),
+        }
+    }
+}
+
+/// Where the changelogs end now; none where the backplane is away, so that they are looked up again later.
+fn current_ends(
     log: &dyn Log,
     of: &BTreeMap<TopicPartition, StateCopy>,
 ) -> Result<BTreeMap<TopicPartition, Offset>, Fault> {
@@ -195,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_is_as_old_as_the_end_that_it_has_reached_and_begun_anew_where_that_is_too_old() {
+    fn a_copy_is_as_old_as_the_end_that_it_has_reached_and_rebuilt_where_that_is_too_old() {
         let folder = tempfile::tempdir().unwrap();
         let log = EmbeddedLog::open(folder.path()).unwrap();
         log.create_topic("s", &TopicConfig { partitions: 1, compacted: true, ..TopicConfig::default() }).unwrap();
@@ -208,9 +214,9 @@ mod tests {
             let clock =
                 LeapingClock { clock: VirtualClock::at(100 * HOUR), by, asked: 0.into(), cancel: cancel.clone() };
             let copy = StateCopy { position: ChangelogPosition::new("id", Offset(0), from), rows: BTreeMap::new() };
-            let mut held = BTreeMap::from([(at.clone(), copy)]);
-            let ended = super::read(&log, &mut held, &clock, &cancel).unwrap();
-            let StateCopy { position, rows } = held.remove(&at).unwrap();
+            let mut followed = BTreeMap::from([(at.clone(), copy)]);
+            let ended = super::read(&log, &mut followed, &clock, &cancel).unwrap();
+            let StateCopy { position, rows } = followed.remove(&at).unwrap();
             (ended, position.next.0, position.at / HOUR, rows.len())
         };
         assert_eq!(read(90 * HOUR, 0), (FollowEnd::Cancelled, 1, 100, 1), "it is current");
@@ -223,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn each_partition_has_as_many_copies_as_are_wanted() {
+    fn each_partition_has_as_many_copies_as_configured() {
         assert_eq!(next(1, 6, &[0, 1]), [2, 3]);
         assert_eq!(next(1, 6, &[2, 3]), [4, 5]);
         assert_eq!(next(1, 6, &[4, 5]), [0, 1]);

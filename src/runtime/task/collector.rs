@@ -1,7 +1,7 @@
-//! Where an operator puts what it makes of a round: rows by output, counts, dead rows, records to write.
+//! Collects the results of an operator in one round: rows by output, counts, dead rows and records to write.
 //!
-//! Separate so that operators cannot write a topic or commit by themselves, and cannot forget to count:
-//! the task counts what goes in and out, the operator only says what became of the rest.
+//! An operator cannot write a topic or commit by itself. The task counts the rows that go in and out; the operator
+//! counts only what it filters, absorbs, creates or writes.
 
 use crate::metrics::Counters;
 use crate::plan::Port;
@@ -13,13 +13,13 @@ use crate::runtime::task::outbox::Outbox;
 pub struct DeadRow {
     /// The row, with its position.
     pub row: Batch,
-    /// Why.
+    /// The reason.
     pub error: String,
-    /// The step that gave up on it.
+    /// The step that failed.
     pub step: usize,
 }
 
-/// What one operator makes of one round.
+/// The results of one operator in one round.
 #[derive(Debug)]
 pub struct Collector<'a> {
     /// Rows by output.
@@ -31,34 +31,34 @@ pub struct Collector<'a> {
 }
 
 impl Collector<'_> {
-    /// Hands rows to the steps that read this output.
+    /// Emits rows to the steps that read this output.
     pub fn emit(&mut self, port: Port, batch: Batch) {
         if !batch.is_empty() {
             self.outputs[port.0].push(batch);
         }
     }
 
-    /// Rows turned away.
+    /// Counts rows that the step filtered out.
     pub fn filtered(&mut self, rows: usize) {
         self.counters.filtered += rows as u64;
     }
 
-    /// Rows taken into state.
+    /// Counts rows that were absorbed into state.
     pub fn absorbed(&mut self, rows: usize) {
         self.counters.absorbed += rows as u64;
     }
 
-    /// Rows that the operator made itself.
+    /// Counts rows that the operator created.
     pub fn created(&mut self, rows: usize) {
         self.counters.created += rows as u64;
     }
 
-    /// Rows that became records of a topic.
+    /// Counts rows that were written as records of a topic.
     pub fn written(&mut self, rows: usize) {
         self.counters.written += rows as u64;
     }
 
-    /// Gives up on some rows; returns the rows that are left.
+    /// Marks the bad rows as dead and returns the others.
     #[must_use]
     pub fn without_bad(&mut self, batch: Batch, bad: &[BadRow]) -> Batch {
         if bad.is_empty() {
@@ -75,7 +75,7 @@ impl Collector<'_> {
         batch.filter(&good.into())
     }
 
-    /// The records to be committed with this round.
+    /// The records that are committed with this round.
     pub fn outbox(&mut self) -> &mut Outbox {
         self.outbox
     }

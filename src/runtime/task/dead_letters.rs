@@ -1,11 +1,12 @@
 //! Dead letters: records that could not be handled, with their exact bytes and the reason.
 //!
-//! Separate so that every step gives up on a record in the same way. A row whose record is not at hand
-//! (the result of a window, a repartitioned row) is written as JSON.
+//! A row whose record is not at hand (the result of a window, a repartitioned row) is written as JSON. A letter that
+//! would be too large for its topic is written without the value.
 
 use crate::formats::Format;
-use crate::record::{BadRow, Fetched, Meta, Partition, Records, RecordsBuilder, TopicPartition};
+use crate::record::{BadRow, Fetched, Partition, Records, RecordsBuilder, TopicPartition};
 use crate::runtime::task::collector::DeadRow;
+use crate::runtime::task::letter::{Letter, LetterReason};
 use crate::runtime::task::outbox::Outbox;
 use arrow_array::Array;
 use std::sync::Arc;
@@ -43,25 +44,29 @@ impl DeadLetters {
         undecoded: &[Undecoded<'_>],
         outbox: &mut Outbox,
     ) {
+        let max_bytes = outbox.limits().get(&self.topic).map_or(usize::MAX, |limit| limit.bytes);
         let mut letters = RecordsBuilder::default();
         let mut undecoded = undecoded.iter().peekable();
-        let one = |letters: &mut RecordsBuilder, u: &Undecoded<'_>| {
+        let write_undecoded = |letters: &mut RecordsBuilder, u: &Undecoded<'_>| {
             let (f, row) = (u.fetched, u.bad.row);
-            raw(letters, &f.records, row, &u.bad.error, u.source, &place(&f.origin, f.offsets[row]));
+            let source = position_text(&f.origin, f.offsets[row]);
+            let reason = LetterReason { error: &u.bad.error, step: u.source, source: &source };
+            copy_of(&f.records, row, reason).write(letters, max_bytes);
         };
         for d in dead {
             let (meta, origin) = (&d.row.meta, d.row.meta.origins.row(0));
             while let Some(before) = undecoded.next_if(|u| u.order < meta.order[0]) {
-                one(&mut letters, before);
+                write_undecoded(&mut letters, before);
             }
-            let from = place(origin, meta.offsets[0]);
+            let (step, source) = (steps(d.step), position_text(origin, meta.offsets[0]));
+            let reason = LetterReason { error: &d.error, step: &step, source: &source };
             let mut of_origin = fetched.iter().filter(|f| f.origin == *origin);
             match of_origin.find_map(|f| Some((f, f.offsets.binary_search(&meta.offsets[0]).ok()?))) {
-                Some((f, row)) => raw(&mut letters, &f.records, row, &d.error, &steps(d.step), &from),
-                None => json(&mut letters, d, meta, &steps(d.step), &from),
+                Some((f, row)) => copy_of(&f.records, row, reason).write(&mut letters, max_bytes),
+                None => write_as_json(d, reason, &mut letters, max_bytes),
             }
         }
-        undecoded.for_each(|u| one(&mut letters, u));
+        undecoded.for_each(|u| write_undecoded(&mut letters, u));
         if letters.is_empty() {
             return;
         }
@@ -71,32 +76,34 @@ impl DeadLetters {
 }
 
 /// `topic/partition/offset`.
-pub(in crate::runtime) fn place(origin: &TopicPartition, offset: i64) -> String {
+pub(in crate::runtime) fn position_text(origin: &TopicPartition, offset: i64) -> String {
     format!("{origin}/{offset}")
 }
 
-fn raw(letters: &mut RecordsBuilder, records: &Records, row: usize, error: &str, step: &str, from: &str) {
-    let own = records.headers.iter().flat_map(|h| h.row(row));
-    let headers: Vec<_> = own.chain(reasons(error, step, from)).collect();
-    let value = |a: &arrow_array::BinaryArray| a.is_valid(row).then(|| a.value(row).to_vec());
-    let (key, value) = (value(&records.keys), value(&records.values));
-    letters.push_with(key.as_deref(), value.as_deref(), records.timestamps[row], &headers);
+/// A record with its exact bytes.
+fn copy_of<'a>(records: &'a Records, row: usize, reason: LetterReason<'a>) -> Letter<'a> {
+    Letter {
+        key: records.keys.is_valid(row).then(|| records.keys.value(row)),
+        value: records.values.is_valid(row).then(|| records.values.value(row)),
+        timestamp: records.timestamps[row],
+        headers: records.headers.iter().flat_map(|h| h.row(row)).collect(),
+        reason,
+    }
 }
 
-fn json(letters: &mut RecordsBuilder, dead: &DeadRow, meta: &Meta, step: &str, from: &str) {
-    let columns = &dead.row.columns;
+fn write_as_json(dead: &DeadRow, reason: LetterReason<'_>, letters: &mut RecordsBuilder, max_bytes: usize) {
+    let (columns, meta) = (&dead.row.columns, &dead.row.meta);
     let encoded = Format::Json { strict: false }.encoder(&columns.schema()).map(|mut e| e.encode(columns).values);
     let value = match &encoded {
         Ok(values) if values.is_valid(0) => values.value(0).to_vec(),
         _ => format!("{columns:?}").into_bytes(),
     };
-    let own = meta.headers.iter().flat_map(|h| h.row(0));
-    let headers: Vec<_> = own.chain(reasons(&dead.error, step, from)).collect();
-    let key = meta.keys.is_valid(0).then(|| meta.keys.value(0));
-    letters.push_with(key, Some(&value), meta.timestamps[0], &headers);
-}
-
-fn reasons<'a>(error: &'a str, step: &'a str, from: &'a str) -> [(&'a [u8], Option<&'a [u8]>); 3] {
-    [("fastdata-error", error), ("fastdata-step", step), ("fastdata-source", from)]
-        .map(|(n, v)| (n.as_bytes(), Some(v.as_bytes())))
+    let letter = Letter {
+        key: meta.keys.is_valid(0).then(|| meta.keys.value(0)),
+        value: Some(&value),
+        timestamp: meta.timestamps[0],
+        headers: meta.headers.iter().flat_map(|h| h.row(0)).collect(),
+        reason,
+    };
+    letter.write(letters, max_bytes);
 }

@@ -1,7 +1,7 @@
-//! From records as read to rows: decoding, event time, and how rows move the watermark.
+//! Decodes the records of an input, gives them event times, and advances the watermark by them.
 //!
-//! Separate from tasks because a source and the reading end of a repartition differ only here. A record
-//! that cannot be decoded never moves the watermark.
+//! A source and the reading side of a repartition differ only here. A record that cannot be decoded never advances
+//! the watermark.
 
 use crate::formats::Decoder;
 use crate::plan::{InputPlan, SourcePlan};
@@ -20,7 +20,7 @@ use std::ops::Range;
 /// One input of a task.
 pub(in crate::runtime) struct Input {
     kind: InputKind,
-    /// Its slots in the task's watermark: one for a source, one a sender for a repartition.
+    /// Its slots in the task's watermark: one for a source, one per sender for a repartition.
     pub(in crate::runtime) slots: Range<usize>,
 }
 
@@ -29,28 +29,27 @@ enum InputKind {
     Repartition(RepartitionCodec),
 }
 
-/// What was made of a fetch, in the order of the log.
+/// A decoded fetch, in the order of the log.
 #[derive(Debug, Default)]
 pub(in crate::runtime) struct DecodedInput {
     pub(in crate::runtime) parts: Vec<DecodedPart>,
-    /// DecodedRows of the fetch that could not be decoded.
+    /// Records of the fetch that could not be decoded.
     pub(in crate::runtime) bad: Vec<BadRow>,
 }
 
-/// A part of what was read.
 #[derive(Debug)]
 pub(in crate::runtime) enum DecodedPart {
-    /// DecodedRows for the operators.
-    Rows(DecodedRows),
-    /// A sender says how far it has come.
+    /// Rows for the operators.
+    Rows(Box<DecodedRows>),
+    /// The watermark of a sender.
     Watermark { slot: usize, offset: i64, message: WatermarkMessage },
 }
 
-/// DecodedRows with the slot of the task's watermark that each belongs to.
+/// Rows with the slot of each in the task's watermark.
 #[derive(Debug)]
 pub(in crate::runtime) struct DecodedRows {
     pub(in crate::runtime) batch: Batch,
-    /// Neighbours of one slot together: the slot and how many rows.
+    /// Runs of rows of one slot: the slot and the number of rows.
     pub(in crate::runtime) runs: Vec<(usize, usize)>,
     /// The offset of each row's record in the topic that was read.
     pub(in crate::runtime) offsets: ScalarBuffer<i64>,
@@ -68,18 +67,18 @@ impl DecodedRows {
         Self { batch, runs, offsets }
     }
 
-    /// Without the rows that were read already, slot by slot.
+    /// Removes the rows that were already read, slot by slot.
     pub(in crate::runtime) fn unread(self, next: &[i64]) -> Self {
         let first = self.offsets.first().copied().unwrap_or(i64::MAX);
         if self.runs.iter().all(|(slot, _)| next[*slot] <= first) {
             return self;
         }
         let slots: Vec<usize> = self.runs.iter().flat_map(|(s, n)| std::iter::repeat_n(*s, *n)).collect();
-        let fresh: Vec<bool> = slots.iter().zip(self.offsets.iter()).map(|(s, o)| *o >= next[*s]).collect();
-        let kept = |i: &usize| fresh[*i];
+        let unread: Vec<bool> = slots.iter().zip(self.offsets.iter()).map(|(s, o)| *o >= next[*s]).collect();
+        let kept = |i: &usize| unread[*i];
         let rows: Vec<usize> = (0..slots.len()).filter(kept).collect();
         let offsets = rows.iter().map(|r| self.offsets[*r]).collect();
-        Self::new(self.batch.filter(&fresh.clone().into()), rows.iter().map(|r| slots[*r]), offsets)
+        Self::new(self.batch.filter(&unread.clone().into()), rows.iter().map(|r| slots[*r]), offsets)
     }
 }
 
@@ -95,16 +94,16 @@ impl Input {
         Ok(Self { kind, slots })
     }
 
-    /// How long the input may be silent before it holds nothing back, milliseconds.
+    /// How long the input may be silent before it is idle, milliseconds.
     pub(in crate::runtime) fn idle_after(&self) -> Option<i64> {
         match &self.kind {
             InputKind::Source { plan, .. } => plan.watermark.idle.map(millis),
-            // Senders say themselves when they are idle.
+            // Senders announce that they are idle.
             InputKind::Repartition(_) => None,
         }
     }
 
-    /// The sender of a slot and how many there are, where it has any.
+    /// The sender of a slot and the number of senders, for a repartition.
     pub(in crate::runtime) fn sender(&self, slot: usize) -> Option<(i32, i32)> {
         match &self.kind {
             InputKind::Source { .. } => None,
@@ -121,8 +120,8 @@ impl Input {
         }
     }
 
-    /// Lets rows of one slot move time; adds the task's watermark at each.
-    pub(in crate::runtime) fn pass(
+    /// Advances the watermark by rows of one slot, and appends the task's watermark at each row to `in_force`.
+    pub(in crate::runtime) fn advance_watermark(
         &self,
         time: &mut TaskWatermark,
         slot: usize,
@@ -139,10 +138,10 @@ impl Input {
         }
     }
 
-    /// The watermark that decides what is late: the task's; of repartitioned rows also the one they bring,
-    /// as what was late upstream is late here. (The task's is ahead of theirs only where their sender was
-    /// idle and time went on without it.)
-    pub(in crate::runtime) fn lateness(&self, rows: &Meta, in_force: &[i64]) -> ScalarBuffer<i64> {
+    /// The watermarks that decide which rows are late: those of the task, and for repartitioned rows at least those of
+    /// their sender, as a row that is late upstream is late here. (The task's watermark is ahead of the sender's only
+    /// after the sender was idle.)
+    pub(in crate::runtime) fn late_watermarks(&self, rows: &Meta, in_force: &[i64]) -> ScalarBuffer<i64> {
         match &self.kind {
             InputKind::Source { .. } => in_force.to_vec().into(),
             InputKind::Repartition(_) => {
@@ -207,7 +206,7 @@ fn source(plan: &SourcePlan, decoder: &mut dyn Decoder, fetched: &Fetched, slot:
     }
     let offsets = batch.meta.offsets.clone();
     let runs = if batch.is_empty() { Vec::new() } else { vec![(slot, batch.len())] };
-    DecodedInput { parts: vec![DecodedPart::Rows(DecodedRows { batch, runs, offsets })], bad: decoded.bad }
+    DecodedInput { parts: vec![DecodedPart::Rows(Box::new(DecodedRows { batch, runs, offsets }))], bad: decoded.bad }
 }
 
 fn repartitioned(codec: &RepartitionCodec, fetched: &Fetched, slots: &Range<usize>) -> Result<DecodedInput, Fault> {
@@ -223,7 +222,7 @@ fn repartitioned(codec: &RepartitionCodec, fetched: &Fetched, slots: &Range<usiz
         RepartitionPart::Rows { senders, records, batch } => {
             let of = senders.iter().map(|s| slot(*s)).collect::<Result<Vec<usize>, Fault>>()?;
             let offsets = fetched.offsets.slice(records.start, records.len());
-            Ok(DecodedPart::Rows(DecodedRows::new(batch, of.into_iter(), offsets)))
+            Ok(DecodedPart::Rows(Box::new(DecodedRows::new(*batch, of.into_iter(), offsets))))
         }
         RepartitionPart::Watermark { sender, record, message } => {
             Ok(DecodedPart::Watermark { slot: slot(sender)?, offset: fetched.offsets[record], message })

@@ -1,45 +1,45 @@
-//! Several inputs of a task as one sequence: of the records that come next, the one with the least event
-//! time goes first; of equal ones that of the earlier source, then of the lower partition.
+//! Merges the inputs of a task by event time, in a bounded run.
 //!
-//! Separate because only a bounded run reads like this: there the next record of each input, or its end,
-//! is known. Nothing is released while one of them is not. A queue holds what its permits allow; this
-//! never reads a topic and never touches time.
+//! Of the next records of all inputs the one with the lowest event time is released first; of equal ones that of the
+//! earlier source, then of the lower partition. Nothing is released while the next record of an input, or its end,
+//! is unknown. Permits bound what a queue holds. A queue never reads a topic and never moves the watermark.
 
 use crate::record::{BadRow, Fetched, Offset};
 use crate::runtime::task::input::DecodedRows;
 use crate::runtime::task::repartition_codec::WatermarkMessage;
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap, VecDeque};
 use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
 
-/// What comes of one input.
+/// What a reader offers of one input.
 #[derive(Debug)]
 pub(in crate::runtime) struct OfferedBatch {
-    /// The slot of the task's watermark that the input has.
+    /// The slot of the input in the task's watermark.
     pub(in crate::runtime) slot: usize,
-    /// Records, none of another slot.
+    /// Records of this slot only.
     pub(in crate::runtime) fetched: Option<Fetched>,
-    /// Everything before it has been offered.
+    /// Everything before this offset has been offered.
     pub(in crate::runtime) position: Offset,
-    /// Nothing more will come.
+    /// The input ends here.
     pub(in crate::runtime) last: bool,
-    /// Given back once the records are released.
+    /// Returned once the records are released.
     pub(in crate::runtime) permit: Option<OwnedSemaphorePermit>,
 }
 
-/// DecodedInput records that wait for their turn.
+/// Decoded records that wait for their release.
 #[derive(Debug)]
 pub(in crate::runtime) struct DecodedBatch {
     pub(in crate::runtime) input: usize,
     pub(in crate::runtime) fetched: Fetched,
     pub(in crate::runtime) rows: DecodedRows,
-    /// Records that could not be decoded; they wait for no event time.
+    /// Records that could not be decoded. They have no event time and are released as soon as they are next.
     pub(in crate::runtime) bad: Vec<BadRow>,
-    #[expect(dead_code, reason = "what counts is that it is given back with the piece")]
+    #[expect(dead_code, reason = "dropped together with the batch")]
     pub(in crate::runtime) permit: Option<Arc<OwnedSemaphorePermit>>,
 }
 
-/// What is released, one after the other.
+/// Released records, in their order.
 #[derive(Debug, Default)]
 pub(in crate::runtime) struct Released {
     pub(in crate::runtime) pieces: Vec<Arc<DecodedBatch>>,
@@ -47,38 +47,42 @@ pub(in crate::runtime) struct Released {
     len: usize,
 }
 
-/// Neighbours within a piece.
+/// Consecutive records of one batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::runtime) struct ReleasedRun {
     pub(in crate::runtime) slot: usize,
     pub(in crate::runtime) piece: usize,
-    pub(in crate::runtime) what: ReleasedItem,
+    pub(in crate::runtime) item: ReleasedItem,
 }
 
-/// What a run is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::runtime) enum ReleasedItem {
-    /// So many rows from this one on.
+    /// The first row and the number of rows.
     Rows(usize, usize),
     /// One record that could not be decoded.
     Bad(usize),
 }
 
-/// What the sequence brings next.
+/// What a queue releases next.
 #[derive(Debug)]
 pub(in crate::runtime) enum MergeStep {
-    /// Records.
+    /// Records in their order.
     Rows(Released),
-    /// An input has come to its end, and this is the last that was message of it.
+    /// An input has ended, with the last watermark that its sender announced.
     Ended(usize, Option<WatermarkMessage>),
-    /// Not known before more is offered.
-    Nothing,
+    /// The next record is unknown until more is offered.
+    Pending,
 }
 
-/// The queues of a task.
+/// The queues of a task, one per slot.
 #[derive(Debug)]
 pub(in crate::runtime) struct MergeQueue {
     queues: Vec<InputQueue>,
+    /// Event time and slot of the next record of each queue that has one, the least first.
+    heads: BinaryHeap<Reverse<(i64, usize)>>,
+    /// Queues without a record whose end has not been released.
+    unknown: BTreeSet<usize>,
+    moved: Vec<usize>,
 }
 
 #[derive(Debug, Default)]
@@ -87,117 +91,135 @@ struct InputQueue {
     /// The next row, and the next bad record, of the first piece.
     row: usize,
     bad: usize,
-    message: Option<(i64, WatermarkMessage)>,
+    /// The last watermark message and its offset; it takes effect when the input ends.
+    watermark: Option<(i64, WatermarkMessage)>,
     position: i64,
     ended: bool,
-    passed: bool,
 }
 
 impl MergeQueue {
-    /// Of inputs that are read from these offsets on; those without one bring nothing.
+    /// Creates queues for inputs that are read from these offsets on; an input without one is empty.
     pub(in crate::runtime) fn new(from: impl Iterator<Item = Option<i64>>) -> Self {
         let queue = |from: Option<i64>| InputQueue {
             position: from.unwrap_or(0),
             ended: from.is_none(),
-            passed: from.is_none(),
             ..InputQueue::default()
         };
-        Self { queues: from.map(queue).collect() }
+        let (mut queues, mut unknown) = (Vec::new(), BTreeSet::new());
+        for (slot, from) in from.enumerate() {
+            queues.push(queue(from));
+            if from.is_some() {
+                unknown.insert(slot);
+            }
+        }
+        Self { queues, heads: BinaryHeap::new(), unknown, moved: Vec::new() }
     }
 
     pub(in crate::runtime) fn push(&mut self, slot: usize, piece: DecodedBatch) {
         if !piece.rows.batch.is_empty() || !piece.bad.is_empty() {
             let queue = &mut self.queues[slot];
-            // DecodedRows carry a watermark that is no older than what was message before them.
-            queue.message = None;
+            // Rows carry a watermark that is at least as high as that of the messages before them.
+            queue.watermark = None;
             queue.pieces.push_back(Arc::new(piece));
+            if self.unknown.remove(&slot) {
+                self.heads.extend(queue.head().map(|time| Reverse((time, slot))));
+            }
         }
     }
 
-    /// What was message takes effect at the end, so that it does not matter when senders committed.
-    pub(in crate::runtime) fn tell(&mut self, slot: usize, offset: i64, message: WatermarkMessage) {
-        self.queues[slot].message = Some((offset, message));
+    /// Keeps a watermark message until the input ends, so that results do not depend on when senders committed.
+    pub(in crate::runtime) fn set_watermark(&mut self, slot: usize, offset: i64, message: WatermarkMessage) {
+        self.queues[slot].watermark = Some((offset, message));
+        self.moved.push(slot);
     }
 
-    pub(in crate::runtime) fn reached(&mut self, slot: usize, position: Offset, last: bool) {
+    pub(in crate::runtime) fn advance_position(&mut self, slot: usize, position: Offset, last: bool) {
         let queue = &mut self.queues[slot];
         queue.position = queue.position.max(position.0);
         queue.ended |= last;
+        self.moved.push(slot);
     }
 
-    /// The offset to begin at if the run ended here.
-    pub(in crate::runtime) fn offset(&self, slot: usize) -> i64 {
+    /// The offset at which a run that ends here resumes.
+    pub(in crate::runtime) fn resume_offset(&self, slot: usize) -> i64 {
         let queue = &self.queues[slot];
-        let waiting = queue.pieces.front().map(|piece| {
+        let buffered = queue.pieces.front().map(|piece| {
             let row = piece.rows.offsets.get(queue.row).copied().unwrap_or(i64::MAX);
             let bad = piece.bad.get(queue.bad).map_or(i64::MAX, |b| piece.fetched.offsets[b.row]);
             row.min(bad)
         });
-        waiting.or(queue.message.map(|(offset, _)| offset)).unwrap_or(queue.position)
+        buffered.or(queue.watermark.map(|(offset, _)| offset)).unwrap_or(queue.position)
     }
 
-    /// At most so many records, as far as their order is known.
-    pub(in crate::runtime) fn next(&mut self, most: usize) -> MergeStep {
+    /// The slots whose offset may have moved since this was called last.
+    pub(in crate::runtime) fn take_moved(&mut self) -> Vec<usize> {
+        let mut moved = std::mem::take(&mut self.moved);
+        moved.sort_unstable();
+        moved.dedup();
+        moved
+    }
+
+    /// Releases at most `max_records` records, as far as their order is known.
+    pub(in crate::runtime) fn next(&mut self, max_records: usize) -> MergeStep {
         let mut released = Released::default();
-        while released.len < most {
-            if let Some(slot) = self.queues.iter().position(|q| q.pieces.is_empty() && !q.passed) {
+        while released.len < max_records {
+            // The next record of a queue without one is not known, unless it has ended.
+            if let Some(slot) = self.unknown.first().copied() {
                 let queue = &mut self.queues[slot];
                 if !released.runs.is_empty() || !queue.ended {
                     break;
                 }
-                queue.passed = true;
-                return MergeStep::Ended(slot, queue.message.take().map(|(_, message)| message));
+                self.unknown.remove(&slot);
+                self.moved.push(slot);
+                return MergeStep::Ended(slot, queue.watermark.take().map(|(_, message)| message));
             }
-            let mut heads = self.queues.iter().enumerate().filter_map(|(slot, q)| Some((q.head()?, slot)));
-            let Some(mut least) = heads.next() else { break };
-            let mut second = None;
-            for head in heads {
-                if head < least {
-                    second = Some(least);
-                    least = head;
-                } else if second.is_none_or(|s| head < s) {
-                    second = Some(head);
-                }
+            let Some(Reverse((_, slot))) = self.heads.pop() else { break };
+            let second = self.heads.peek().map(|Reverse(head)| *head);
+            let queue = &mut self.queues[slot];
+            queue.release(slot, second, max_records, &mut released);
+            self.moved.push(slot);
+            match queue.head() {
+                Some(time) => self.heads.push(Reverse((time, slot))),
+                None => drop(self.unknown.insert(slot)),
             }
-            self.queues[least.1].release(least.1, second, most, &mut released);
         }
-        if released.runs.is_empty() { MergeStep::Nothing } else { MergeStep::Rows(released) }
+        if released.runs.is_empty() { MergeStep::Pending } else { MergeStep::Rows(released) }
     }
 }
 
 impl InputQueue {
-    /// The event time of the next record; one that could not be decoded waits for nothing.
+    /// The event time of the next record; a record that could not be decoded precedes all others.
     fn head(&self) -> Option<i64> {
         let piece = self.pieces.front()?;
         Some(self.next_bad(piece).map_or_else(|| piece.rows.batch.meta.event_times[self.row], |_| i64::MIN))
     }
 
-    /// The next record, where it is a bad one.
+    /// The index of the next record among the bad ones, if it is one.
     fn next_bad(&self, piece: &DecodedBatch) -> Option<usize> {
         let bad = piece.fetched.offsets[piece.bad.get(self.bad)?.row];
         piece.rows.offsets.get(self.row).is_none_or(|row| bad < *row).then_some(self.bad)
     }
 
-    /// Releases from the first piece while it holds the least record.
-    fn release(&mut self, slot: usize, second: Option<(i64, usize)>, most: usize, released: &mut Released) {
+    /// Releases records of the first batch while they precede `second`, the next record of the other queues.
+    fn release(&mut self, slot: usize, second: Option<(i64, usize)>, max_records: usize, released: &mut Released) {
         let Some(first) = self.pieces.front().cloned() else { return };
-        let known = released.pieces.iter().rposition(|p| Arc::ptr_eq(p, &first));
-        let piece = known.unwrap_or(released.pieces.len());
-        if known.is_none() {
+        let shared = released.pieces.iter().rposition(|p| Arc::ptr_eq(p, &first));
+        let piece = shared.unwrap_or(released.pieces.len());
+        if shared.is_none() {
             released.pieces.push(first.clone());
         }
         if let Some(bad) = self.next_bad(&first) {
-            released.runs.push(ReleasedRun { slot, piece, what: ReleasedItem::Bad(bad) });
+            released.runs.push(ReleasedRun { slot, piece, item: ReleasedItem::Bad(bad) });
             released.len += 1;
             self.bad += 1;
         } else {
             let times = &first.rows.batch.meta.event_times;
-            // The first one is the least; a bad record in between is a run of its own.
+            // The first row is the lowest record; a bad record ends the run, as it is a run of its own.
             let until = first.bad.get(self.bad).map_or(i64::MAX, |b| first.fetched.offsets[b.row]);
             let before = |row: usize| second.is_none_or(|second| (times[row], slot) < second);
-            let more = self.row + 1..times.len().min(self.row + most - released.len);
+            let more = self.row + 1..times.len().min(self.row + max_records - released.len);
             let rows = 1 + more.take_while(|r| first.rows.offsets[*r] < until && before(*r)).count();
-            released.runs.push(ReleasedRun { slot, piece, what: ReleasedItem::Rows(self.row, rows) });
+            released.runs.push(ReleasedRun { slot, piece, item: ReleasedItem::Rows(self.row, rows) });
             released.len += rows;
             self.row += rows;
         }

@@ -1,6 +1,6 @@
-//! A task that reads several inputs in a bounded run: what is offered of each becomes one sequence.
+//! A task that merges its inputs by event time, in a bounded run with several inputs.
 //!
-//! Separate from reading in order of arrival, which needs no queue. The rounds that follow are the same.
+//! Otherwise a task reads its inputs in order of arrival, without queues. The rounds are the same.
 
 use super::Task;
 use crate::record::{Batch, Offset, TopicPartition};
@@ -11,17 +11,17 @@ use crate::runtime::task::merge_queue::{DecodedBatch, MergeQueue, MergeStep, Off
 use crate::runtime::task::round::RoundClock;
 use std::sync::Arc;
 
-/// Most records of a round.
-const MOST: usize = 4096;
+/// How many records a round of merged inputs holds at most.
+const MAX_ROUND_RECORDS: usize = 4096;
 
-/// One input that a task wants to be fed with.
+/// An input of which a task expects offers.
 #[derive(Clone, Debug)]
 pub(in crate::runtime) struct MergeInput {
     pub(in crate::runtime) slot: usize,
     pub(in crate::runtime) at: TopicPartition,
-    /// Only the records of this sender, of so many.
+    /// Only the records of this sender, with the number of senders.
     pub(in crate::runtime) sender: Option<(i32, i32)>,
-    /// The first offset that was not read yet.
+    /// The next offset to read.
     pub(in crate::runtime) next: Offset,
 }
 
@@ -36,25 +36,25 @@ struct Gathered<'a> {
 }
 
 impl Task {
-    /// Reads its inputs as one sequence from now on, where it has several; tells what it wants to be offered.
+    /// Starts to merge the inputs if there are several, and returns those of which it expects offers.
     pub(in crate::runtime) fn merge_inputs(&mut self) -> Vec<MergeInput> {
         let present = |input: usize| !self.absent[input];
         let slots = || (0..self.inputs.len()).flat_map(|i| self.inputs[i].slots.clone().map(move |slot| (i, slot)));
-        let wanted: Vec<MergeInput> = slots()
+        let inputs: Vec<MergeInput> = slots()
             .filter(|(i, _)| present(*i))
             .map(|(i, slot)| {
                 let at = TopicPartition { topic: self.plan.inputs[i].topic().clone(), partition: self.id.partition };
                 MergeInput { slot, at, sender: self.inputs[i].sender(slot), next: Offset(self.next[slot]) }
             })
             .collect();
-        if wanted.len() < 2 {
+        if inputs.len() < 2 {
             return Vec::new();
         }
         self.ordered = Some(MergeQueue::new(slots().map(|(i, slot)| present(i).then(|| self.next[slot]))));
-        wanted
+        inputs
     }
 
-    /// Takes what comes of one input, and runs what can go on.
+    /// Queues what is offered of one input, and runs what the queues release.
     ///
     /// # Errors
     /// Faults that are not those of single records.
@@ -71,17 +71,18 @@ impl Task {
             for part in decoded.parts {
                 match part {
                     DecodedPart::Rows(rows) => {
+                        let rows = *rows;
                         let (fetched, permit, bad) = (fetched.clone(), permit.clone(), std::mem::take(&mut bad));
                         ordered.push(slot, DecodedBatch { input, fetched, rows, bad, permit });
                     }
-                    DecodedPart::Watermark { offset, message, .. } => ordered.tell(slot, offset, message),
+                    DecodedPart::Watermark { offset, message, .. } => ordered.set_watermark(slot, offset, message),
                 }
             }
         }
-        ordered.reached(slot, position, last);
-        let advanced = self.advance(&mut ordered, now);
-        for slot in 0..self.next.len() {
-            let next = ordered.offset(slot);
+        ordered.advance_position(slot, position, last);
+        let advanced = self.run_released(&mut ordered, now);
+        for slot in ordered.take_moved() {
+            let next = ordered.resume_offset(slot);
             self.dirty |= self.next[slot] != next;
             self.next[slot] = next;
         }
@@ -89,45 +90,50 @@ impl Task {
         advanced
     }
 
-    fn advance(&mut self, ordered: &mut MergeQueue, now: i64) -> Result<(), Fault> {
+    fn run_released(&mut self, ordered: &mut MergeQueue, now: i64) -> Result<(), Fault> {
         loop {
-            match ordered.next(MOST) {
-                MergeStep::Nothing => return Ok(()),
+            match ordered.next(MAX_ROUND_RECORDS) {
+                MergeStep::Pending => return Ok(()),
                 MergeStep::Ended(slot, message) => {
                     message.map_or(Ok(()), |message| self.on_watermark(slot, message, now))?
                 }
-                MergeStep::Rows(released) => self.release(&released, now)?,
+                MergeStep::Rows(released) => self.run_merged(&released, now)?,
             }
         }
     }
 
-    /// One round of records in their order.
-    fn release(&mut self, released: &Released, now: i64) -> Result<(), Fault> {
+    /// Runs one round of records in their order.
+    fn run_merged(&mut self, released: &Released, now: i64) -> Result<(), Fault> {
         self.dirty = true;
         let (plan, before) = (self.plan.clone(), self.time.now());
         let mut gathered: Vec<Gathered<'_>> = self.inputs.iter().map(|_| Gathered::default()).collect();
         let (mut watermarks, mut order, mut offsets) = (Vec::new(), Vec::new(), Vec::new());
         let mut undecoded = Vec::new();
-        let mut place = 0;
+        let mut position = 0;
         for run in &released.runs {
             let piece = &*released.pieces[run.piece];
             let progress = &mut self.progress.inputs[piece.input];
-            match run.what {
+            match run.item {
                 ReleasedItem::Bad(bad) => {
                     (progress.read, progress.dead) = (progress.read + 1, progress.dead + 1);
                     let source = plan.inputs[piece.input].name();
-                    undecoded.push(Undecoded { order: place, fetched: &piece.fetched, source, bad: &piece.bad[bad] });
-                    place += 1;
+                    undecoded.push(Undecoded {
+                        order: position,
+                        fetched: &piece.fetched,
+                        source,
+                        bad: &piece.bad[bad],
+                    });
+                    position += 1;
                 }
                 ReleasedItem::Rows(start, rows) => {
                     progress.read += rows as u64;
                     let (input, batch) = (&self.inputs[piece.input], &piece.rows.batch);
-                    input.pass(&mut self.time, run.slot, batch, start..start + rows, &mut watermarks);
-                    let passed = &watermarks[watermarks.len() - rows..];
+                    input.advance_watermark(&mut self.time, run.slot, batch, start..start + rows, &mut watermarks);
+                    let in_force = &watermarks[watermarks.len() - rows..];
                     offsets.extend_from_slice(&batch.meta.offsets[start..start + rows]);
-                    order.extend((place..).take(rows));
-                    gathered[piece.input].add(run.piece, batch, start..start + rows, place, passed);
-                    place += rows as i64;
+                    order.extend((position..).take(rows));
+                    gathered[piece.input].add(run.piece, batch, start..start + rows, position, in_force);
+                    position += rows as i64;
                 }
             }
         }
@@ -152,25 +158,25 @@ impl Task {
 }
 
 impl<'a> Gathered<'a> {
-    fn add(&mut self, piece: usize, batch: &'a Batch, rows: std::ops::Range<usize>, place: i64, watermarks: &[i64]) {
-        let known = self.pieces.iter().rposition(|p| *p == piece);
-        let local = known.unwrap_or_else(|| {
+    fn add(&mut self, piece: usize, batch: &'a Batch, rows: std::ops::Range<usize>, first: i64, watermarks: &[i64]) {
+        let added = self.pieces.iter().rposition(|p| *p == piece);
+        let local = added.unwrap_or_else(|| {
             self.pieces.push(piece);
             self.batches.push(batch);
             self.batches.len() - 1
         });
-        self.order.extend((place..).take(rows.len()));
+        self.order.extend((first..).take(rows.len()));
         self.watermarks.extend_from_slice(watermarks);
         self.rows.extend(rows.map(|row| (local, row)));
     }
 
     fn finish(self, input: &Input) -> Batch {
         let (first, n) = (self.rows[0].1, self.rows.len());
-        let neighbours = self.batches.len() == 1 && self.rows[n - 1].1 - first == n - 1;
+        let contiguous = self.batches.len() == 1 && self.rows[n - 1].1 - first == n - 1;
         let mut batch =
-            if neighbours { self.batches[0].slice(first, n) } else { Batch::interleave(&self.batches, &self.rows) };
+            if contiguous { self.batches[0].slice(first, n) } else { Batch::interleave(&self.batches, &self.rows) };
         batch.meta.order = self.order.into();
-        batch.meta.watermarks = input.lateness(&batch.meta, &self.watermarks);
+        batch.meta.watermarks = input.late_watermarks(&batch.meta, &self.watermarks);
         batch
     }
 }

@@ -7,11 +7,11 @@ use crate::runtime::Fault;
 use std::time::Instant;
 use tokio::sync::mpsc;
 
-/// Batches that may wait in front of a task, so that it never runs dry while the intake reads on. The queue has
-/// one more place, kept free for a barrier: the intake must not block behind a task that waits for a model.
+/// Batches that may wait in front of a task, so that it is not idle while the intake reads on. The queue has one
+/// more slot, kept free for a barrier: the intake must not block behind a task that waits for a model.
 pub(in crate::runtime) const TASK_QUEUE_BATCHES: usize = 4;
 
-/// Whether a task's queue takes another batch and still has its place for a barrier.
+/// Whether a task's queue takes another batch and still has its slot for a barrier.
 pub(in crate::runtime) fn has_capacity(queue: &mpsc::Sender<TaskMessage>) -> bool {
     queue.capacity() > 1
 }

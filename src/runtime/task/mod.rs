@@ -4,10 +4,12 @@
 //! at a barrier. It knows no threads or channels, never commits, and never reads a topic by itself; the driver and
 //! the runtime run the same tasks.
 
+mod barrier;
 pub mod collector;
 pub(in crate::runtime) mod dead_letters;
 pub(in crate::runtime) mod gauges;
 pub(in crate::runtime) mod input;
+mod letter;
 pub(in crate::runtime) mod merge_queue;
 mod merging;
 pub(in crate::runtime) mod message;
@@ -23,11 +25,10 @@ pub(in crate::runtime) use merging::MergeInput;
 
 use crate::faults::{self, FailPoint};
 use crate::log::Append;
-use crate::metrics::{InputProgress, Latency, StepProgress, TaskProgress};
+use crate::metrics::{InputProgress, StepProgress, TaskProgress};
 use crate::plan::SubTopology;
 use crate::record::{Fetched, Offset, Partition, TopicPartition};
 use crate::runtime::fault::Fault;
-use crate::runtime::task::collector::Collector;
 use crate::runtime::task::dead_letters::{DeadLetters, Undecoded};
 use crate::runtime::task::input::{DecodedPart, DecodedRows, Input};
 use crate::runtime::task::merge_queue::MergeQueue;
@@ -60,7 +61,7 @@ impl std::fmt::Display for TaskId {
 pub struct TaskCommit {
     /// Who.
     pub task: TaskId,
-    /// Outputs and dead dead_letters.
+    /// Outputs and dead letters.
     pub appends: Vec<Append>,
     /// State changes by step.
     pub changes: Vec<(String, Vec<StateChange>)>,
@@ -80,6 +81,13 @@ impl TaskCommit {
         let (appends, changes) = (std::mem::take(&mut self.appends), std::mem::take(&mut self.changes));
         *self = Self { appends, changes, ..next };
     }
+}
+
+/// Where a task writes, and what becomes of records that it cannot handle.
+pub(in crate::runtime) struct TaskOutput {
+    pub(in crate::runtime) outbox: Outbox,
+    pub(in crate::runtime) dead_letters: DeadLetters,
+    pub(in crate::runtime) errors: ErrorPolicy,
 }
 
 /// A task.
@@ -104,6 +112,10 @@ pub struct Task {
     last_sent: Option<(i64, bool)>,
     /// Buffered input, where a bounded run merges the inputs by event time.
     ordered: Option<MergeQueue>,
+    /// The last barrier ends what is read: its positions are the ends of the inputs.
+    at_end: bool,
+    /// Watermarks are sent downstream only at the end.
+    watermark_at_end: bool,
     /// An input had no committed position; where it started is committed even if nothing is read.
     start_chosen: bool,
     dirty: bool,
@@ -115,9 +127,7 @@ impl Task {
         plan: Arc<SubTopology>,
         inputs: Vec<Input>,
         operators: Vec<Box<dyn Operator>>,
-        outbox: Outbox,
-        dead_letters: DeadLetters,
-        errors: ErrorPolicy,
+        TaskOutput { outbox, dead_letters, errors }: TaskOutput,
     ) -> Self {
         let slots = inputs.last().map_or(0, |i| i.slots.end);
         let steps = plan.nodes.iter().map(|n| StepProgress { name: n.name.clone(), ..StepProgress::default() });
@@ -155,6 +165,8 @@ impl Task {
             absent,
             last_sent: None,
             ordered: None,
+            at_end: false,
+            watermark_at_end: false,
             start_chosen: false,
             dirty: false,
         }
@@ -195,14 +207,6 @@ impl Task {
         self.absent[input] = true;
     }
 
-    /// The position to commit of each input. An input of which nothing was read has none, unless it had no
-    /// committed position when the task was built.
-    fn committed_offsets(&self) -> Vec<(TopicPartition, Offset)> {
-        let known = |i: &usize| !self.absent[*i] && (self.start_chosen || self.progress.inputs[*i].next > 0);
-        let inputs = (0..self.plan.inputs.len()).filter(known);
-        inputs.map(|i| (self.partition_of(i), Offset(self.progress.inputs[i].next))).collect()
-    }
-
     /// Runs what was read of one partition.
     ///
     /// # Errors
@@ -224,7 +228,7 @@ impl Task {
         progress.dead += undecoded.len() as u64;
         for part in decoded.parts {
             match part {
-                DecodedPart::Rows(rows) => self.run_rows(input, rows, now, fetched, &undecoded)?,
+                DecodedPart::Rows(rows) => self.run_rows(input, *rows, now, fetched, &undecoded)?,
                 DecodedPart::Watermark { slot, offset, message } if offset >= self.next[slot] => {
                     self.on_watermark(slot, message, now)?
                 }
@@ -256,7 +260,7 @@ impl Task {
         let before = self.time.now();
         let (mut watermarks, mut start) = (Vec::with_capacity(batch.len()), 0);
         for (slot, n) in runs {
-            self.inputs[input].pass(&mut self.time, slot, &batch, start..start + n, &mut watermarks);
+            self.inputs[input].advance_watermark(&mut self.time, slot, &batch, start..start + n, &mut watermarks);
             start += n;
         }
         self.progress.inputs[input].read += batch.len() as u64;
@@ -273,7 +277,7 @@ impl Task {
             now,
             drain: false,
         };
-        batch.meta.watermarks = self.inputs[input].lateness(&batch.meta, &clock.watermarks);
+        batch.meta.watermarks = self.inputs[input].late_watermarks(&batch.meta, &clock.watermarks);
         let read = if batch.is_empty() { Vec::new() } else { vec![(input, batch)] };
         self.round(read, &clock, &[fetched], undecoded)?;
         faults::fail_point(FailPoint::MidWindow);
@@ -281,11 +285,11 @@ impl Task {
     }
 
     /// Takes in the watermark of a sender.
-    fn on_watermark(&mut self, slot: usize, told: WatermarkMessage, now: i64) -> Result<(), Fault> {
+    fn on_watermark(&mut self, slot: usize, message: WatermarkMessage, now: i64) -> Result<(), Fault> {
         self.dirty = true;
         let before = self.time.now();
-        self.time.inputs[slot].raise(told.watermark);
-        self.time.inputs[slot].idle = told.idle;
+        self.time.inputs[slot].raise(message.watermark);
+        self.time.inputs[slot].idle = message.idle;
         let after = self.time.resolve();
         self.pass_time(before, after, now, false)
     }
@@ -320,74 +324,5 @@ impl Task {
     pub fn drain(&mut self, now: i64) -> Result<(), Fault> {
         self.dirty = true;
         self.pass_time(self.time.now(), self.time.now(), now, true)
-    }
-
-    /// Moves positions past offsets that hold no record; where the partitions end there, all of it was processed.
-    pub(in crate::runtime) fn advance_positions(
-        &mut self,
-        positions: &[(TopicPartition, Offset)],
-        at_end: bool,
-    ) -> &mut Self {
-        for (at, offset) in positions.iter().filter(|_| at_end || self.ordered.is_none()) {
-            let input = self.plan.inputs.iter().position(|i| *i.topic() == at.topic);
-            for slot in input.into_iter().flat_map(|i| self.inputs[i].slots.clone()) {
-                // An input of which nothing was read has no position yet.
-                if self.next[slot] < offset.0 && (at_end || self.next[slot] > 0) {
-                    self.next[slot] = offset.0;
-                    self.dirty = true;
-                }
-            }
-        }
-        self
-    }
-
-    /// Hands over everything since the last barrier.
-    ///
-    /// # Errors
-    /// Faults that are not those of single records.
-    pub fn barrier(&mut self, now: i64, drain: bool) -> Result<TaskCommit, Fault> {
-        let clock = self.clock(self.time.now(), self.time.now(), now, drain);
-        let told = (self.time.now(), self.time.idle());
-        let moved = (self.last_sent != Some(told)).then_some(told.1);
-        self.last_sent = Some(told);
-        let mut dead = Vec::new();
-        let mut changes = Vec::new();
-        for (step, operator) in self.operators.iter_mut().enumerate() {
-            let progress = &mut self.progress.steps[step];
-            let outputs = Vec::new();
-            let mut out = Collector {
-                outputs,
-                counters: &mut progress.counters,
-                dead: &mut dead,
-                outbox: &mut self.outbox,
-                step,
-            };
-            let changed = operator.barrier(&clock, moved, &mut out)?;
-            let size = operator.size();
-            (progress.keys, progress.bytes) = (size.keys, size.bytes);
-            progress.models = operator.models();
-            if !changed.is_empty() {
-                changes.push((progress.name.clone(), changed));
-            }
-        }
-        for (progress, input) in self.progress.inputs.iter_mut().zip(&self.inputs) {
-            let next = &self.next[input.slots.clone()];
-            progress.next = next.iter().copied().min().unwrap_or(0);
-            progress.senders = if next.iter().all(|n| *n == progress.next) { Vec::new() } else { next.to_vec() };
-        }
-        self.progress.committed_at = now;
-        self.progress.watermark = self.time.clone();
-        let offsets = self.committed_offsets();
-        let appends = self.outbox.take();
-        // What there is to write is committed, even where time alone has caused it.
-        let dirty = std::mem::take(&mut self.dirty) || !appends.is_empty() || !changes.is_empty();
-        Ok(TaskCommit {
-            task: self.id,
-            offsets,
-            appends,
-            changes,
-            progress: TaskProgress { latency: Latency::default(), ..self.progress.clone() },
-            dirty,
-        })
     }
 }

@@ -1,7 +1,7 @@
 //! The contract between a task and its operators.
 //!
-//! An operator sees complete rounds, gives its results to a [`Collector`], and hands over its state changes at
-//! each barrier. It knows neither threads nor topics nor commits.
+//! An operator processes complete rounds, emits its results to a [`Collector`], and returns its state changes at each
+//! barrier. It has no access to threads, topics or commits.
 
 use crate::expr::Expr;
 use crate::metrics::ModelUse;
@@ -12,45 +12,45 @@ use crate::runtime::task::round::{Round, RoundClock};
 use crate::state::{StateChange, StateEntries, StateSize};
 use arrow_array::ArrayRef;
 
-/// One step of a pipeline at work on one partition.
+/// A step of a pipeline for one partition.
 pub trait Operator: Send {
-    /// Takes one round. Called for every round, also when it brings no rows, as time moves with it.
+    /// Processes one round. It is called for rounds without rows too, as time advances with each round.
     fn process(&mut self, round: Round<'_>, out: &mut Collector<'_>) -> Result<(), Fault>;
 
-    /// Hands over what changed in state since the last barrier. `moved` is there when time has moved since:
-    /// whether all inputs are idle now.
+    /// Returns the state changes since the last barrier. `idle_if_changed` is present if the watermark or the
+    /// idleness of the task has changed since then, and says whether all inputs are idle.
     fn barrier(
         &mut self,
         _clock: &RoundClock,
-        _moved: Option<bool>,
+        _idle_if_changed: Option<bool>,
         _out: &mut Collector<'_>,
     ) -> Result<Vec<StateChange>, Fault> {
         Ok(Vec::new())
     }
 
-    /// Takes back what an earlier barrier handed over.
+    /// Restores a state change that an earlier barrier returned.
     fn restore(&mut self, _key: &[u8], _value: Option<&[u8]>) -> Result<(), Fault> {
         Err(Fault::internal("state was found for a step that keeps none"))
     }
 
-    /// Gives away all that it remembers, as it was at the last barrier; it is not used again. None where it
-    /// can only be read back from its changelog.
+    /// Hands over the state as of the last barrier; the operator is not used afterwards. `None` means that the state
+    /// can be restored only from its changelog.
     fn take_state(&mut self) -> Option<StateEntries> {
         None
     }
 
-    /// How much it remembers.
+    /// The size of the state.
     fn size(&self) -> StateSize {
         StateSize::default()
     }
 
-    /// The models it has used.
+    /// The models that it has used.
     fn models(&self) -> Vec<ModelUse> {
         Vec::new()
     }
 }
 
-/// Evaluates expressions over a batch; rows on which one fails are given up and left out of everything.
+/// Evaluates expressions over a batch. Rows on which one fails are dead, and are missing from the batch and arrays.
 pub(crate) fn evaluate(exprs: &[&Expr], batch: Batch, out: &mut Collector<'_>) -> (Batch, Vec<ArrayRef>) {
     let mut bad = Vec::new();
     let mut arrays = Vec::with_capacity(exprs.len());

@@ -3,32 +3,38 @@
 //! Separate so that the same operators write under the driver and under the runtime. It holds at most one
 //! commit interval; the intake asks for a barrier when it grows large.
 
-use crate::faults::{self, Mistake};
-use crate::log::Append;
+use crate::log::{Append, RecordLimits};
 use crate::record::{Partition, Records, TopicPartition};
 use arrow_array::{Array, UInt32Array};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Most records that are stored as one batch.
-const BATCH: usize = 4096;
+/// How many records one stored batch holds at most.
+const MAX_BATCH_RECORDS: usize = 4096;
 
-/// Most bytes that are stored as one batch of several parts.
-const BATCH_BYTES: usize = 1 << 20;
+/// How many bytes several parts put together into one batch may have.
+const MAX_BATCH_BYTES: usize = 1 << 20;
 
 /// What a task wants written.
 #[derive(Debug, Default)]
 pub struct Outbox {
     partitions: BTreeMap<Arc<str>, u32>,
+    limits: RecordLimits,
     waiting: BTreeMap<TopicPartition, Vec<Records>>,
     bytes: usize,
 }
 
 impl Outbox {
-    /// An empty one, knowing how many partitions each topic has.
+    /// An empty one, with the number of partitions and the size limit of each topic.
     #[must_use]
-    pub fn new(partitions: BTreeMap<Arc<str>, u32>) -> Self {
-        Self { partitions, ..Self::default() }
+    pub fn new(partitions: BTreeMap<Arc<str>, u32>, limits: RecordLimits) -> Self {
+        Self { partitions, limits, ..Self::default() }
+    }
+
+    /// The size limits of the topics.
+    #[must_use]
+    pub fn limits(&self) -> &RecordLimits {
+        &self.limits
     }
 
     /// How many partitions a topic has.
@@ -59,8 +65,6 @@ impl Outbox {
             } else {
                 from.0 % count
             };
-            let partition =
-                if faults::planted_one_in(50, Mistake::WrongTask) { (partition + 1) % count } else { partition };
             rows[partition as usize].push(u32::try_from(row).unwrap_or(u32::MAX));
         }
         for (partition, rows) in (0u32..).zip(rows).filter(|(_, r)| !r.is_empty()) {
@@ -82,7 +86,9 @@ impl Outbox {
             let mut pending: Vec<Records> = Vec::new();
             let (mut rows, mut bytes) = (0, 0);
             for part in parts {
-                if !pending.is_empty() && (rows + part.len() > BATCH || bytes + part.bytes() > BATCH_BYTES) {
+                if !pending.is_empty()
+                    && (rows + part.len() > MAX_BATCH_RECORDS || bytes + part.bytes() > MAX_BATCH_BYTES)
+                {
                     appends.push(Append { to: to.clone(), records: Records::concat(std::mem::take(&mut pending)) });
                     (rows, bytes) = (0, 0);
                 }

@@ -1,8 +1,8 @@
-//! The records of a repartition topic: rows with the position and times they had, and the watermarks of their
-//! senders.
+//! The format of a repartition topic: rows with the position and times of their source records, and the watermarks of
+//! the sending tasks.
 //!
-//! One record a row, so that the backplane partitions them; the value is the row in `arrow-row` form behind
-//! its position and times.
+//! Each row is one record, so that the backplane partitions them. The value holds position and times, then the row,
+//! in `arrow-row` form.
 
 use crate::record::{Batch, Meta, Origins, Records, TopicPartition};
 use crate::runtime::Fault;
@@ -14,7 +14,7 @@ use arrow_row::{RowConverter, SortField};
 use arrow_schema::{DataType, SchemaRef};
 use std::sync::Arc;
 
-/// What a record of the internal topic says.
+/// The kind of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::runtime) enum PartKind {
     Row = 0,
@@ -34,39 +34,39 @@ const POSITION_COLUMNS: [DataType; 8] = [
     DataType::Int64,
 ];
 
-/// What was sent, in the order of the topic.
+/// Decoded records of the topic, in their order.
 #[derive(Debug)]
 pub(crate) enum RepartitionPart {
     /// Rows, each of its own sender and origin.
     Rows {
         /// The sending task's partition, row by row.
         senders: ScalarBuffer<i32>,
-        /// The place of each row among the records.
+        /// The index of the record of each row.
         records: std::ops::Range<usize>,
         /// The rows.
-        batch: Batch,
+        batch: Box<Batch>,
     },
-    /// How far a sender has come.
+    /// The watermark of a sender.
     Watermark {
         /// The sending task's partition.
         sender: i32,
-        /// The place of the record.
+        /// The index of the record.
         record: usize,
-        /// What it says.
+        /// The watermark and idleness.
         message: WatermarkMessage,
     },
 }
 
-/// How far a sender has come.
+/// The progress of a sending task in event time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct WatermarkMessage {
-    /// Its watermark.
+    /// The watermark of the task.
     pub watermark: i64,
-    /// Whether it has fallen idle.
+    /// Whether all its inputs are idle.
     pub idle: bool,
 }
 
-/// Rows to bytes and back.
+/// Encodes and decodes the records.
 #[derive(Debug)]
 pub(crate) struct RepartitionCodec {
     rows: RowConverter,
@@ -74,10 +74,10 @@ pub(crate) struct RepartitionCodec {
 }
 
 impl RepartitionCodec {
-    /// For rows of these columns.
+    /// A codec for rows of these columns.
     ///
     /// # Errors
-    /// Where a column's type has no row form.
+    /// A column has a type without a row form.
     pub(crate) fn new(schema: SchemaRef) -> Result<Self, Fault> {
         let types = POSITION_COLUMNS.into_iter().chain(schema.fields().iter().map(|f| f.data_type().clone()));
         let rows = RowConverter::new(types.map(SortField::new).collect()).map_err(Fault::internal)?;
@@ -109,18 +109,18 @@ impl RepartitionCodec {
         self.rows.convert_columns(&all).and_then(arrow_row::Rows::try_into_binary).map_err(Fault::internal)
     }
 
-    /// Who sent a record, without decoding it: the second number of a row stands at a fixed place.
+    /// The sender of a record, without decoding it: it is the second column, at a fixed offset.
     #[must_use]
     pub(crate) fn sender(value: &[u8]) -> Option<i32> {
         let number = value.get(6..10)?.try_into().ok()?;
-        // The row form of a number turns its sign bit over, so that rows sort as bytes.
+        // The row form of a number inverts the sign bit, so that rows sort as bytes.
         Some(i32::from_be_bytes(number) ^ i32::MIN)
     }
 
-    /// What was sent, in order.
+    /// Decodes records, in their order.
     ///
     /// # Errors
-    /// Where the topic holds something that no repartition of this pipeline wrote.
+    /// The topic holds a record that no repartition of this pipeline wrote.
     pub(crate) fn decode(&self, records: &Records) -> Result<Vec<RepartitionPart>, Fault> {
         if records.values.null_count() > 0 {
             return Err(Fault::Fatal(
@@ -132,7 +132,7 @@ impl RepartitionCodec {
         let columns = self.rows.convert_rows(rows).map_err(Fault::internal)?;
         let (kinds, senders) = (columns[0].as_primitive::<Int32Type>(), columns[1].as_primitive::<Int32Type>());
         let is_row = |i: usize| kinds.value(i) == PartKind::Row as i32;
-        let mut sent = Vec::new();
+        let mut parts = Vec::new();
         let mut start = 0;
         while start < records.len() {
             if !is_row(start) {
@@ -141,15 +141,15 @@ impl RepartitionCodec {
                     watermark: columns[7].as_primitive::<Int64Type>().value(start),
                     idle: kind == PartKind::Idle as i32,
                 };
-                sent.push(RepartitionPart::Watermark { sender: senders.value(start), record: start, message });
+                parts.push(RepartitionPart::Watermark { sender: senders.value(start), record: start, message });
                 start += 1;
                 continue;
             }
             let run = (start..records.len()).take_while(|i| is_row(*i)).count();
-            let part: Vec<ArrayRef> = columns.iter().map(|c| c.slice(start, run)).collect();
-            let number = |i: usize| part[i].as_primitive::<Int64Type>().values().clone();
+            let columns_of_run: Vec<ArrayRef> = columns.iter().map(|c| c.slice(start, run)).collect();
+            let number = |i: usize| columns_of_run[i].as_primitive::<Int64Type>().values().clone();
             let meta = Meta {
-                origins: origins(part[2].as_string(), part[3].as_primitive())?,
+                origins: origins(columns_of_run[2].as_string(), columns_of_run[3].as_primitive())?,
                 order: (0i64..).take(run).collect(),
                 offsets: number(4),
                 timestamps: number(5),
@@ -159,18 +159,18 @@ impl RepartitionCodec {
                 headers: records.slice(start, run).headers,
             };
             let options = RecordBatchOptions::new().with_row_count(Some(run));
-            let own = part[POSITION_COLUMNS.len()..].to_vec();
+            let own = columns_of_run[POSITION_COLUMNS.len()..].to_vec();
             let columns = RecordBatch::try_new_with_options(self.schema.clone(), own, &options);
             let batch = Batch { columns: columns.map_err(Fault::internal)?, meta };
             let senders = senders.slice(start, run).values().clone();
-            sent.push(RepartitionPart::Rows { senders, records: start..start + run, batch });
+            parts.push(RepartitionPart::Rows { senders, records: start..start + run, batch: Box::new(batch) });
             start += run;
         }
-        Ok(sent)
+        Ok(parts)
     }
 }
 
-/// Where rows came from; neighbours most often from the same partition.
+/// The origins of rows. Consecutive rows mostly share one.
 fn origins(topics: &StringArray, partitions: &Int32Array) -> Result<Origins, Fault> {
     let mut all: Vec<Arc<TopicPartition>> = Vec::new();
     let mut rows: Vec<u32> = Vec::with_capacity(topics.len());

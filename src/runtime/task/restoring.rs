@@ -1,6 +1,5 @@
-//! What a task takes back when it begins and leaves behind when it ends: progress, positions, state.
-//!
-//! Separate from its work, as nothing here happens while records flow.
+//! Restores the progress, positions and state of a task before its first record, and hands over its state after the
+//! last one.
 
 use super::Task;
 use crate::metrics::TaskProgress;
@@ -9,10 +8,10 @@ use crate::runtime::Fault;
 use crate::state::StateEntries;
 
 impl Task {
-    /// Takes back the progress that was committed last.
+    /// Restores the progress that was committed last.
     ///
     /// # Errors
-    /// Where it is that of another plan.
+    /// The progress is that of another plan.
     pub fn restore_progress(&mut self, progress: TaskProgress) -> Result<(), Fault> {
         if progress.watermark.inputs.len() != self.time.inputs.len() {
             let (was, is) = (progress.watermark.inputs.len(), self.time.inputs.len());
@@ -22,8 +21,8 @@ impl Task {
             )));
         }
         self.time = progress.watermark.clone();
-        self.last_sent = Some((self.time.now(), self.time.idle()));
-        // Counters of another set of steps would not add up with those of this one: they begin anew.
+        self.last_sent = (!progress.watermark_unsent).then(|| (self.time.now(), self.time.idle()));
+        // Counters of another set of steps would not add up with those of this one, so they start at zero.
         let same = progress.steps.iter().map(|s| &s.name).eq(self.progress.steps.iter().map(|s| &s.name));
         for (input, own) in self.progress.inputs.iter_mut().zip(&self.inputs) {
             if let Some(was) = progress.inputs.iter().find(|i| i.name == input.name) {
@@ -44,22 +43,22 @@ impl Task {
         Ok(())
     }
 
-    /// Takes back one change of a step's state.
+    /// Restores one change of the state of a step.
     ///
     /// # Errors
-    /// Where the step keeps no state of that form.
+    /// The step keeps no state of that form.
     pub fn restore_state(&mut self, step: &str, key: &[u8], value: Option<&[u8]>) -> Result<(), Fault> {
         let node = self.plan.nodes.iter().position(|n| n.name == step);
         node.map_or(Ok(()), |n| self.operators[n].restore(key, value))
     }
 
-    /// Gives away the state of each step that can, as it was at the last barrier.
+    /// Hands over the state of each step that supports it, as of the last barrier.
     pub(in crate::runtime) fn take_state(&mut self) -> Vec<(String, StateEntries)> {
         let steps = self.plan.nodes.iter().zip(&mut self.operators);
         steps.filter_map(|(node, operator)| Some((node.name.clone(), operator.take_state()?))).collect()
     }
 
-    /// Steps with the number of keys that each remembers.
+    /// The number of keys in the state of each step.
     pub(in crate::runtime) fn keys(&self) -> impl Iterator<Item = (&str, u64)> {
         self.plan.nodes.iter().zip(&self.operators).map(|(node, operator)| (node.name.as_str(), operator.size().keys))
     }
@@ -68,6 +67,18 @@ impl Task {
     pub(in crate::runtime) fn start_at(&mut self, at: &TopicPartition, offset: Offset) {
         self.seek(at, offset);
         (self.start_chosen, self.dirty) = (true, true);
+    }
+
+    /// Goes on at the oldest record of an input, as retention has removed those from `from` on. Returns the number of
+    /// offsets that are lost, and counts them.
+    pub(in crate::runtime) fn skip_lost(&mut self, at: &TopicPartition, from: Offset, oldest: Offset) -> u64 {
+        self.seek(at, oldest);
+        self.dirty = true;
+        let Some(input) = self.progress.inputs.iter_mut().find(|i| *i.topic == *at.topic) else { return 0 };
+        // Without exactly_once the committed position may be behind what was read, or was counted as lost before.
+        let lost = u64::try_from(oldest.0 - from.0.max(input.next)).unwrap_or(0);
+        input.lost += lost;
+        lost
     }
 
     /// Goes to another position in one of its inputs than its progress says.

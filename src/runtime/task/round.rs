@@ -1,9 +1,7 @@
-//! One round of a task: what one batch of its inputs brings to each operator, and the clock that goes with
-//! it.
+//! The input of an operator in one round, and the clock of that round.
 //!
-//! Separate because it is the contract between a task and its operators. A round is complete: every
-//! operator sees all its inputs of a round at once, so that what it gives does not depend on where
-//! batches were cut.
+//! A round is complete: an operator receives all its inputs of a round at once, so that its results do not depend on
+//! where batches were cut.
 
 use crate::record::{Batch, TopicPartition};
 use arrow_buffer::ScalarBuffer;
@@ -28,13 +26,13 @@ impl Round<'_> {
 /// How the watermark moves within a round.
 #[derive(Clone, Debug)]
 pub struct RoundClock {
-    /// The partition that the round was read from; of several, the one of its last record.
+    /// The partition that the round was read from; of several, that of the last record.
     pub origin: Arc<TopicPartition>,
-    /// The place of each record read in the round, rising.
+    /// The order of each record within the round, ascending.
     pub order: ScalarBuffer<i64>,
     /// The offset of each record read.
     pub offsets: ScalarBuffer<i64>,
-    /// The watermark in force at each record.
+    /// The watermark at each record.
     pub watermarks: ScalarBuffer<i64>,
     /// The watermark before the round.
     pub before: i64,
@@ -42,16 +40,15 @@ pub struct RoundClock {
     pub after: i64,
     /// Wall clock, epoch milliseconds.
     pub now: i64,
-    /// All windows close, as nothing more will come.
+    /// Close all windows, as the input has ended.
     pub drain: bool,
 }
 
 impl RoundClock {
-    /// Place and offset of the record that moved the watermark to `needed` or beyond, and the watermark
-    /// before it.
+    /// The order and the offset of the record at which the watermark reaches a time, and the watermark before it.
     #[must_use]
-    pub fn moved_by(&self, needed: i64) -> (i64, i64, i64) {
-        let i = self.watermarks.partition_point(|w| *w < needed);
+    pub fn record_reaching(&self, watermark: i64) -> (i64, i64, i64) {
+        let i = self.watermarks.partition_point(|w| *w < watermark);
         let before = if i == 0 { self.before } else { self.watermarks[i - 1] };
         let at = |of: &ScalarBuffer<i64>| of.get(i).or(of.last()).copied().unwrap_or(-1);
         (at(&self.order), at(&self.offsets), before)

@@ -1,6 +1,6 @@
-//! One round of a task through all its operators, and what becomes of the rows that they give up on.
+//! Runs one round of a task through all its operators, and writes the dead letters of the round.
 //!
-//! Separate from how rounds come about: read in order of arrival, merged, or made by time alone.
+//! A round comes from records in order of arrival, from merged inputs, or from time alone.
 
 use super::Task;
 use crate::metrics::Counters;
@@ -8,7 +8,7 @@ use crate::plan::{NodeInput, NodePlan, Op};
 use crate::record::{Batch, Fetched};
 use crate::runtime::fault::Fault;
 use crate::runtime::task::collector::{Collector, DeadRow};
-use crate::runtime::task::dead_letters::{Undecoded, place};
+use crate::runtime::task::dead_letters::{Undecoded, position_text};
 use crate::runtime::task::round::{Round, RoundClock};
 use crate::spec::ErrorPolicy;
 
@@ -23,8 +23,8 @@ impl Task {
         self.round(Vec::new(), &clock, &[], &[])
     }
 
-    /// One round through all operators: the rows by their input, what they were read from, and what of it
-    /// could not be decoded.
+    /// Runs one round: `read` holds the rows by input, `fetched` the records they were read from, and `undecoded` the
+    /// records that could not be decoded.
     pub(super) fn round(
         &mut self,
         read: Vec<(usize, Batch)>,
@@ -33,7 +33,7 @@ impl Task {
         undecoded: &[Undecoded<'_>],
     ) -> Result<(), Fault> {
         let plan = self.plan.clone();
-        let mut made: Vec<Vec<Vec<Batch>>> = Vec::with_capacity(plan.nodes.len());
+        let mut outputs_of: Vec<Vec<Vec<Batch>>> = Vec::with_capacity(plan.nodes.len());
         let mut dead: Vec<DeadRow> = Vec::new();
         for (input, batch) in &read {
             let readers = plan.nodes.iter().flat_map(|n| &n.from).filter(|f| **f == NodeInput::Input(*input)).count();
@@ -42,7 +42,7 @@ impl Task {
         for (step, node) in plan.nodes.iter().enumerate() {
             let feed = |f: &NodeInput| match f {
                 NodeInput::Input(i) => read.iter().filter(|(input, _)| input == i).map(|(_, b)| b.clone()).collect(),
-                NodeInput::Node(n, port) => made[*n][port.0].clone(),
+                NodeInput::Node(n, port) => outputs_of[*n][port.0].clone(),
             };
             let inputs: Vec<Vec<Batch>> = node.from.iter().map(feed).collect();
             let counters = &mut self.progress.steps[step].counters;
@@ -52,12 +52,12 @@ impl Task {
             self.operators[step].process(Round { inputs, clock }, &mut out)?;
             let outputs = out.outputs;
             count_outputs(node, &outputs, counters);
-            made.push(outputs);
+            outputs_of.push(outputs);
         }
         self.write_dead_letters(dead, fetched, undecoded)
     }
 
-    /// Sets aside what could not be handled, in the order of the round, wherever batches were cut.
+    /// Handles bad records in the order of the round, so that the result does not depend on where batches were cut.
     fn write_dead_letters(
         &mut self,
         mut dead: Vec<DeadRow>,
@@ -69,12 +69,12 @@ impl Task {
         match self.errors {
             ErrorPolicy::Stop => {
                 let undecoded = undecoded.first().map(|u| {
-                    let at = place(&u.fetched.origin, u.fetched.offsets[u.bad.row]);
+                    let at = position_text(&u.fetched.origin, u.fetched.offsets[u.bad.row]);
                     (u.order, at, u.source.to_owned(), &u.bad.error)
                 });
                 let row = dead.first().map(|d| {
                     let meta = &d.row.meta;
-                    (meta.order[0], place(meta.origins.row(0), meta.offsets[0]), name(d.step), &d.error)
+                    (meta.order[0], position_text(meta.origins.row(0), meta.offsets[0]), name(d.step), &d.error)
                 });
                 let first = undecoded.into_iter().chain(row).min_by_key(|(order, ..)| *order);
                 first.map_or(Ok(()), |(_, at, step, error)| Err(stop(&at, &step, error)))
@@ -88,7 +88,7 @@ impl Task {
     }
 }
 
-/// Counts what an operator gave; rows of an output that no step reads are filtered, or late.
+/// Counts the rows that an operator emitted. Those of an output that no step reads count as filtered or late.
 fn count_outputs(node: &NodePlan, outputs: &[Vec<Batch>], counters: &mut Counters) {
     for (output, batches) in node.outputs.iter().zip(outputs) {
         let rows = batches.iter().map(|b| b.len() as u64).sum::<u64>();

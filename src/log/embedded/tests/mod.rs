@@ -117,6 +117,16 @@ fn filled() -> TempDir {
     dir
 }
 
+#[test]
+fn a_record_over_the_limit_is_refused_with_its_size() {
+    let dir = filled();
+    let log = EmbeddedLog::open_with_max_record_bytes(dir.path(), 10).unwrap();
+    append(&log, &["12345"]).unwrap();
+    let refused = append(&log, &["1", "123456"]);
+    assert!(matches!(&refused, Err(LogError::TooLarge { bytes: 12, limit, .. }) if limit.bytes == 10), "{refused:?}");
+    assert_eq!(values(&log, 0).unwrap(), ["a", "b", "c", "12345"]);
+}
+
 fn file(dir: &TempDir) -> std::path::PathBuf {
     dir.path().join(schema::DATABASE_FILE)
 }
@@ -238,7 +248,7 @@ fn open_existing_creates_nothing() {
 #[test]
 fn immutable_log_can_be_read_and_refuses_writes() {
     let dir = filled();
-    let mut database = Database::open(dir.path()).unwrap();
+    let mut database = Database::open(dir.path(), row_codec::MAX_RECORD_BYTES).unwrap();
     Arc::get_mut(&mut database).unwrap().mode = OpenMode::Immutable;
     let log = EmbeddedLog { database };
     assert_eq!(values(&log, 0).unwrap(), ["a", "b", "c"]);

@@ -1,6 +1,4 @@
-//! Why state could not be read, in the words of who asked for it.
-//!
-//! Separate because most of it is a person's mistake and carries its own advice.
+//! Errors of state queries. Most are mistakes of the user and carry a hint.
 
 use crate::diagnostics::nearest;
 use crate::log::LogError;
@@ -15,24 +13,24 @@ pub enum QueryError {
     UnknownStep {
         /// The pipeline.
         pipeline: String,
-        /// The name that was asked for.
+        /// The name in the query.
         step: String,
-        /// The names that are there.
+        /// The steps of the pipeline.
         known: Vec<String>,
-        /// Those of steps with state.
+        /// The steps with state.
         stateful: Vec<String>,
     },
-    /// The step remembers nothing.
+    /// The step has no state.
     #[error("`{step}` keeps no state: it is a `{kind}`")]
     Stateless {
         /// The step.
         step: String,
-        /// What it does.
+        /// Its operator.
         kind: &'static str,
         /// The steps with state.
         stateful: Vec<String>,
     },
-    /// There is no changelog.
+    /// The changelog does not exist.
     #[error("there is no state of `{step}` on {log}: pipeline `{pipeline}` has not run there (no topic `{topic}`)")]
     NeverRan {
         /// The pipeline.
@@ -44,25 +42,25 @@ pub enum QueryError {
         /// The backplane.
         log: String,
     },
-    /// A key is asked for where the step has no `by`.
+    /// The query has a key, but the step has no `by`.
     #[error("`{0}` keeps no state by key: it has no `by`")]
     NoKey(String),
-    /// What was written is no key of the step.
+    /// The text is no key of the step.
     #[error("`{key}` is no key of `{step}`: {reason}")]
     WrongKey {
-        /// What was written.
+        /// The text.
         key: String,
         /// The step.
         step: String,
         /// The columns of its key.
         by: Vec<String>,
-        /// What is wrong.
+        /// Why it is no key.
         reason: String,
     },
-    /// Windows are asked for where there are none.
+    /// The query selects windows of a step without windows.
     #[error("`{0}` is a `scan`, which has no windows")]
     NoWindows(String),
-    /// Only the program that brought the operator knows what its state means.
+    /// Only the program that provides the operator can decode its state.
     #[error("the state of `{step}` can be read only by the program that brings the operator `{kind}`")]
     Foreign {
         /// The step.

@@ -1,7 +1,7 @@
-//! A key as a person writes it, made the columns that a step groups by.
+//! Parses a key as a user writes it into the columns that a step groups by.
 //!
-//! Separate because it must give the same bytes as records do, however it is written: what a key is worth
-//! is said by its columns' types. It reads nothing.
+//! The types of the columns decide the value, so that a key gives the same bytes as the records do, however it is
+//! written. Nothing is read here.
 
 use crate::formats::Format;
 use crate::record::type_name;
@@ -10,19 +10,19 @@ use arrow_schema::{DataType, Field, FieldRef, Schema};
 use serde_json::Value;
 use std::sync::Arc;
 
-/// The columns of a key, one row: one column as it is, several as a JSON array, as record keys are written.
+/// The columns of a key, with one row. A key of one column is written as it is, of several as a JSON array.
 pub(super) fn columns(text: &str, fields: &[FieldRef]) -> Result<Vec<ArrayRef>, String> {
     if let [only] = fields
-        && readable(only.data_type()) == DataType::Binary
+        && parsed_type(only.data_type()) == DataType::Binary
     {
         let bytes: ArrayRef = Arc::new(BinaryArray::from(vec![text.as_bytes()]));
         return Ok(vec![cast(&bytes, only)?]);
     }
     let values = match fields {
-        [only] => vec![alone(text, only)?],
-        several => array(text, several.len())?,
+        [only] => vec![single_value(text, only)?],
+        several => several_values(text, several.len())?,
     };
-    let schema = fields.iter().map(|f| Field::new(f.name(), readable(f.data_type()), true));
+    let schema = fields.iter().map(|f| Field::new(f.name(), parsed_type(f.data_type()), true));
     let schema = Arc::new(Schema::new(schema.collect::<Vec<_>>()));
     let named = fields.iter().zip(values).map(|(f, v)| (f.name().clone(), v)).collect();
     let object = Value::Object(named).to_string();
@@ -35,9 +35,9 @@ pub(super) fn columns(text: &str, fields: &[FieldRef]) -> Result<Vec<ArrayRef>, 
 }
 
 /// The value of a key of one column.
-fn alone(text: &str, field: &Field) -> Result<Value, String> {
+fn single_value(text: &str, field: &Field) -> Result<Value, String> {
     let plain = || serde_json::from_str::<Value>(text).ok().filter(|v| !v.is_string());
-    let value = match readable(field.data_type()) {
+    let value = match parsed_type(field.data_type()) {
         DataType::Utf8 => Some(text.into()),
         DataType::Date32 | DataType::Timestamp(..) => plain().or_else(|| Some(text.into())),
         _ => plain(),
@@ -46,16 +46,16 @@ fn alone(text: &str, field: &Field) -> Result<Value, String> {
 }
 
 /// The values of a key of several columns.
-fn array(text: &str, wanted: usize) -> Result<Vec<Value>, String> {
+fn several_values(text: &str, count: usize) -> Result<Vec<Value>, String> {
     match serde_json::from_str::<Vec<Value>>(text) {
-        Ok(values) if values.len() == wanted => Ok(values),
+        Ok(values) if values.len() == count => Ok(values),
         Ok(values) => Err(format!("it has {} values", values.len())),
         Err(_) => Err("it is no JSON array".to_owned()),
     }
 }
 
-/// The type that is read and then made the column's: expressions give some that no pipeline file names.
-fn readable(data_type: &DataType) -> DataType {
+/// The type to parse before the cast to the column's type: expressions give types that no pipeline file names.
+fn parsed_type(data_type: &DataType) -> DataType {
     use DataType as T;
     match data_type {
         T::Int8 | T::Int16 | T::Int32 | T::UInt8 | T::UInt16 | T::UInt32 | T::UInt64 => T::Int64,
@@ -82,14 +82,14 @@ mod tests {
         Arc::new(Field::new(name, data_type, true))
     }
 
-    /// The record key of what was written.
+    /// The record key of a text.
     fn key(text: &str, fields: &[FieldRef]) -> Result<String, String> {
         let keys = crate::formats::keys(&columns(text, fields)?);
         Ok(String::from_utf8(keys.value(0).to_vec()).unwrap())
     }
 
     #[test]
-    fn what_is_written_in_several_ways_is_the_key_of_the_records() {
+    fn every_way_to_write_a_key_gives_the_key_of_the_records() {
         let (kind, n) = (field("kind", DataType::Utf8), field("n", DataType::Int64));
         assert_eq!(key("5", &[kind.clone()]).unwrap(), "5");
         assert_eq!(key("r\"ed", &[kind.clone()]).unwrap(), "r\"ed");
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_key_of_these_columns_is_refused() {
+    fn a_text_that_is_no_key_of_the_columns_is_refused() {
         let (kind, n) = (field("kind", DataType::Utf8), field("n", DataType::Int64));
         assert_eq!(key("red", &[n.clone()]).unwrap_err(), "`n` is of the type bigint");
         assert_eq!(key("red", &[kind.clone(), n.clone()]).unwrap_err(), "it is no JSON array");

@@ -1,8 +1,7 @@
-//! Reads the state of a step as it was committed last, from its changelog: the source of `query`.
+//! Reads the committed state of a step from its changelog, for `query`.
 //!
-//! Separate from the runs themselves, which it never touches: it joins no group and writes nothing, so it
-//! works from any process and for all instances of a pipeline together. What the rows of state mean, the
-//! operators say. It holds what was asked for, and of a partition never more than its state.
+//! It joins no group and writes nothing, so it works from any process and for all instances of a pipeline together.
+//! The operators decode the rows of their state. Memory holds the selected rows only.
 
 mod error;
 mod key;
@@ -14,7 +13,7 @@ use crate::log::{Log, partition_of, partitions};
 use crate::plan::{InputPlan, NodePlan, Op, Physical, SubTopology};
 use crate::record::TopicPartition;
 use crate::runtime::cancel::CancelToken;
-use crate::runtime::operators::{Scan, Window};
+use crate::runtime::operators::{ScanOperator, WindowOperator};
 use crate::runtime::read::to_end::read_all;
 use arrow_array::{Array, ArrayRef, BooleanArray, Int32Array, RecordBatch};
 use arrow_schema::{DataType, Field, FieldRef, Schema};
@@ -23,79 +22,79 @@ use arrow_select::filter::filter_record_batch;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// What of a state is asked for; nothing is all of it.
+/// The part of a state that a query selects; by default all of it.
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
-    /// Only this key, as record keys are written.
+    /// Only this key, written like a record key.
     pub key: Option<String>,
-    /// Only the windows that hold this moment, epoch milliseconds.
-    pub holds: Option<i64>,
-    /// Only windows that begin at or after this moment.
+    /// Only the windows that contain this time, epoch milliseconds.
+    pub contains: Option<i64>,
+    /// Only windows that begin at or after this time.
     pub from: Option<i64>,
-    /// Only windows that begin before this moment.
+    /// Only windows that begin before this time.
     pub to: Option<i64>,
-    /// At most so many rows, the first in order.
+    /// The number of rows to return, the first in order.
     pub limit: Option<usize>,
 }
 
-/// State, as its step would emit it.
+/// The selected state, as its step would emit it.
 #[derive(Debug)]
 pub struct QueryResult {
     /// The rows: by the end of their window, where they have one, then by key.
     pub rows: RecordBatch,
-    /// Rows that could not be computed, and why.
+    /// The errors of rows that could not be computed.
     pub bad: Vec<String>,
 }
 
-/// Rows of state by their key; one that several partitions hold is there for each.
+/// Rows of state by key and partition.
 type StoredRows = BTreeMap<(Vec<u8>, u32), Vec<u8>>;
 
-/// An operator that reads its own rows.
+/// The operator that decodes the rows.
 enum StateReader {
-    Window(Box<Window>),
-    Scan(Scan),
+    Window(Box<WindowOperator>),
+    Scan(Box<ScanOperator>),
 }
 
-/// Which rows of state are wanted, by their keys.
+/// Which rows of state a query selects, by their keys.
 struct RowFilter {
-    /// The ends of windows.
+    /// The ends of the selected windows.
     ends: Option<std::ops::RangeInclusive<i64>>,
-    /// A group.
+    /// The selected group.
     group: Option<Vec<u8>>,
 }
 
-/// What was committed last of the state of a step.
+/// Reads the committed state of a step.
 ///
 /// # Errors
 /// Where the step has no such state, what is asked for does not fit it, or it cannot be read.
-pub fn query(log: &dyn Log, plan: &Physical, step: &str, ask: &Selection) -> Result<QueryResult, QueryError> {
+pub fn query(log: &dyn Log, plan: &Physical, step: &str, selection: &Selection) -> Result<QueryResult, QueryError> {
     let (sub, node) = find(plan, step)?;
-    let reading = StateReader::of(node)?;
-    let mut wanted = RowFilter { ends: reading.ends(step, ask)?, group: None };
+    let reader = StateReader::for_node(node)?;
+    let mut filter = RowFilter { ends: reader.ends(step, selection)?, group: None };
     let topic = plan.state_topic(step);
     let Some(info) = log.topics(Some(&topic))?.pop() else {
         let (pipeline, step) = (plan.name.clone(), step.to_owned());
         return Err(QueryError::NeverRan { pipeline, step, topic, log: log.name() });
     };
     let mut order = partitions(&info);
-    if let Some(text) = &ask.key {
-        let by = columns(step, text, &reading.by())?;
-        wanted.group = Some(reading.group(&by)?);
-        first(&mut order, &keys(&by));
+    if let Some(text) = &selection.key {
+        let by = columns(step, text, &reader.by())?;
+        filter.group = Some(reader.group_key(&by)?);
+        owner_first(&mut order, &keys(&by));
     }
-    // Whoever writes a source decides where its keys are; what was sent by key is where the key belongs.
-    let known = sub.inputs.iter().all(|i| matches!(i, InputPlan::Repartition(_)));
-    let mut held = StoredRows::new();
+    // Records of a repartition topic are in the partition of their key. Those of a source may be in any.
+    let by_key = sub.inputs.iter().all(|i| matches!(i, InputPlan::Repartition(_)));
+    let mut rows = StoredRows::new();
     for at in &order {
-        held.extend(read(log, at, &wanted)?);
-        while ask.limit.is_some_and(|limit| held.len() > limit) {
-            held.pop_last();
+        rows.extend(read(log, at, &filter)?);
+        while selection.limit.is_some_and(|limit| rows.len() > limit) {
+            rows.pop_last();
         }
-        if wanted.group.is_some() && (known || !held.is_empty()) {
+        if filter.group.is_some() && (by_key || !rows.is_empty()) {
             break;
         }
     }
-    reading.answer(&held)
+    reader.decode(&rows)
 }
 
 fn find<'a>(plan: &'a Physical, step: &str) -> Result<(&'a SubTopology, &'a NodePlan), QueryError> {
@@ -127,29 +126,24 @@ fn columns(step: &str, text: &str, by: &[FieldRef]) -> Result<Vec<ArrayRef>, Que
     })
 }
 
-/// The partition of a key before the others.
-fn first(order: &mut [TopicPartition], key: &arrow_array::BinaryArray) {
+/// Moves the partition of a key before the others.
+fn owner_first(order: &mut [TopicPartition], key: &arrow_array::BinaryArray) {
     let count = u32::try_from(order.len()).unwrap_or(u32::MAX);
-    // Rows without a key are a group too: they meet in partition 0.
+    // Rows without a key are a group of partition 0.
     let own = if key.is_null(0) { 0 } else { partition_of(key.value(0), count).0 };
     order.sort_by_key(|at| at.partition.0 != own);
 }
 
-/// The wanted rows of one partition, as they are at its end.
+/// The selected rows of one partition, as of its end.
 fn read(log: &dyn Log, at: &TopicPartition, wanted: &RowFilter) -> Result<StoredRows, QueryError> {
     let mut held = StoredRows::new();
-    // Whoever asks waits for the answer for as long as they like.
+    // Nothing cancels a query but the end of the process.
     read_all(log, at, &CancelToken::default(), |fetched| {
-        let records = &fetched.records;
-        for row in (0..records.len()).filter(|r| records.keys.is_valid(*r)) {
-            let key = records.keys.value(row);
-            if !wanted.is(key) {
-                continue;
-            }
-            let key = (key.to_vec(), at.partition.0);
-            match records.values.is_valid(row) {
-                true => drop(held.insert(key, records.values.value(row).to_vec())),
-                false => drop(held.remove(&key)),
+        for record in fetched.keyed().filter(|record| wanted.is(record.key)) {
+            let key = (record.key.to_vec(), at.partition.0);
+            match record.value {
+                Some(value) => drop(held.insert(key, value.to_vec())),
+                None => drop(held.remove(&key)),
             }
         }
         Ok(())
@@ -159,19 +153,20 @@ fn read(log: &dyn Log, at: &TopicPartition, wanted: &RowFilter) -> Result<Stored
 
 impl RowFilter {
     fn is(&self, key: &[u8]) -> bool {
-        let of_window =
-            |ends: &std::ops::RangeInclusive<i64>| Window::end_of(key).is_some_and(|end| ends.contains(&end));
+        let of_window = |ends: &std::ops::RangeInclusive<i64>| {
+            WindowOperator::window_end(key).is_some_and(|end| ends.contains(&end))
+        };
         let group = if self.ends.is_some() { key.get(8..).unwrap_or_default() } else { key };
         self.ends.as_ref().is_none_or(of_window) && self.group.as_ref().is_none_or(|g| g == group)
     }
 }
 
 impl StateReader {
-    fn of(node: &NodePlan) -> Result<Self, QueryError> {
+    fn for_node(node: &NodePlan) -> Result<Self, QueryError> {
         let origin = || TopicPartition::new(node.name.as_str(), 0);
         match node.op.clone() {
-            Op::Window(plan) => Ok(Self::Window(Box::new(Window::new(plan, origin())?))),
-            Op::Scan(plan) => Ok(Self::Scan(Scan::new(plan)?)),
+            Op::Window(plan) => Ok(Self::Window(Box::new(WindowOperator::new(plan, origin())?))),
+            Op::Scan(plan) => Ok(Self::Scan(Box::new(ScanOperator::new(plan)?))),
             other => Err(QueryError::Foreign { step: node.name.clone(), kind: other.kind() }),
         }
     }
@@ -184,25 +179,27 @@ impl StateReader {
         }
     }
 
-    /// A group as the keys of state name it.
-    fn group(&self, by: &[ArrayRef]) -> Result<Vec<u8>, QueryError> {
+    /// Encodes a group as in the keys of state.
+    fn group_key(&self, by: &[ArrayRef]) -> Result<Vec<u8>, QueryError> {
         Ok(match self {
-            Self::Window(window) => window.group(by)?,
-            Self::Scan(scan) => scan.group(by)?,
+            Self::Window(window) => window.group_key(by)?,
+            Self::Scan(scan) => scan.state_key(by)?,
         })
     }
 
-    /// The ends of the windows that are asked for; a scan has none.
-    fn ends(&self, step: &str, ask: &Selection) -> Result<Option<std::ops::RangeInclusive<i64>>, QueryError> {
+    /// The ends of the selected windows; a scan has no windows.
+    fn ends(&self, step: &str, selection: &Selection) -> Result<Option<std::ops::RangeInclusive<i64>>, QueryError> {
         match self {
-            Self::Window(window) => Ok(Some(window.ends(ask.holds, ask.from, ask.to))),
-            Self::Scan(_) if ask.holds.or(ask.from).or(ask.to).is_some() => Err(QueryError::NoWindows(step.into())),
+            Self::Window(window) => Ok(Some(window.ends(selection.contains, selection.from, selection.to))),
+            Self::Scan(_) if selection.contains.or(selection.from).or(selection.to).is_some() => {
+                Err(QueryError::NoWindows(step.into()))
+            }
             Self::Scan(_) => Ok(None),
         }
     }
 
-    fn answer(&self, held: &StoredRows) -> Result<QueryResult, QueryError> {
-        let rows: Vec<(&[u8], &[u8])> = held.iter().map(|((k, _), v)| (k.as_slice(), v.as_slice())).collect();
+    fn decode(&self, stored: &StoredRows) -> Result<QueryResult, QueryError> {
+        let rows: Vec<(&[u8], &[u8])> = stored.iter().map(|((k, _), v)| (k.as_slice(), v.as_slice())).collect();
         match self {
             Self::Window(window) => {
                 let (mut parts, mut bad) = (Vec::new(), Vec::new());
@@ -217,9 +214,9 @@ impl StateReader {
             }
             Self::Scan(scan) => {
                 let rows = scan.results(&rows)?;
-                // One fold a partition: only the partition tells them apart.
+                // Without `by` there is one fold per partition, named by its partition.
                 let partition =
-                    scan.by().is_empty().then(|| held.keys().map(|(_, p)| i32::try_from(*p).ok()).collect());
+                    scan.by().is_empty().then(|| stored.keys().map(|(_, p)| i32::try_from(*p).ok()).collect());
                 let rows = partition.map_or(Ok(rows.clone()), |p| with_partition(&rows, p))?;
                 Ok(QueryResult { rows, bad: Vec::new() })
             }
@@ -244,10 +241,10 @@ mod tests {
     fn the_partition_of_a_key_is_read_before_the_others() {
         let order = |key: Option<&[u8]>| {
             let mut order: Vec<_> = (0..4).map(|p| TopicPartition::new("p.w.state", p)).collect();
-            first(&mut order, &BinaryArray::from(vec![key]));
+            owner_first(&mut order, &BinaryArray::from(vec![key]));
             order.iter().map(|at| at.partition.0).collect::<Vec<_>>()
         };
-        // Kafka's own test of its hash says that the one of `foobar` is -790332482.
+        // Kafka's own test expects -790332482 as the hash of `foobar`.
         let foobar = u32::try_from((-790_332_482_i64 & 0x7fff_ffff) % 4).unwrap_or(9);
         assert_eq!(foobar, 2);
         assert_eq!(order(Some(b"foobar")), [2, 0, 1, 3]);
@@ -255,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_are_chosen_by_window_and_by_group() {
+    fn rows_are_selected_by_window_and_by_group() {
         let key = |end: i64, group: &[u8]| [&(end.cast_unsigned() ^ (1 << 63)).to_be_bytes(), group].concat();
         let wanted = RowFilter { ends: Some(60..=120), group: Some(b"g".to_vec()) };
         let is = [key(60, b"g"), key(120, b"g"), key(121, b"g"), key(59, b"g"), key(60, b"h"), b"floor".to_vec()];

@@ -1,27 +1,25 @@
-//! Whether and how a version of a model fits a step: what it reads, and the outputs of its own that the
-//! step uses.
+//! Binds the inputs and outputs of a step to a version of a model.
 //!
-//! Separate because it is asked twice: as the gate of a version before it serves, and once by each task
-//! that scores with it.
+//! The gate of a new version and each task that scores with it bind in the same way.
 
 use crate::models::{BindError, Binding, Scored, ServedModel};
 use crate::plan::ScorePlan;
 use crate::record::type_name;
-use arrow_array::RecordBatch;
+use arrow_array::{Array, ArrayRef, ListArray, RecordBatch};
+use arrow_buffer::OffsetBuffer;
 use arrow_cast::cast;
 use arrow_schema::{ArrowError, DataType, Field, Schema};
 use std::sync::Arc;
 
-/// How a step and a version of a model fit together.
+/// The binding of a step to a version of a model.
 #[derive(Debug)]
 pub(crate) struct Fit {
     pub(super) inputs: Binding,
-    /// The places of the model's own outputs that the step uses.
+    /// The indices of the model's own outputs that the step uses.
     pub(super) own: Vec<usize>,
 }
 
-/// How the inputs of a step become those of a model, and its outputs those of the step; also the gate of a
-/// new version.
+/// Binds the inputs of a step to those of a model, and the outputs of the model to those of the step.
 pub(crate) fn bind(plan: &ScorePlan, model: &ServedModel) -> Result<Fit, BindError> {
     let name = |n: &Option<String>, e: &crate::expr::Expr| n.clone().or_else(|| e.column().map(str::to_owned));
     let named: Vec<_> = plan.inputs.iter().map(|(n, e)| (name(n, e), e.data_type().clone())).collect();
@@ -44,16 +42,18 @@ pub(crate) fn bind(plan: &ScorePlan, model: &ServedModel) -> Result<Fit, BindErr
     Ok(Fit { inputs, own: own.collect::<Result<_, _>>()? })
 }
 
-/// Whether an output is what SQL was compiled for, but for the width of numbers.
+/// Whether an output converts to the type that SQL was compiled for: numbers to doubles, and a number to a list of
+/// one, because the number of elements per row depends on the model.
 fn turns_into(gives: &DataType, takes: &DataType) -> bool {
     match (gives, takes) {
         (DataType::List(gives), DataType::List(takes)) => turns_into(gives.data_type(), takes.data_type()),
+        (_, DataType::List(takes)) => turns_into(gives, takes.data_type()),
         (_, DataType::Float64) => gives.is_numeric(),
         _ => gives == takes,
     }
 }
 
-/// The outputs that every model offers, then those of the model's own that the step uses.
+/// Appends the model's own outputs that the step uses to those that every model has.
 pub(super) fn with_own(
     uniform: Result<RecordBatch, ArrowError>,
     fields: &[Field],
@@ -66,8 +66,46 @@ pub(super) fn with_own(
     }
     let (mut all, mut columns) = (uniform.schema().fields().to_vec(), uniform.columns().to_vec());
     for (field, output) in fields.iter().zip(own) {
-        columns.push(cast(&scored.outputs[*output], field.data_type())?);
+        columns.push(converted(&scored.outputs[*output], field.data_type())?);
         all.push(Arc::new(field.clone()));
     }
     RecordBatch::try_new(Arc::new(Schema::new(all)), columns)
+}
+
+fn converted(output: &ArrayRef, takes: &DataType) -> Result<ArrayRef, ArrowError> {
+    match takes {
+        DataType::List(item) if !output.data_type().is_nested() => {
+            let items = cast(output, item.data_type())?;
+            let (offsets, nulls) = (OffsetBuffer::from_repeated_length(1, items.len()), items.logical_nulls());
+            Ok(Arc::new(ListArray::try_new(item.clone(), offsets, items, nulls)?))
+        }
+        _ => cast(output, takes),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use arrow_array::cast::AsArray;
+    use arrow_array::types::Float64Type;
+    use arrow_array::{Float32Array, StringArray};
+
+    /// SQL that names an output, as in `outputs: {y: y}`, is compiled for a list.
+    #[test]
+    fn a_number_is_a_list_of_one_element_for_sql_that_takes_a_list() {
+        let list = DataType::new_list(DataType::Float64, true);
+        assert!(turns_into(&DataType::Float32, &list));
+        assert!(turns_into(&DataType::Int64, &list));
+        assert!(!turns_into(&DataType::Utf8, &list));
+        assert!(!turns_into(&list, &DataType::Float64));
+        let y: ArrayRef = Arc::new(Float32Array::from(vec![Some(1.5), None]));
+        let uniform: ArrayRef = Arc::new(StringArray::from(vec!["wine"; 2]));
+        let uniform = RecordBatch::try_from_iter([("model_name", uniform)]);
+        let scored = Scored { outputs: vec![y], bad: vec![] };
+        let batch = with_own(uniform, &[Field::new("y", list, true)], &[0], &scored).unwrap();
+        let lists = batch.column(1).as_list::<i32>();
+        assert_eq!(lists.value(0).as_primitive::<Float64Type>().values(), &[1.5]);
+        assert!(lists.is_null(1));
+    }
 }

@@ -1,6 +1,6 @@
-//! `score` scores rows with the model of the day and adds its outputs as columns.
+//! `score` scores rows with the model that serves their data type and adds its outputs as columns.
 //!
-//! The model is looked up once a batch, so that a swap falls between two batches. Scored rows carry the
+//! The model is read once per batch, so a swap falls between two batches. Scored rows carry the
 //! header `fastdata-model: NAME@VERSION`.
 
 mod fit;
@@ -28,7 +28,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// The operator of `score`.
-pub struct Score {
+pub struct ScoreOperator {
     plan: ScorePlan,
     models: Arc<Models>,
     /// Ends the wait for a model.
@@ -36,14 +36,14 @@ pub struct Score {
     bound: BTreeMap<(String, i64), (Arc<ServedModel>, Fit, ModelUse)>,
 }
 
-impl Score {
+impl ScoreOperator {
     /// Scores with the models of this run.
     #[must_use]
     pub fn new(plan: ScorePlan, models: Arc<Models>, cancel: CancelToken) -> Self {
         Self { plan, models, cancel, bound: BTreeMap::new() }
     }
 
-    /// Scores rows that share a data type; `None` where none of them goes on.
+    /// Scores rows that share a data type; `None` if all of them are dropped or dead-lettered.
     fn score(
         &mut self,
         data_type: Option<&str>,
@@ -122,7 +122,7 @@ impl Score {
         used.errors += scored.bad.len() as u64;
         used.duration.record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), 1);
         let offered = model.outputs.batch(&scored, batch.len(), &model.name, model.version).map_err(Fault::internal)?;
-        // Plans know the outputs that every model offers; they stand behind the model's own.
+        // The plan is made for the outputs that every model has, which are the last columns.
         let first = offered.num_columns() - UNIFORM.len();
         let uniform: Vec<usize> = (first..offered.num_columns()).collect();
         let offered =
@@ -139,7 +139,7 @@ impl Score {
         if bad.is_empty() {
             return Ok(projected);
         }
-        // Dead letters carry the row as it came in.
+        // A dead letter contains the input row, without outputs.
         let good: Vec<u32> = (0u32..).take(batch.len()).filter(|r| !bad.iter().any(|b| b.row == *r as usize)).collect();
         let _good = out.without_bad(batch, &bad);
         Ok(projected.take(&UInt32Array::from(good)))
@@ -159,7 +159,7 @@ fn stamped(batch: &Batch, label: &str) -> Headers {
     }
 }
 
-impl Operator for Score {
+impl Operator for ScoreOperator {
     fn process(&mut self, round: Round<'_>, out: &mut Collector<'_>) -> Result<(), Fault> {
         for batch in round.single() {
             let by = match &self.plan.model {
@@ -184,7 +184,7 @@ impl Operator for Score {
             for (data_type, rows) in groups {
                 scored.extend(self.score(data_type, batch.take(&UInt32Array::from(rows)), out)?);
             }
-            super::merge::in_order(scored).into_iter().for_each(|b| out.emit(Port(0), b));
+            super::merge::merge_in_order(scored).into_iter().for_each(|b| out.emit(Port(0), b));
         }
         Ok(())
     }

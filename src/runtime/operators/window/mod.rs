@@ -1,14 +1,13 @@
-//! `window` groups rows by key and time and gives each group's result when its window closes.
+//! `window` groups rows by key and event time and emits the result of each group when its window closes.
 //!
-//! A row belongs to the window of its event time. It is late if its window's end plus `grace` is not after
-//! the watermark that was in force when the row was read. Windows that close together leave in the order
-//! of their end, then of their key. State is one row a window and key; see `open.rs`, and `view.rs` for how
-//! others read it.
+//! A row is late if the end of its window plus `grace` is at or before the watermark at that row. Results of windows
+//! that close together leave in order of window end, then of key. State is one row per window and key:
+//! `open_window.rs` writes it, `view.rs` reads it for queries.
 
-mod open;
+mod open_window;
 mod view;
 
-use super::project::columns_of;
+use super::project::record_batch;
 use crate::expr::Expr;
 use crate::plan::{Port, WindowPlan};
 use crate::record::{BadRow, Batch, Meta, Origins, TopicPartition};
@@ -19,41 +18,41 @@ use crate::state::StateChange;
 use crate::state::{MemoryStore, StateEntries, StateSize, Store};
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, TimestampMillisecondArray, UInt32Array};
 use arrow_select::take::take;
-use open::{Layout, Open, end_of, prefix};
+use open_window::{OpenWindow, StateLayout, window_end, window_prefix};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The operator of `window`.
-pub struct Window {
+pub struct WindowOperator {
     plan: WindowPlan,
-    /// Results come from the step itself, not from one record.
+    /// The origin of results: the step itself, as no single record is their source.
     origin: Arc<TopicPartition>,
-    layout: Layout,
+    layout: StateLayout,
     /// Windows touched since the last barrier, by end.
-    open: BTreeMap<i64, Open>,
+    open: BTreeMap<i64, OpenWindow>,
     store: MemoryStore,
-    /// When the newest row came, on the wall clock.
-    newest_at: Option<i64>,
-    /// Windows up to here were closed on the wall clock.
-    floor: i64,
+    /// When the last row arrived, on the wall clock.
+    last_row_at: Option<i64>,
+    /// Windows that close up to here are closed, whatever the watermark: `close_after` closed them on the wall clock.
+    closed_until: i64,
 }
 
-/// The state key under which `floor` is kept; windows' keys are longer.
-const FLOOR: &[u8] = b"floor";
+/// The state key of `closed_until`. It is shorter than the key of any window.
+const CLOSED_UNTIL_KEY: &[u8] = b"floor";
 
-impl Window {
-    /// No windows yet.
+impl WindowOperator {
+    /// Starts without windows.
     ///
     /// # Errors
     /// Where a column's type has no row form.
     pub fn new(plan: WindowPlan, origin: TopicPartition) -> Result<Self, Fault> {
         let origin = Arc::new(origin);
-        let layout = Layout::new(&plan)?;
+        let layout = StateLayout::new(&plan)?;
         let store = MemoryStore::default();
-        Ok(Self { plan, origin, layout, open: BTreeMap::new(), store, newest_at: None, floor: i64::MIN })
+        Ok(Self { plan, origin, layout, open: BTreeMap::new(), store, last_row_at: None, closed_until: i64::MIN })
     }
 
-    fn take_in(&mut self, batch: Batch, out: &mut Collector<'_>) -> Result<(), Fault> {
+    fn add_rows(&mut self, batch: Batch, out: &mut Collector<'_>) -> Result<(), Fault> {
         let batch = self.without_late(batch, out);
         let exprs: Vec<&Expr> = self.plan.by.iter().chain(self.layout.calls().flat_map(|c| c.args())).collect();
         let (batch, arrays) = evaluate(&exprs, batch, out);
@@ -71,7 +70,7 @@ impl Window {
         for end in &distinct {
             let open = self.open.entry(*end).or_insert_with(|| self.layout.open(*end));
             if distinct.len() == 1 {
-                open.take_in(&self.layout, &self.store, &arrays, &filters, batch.len())?;
+                open.add_rows(&self.layout, &self.store, &arrays, &filters, batch.len())?;
                 continue;
             }
             let rows: UInt32Array = (0u32..).zip(&ends).filter(|(_, e)| *e == end).map(|(r, _)| r).collect();
@@ -83,7 +82,7 @@ impl Window {
                 })
             };
             let filters: Vec<_> = filters.iter().map(mask).collect();
-            open.take_in(&self.layout, &self.store, &arrays, &filters, rows.len())?;
+            open.add_rows(&self.layout, &self.store, &arrays, &filters, rows.len())?;
         }
         Ok(())
     }
@@ -91,7 +90,7 @@ impl Window {
     /// Sends rows whose window has closed to the `late` output.
     fn without_late(&self, batch: Batch, out: &mut Collector<'_>) -> Batch {
         let times = batch.meta.event_times.iter().zip(batch.meta.watermarks.iter());
-        let late = times.map(|(t, w)| self.closes_at(self.plan.tumbling.end(*t)) <= (*w).max(self.floor));
+        let late = times.map(|(t, w)| self.closes_at(self.plan.tumbling.end(*t)) <= (*w).max(self.closed_until));
         let late: Vec<bool> = late.collect();
         if !late.contains(&true) {
             return batch;
@@ -104,17 +103,20 @@ impl Window {
         end.saturating_add(self.plan.grace)
     }
 
-    /// Closes every window whose time has come.
+    /// Closes every window that ends, with its grace, at or before `upto`.
     fn close(&mut self, clock: &RoundClock, upto: i64, out: &mut Collector<'_>) -> Result<(), Fault> {
         let first_open = self.open.first_key_value().map(|(e, _)| *e);
-        let first_stored = self.store.range(&prefix(i64::MIN), &prefix(i64::MAX)).find_map(|(k, _)| end_of(k));
+        let first_stored =
+            self.store.range(&window_prefix(i64::MIN), &window_prefix(i64::MAX)).find_map(|(k, _)| window_end(k));
         let Some(first) = [first_open, first_stored].into_iter().flatten().min() else { return Ok(()) };
         if self.closes_at(first) > upto {
             return Ok(());
         }
         let last = upto.saturating_sub(self.plan.grace);
-        let stored =
-            self.store.range(&prefix(i64::MIN), &prefix(last.saturating_add(1))).filter_map(|(k, _)| end_of(k));
+        let stored = self
+            .store
+            .range(&window_prefix(i64::MIN), &window_prefix(last.saturating_add(1)))
+            .filter_map(|(k, _)| window_end(k));
         let ends: BTreeSet<i64> = stored.chain(self.open.range(..=last).map(|(e, _)| *e)).collect();
         for end in ends {
             let mut open = self.open.remove(&end).unwrap_or_else(|| self.layout.open(end));
@@ -137,7 +139,7 @@ impl Window {
         let keys = |n| if by.is_empty() { arrow_array::BinaryArray::new_null(n) } else { crate::formats::keys(&by) };
         let (columns, bad) = self.columns(end, &by, &values)?;
         let n = columns.num_rows();
-        let (order, offset, watermark) = clock.moved_by(self.closes_at(end));
+        let (order, offset, watermark) = clock.record_reaching(self.closes_at(end));
         let meta = Meta {
             origins: Origins::one(self.origin.clone()),
             order: vec![order; n].into(),
@@ -151,7 +153,7 @@ impl Window {
         Ok((Batch { columns, meta }, bad))
     }
 
-    /// The columns that leave for some groups of a window, and the rows of which one could not be computed.
+    /// The output columns of some groups of a window, and the rows on which an expression failed.
     fn columns(&self, end: i64, by: &[ArrayRef], values: &[ArrayRef]) -> Result<(RecordBatch, Vec<BadRow>), Fault> {
         let n = values.first().or(by.first()).map_or(0, |a| a.len());
         let time = |t: i64| Arc::new(TimestampMillisecondArray::from_value(t, n).with_timezone("UTC")) as ArrayRef;
@@ -163,31 +165,32 @@ impl Window {
         });
         let selected: Vec<ArrayRef> = selected.collect();
         let columns = by.iter().cloned().chain(selected).chain(bounds).collect();
-        Ok((columns_of(&self.plan.schema, columns, n)?, bad))
+        Ok((record_batch(&self.plan.schema, columns, n)?, bad))
     }
 }
 
-impl Operator for Window {
+impl Operator for WindowOperator {
     fn process(&mut self, round: Round<'_>, out: &mut Collector<'_>) -> Result<(), Fault> {
         let clock = round.clock;
         for batch in round.single() {
             if !batch.is_empty() {
-                self.newest_at = Some(clock.now);
-                self.take_in(batch, out)?;
+                self.last_row_at = Some(clock.now);
+                self.add_rows(batch, out)?;
             }
         }
         if clock.drain {
             return self.close(clock, i64::MAX, out);
         }
-        let quiet = |after: i64| self.newest_at.is_some_and(|at| clock.now.saturating_sub(at) >= after);
-        if self.plan.close_after.is_some_and(quiet) {
-            self.newest_at = None;
-            let newest = self.open.last_key_value().map(|(e, _)| *e);
-            let stored = self.store.range(&prefix(i64::MIN), &prefix(i64::MAX)).filter_map(|(k, _)| end_of(k)).last();
-            if let Some(end) = newest.max(stored) {
-                self.floor = self.floor.max(self.closes_at(end));
-                self.store.put(FLOOR.to_vec(), Some(self.floor.to_be_bytes().to_vec()));
-                return self.close(clock, self.floor, out);
+        let silent_for = |after: i64| self.last_row_at.is_some_and(|at| clock.now.saturating_sub(at) >= after);
+        if self.plan.close_after.is_some_and(silent_for) {
+            self.last_row_at = None;
+            let last_open = self.open.last_key_value().map(|(e, _)| *e);
+            let all = self.store.range(&window_prefix(i64::MIN), &window_prefix(i64::MAX));
+            let last_stored = all.filter_map(|(k, _)| window_end(k)).last();
+            if let Some(end) = last_open.max(last_stored) {
+                self.closed_until = self.closed_until.max(self.closes_at(end));
+                self.store.put(CLOSED_UNTIL_KEY.to_vec(), Some(self.closed_until.to_be_bytes().to_vec()));
+                return self.close(clock, self.closed_until, out);
             }
         }
         self.close(clock, clock.after, out)
@@ -196,7 +199,7 @@ impl Operator for Window {
     fn barrier(
         &mut self,
         _clock: &RoundClock,
-        _moved: Option<bool>,
+        _idle_if_changed: Option<bool>,
         _out: &mut Collector<'_>,
     ) -> Result<Vec<StateChange>, Fault> {
         for (_, open) in std::mem::take(&mut self.open) {
@@ -206,9 +209,11 @@ impl Operator for Window {
     }
 
     fn restore(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), Fault> {
-        if key == FLOOR {
+        if key == CLOSED_UNTIL_KEY {
             let bytes = value.and_then(|v| v.try_into().ok());
-            self.floor = bytes.map(i64::from_be_bytes).ok_or_else(|| Fault::internal("a floor of another form"))?;
+            self.closed_until = bytes
+                .map(i64::from_be_bytes)
+                .ok_or_else(|| Fault::internal("the state of `closed_until` is not an integer"))?;
         }
         self.store.restore(key, value);
         Ok(())
@@ -219,8 +224,8 @@ impl Operator for Window {
     }
 
     fn size(&self) -> StateSize {
-        let fresh: usize = self.open.values().map(Open::fresh).sum();
+        let new_groups: usize = self.open.values().map(OpenWindow::new_groups).sum();
         let stored = self.store.size();
-        StateSize { keys: stored.keys + fresh as u64, ..stored }
+        StateSize { keys: stored.keys + new_groups as u64, ..stored }
     }
 }

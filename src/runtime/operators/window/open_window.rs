@@ -1,9 +1,9 @@
-//! The groups of one window that were touched since the last barrier, and their form in state.
+//! The groups of one window that received rows since the last barrier, and their encoding in state.
 //!
-//! Separate because of one constraint: an accumulator of many groups cannot give the state of some of
-//! them. So each commit interval has fresh accumulators: a group's stored state is merged in when the group
-//! is first touched, before its rows, and at the barrier the state of all goes back. A floating sum is thus
-//! one fold in log order, and its bits do not depend on where batches or commits were cut.
+//! An accumulator of many groups cannot export the state of some of them only, so each commit interval starts with
+//! new accumulators. When a group receives its first row, its stored state is merged in before that row; at the
+//! barrier the state of all groups is stored. So a floating-point sum is one fold in log order, and its bits do not
+//! depend on where batches or commits were cut.
 
 use crate::expr::AggregateCall;
 use crate::plan::WindowPlan;
@@ -14,26 +14,26 @@ use arrow_row::{RowConverter, SortField};
 use datafusion_expr::{EmitTo, GroupsAccumulator};
 use hashbrown::HashMap;
 
-/// How keys and states become bytes.
-pub(super) struct Layout {
+/// The encoding of keys and states.
+pub(super) struct StateLayout {
     calls: Vec<AggregateCall>,
     by: usize,
     keys: RowConverter,
     states: RowConverter,
 }
 
-/// The state key of a window without its group: ends sort as they pass.
-pub(super) fn prefix(end: i64) -> [u8; 8] {
+/// The first part of a state key: the end of the window, in bytes that sort like it.
+pub(super) fn window_prefix(end: i64) -> [u8; 8] {
     (end.cast_unsigned() ^ (1 << 63)).to_be_bytes()
 }
 
-/// The window's end in a state key.
-pub(super) fn end_of(key: &[u8]) -> Option<i64> {
+/// The end of the window in a state key.
+pub(super) fn window_end(key: &[u8]) -> Option<i64> {
     let bytes: [u8; 8] = key.get(..8)?.try_into().ok()?;
     Some((u64::from_be_bytes(bytes) ^ (1 << 63)).cast_signed())
 }
 
-impl Layout {
+impl StateLayout {
     pub(super) fn new(plan: &WindowPlan) -> Result<Self, Fault> {
         let calls = plan.aggregates.calls().to_vec();
         let by = plan.by_fields.iter().map(|f| SortField::new(f.data_type().clone())).collect();
@@ -47,8 +47,8 @@ impl Layout {
         })
     }
 
-    /// A group as the keys of state name it, behind the window's end.
-    pub(super) fn group(&self, by: &[ArrayRef]) -> Result<Vec<u8>, Fault> {
+    /// Encodes a group as the part of a state key that follows the end of the window.
+    pub(super) fn group_key(&self, by: &[ArrayRef]) -> Result<Vec<u8>, Fault> {
         Ok(self.keys.convert_columns(by).map_err(Fault::internal)?.row(0).data().to_vec())
     }
 
@@ -56,89 +56,89 @@ impl Layout {
         self.calls.iter()
     }
 
-    pub(super) fn open(&self, end: i64) -> Open {
+    pub(super) fn open(&self, end: i64) -> OpenWindow {
         let accumulators = self.calls.iter().map(AggregateCall::accumulator).collect();
-        Open { end, groups: HashMap::new(), keys: Vec::new(), accumulators, loaded: 0 }
+        OpenWindow { end, groups: HashMap::new(), keys: Vec::new(), accumulators, loaded: 0 }
     }
 }
 
-/// One window.
-pub(super) struct Open {
+/// The accumulators of one window.
+pub(super) struct OpenWindow {
     end: i64,
     groups: HashMap<Vec<u8>, usize>,
     /// State keys by group.
     keys: Vec<Vec<u8>>,
     accumulators: Vec<Box<dyn GroupsAccumulator>>,
-    /// Groups that were in state before.
+    /// The number of groups whose stored state was merged in.
     loaded: usize,
 }
 
-impl Open {
-    /// Takes in rows: `arrays` are the group columns, then the arguments of each call.
-    pub(super) fn take_in(
+impl OpenWindow {
+    /// Adds rows: `arrays` are the group columns, then the arguments of each call.
+    pub(super) fn add_rows(
         &mut self,
-        layout: &Layout,
+        layout: &StateLayout,
         store: &MemoryStore,
         arrays: &[ArrayRef],
         filters: &[Option<BooleanArray>],
         rows: usize,
     ) -> Result<(), Fault> {
         let (by, mut arguments) = arrays.split_at(layout.by);
-        let mut fresh: Vec<(usize, Vec<u8>)> = Vec::new();
-        let mut of_row = Vec::with_capacity(rows);
+        let mut loaded: Vec<(usize, Vec<u8>)> = Vec::new();
+        let mut group_of_row = Vec::with_capacity(rows);
         if by.is_empty() {
-            let group = self.group(&[], store, &mut fresh);
-            of_row.resize(rows, group);
+            let group = self.group(&[], store, &mut loaded);
+            group_of_row.resize(rows, group);
         } else {
             let encoded = layout.keys.convert_columns(by).map_err(Fault::internal)?;
-            // Groups that are in state are numbered and merged first: an accumulator takes each group below the
-            // total of a merge for one that has a value.
+            // Groups with stored state are numbered and merged first: to an accumulator, every group below the
+            // total of a merge has a value.
             let mut pending = Vec::new();
             for row in 0..rows {
                 let key = encoded.row(row).data();
-                if self.groups.contains_key(key) || self.stored(key, store) {
-                    of_row.push(self.group(key, store, &mut fresh));
+                if self.groups.contains_key(key) || self.is_stored(key, store) {
+                    group_of_row.push(self.group(key, store, &mut loaded));
                 } else {
                     pending.push(row);
-                    of_row.push(0);
+                    group_of_row.push(0);
                 }
             }
-            self.merge(layout, &fresh)?;
-            fresh.clear();
+            self.merge(layout, &loaded)?;
+            loaded.clear();
             for row in pending {
-                of_row[row] = self.group(encoded.row(row).data(), store, &mut fresh);
+                group_of_row[row] = self.group(encoded.row(row).data(), store, &mut loaded);
             }
         }
-        self.merge(layout, &fresh)?;
+        self.merge(layout, &loaded)?;
         let total = self.keys.len();
         for ((call, accumulator), filter) in layout.calls.iter().zip(&mut self.accumulators).zip(filters) {
             let (own, rest) = arguments.split_at(call.args().len());
-            accumulator.update_batch(own, &of_row, filter.as_ref(), total).map_err(Fault::internal)?;
+            accumulator.update_batch(own, &group_of_row, filter.as_ref(), total).map_err(Fault::internal)?;
             arguments = rest;
         }
         Ok(())
     }
 
-    fn stored(&self, key: &[u8], store: &MemoryStore) -> bool {
-        store.get(&[&prefix(self.end), key].concat()).is_some()
+    fn is_stored(&self, key: &[u8], store: &MemoryStore) -> bool {
+        store.get(&[&window_prefix(self.end), key].concat()).is_some()
     }
 
-    /// The number of a group; one that is new here and held in state is added to `fresh`.
-    fn group(&mut self, key: &[u8], store: &MemoryStore, fresh: &mut Vec<(usize, Vec<u8>)>) -> usize {
+    /// The number of a group. The stored state of a group that gets its number here is added to `loaded`.
+    fn group(&mut self, key: &[u8], store: &MemoryStore, loaded: &mut Vec<(usize, Vec<u8>)>) -> usize {
         if let Some(group) = self.groups.get(key) {
             return *group;
         }
         let group = self.keys.len();
-        let state_key = [&prefix(self.end), key].concat();
+        let state_key = [&window_prefix(self.end), key].concat();
         if let Some(state) = store.get(&state_key) {
-            fresh.push((group, state.to_vec()));
+            loaded.push((group, state.to_vec()));
         }
         self.groups.insert(key.to_vec(), group);
         self.keys.push(state_key);
         group
     }
 
-    fn merge(&mut self, layout: &Layout, stored: &[(usize, Vec<u8>)]) -> Result<(), Fault> {
+    fn merge(&mut self, layout: &StateLayout, stored: &[(usize, Vec<u8>)]) -> Result<(), Fault> {
         if stored.is_empty() {
             return Ok(());
         }
@@ -156,13 +156,13 @@ impl Open {
         Ok(())
     }
 
-    /// Groups that are not in state yet.
-    pub(super) fn fresh(&self) -> usize {
+    /// The number of groups without stored state.
+    pub(super) fn new_groups(&self) -> usize {
         self.keys.len() - self.loaded
     }
 
-    /// Puts all groups into state.
-    pub(super) fn save(mut self, layout: &Layout, store: &mut MemoryStore) -> Result<(), Fault> {
+    /// Stores the state of all groups.
+    pub(super) fn save(mut self, layout: &StateLayout, store: &mut MemoryStore) -> Result<(), Fault> {
         let mut columns = Vec::new();
         for accumulator in &mut self.accumulators {
             columns.extend(accumulator.state(EmitTo::All).map_err(Fault::internal)?);
@@ -178,10 +178,10 @@ impl Open {
         Ok(())
     }
 
-    /// The group columns and the values of the calls of rows of state, in their order: key and value of each.
+    /// Evaluates rows of state, each a key and a value: the group columns and the values of the calls, in their order.
     pub(super) fn values(
         mut self,
-        layout: &Layout,
+        layout: &StateLayout,
         rows: &[(&[u8], &[u8])],
     ) -> Result<(Vec<ArrayRef>, Vec<ArrayRef>), Fault> {
         self.keys = rows.iter().map(|(key, _)| key.to_vec()).collect();
@@ -195,20 +195,22 @@ impl Open {
         Ok((by, values))
     }
 
-    /// The results of all groups in order of key, which leave state: group columns and values of the calls.
+    /// Closes the window: deletes its state, and returns the group columns and the values of the calls in order of key.
     pub(super) fn results(
         &mut self,
-        layout: &Layout,
+        layout: &StateLayout,
         store: &mut MemoryStore,
     ) -> Result<(Vec<ArrayRef>, Vec<ArrayRef>), Fault> {
-        let held: Vec<Vec<u8>> =
-            store.range(&prefix(self.end), &prefix(self.end.saturating_add(1))).map(|(k, _)| k.to_vec()).collect();
+        let stored_keys: Vec<Vec<u8>> = store
+            .range(&window_prefix(self.end), &window_prefix(self.end.saturating_add(1)))
+            .map(|(k, _)| k.to_vec())
+            .collect();
         let mut stored = Vec::new();
-        for key in &held {
+        for key in &stored_keys {
             self.group(&key[8..], store, &mut stored);
         }
         self.merge(layout, &stored)?;
-        held.into_iter().for_each(|k| store.put(k, None));
+        stored_keys.into_iter().for_each(|k| store.put(k, None));
         let mut order: Vec<u32> = (0u32..).take(self.keys.len()).collect();
         order.sort_unstable_by(|a, b| self.keys[*a as usize].cmp(&self.keys[*b as usize]));
         let order = arrow_array::UInt32Array::from(order);

@@ -1,0 +1,21 @@
+//! Notices while `seed` waits, for its pace or for stdin, that the log is gone.
+//!
+//! Separate from the loop because stdin is opened before the log is.
+
+use crate::log::{Log, LogResult};
+use std::sync::{Arc, OnceLock};
+
+/// The log that is written to, once it is open.
+#[derive(Clone, Default)]
+pub(super) struct StorageCheck(Arc<OnceLock<Arc<dyn Log>>>);
+
+impl StorageCheck {
+    /// Checks this log from now on.
+    pub(super) fn watch(&self, log: Arc<dyn Log>) {
+        self.0.get_or_init(|| log);
+    }
+
+    pub(super) fn check(&self) -> LogResult<()> {
+        self.0.get().map_or(Ok(()), |log| log.check_storage())
+    }
+}

@@ -1,0 +1,124 @@
+//! Mistakes in committing: what belongs together comes apart, or is written once too often.
+
+use super::appends::{TopicKind, mistaken_append};
+use super::lookups::end;
+use super::mistake::{Mistake, Planted};
+use super::transactions::{Part, commit_in_parts, part};
+use crate::log::{Appender, Committer, EarlyOutput, Log, LogError, LogResult, Transaction};
+use crate::record::{Offset, TopicPartition};
+use std::sync::Arc;
+
+/// A committer that makes a mistake.
+pub(super) struct MistakenCommitter {
+    pub(super) committer: Box<dyn Committer>,
+    pub(super) log: Arc<dyn Log>,
+    /// Writes outside the group, once the mistake needs it.
+    pub(super) appender: Option<Box<dyn Appender>>,
+    pub(super) group: String,
+    pub(super) planted: Arc<Planted>,
+}
+
+impl MistakenCommitter {
+    fn kind(&self, topic: &str) -> TopicKind {
+        TopicKind::of(&self.group, topic)
+    }
+
+    /// The parts in which a mistake commits a transaction, in their order.
+    fn parts(&self, of: &Transaction) -> Vec<Part> {
+        let all = || part(of, |_| true);
+        let of_kind = |kind: TopicKind| part(of, move |a| self.kind(&a.to.topic) == kind);
+        let except = |kind: TopicKind| part(of, move |a| self.kind(&a.to.topic) != kind);
+        let none = || part(of, |_| false);
+        match self.planted.mistake() {
+            Mistake::OffsetsFirst => vec![none().with_offsets(of), all()],
+            Mistake::OffsetsAfter => vec![all(), none().with_offsets(of)],
+            Mistake::StateApart => vec![except(TopicKind::Changelog).with_offsets(of), of_kind(TopicKind::Changelog)],
+            Mistake::ResultsFirst => vec![of_kind(TopicKind::Results), except(TopicKind::Results).with_offsets(of)],
+            Mistake::ResultsAfter => vec![except(TopicKind::Results).with_offsets(of), of_kind(TopicKind::Results)],
+            Mistake::CommitTwice if self.planted.one_in(10, Mistake::CommitTwice) => {
+                vec![all().with_offsets(of), all().with_offsets(of)]
+            }
+            Mistake::IgnoreAbort if self.is_before_end(of) && self.planted.one_in(3, Mistake::IgnoreAbort) => {
+                Vec::new()
+            }
+            _ => vec![all().with_offsets(of)],
+        }
+    }
+
+    /// Whether a topic is none of the pipeline's own.
+    fn is_input(&self, topic: &str) -> bool {
+        !topic.strip_prefix(&*self.group).is_some_and(|rest| rest.starts_with('.'))
+    }
+
+    /// Whether a position is before the end of its partition. What goes wrong at the end has no later commit that
+    /// brings it to light, and the group would not get there.
+    fn is_position_before_end(&self, at: &TopicPartition, next: Offset) -> bool {
+        next > Offset(0) && end(&*self.log, at).is_some_and(|end| next < end)
+    }
+
+    /// Whether a transaction has positions of inputs and all are before the ends of their partitions.
+    fn is_before_end(&self, transaction: &Transaction) -> bool {
+        let mut inputs = transaction.offsets.iter().filter(|(at, _)| self.is_input(&at.topic)).peekable();
+        inputs.peek().is_some() && inputs.all(|(at, next)| self.is_position_before_end(at, *next))
+    }
+
+    /// Moves the positions of inputs by one record.
+    fn move_offsets(&self, transaction: &mut Transaction) {
+        let by = match self.planted.mistake() {
+            Mistake::OffsetTooFar => 1,
+            Mistake::OffsetTooShort => -1,
+            _ => return,
+        };
+        for (at, next) in &mut transaction.offsets {
+            if self.is_input(&at.topic) && self.is_position_before_end(at, *next) {
+                next.0 += by;
+            }
+        }
+    }
+
+    /// Writes outside the group; a commit of offsets that is refused goes unnoticed.
+    fn commit_unfenced(&mut self, transaction: &Transaction) -> LogResult<Vec<Option<Offset>>> {
+        let appender = match &mut self.appender {
+            Some(appender) => appender,
+            None => self.appender.insert(self.log.appender()?),
+        };
+        let appends: Vec<_> = transaction.appends.iter().filter(|a| !a.records.is_empty()).cloned().collect();
+        appender.append(&appends)?;
+        let offsets = Transaction { offsets: transaction.offsets.clone(), ..Transaction::default() };
+        if let Err(e) = self.committer.commit(&offsets) {
+            tracing::debug!("{e}");
+        }
+        Ok(vec![None; transaction.appends.len()])
+    }
+}
+
+impl Committer for MistakenCommitter {
+    fn commit(&mut self, transaction: &Transaction) -> LogResult<Vec<Option<Offset>>> {
+        let mut transaction = transaction.clone();
+        self.move_offsets(&mut transaction);
+        for append in &mut transaction.appends {
+            let kind = self.kind(&append.to.topic);
+            mistaken_append(&self.planted, &*self.log, kind, append);
+        }
+        if self.planted.is(Mistake::Unfenced) {
+            return self.commit_unfenced(&transaction);
+        }
+        let parts = self.parts(&transaction);
+        let first_offsets = commit_in_parts(transaction.appends.len(), &parts, |t| self.committer.commit(t))?;
+        if self.planted.is(Mistake::RetryCommitted)
+            && self.is_before_end(&transaction)
+            && self.planted.one_in(3, Mistake::RetryCommitted)
+        {
+            return Err(LogError::Busy("a commit that succeeded counts as failed".into()));
+        }
+        Ok(first_offsets)
+    }
+
+    fn early_output(&mut self) -> Option<&mut dyn EarlyOutput> {
+        self.committer.early_output()
+    }
+
+    fn await_acks(&mut self) -> LogResult<()> {
+        self.committer.await_acks()
+    }
+}

@@ -1,0 +1,44 @@
+//! Transactions that are cut into several.
+
+use crate::log::{Append, LogResult, Transaction};
+use crate::record::Offset;
+
+/// A part of a transaction, with the index that each of its appends has in the whole.
+#[derive(Clone, Default)]
+pub(super) struct Part {
+    indexes: Vec<usize>,
+    pub(super) transaction: Transaction,
+}
+
+/// The appends of a transaction for which a predicate holds, without offsets.
+pub(super) fn part(of: &Transaction, predicate: impl Fn(&Append) -> bool) -> Part {
+    let mut part = Part::default();
+    for (index, append) in of.appends.iter().enumerate().filter(|(_, a)| predicate(a)) {
+        part.indexes.push(index);
+        part.transaction.appends.push(append.clone());
+    }
+    part
+}
+
+impl Part {
+    /// The same part with the offsets of a transaction.
+    pub(super) fn with_offsets(mut self, of: &Transaction) -> Self {
+        self.transaction.offsets.clone_from(&of.offsets);
+        self
+    }
+}
+
+/// Commits parts in their order. Returns the first offset of each append of the whole.
+pub(super) fn commit_in_parts(
+    appends: usize,
+    parts: &[Part],
+    mut commit: impl FnMut(&Transaction) -> LogResult<Vec<Option<Offset>>>,
+) -> LogResult<Vec<Option<Offset>>> {
+    let mut first_offsets = vec![None; appends];
+    for part in parts {
+        for (index, first) in part.indexes.iter().zip(commit(&part.transaction)?) {
+            first_offsets[*index] = first;
+        }
+    }
+    Ok(first_offsets)
+}

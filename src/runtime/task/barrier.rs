@@ -1,0 +1,103 @@
+//! A task at a barrier: it hands over its outputs, its state changes, its positions and its progress.
+
+use super::collector::Collector;
+use super::{Task, TaskCommit};
+use crate::metrics::{Latency, TaskProgress};
+use crate::record::{Offset, TopicPartition};
+use crate::runtime::fault::Fault;
+
+impl Task {
+    /// Sends watermarks downstream only where its inputs end. A bounded run merges by event time, where a watermark
+    /// takes effect only at the end, and sending it to every partition at each barrier is what would cost most.
+    pub(in crate::runtime) fn send_watermark_at_end(&mut self) {
+        self.watermark_at_end = true;
+    }
+
+    /// Whether the watermark has moved since it was sent, and if so whether all inputs are idle.
+    fn watermark_to_send(&mut self) -> Option<bool> {
+        let current = (self.time.now(), self.time.idle());
+        let moved = self.last_sent != Some(current);
+        self.progress.watermark_unsent = moved && self.watermark_at_end && !self.at_end;
+        if !moved || self.progress.watermark_unsent {
+            return None;
+        }
+        self.last_sent = Some(current);
+        Some(current.1)
+    }
+
+    /// The position to commit of each input. An input of which nothing was read has none, unless it had no
+    /// committed position when the task was built.
+    fn committed_offsets(&self) -> Vec<(TopicPartition, Offset)> {
+        let known = |i: &usize| !self.absent[*i] && (self.start_chosen || self.progress.inputs[*i].next > 0);
+        let inputs = (0..self.plan.inputs.len()).filter(known);
+        inputs.map(|i| (self.partition_of(i), Offset(self.progress.inputs[i].next))).collect()
+    }
+
+    /// Moves positions past offsets that hold no record; where the partitions end there, all of it was processed.
+    pub(in crate::runtime) fn advance_positions(
+        &mut self,
+        positions: &[(TopicPartition, Offset)],
+        at_end: bool,
+    ) -> &mut Self {
+        self.at_end = at_end;
+        for (at, offset) in positions.iter().filter(|_| at_end || self.ordered.is_none()) {
+            let input = self.plan.inputs.iter().position(|i| *i.topic() == at.topic);
+            for slot in input.into_iter().flat_map(|i| self.inputs[i].slots.clone()) {
+                // An input of which nothing was read has no position yet.
+                if self.next[slot] < offset.0 && (at_end || self.next[slot] > 0) {
+                    self.next[slot] = offset.0;
+                    self.dirty = true;
+                }
+            }
+        }
+        self
+    }
+
+    /// Hands over everything since the last barrier.
+    ///
+    /// # Errors
+    /// Faults that are not those of single records.
+    pub fn barrier(&mut self, now: i64, drain: bool) -> Result<TaskCommit, Fault> {
+        let clock = self.clock(self.time.now(), self.time.now(), now, drain);
+        let idle_if_changed = self.watermark_to_send();
+        let mut dead = Vec::new();
+        let mut changes = Vec::new();
+        for (step, operator) in self.operators.iter_mut().enumerate() {
+            let progress = &mut self.progress.steps[step];
+            let outputs = Vec::new();
+            let mut out = Collector {
+                outputs,
+                counters: &mut progress.counters,
+                dead: &mut dead,
+                outbox: &mut self.outbox,
+                step,
+            };
+            let changed = operator.barrier(&clock, idle_if_changed, &mut out)?;
+            let size = operator.size();
+            (progress.keys, progress.bytes) = (size.keys, size.bytes);
+            progress.models = operator.models();
+            if !changed.is_empty() {
+                changes.push((progress.name.clone(), changed));
+            }
+        }
+        for (progress, input) in self.progress.inputs.iter_mut().zip(&self.inputs) {
+            let next = &self.next[input.slots.clone()];
+            progress.next = next.iter().copied().min().unwrap_or(0);
+            progress.senders = if next.iter().all(|n| *n == progress.next) { Vec::new() } else { next.to_vec() };
+        }
+        self.progress.committed_at = now;
+        self.progress.watermark = self.time.clone();
+        let offsets = self.committed_offsets();
+        let appends = self.outbox.take();
+        // What there is to write is committed, even where time alone has caused it.
+        let dirty = std::mem::take(&mut self.dirty) || !appends.is_empty() || !changes.is_empty();
+        Ok(TaskCommit {
+            task: self.id,
+            offsets,
+            appends,
+            changes,
+            progress: TaskProgress { latency: Latency::default(), ..self.progress.clone() },
+            dirty,
+        })
+    }
+}

@@ -1,0 +1,205 @@
+//! An embedded log one call of which panics.
+//!
+//! Each call of the log is made on one thread of a run, so the call says which thread panics.
+
+use super::wait;
+use fastdata::log::embedded::EmbeddedLog;
+use fastdata::log::{
+    Access, Append, Appender, Committer, FetchLimit, GroupEvent, GroupSpec, Log, LogResult, Member, Reader,
+    RecordLimit, Start, TopicConfig, TopicInfo, Transaction,
+};
+use fastdata::record::{Fetched, Offset, TopicPartition};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
+
+/// What every panic says.
+pub const PANIC_MESSAGE: &str = "an injected panic";
+
+/// The call that panics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PanicIn {
+    /// A poll of a reader of [`PanickingLog::topic`] that reads this partition.
+    ReaderOf(u32),
+    /// This poll of the group; the first is 1.
+    MemberPoll(u32),
+    /// A poll of the group that returns records.
+    MemberRecords,
+    Commit,
+    Append,
+    DeleteRecords,
+}
+
+/// An embedded log with one panic. Readers of `topic` that do not panic return nothing.
+#[derive(Debug)]
+pub struct PanickingLog {
+    pub log: Arc<EmbeddedLog>,
+    pub topic: String,
+    pub panic_in: PanicIn,
+    /// The group assigns only partitions below this one.
+    pub assigned_below: u32,
+    /// Polls of the group.
+    pub polls: Arc<AtomicU32>,
+}
+
+impl PanickingLog {
+    pub fn new(log: Arc<EmbeddedLog>, panic_in: PanicIn) -> Self {
+        Self { log, topic: String::new(), panic_in, assigned_below: u32::MAX, polls: Arc::default() }
+    }
+
+    /// Waits until the group was polled more than once.
+    pub fn await_polls(&self) {
+        wait::until("the run to poll the group", || (self.polls.load(Ordering::Relaxed) > 2).then_some(()));
+    }
+}
+
+fn panic_if(condition: bool) {
+    assert!(!condition, "{PANIC_MESSAGE}");
+}
+
+struct PanickingReader {
+    reader: Box<dyn Reader>,
+    panics: bool,
+}
+
+impl Reader for PanickingReader {
+    fn poll(&mut self, _: FetchLimit, wait: Duration) -> LogResult<Option<Fetched>> {
+        panic_if(self.panics);
+        std::thread::park_timeout(wait);
+        Ok(None)
+    }
+
+    fn positions(&self) -> Vec<(TopicPartition, Offset)> {
+        self.reader.positions()
+    }
+
+    fn pause(&mut self, of: &[TopicPartition], paused: bool) -> LogResult<()> {
+        self.reader.pause(of, paused)
+    }
+}
+
+struct PanickingMember {
+    member: Box<dyn Member>,
+    panic_in: PanicIn,
+    assigned_below: u32,
+    polls: Arc<AtomicU32>,
+}
+
+impl Member for PanickingMember {
+    fn poll(&mut self, limit: FetchLimit, wait: Duration) -> LogResult<GroupEvent> {
+        let poll = self.polls.fetch_add(1, Ordering::Relaxed) + 1;
+        panic_if(self.panic_in == PanicIn::MemberPoll(poll));
+        let mut event = self.member.poll(limit, wait)?;
+        panic_if(self.panic_in == PanicIn::MemberRecords && matches!(event, GroupEvent::Records(_)));
+        if let GroupEvent::Assigned(partitions) = &mut event {
+            partitions.retain(|(at, _)| at.partition.0 < self.assigned_below);
+        }
+        Ok(event)
+    }
+
+    fn seek(&mut self, at: &TopicPartition, to: Offset) -> LogResult<()> {
+        self.member.seek(at, to)
+    }
+
+    fn positions(&self) -> Vec<(TopicPartition, Offset)> {
+        self.member.positions()
+    }
+
+    fn pause(&mut self, of: &[TopicPartition], paused: bool) -> LogResult<()> {
+        self.member.pause(of, paused)
+    }
+
+    fn committer(&mut self) -> LogResult<Box<dyn Committer>> {
+        let committer = self.member.committer()?;
+        Ok(match self.panic_in {
+            PanicIn::Commit => Box::new(PanickingCommitter),
+            _ => committer,
+        })
+    }
+
+    fn leave(self: Box<Self>) -> LogResult<()> {
+        self.member.leave()
+    }
+}
+
+struct PanickingCommitter;
+
+impl Committer for PanickingCommitter {
+    fn commit(&mut self, _: &Transaction) -> LogResult<Vec<Option<Offset>>> {
+        panic!("{PANIC_MESSAGE}")
+    }
+}
+
+struct PanickingAppender;
+
+impl Appender for PanickingAppender {
+    fn append(&mut self, _: &[Append]) -> LogResult<Vec<Offset>> {
+        panic!("{PANIC_MESSAGE}")
+    }
+}
+
+impl Log for PanickingLog {
+    fn name(&self) -> String {
+        self.log.name()
+    }
+
+    fn create_topic(&self, topic: &str, config: &TopicConfig) -> LogResult<()> {
+        self.log.create_topic(topic, config)
+    }
+
+    fn delete_topic(&self, topic: &str) -> LogResult<()> {
+        self.log.delete_topic(topic)
+    }
+
+    fn topics(&self, only: Option<&str>) -> LogResult<Vec<TopicInfo>> {
+        self.log.topics(only)
+    }
+
+    fn record_limits(&self, topics: &[Arc<str>]) -> LogResult<Vec<RecordLimit>> {
+        self.log.record_limits(topics)
+    }
+
+    fn delete_records(&self, before: &[(TopicPartition, Offset)]) -> LogResult<()> {
+        panic_if(self.panic_in == PanicIn::DeleteRecords);
+        self.log.delete_records(before)
+    }
+
+    fn resolve(&self, at: &TopicPartition, start: Start) -> LogResult<Offset> {
+        self.log.resolve(at, start)
+    }
+
+    fn reader(&self, from: &[(TopicPartition, Offset)]) -> LogResult<Box<dyn Reader>> {
+        let reader = self.log.reader(from)?;
+        if from.iter().all(|(at, _)| *at.topic != *self.topic) {
+            return Ok(reader);
+        }
+        let panics = from.iter().any(|(at, _)| self.panic_in == PanicIn::ReaderOf(at.partition.0));
+        Ok(Box::new(PanickingReader { reader, panics }))
+    }
+
+    fn appender(&self) -> LogResult<Box<dyn Appender>> {
+        let appender = self.log.appender()?;
+        Ok(match self.panic_in {
+            PanicIn::Append => Box::new(PanickingAppender),
+            _ => appender,
+        })
+    }
+
+    fn committed(&self, group: &str, of: &[TopicPartition]) -> LogResult<Vec<Option<Offset>>> {
+        self.log.committed(group, of)
+    }
+
+    fn delete_offsets(&self, group: &str, given_up: &AtomicBool) -> LogResult<()> {
+        self.log.delete_offsets(group, given_up)
+    }
+
+    fn join(&self, group: &GroupSpec) -> LogResult<Box<dyn Member>> {
+        let member = self.log.join(group)?;
+        let (panic_in, assigned_below, polls) = (self.panic_in, self.assigned_below, self.polls.clone());
+        Ok(Box::new(PanickingMember { member, panic_in, assigned_below, polls }))
+    }
+
+    fn check_access(&self, access: &Access<'_>) -> LogResult<()> {
+        self.log.check_access(access)
+    }
+}
