@@ -7,7 +7,7 @@
 use super::audit;
 use super::broker::{self, Cluster};
 use super::checker::Defect::{
-    self, Duplicated, Lost, OutOfOrder, Wrong, WrongHeader, WrongKey, WrongLedger, WrongPartition, WrongTimestamp,
+    self, Duplicated, Lost, OutOfOrder, Wrong, WrongHeader, WrongKey, WrongLedger, WrongTimestamp,
 };
 use super::checker::Results::{DeadLetters, Folds, Windows};
 use super::failpoints::abort_at;
@@ -68,7 +68,6 @@ const MISTAKES: &[Case] = &[
     ("StateApart", BETWEEN_TRANSACTIONS, Wrong(Folds)),
     ("ResultsFirst", BETWEEN_TRANSACTIONS, Duplicated(Folds)),
     ("ResultsAfter", BETWEEN_TRANSACTIONS, Lost(Folds)),
-    ("CommitTwice", Undisturbed, Duplicated(Folds)),
     ("RetryCommitted", Undisturbed, Duplicated(Folds)),
     ("IgnoreAbort", Undisturbed, Lost(Folds)),
     ("Unfenced", Suspensions, Duplicated(Folds)),
@@ -81,7 +80,6 @@ const MISTAKES: &[Case] = &[
     ("KeyLost", Undisturbed, WrongKey),
     ("KeysExchanged", Undisturbed, WrongKey),
     ("TimestampChanged", Undisturbed, WrongTimestamp),
-    ("OtherPartition", Undisturbed, WrongPartition),
     ("DeadLetterDropped", Undisturbed, Lost(DeadLetters)),
     ("DeadLetterTwice", Undisturbed, Duplicated(DeadLetters)),
     ("WrongTask", Undisturbed, Duplicated(Windows)),

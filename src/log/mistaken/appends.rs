@@ -37,7 +37,7 @@ pub(super) fn mistaken_append(planted: &Planted, log: &dyn Log, kind: TopicKind,
         return;
     }
     match kind {
-        TopicKind::Results => in_results(planted, log, append),
+        TopicKind::Results => in_results(planted, append),
         TopicKind::DeadLetters => in_dead_letters(planted, &mut append.records),
         TopicKind::Repartition => in_repartition(planted, log, append),
         TopicKind::Changelog => in_changelog(planted, &mut append.records),
@@ -45,14 +45,13 @@ pub(super) fn mistaken_append(planted: &Planted, log: &dyn Log, kind: TopicKind,
     }
 }
 
-fn in_results(planted: &Planted, log: &dyn Log, append: &mut Append) {
+fn in_results(planted: &Planted, append: &mut Append) {
     let rows = append.records.len();
     let records = &mut append.records;
     match planted.mistake() {
         m @ Mistake::SendTwice if planted.one_in(10, m) => twice(records),
         m @ Mistake::DropLast if planted.one_in(10, m) => *records = records.slice(0, rows - 1),
         m @ Mistake::DropSecondHalf if planted.one_in(10, m) => *records = records.slice(0, rows / 2),
-        m @ Mistake::OtherPartition if planted.one_in(10, m) => to_next_partition(log, append),
         Mistake::HeaderLost => records.headers = None,
         Mistake::KeyLost => records.keys = BinaryArray::new_null(rows),
         Mistake::KeysExchanged => rows::exchange_keys(records),

@@ -35,9 +35,6 @@ impl MistakenCommitter {
             Mistake::StateApart => vec![except(TopicKind::Changelog).with_offsets(of), of_kind(TopicKind::Changelog)],
             Mistake::ResultsFirst => vec![of_kind(TopicKind::Results), except(TopicKind::Results).with_offsets(of)],
             Mistake::ResultsAfter => vec![except(TopicKind::Results).with_offsets(of), of_kind(TopicKind::Results)],
-            Mistake::CommitTwice if self.planted.one_in(10, Mistake::CommitTwice) => {
-                vec![all().with_offsets(of), all().with_offsets(of)]
-            }
             Mistake::IgnoreAbort if self.is_before_end(of) && self.planted.one_in(3, Mistake::IgnoreAbort) => {
                 Vec::new()
             }

@@ -43,8 +43,6 @@ pub(super) enum Mistake {
     ResultsFirst,
     /// Results are written in a transaction of their own, after the rest.
     ResultsAfter,
-    /// Some transactions are committed twice.
-    CommitTwice,
     /// Some commits report a failure although they succeeded, so that they are tried again.
     RetryCommitted,
     /// Some transactions do not take place and count as committed.
@@ -69,8 +67,6 @@ pub(super) enum Mistake {
     KeysExchanged,
     /// Results get another timestamp.
     TimestampChanged,
-    /// Some results are written to the next partition.
-    OtherPartition,
     /// Some dead letters are not written.
     DeadLetterDropped,
     /// Some dead letters are written twice.
