@@ -212,7 +212,7 @@ impl Intake {
         Ok(Situation {
             phase: self.phase,
             ending: self.cancel.is_cancelled(),
-            // To ask the group for the positions of others may fail or take long: not where the goal no longer counts.
+            // Some goals ask the log, which may fail or take long, so a goal is looked at only while it counts.
             goal_reached: self.phase == Phase::Reading && !self.cancel.is_cancelled() && self.goal_reached(goal)?,
             goal_is_wait: goal == Goal::Peers,
             epoch_in_flight: self.epoch_in_flight,
