@@ -60,6 +60,9 @@ cases! {
 /// Records in a batch and batches between commits.
 const BATCH_SIZES_AND_COMMIT_INTERVALS: [(usize, usize); 6] = [(1, 1), (1, 5), (7, 1), (7, 3), (4096, 1), (4096, 100)];
 
+/// Records in a batch and rows that a window closes at a time.
+const BATCH_SIZES_AND_PARTS: [(usize, usize); 3] = [(1, 1), (7, 2), (4096, 3)];
+
 /// Partition counts beside that of the case.
 const PARTITION_COUNTS: [u32; 3] = [1, 2, 5];
 
@@ -82,6 +85,14 @@ fn check(name: &str) {
         // Steps alternate by batch; within a step the samples are in the order of the rows.
         samples.sort_by(|a, b| a.split(' ').next().cmp(&b.split(' ').next()));
         assert_eq!(samples, case.samples, "batches of {batch}");
+    }
+    for (batch, rows) in BATCH_SIZES_AND_PARTS {
+        let outcome = scenario.run_in_parts(batch, rows);
+        assert_same(
+            &case.output,
+            &outcome.output,
+            &format!("batches of {batch}, windows that close {rows} rows at a time"),
+        );
     }
     for seed in 0..RESTART_SEEDS {
         assert_same(&case.output, &scenario.run_with_restarts(seed).output, &format!("with restarts, seed {seed}"));

@@ -31,6 +31,8 @@ pub struct Setup {
     pub from: StartFrom,
     pub lost_input: LostInput,
     pub until_end: bool,
+    /// Closes every window at the end.
+    pub drain: bool,
 }
 
 impl Setup {
@@ -44,14 +46,16 @@ impl Setup {
             from: StartFrom::Committed,
             lost_input: LostInput::Stop,
             until_end: false,
+            drain: false,
         }
     }
 
     pub fn start(self) -> Run {
-        let Self { plan, log, custom, stop, from, lost_input, until_end } = self;
+        let Self { plan, log, custom, stop, from, lost_input, until_end, drain } = self;
         let engine =
             Engine { plan, log, clock: Arc::new(VirtualClock::at(FIXED_NOW_MS)), samples: Arc::new(|_, _| {}), custom };
-        let options = RunOptions { until_end, from, lost_input, instance: "test".into(), ..RunOptions::default() };
+        let options =
+            RunOptions { until_end, drain, from, lost_input, instance: "test".into(), ..RunOptions::default() };
         let requested = stop.clone();
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
@@ -74,9 +78,15 @@ pub struct Run {
 
 impl Run {
     /// The outcome of a run that must end by itself.
-    fn join(self) -> Result<(), Fault> {
+    pub fn join(self) -> Result<(), Fault> {
         wait::until("the run to end", || self.thread.is_finished().then_some(()));
         self.thread.join().unwrap()
+    }
+
+    /// The outcome of a run that is asked to stop.
+    pub fn stop_and_join(self) -> Result<(), Fault> {
+        self.stop.cancel(CancelReason::Stop);
+        self.join()
     }
 }
 

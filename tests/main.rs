@@ -8,6 +8,7 @@
 //! | [`properties`] | windows, folds and repartitions against naive models |
 //! | [`program`] | the binary: exit codes, messages, shipped files |
 //! | [`kafka`] | a real Apache Kafka, started by the tests if Java and Maven are installed |
+//! | [`bounded_commits`] | how much one commit carries |
 //! | [`kill`] | exactly-once on the embedded log: runs that are killed at any moment |
 //! | [`zombies_at_restore`] | instances that were suspended while others committed |
 //! | [`unequal_partitions`] | merges and folds of topics that differ in their partition counts |
@@ -22,6 +23,7 @@
 
 mod add_operator;
 mod architecture;
+mod bounded_commits;
 mod golden;
 mod harness;
 mod injected_faults;

@@ -103,7 +103,7 @@ fn a_merge_of_topics_with_unequal_partitions_continues_after_restarts() {
 /// A driver over sources with these partition counts.
 fn driver(text: &str, sources: &[(&str, u32)], merge: bool) -> Driver {
     let sources = sources.iter().map(|(topic, count)| (Arc::from(*topic), *count)).collect();
-    let options = DriverOptions { batch: 1, commit_every: 2, merge };
+    let options = DriverOptions { batch: 1, commit_every: 2, merge, ..DriverOptions::default() };
     Driver::new(plan(text, Path::new(".")), sources, FIXED_NOW_MS, Arc::new(|_, _| {}), options).unwrap()
 }
 

@@ -265,6 +265,23 @@ pub struct Transaction {
     pub offsets: Vec<(TopicPartition, Offset)>,
 }
 
+impl Transaction {
+    /// Bytes of what it appends.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.appends.iter().map(|a| a.records.bytes()).sum()
+    }
+}
+
+/// How long a commit may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CommitTimeout {
+    /// A longer one is undone.
+    pub after: Duration,
+    /// The setting that says so.
+    pub setting: &'static str,
+}
+
 /// The committing half of a member. A member that lost the group to another one is fenced: its commit
 /// fails with [`LogError::Fenced`], and nothing of its transaction is visible.
 pub trait Committer: Send {
@@ -272,6 +289,11 @@ pub trait Committer: Send {
     /// [`Delivery::ExactlyOnce`] a failure may leave a part of it. Returns the first offset of each append,
     /// `None` for an append without records.
     fn commit(&mut self, transaction: &Transaction) -> LogResult<Vec<Option<Offset>>>;
+
+    /// How long a commit may take; `None` where that is not limited.
+    fn timeout(&self) -> Option<CommitTimeout> {
+        None
+    }
 
     /// Sends results before their transaction, where the delivery guarantee allows it.
     fn early_output(&mut self) -> Option<&mut dyn EarlyOutput> {

@@ -17,7 +17,7 @@ pub use latency::{Latency, LatencySummary};
 pub use ledger::Ledger;
 pub use progress::{
     EdgeInfo, InputProgress, ModelUse, PIPELINE_KEY, PROGRESS_SUFFIX, PipelineInfo, SourceInfo, StepInfo, StepProgress,
-    TaskProgress, progress_topic,
+    TaskProgress, UnfinishedRound, progress_topic,
 };
 pub use reports::Reports;
 pub use snapshot::{

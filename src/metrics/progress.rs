@@ -94,6 +94,22 @@ pub struct TaskProgress {
     /// The watermark has moved and was not sent downstream.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub watermark_unsent: bool,
+    /// A round that is not complete: some of what its watermark releases is still in state.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unfinished: Option<UnfinishedRound>,
+}
+
+/// A round of which a commit carries only a part.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnfinishedRound {
+    /// The order within the round of the record at which the watermark releases rows.
+    pub order: i64,
+    /// The offset of that record.
+    pub offset: i64,
+    /// The watermark before that record.
+    pub watermark: i64,
+    /// The watermark before the round.
+    pub before: i64,
 }
 
 /// One input partition of a task.

@@ -5,7 +5,7 @@
 //! stopped anywhere and goes on from its last commit.
 
 use super::cancel::CancelToken;
-use super::commit::commits::{CommitContext, Commits};
+use super::commit::commits::{CommitContext, Commits, Handover};
 use super::commit::instance_record::InstanceRecord;
 use super::commit::trimming::{TrimPoints, Trimming};
 use super::fault::Fault;
@@ -32,7 +32,7 @@ use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 /// How a driver cuts what it reads.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct DriverOptions {
     /// Most records in a batch.
     pub batch: usize,
@@ -40,6 +40,8 @@ pub struct DriverOptions {
     pub commit_every: usize,
     /// Merge a task's inputs by event time, as a bounded run does; else read them round robin.
     pub merge: bool,
+    /// Rows that a step may release by time alone in one round; there is a commit between two parts of a round.
+    pub max_released_rows: Option<usize>,
 }
 
 /// What a task was given.
@@ -68,10 +70,35 @@ pub struct Driver {
 /// What does not survive a crash.
 struct Running {
     _member: Box<dyn Member>,
-    commits: Commits,
+    committing: Committing,
     trim_points: Receiver<TrimPoints>,
     tasks: Vec<Task>,
     readers: BTreeMap<TopicPartition, Box<dyn Reader>>,
+}
+
+/// Commits what tasks hand over.
+struct Committing {
+    commits: Commits,
+    /// The partitions that were written since the last commit of all tasks.
+    written: Vec<TopicPartition>,
+    /// How many parts of rounds are committed before the driver stops in the middle of a round.
+    parts_left: usize,
+}
+
+impl Committing {
+    /// Commits a part of a round.
+    fn commit_part(&mut self, task: &mut Task, now: i64) -> Result<(), Fault> {
+        let commit = task.barrier(now, false)?;
+        self.commit(vec![(commit, Vec::new())])?;
+        self.parts_left -= 1;
+        if self.parts_left == 0 { Err(Fault::Stopped) } else { Ok(()) }
+    }
+
+    fn commit(&mut self, handed_over: Vec<Handover>) -> Result<(), Fault> {
+        let written = handed_over.iter().flat_map(|(commit, _)| commit.appends.iter().map(|a| a.to.clone()));
+        self.written.extend(written);
+        self.commits.end_epoch(handed_over, true)
+    }
 }
 
 impl Driver {
@@ -137,7 +164,8 @@ impl Driver {
     /// Faults that are not those of single records.
     pub fn pass_time(&mut self, to: i64) -> Result<(), Fault> {
         self.clock.set(to);
-        self.running()?.tasks.iter_mut().try_for_each(|t| t.tick(to))
+        let Running { tasks, committing, .. } = self.running()?;
+        tasks.iter_mut().try_for_each(|t| t.tick(to, &mut |task| committing.commit_part(task, to)))
     }
 
     /// Forgets everything that was not committed and goes on from there, as after a crash.
@@ -145,7 +173,7 @@ impl Driver {
     /// # Errors
     /// Where what was committed does not fit.
     pub fn resume(&mut self) -> Result<(), Fault> {
-        self.running = None;
+        self.written.extend(self.running.take().into_iter().flat_map(|running| running.committing.written));
         let (plan, now) = (&self.plan, self.clock.now());
         let topics = plan.subs.iter().flat_map(|s| &s.inputs).map(|i| i.topic().clone()).collect();
         let (group, instance, delivery) = (plan.name.clone(), "driver".to_owned(), plan.delivery);
@@ -160,7 +188,10 @@ impl Driver {
         let rebuild =
             Rebuild { plan, log: &self.log, surroundings, copies: &copies, gauge: &gauge, cancel, now, lost_input };
         let start = |at: &TopicPartition| Ok(self.log.resolve(at, Start::Earliest)?);
-        let Rebuilt { tasks, starts, changelogs, expired_instances, .. } = rebuild.run(&assigned, &start)?;
+        let Rebuilt { mut tasks, starts, changelogs, expired_instances, .. } = rebuild.run(&assigned, &start)?;
+        if let Some(rows) = self.options.max_released_rows {
+            tasks.iter_mut().for_each(|task| task.set_max_released_rows(rows));
+        }
         let mut readers = BTreeMap::new();
         for (at, offset) in starts {
             readers.insert(at.clone(), self.log.reader(&[(at, offset)])?);
@@ -178,7 +209,8 @@ impl Driver {
             changelogs,
             cancel: cancel.clone(),
         });
-        self.running = Some(Running { _member: member, commits, trim_points, tasks, readers });
+        let committing = Committing { commits, written: Vec::new(), parts_left: usize::MAX };
+        self.running = Some(Running { _member: member, committing, trim_points, tasks, readers });
         Ok(())
     }
 
@@ -187,12 +219,21 @@ impl Driver {
     }
 
     /// Reads up to `batches` batches (all, where `None`), sub-topology after sub-topology, and with `drain`
-    /// closes the windows of each at its end; whether the sources are at their end.
+    /// closes the windows of each at its end; whether the sources are at their end. It also stops after so many parts
+    /// of rounds; then it must be resumed.
     ///
     /// # Errors
     /// Faults that are not those of single records.
     pub fn run(&mut self, batches: Option<usize>, drain: bool) -> Result<bool, Fault> {
-        let mut left = batches.unwrap_or(usize::MAX);
+        let left = batches.unwrap_or(usize::MAX);
+        self.running()?.committing.parts_left = left;
+        match self.run_batches(left, drain) {
+            Err(Fault::Stopped) if batches.is_some() => Ok(false),
+            ended => ended,
+        }
+    }
+
+    fn run_batches(&mut self, mut left: usize, drain: bool) -> Result<bool, Fault> {
         for sub in 0..self.plan.subs.len() {
             let tasks = self.running()?.tasks.iter().enumerate().filter(|(_, t)| t.id().sub as usize == sub);
             let tasks: Vec<usize> = tasks.map(|(i, _)| i).collect();
@@ -226,8 +267,9 @@ impl Driver {
             self.commit(None)?;
             if drain {
                 let now = self.clock.now();
-                let running = self.running()?;
-                tasks.iter().try_for_each(|t| running.tasks[*t].drain(now))?;
+                let Running { tasks: all, committing, .. } = self.running()?;
+                let mut hand_over = |task: &mut Task| committing.commit_part(task, now);
+                tasks.iter().try_for_each(|t| all[*t].drain(now, &mut hand_over))?;
                 self.commit(Some(sub))?;
             }
         }
@@ -265,7 +307,8 @@ impl Driver {
         let Some(offered) = cursor.offer() else { return Ok(fed) };
         fed = if offered.fetched.is_some() { Fed::Batch } else { Fed::Position };
         let now = self.clock.now();
-        self.running()?.tasks[task].offer(offered, now)?;
+        let Running { tasks, committing, .. } = self.running()?;
+        tasks[task].offer(offered, now, &mut |task| committing.commit_part(task, now))?;
         Ok(fed)
     }
 
@@ -276,7 +319,8 @@ impl Driver {
         let at = running.tasks[task].partitions().swap_remove(input);
         let Some(reader) = running.readers.get_mut(&at) else { return Ok(Fed::Nothing) };
         let Some(fetched) = reader.poll(limit, Duration::ZERO)? else { return Ok(Fed::Nothing) };
-        running.tasks[task].run(&fetched, now)?;
+        let Running { tasks, committing, .. } = running;
+        tasks[task].run(&fetched, now, &mut |task| committing.commit_part(task, now))?;
         Ok(Fed::Batch)
     }
 
@@ -290,17 +334,15 @@ impl Driver {
 
     fn commit(&mut self, draining: Option<usize>) -> Result<(), Fault> {
         let now = self.clock.now();
-        let running = self.running()?;
+        let Running { tasks, committing, trim_points, .. } = self.running()?;
         let mut handed_over = Vec::new();
-        for task in &mut running.tasks {
+        for task in tasks {
             let drain = draining == Some(task.id().sub as usize);
+            task.resume(&mut |task| committing.commit_part(task, now))?;
             handed_over.push((task.barrier(now, drain)?, Vec::new()));
         }
-        let written: Vec<TopicPartition> =
-            handed_over.iter().flat_map(|(commit, _)| commit.appends.iter().map(|a| a.to.clone())).collect();
-        running.commits.end_epoch(handed_over, true)?;
-        let trim: Vec<(TopicPartition, Offset)> = running.trim_points.try_iter().flatten().collect();
-        self.written.extend(written);
+        committing.commit(handed_over)?;
+        let trim: Vec<(TopicPartition, Offset)> = trim_points.try_iter().flatten().collect();
         Ok(self.log.delete_records(&trim)?)
     }
 
@@ -309,7 +351,7 @@ impl Driver {
     /// # Errors
     /// Where it cannot be read.
     pub fn output(&self, at: &TopicPartition) -> Result<Option<Records>, Fault> {
-        if !self.written.contains(at) {
+        if !self.written().contains(at) {
             return Ok(None);
         }
         let from = self.log.resolve(at, Start::Earliest)?;
@@ -322,8 +364,10 @@ impl Driver {
     }
 
     /// The partitions of sources, outputs and dead letters that hold records.
-    pub fn written(&self) -> impl Iterator<Item = &TopicPartition> {
-        self.written.iter()
+    #[must_use]
+    pub fn written(&self) -> BTreeSet<TopicPartition> {
+        let running = self.running.iter().flat_map(|running| &running.committing.written);
+        self.written.iter().chain(running).cloned().collect()
     }
 
     /// The committed progress of every task.

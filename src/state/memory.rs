@@ -14,6 +14,8 @@ pub struct MemoryStore {
     changed: BTreeSet<Vec<u8>>,
     /// Bytes of keys and values.
     bytes: usize,
+    /// Bytes of changed keys, and of their values when they changed first.
+    changed_bytes: usize,
 }
 
 impl MemoryStore {
@@ -35,6 +37,7 @@ impl Store for MemoryStore {
 
     fn put(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {
         if !self.changed.contains(&key) {
+            self.changed_bytes += key.len() + value.as_ref().map_or(0, Vec::len);
             self.changed.insert(key.clone());
         }
         self.set(key, value);
@@ -50,6 +53,7 @@ impl Store for MemoryStore {
 
     fn changes(&mut self) -> Vec<StateChange> {
         let changed = std::mem::take(&mut self.changed);
+        self.changed_bytes = 0;
         changed
             .into_iter()
             .map(|k| {
@@ -64,7 +68,7 @@ impl Store for MemoryStore {
     }
 
     fn take_entries(&mut self) -> StateEntries {
-        self.bytes = 0;
+        (self.bytes, self.changed_bytes) = (0, 0);
         self.changed.clear();
         std::mem::take(&mut self.entries)
     }
@@ -73,6 +77,7 @@ impl Store for MemoryStore {
         StateSize {
             keys: self.entries.len() as u64,
             bytes: (self.bytes + self.entries.len() * ENTRY_OVERHEAD_BYTES) as u64,
+            changed_bytes: self.changed_bytes,
         }
     }
 }
@@ -88,6 +93,7 @@ mod tests {
         a.put(b"x".into(), Some(b"2".into()));
         a.put(b"y".into(), Some(b"3".into()));
         a.put(b"y".into(), None);
+        assert_eq!(a.size().changed_bytes, 4, "two keys and their first values");
         let changes = a.changes();
         assert_eq!(changes, [(b"x".to_vec(), Some(b"2".to_vec())), (b"y".to_vec(), None)]);
         assert!(a.changes().is_empty());
@@ -96,7 +102,7 @@ mod tests {
             b.restore(k, v.as_deref());
         }
         assert_eq!((&b.entries, b.changed.len()), (&a.entries, 0));
-        assert_eq!(a.size(), StateSize { keys: 1, bytes: 2 + ENTRY_OVERHEAD_BYTES as u64 });
+        assert_eq!(a.size(), StateSize { keys: 1, bytes: 2 + ENTRY_OVERHEAD_BYTES as u64, changed_bytes: 0 });
         assert_eq!(b.size(), a.size());
     }
 }

@@ -22,6 +22,8 @@ pub struct StateSize {
     pub keys: u64,
     /// Bytes of memory or disk that keys and values take, with their overhead.
     pub bytes: u64,
+    /// Bytes of keys and values that the next barrier returns as changes, about.
+    pub changed_bytes: usize,
 }
 
 /// Keys with values, in the byte order of the keys.

@@ -11,9 +11,10 @@ use fastdata::log::{
 };
 use fastdata::record::{Fetched, Offset, TopicPartition};
 use fastdata::runtime::CancelToken;
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 /// A fault of the readers of one topic, or of commits.
 #[derive(Clone, Debug)]
@@ -31,8 +32,55 @@ pub enum InjectedFault {
     /// Before the first commit these records are appended, and those before the offset of their partition are
     /// removed, as retention does.
     RecordsRemovedAtFirstCommit { appended: Append, before: Offset },
+    /// Commits are recorded, and take as long as over a slow connection.
+    SlowCommits(Arc<SlowCommits>),
     /// After the first record all partitions are revoked and assigned again; `appended` is written at that moment.
     PartitionsRevoked { appended: Vec<Append> },
+}
+
+/// Commits over a connection with a limited rate, and what they carried.
+#[derive(Debug, Default)]
+pub struct SlowCommits {
+    /// Without a rate commits take no longer than they do.
+    pub bytes_per_second: Option<u64>,
+    /// A commit that takes longer is undone after this time.
+    pub timeout: Duration,
+    pub commits: Mutex<Vec<SlowCommit>>,
+    pub undone: AtomicU32,
+}
+
+/// What a commit carried: its bytes, and the number of records of each partition.
+#[derive(Clone, Debug)]
+pub struct SlowCommit {
+    pub bytes: usize,
+    pub records: BTreeMap<TopicPartition, usize>,
+}
+
+/// Blocks as a slow connection does.
+fn take_time(time: Duration) {
+    let start = Instant::now();
+    while let Some(left) = time.checked_sub(start.elapsed()) {
+        std::thread::park_timeout(left);
+    }
+}
+
+impl SlowCommits {
+    fn commit(&self, committer: &mut dyn Committer, transaction: &Transaction) -> LogResult<Vec<Option<Offset>>> {
+        let bytes = transaction.bytes();
+        if let Some(rate) = self.bytes_per_second {
+            let takes = Duration::from_secs_f64(bytes as f64 / rate as f64);
+            take_time(takes.min(self.timeout));
+            if takes > self.timeout {
+                self.undone.fetch_add(1, Ordering::Relaxed);
+                return Err(LogError::Undone { group: "p".into(), why: "it took too long".into() });
+            }
+        }
+        let firsts = committer.commit(transaction)?;
+        let mut records = BTreeMap::new();
+        transaction.appends.iter().for_each(|a| *records.entry(a.to.clone()).or_default() += a.records.len());
+        self.commits.lock().unwrap().push(SlowCommit { bytes, records });
+        Ok(firsts)
+    }
 }
 
 /// Where a member stands in an injected rebalance.
@@ -195,6 +243,7 @@ impl Committer for FaultyCommitter {
     fn commit(&mut self, transaction: &Transaction) -> LogResult<Vec<Option<Offset>>> {
         self.calls.fetch_add(1, Ordering::Relaxed);
         match &self.fault {
+            InjectedFault::SlowCommits(slow) => return slow.commit(self.committer.as_mut(), transaction),
             InjectedFault::CommitAbortsAfterStop(stop) => {
                 wait::until("the request to stop", || stop.is_cancelled().then_some(()))
             }
@@ -276,6 +325,7 @@ impl Log for FaultyLog {
             | InjectedFault::CommitFailsAfterStop(_)
             | InjectedFault::FirstCommitAborts { .. }
             | InjectedFault::RecordsRemovedAtFirstCommit { .. }
+            | InjectedFault::SlowCommits(_)
             | InjectedFault::PartitionsRevoked { .. } => Box::new(FaultyMember {
                 member,
                 log: self.log.clone(),

@@ -102,14 +102,26 @@ impl Scenario {
     /// Runs from the first record to the last, and closes every window.
     pub fn run_uninterrupted(&self, batch: usize, commit_every: usize) -> Outcome {
         let samples = Arc::default();
-        let mut driver = self.driver(DriverOptions { batch, commit_every, merge: true }, &samples);
+        let mut driver =
+            self.driver(DriverOptions { batch, commit_every, merge: true, max_released_rows: None }, &samples);
+        assert!(driver.run(None, true).expect("no fault"), "the driver stopped before the end");
+        self.collect_outcome(&driver, &samples)
+    }
+
+    /// Runs from the first record to the last, where each step releases at most so many rows by time alone before a
+    /// commit.
+    pub fn run_in_parts(&self, batch: usize, rows: usize) -> Outcome {
+        let samples = Arc::default();
+        let options = DriverOptions { batch, commit_every: 3, merge: true, max_released_rows: Some(rows) };
+        let mut driver = self.driver(options, &samples);
         assert!(driver.run(None, true).expect("no fault"), "the driver stopped before the end");
         self.collect_outcome(&driver, &samples)
     }
 
     /// Runs without interruption over a log that takes records of at most so many bytes.
     pub fn run_with_record_limit(&self, max_record_bytes: usize, batch: usize) -> Result<Outcome, Fault> {
-        let (samples, options) = (Arc::default(), DriverOptions { batch, commit_every: 1, merge: true });
+        let (samples, options) =
+            (Arc::default(), DriverOptions { batch, commit_every: 1, merge: true, ..DriverOptions::default() });
         let mut driver = self.driver_over(MemoryLog::with_max_record_bytes(max_record_bytes), options, &samples);
         assert!(driver.run(None, true)?, "the driver stopped before the end");
         Ok(self.collect_outcome(&driver, &samples))
@@ -118,7 +130,7 @@ impl Scenario {
     /// Runs without interruption, reading the inputs of a task round robin as an unbounded run may.
     pub fn run_unmerged(&self, batch: usize, commit_every: usize) -> Outcome {
         let samples = Arc::default();
-        let mut driver = self.driver(DriverOptions { batch, commit_every, merge: false }, &samples);
+        let mut driver = self.driver(DriverOptions { batch, commit_every, ..DriverOptions::default() }, &samples);
         assert!(driver.run(None, true).expect("no fault"), "the driver stopped before the end");
         self.collect_outcome(&driver, &samples)
     }
@@ -127,8 +139,9 @@ impl Scenario {
     /// after the end must add nothing.
     pub fn run_with_restarts(&self, seed: u64) -> Outcome {
         let mut random = Pcg64::seed_from_u64(seed);
-        let options =
-            DriverOptions { batch: random.random_range(1..9), commit_every: random.random_range(1..7), merge: true };
+        let (batch, commit_every) = (random.random_range(1..9), random.random_range(1..7));
+        let max_released_rows = random.random_bool(0.5).then(|| random.random_range(1..4));
+        let options = DriverOptions { batch, commit_every, merge: true, max_released_rows };
         let samples = Arc::default();
         let mut driver = self.driver(options, &samples);
         let mut restarts = 0;
@@ -149,8 +162,8 @@ impl Scenario {
         let is_input =
             |at: &&TopicPartition| self.plan.subs.iter().flat_map(|s| &s.inputs).any(|i| *i.topic() == at.topic);
         let mut output = Topics::new();
-        for at in driver.written().filter(|at| !is_input(at)) {
-            let records = driver.output(at).expect("it can be read").map(|r| unpack(&r)).unwrap_or_default();
+        for at in driver.written().into_iter().filter(|at| !is_input(&at)) {
+            let records = driver.output(&at).expect("it can be read").map(|r| unpack(&r)).unwrap_or_default();
             output.insert((at.topic.to_string(), at.partition.0), records);
         }
         let ledger = super::ledger::ledger(&self.plan, driver.progress().expect("it can be read").iter());

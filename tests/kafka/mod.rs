@@ -31,6 +31,7 @@ mod monitor;
 mod names;
 mod passwords;
 mod query;
+mod quotas;
 mod racks;
 mod rebalances;
 mod record_limits;

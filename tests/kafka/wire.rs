@@ -28,6 +28,7 @@ pub const PREFIXED: u8 = 4;
 const PRODUCE: u16 = 0;
 const CREATE_ACLS: u16 = 30;
 const DELETE_ACLS: u16 = 31;
+const ALTER_CLIENT_QUOTAS: u16 = 49;
 
 fn text(s: &str) -> Vec<u8> {
     [&u16::try_from(s.len()).unwrap().to_be_bytes(), s.as_bytes()].concat()
@@ -67,6 +68,16 @@ pub fn revoke_all(cluster: &Cluster) {
     // One filter: any kind, name, pattern, principal, host, operation and permission.
     let any = [&[1][..], &[255, 255], &[1], &[255, 255], &[255, 255], &[1, 1]].concat();
     let response = request(cluster, DELETE_ACLS, 1, &[1u32.to_be_bytes().to_vec(), any].concat());
+    assert_eq!(response[4..10], [0, 0, 0, 1, 0, 0], "{response:?}");
+}
+
+/// Limits how many bytes per second the brokers take from producers with this client id.
+pub fn limit_producer(cluster: &Cluster, client_id: &str, bytes_per_second: f64) {
+    let one = 1u32.to_be_bytes();
+    let entity = [&one[..], &text("client-id"), &text(client_id)].concat();
+    let change = [&one[..], &text("producer_byte_rate"), &bytes_per_second.to_be_bytes(), &[0]].concat();
+    let response = request(cluster, ALTER_CLIENT_QUOTAS, 0, &[&one[..], &entity, &change, &[0]].concat());
+    // Throttle time, one result: its code.
     assert_eq!(response[4..10], [0, 0, 0, 1, 0, 0], "{response:?}");
 }
 

@@ -27,7 +27,7 @@ fn event(kind: &str, ts: i64) -> Record {
 
 fn driver(text: &str, input: Topics, partitions: u32) -> Driver {
     // Inputs are read as they arrive: while inputs are merged, an idle one holds the others back.
-    let options = DriverOptions { batch: 1, commit_every: 1, merge: false };
+    let options = DriverOptions { batch: 1, commit_every: 1, ..DriverOptions::default() };
     Scenario::new(text, input, partitions).driver(options, &std::sync::Arc::default())
 }
 

@@ -136,7 +136,7 @@ proptest! {
     fn sources_are_merged_by_least_event_time(events in events(PARTITIONS, 60, 80), batch in 1_usize..40, commit in 1_usize..5, seed: u64) {
         let input = two_topics(&events);
         let scenario = Scenario::new(MERGED, input.clone(), PARTITIONS);
-        for outcome in [scenario.run_uninterrupted(batch, commit), scenario.run_with_restarts(seed)] {
+        for outcome in [scenario.run_uninterrupted(batch, commit), scenario.run_in_parts(batch, commit), scenario.run_with_restarts(seed)] {
             assert_merged(&input, &outcome.output)?;
         }
     }
@@ -146,7 +146,7 @@ proptest! {
         let mut input = two_topics(&events);
         input.retain(|(topic, _), _| topic == "odd");
         let scenario = Scenario::new(REPARTITIONED, input.clone(), PARTITIONS);
-        for outcome in [scenario.run_uninterrupted(batch, commit), scenario.run_with_restarts(seed)] {
+        for outcome in [scenario.run_uninterrupted(batch, commit), scenario.run_in_parts(batch, commit), scenario.run_with_restarts(seed)] {
             assert_folded(&input, &outcome.output)?;
         }
     }

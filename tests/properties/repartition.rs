@@ -78,7 +78,12 @@ proptest! {
     fn every_window_is_complete(events in events(4, 60, 80), s in settings(), batch in 1_usize..40, commit in 1_usize..5, seed: u64) {
         let (expected, late) = expected(&events, &s);
         let scenario = Scenario::new(&pipeline(&s), with_unique_keys(&events), 4);
-        for outcome in [scenario.run_uninterrupted(batch, commit), scenario.run_unmerged(batch, commit), scenario.run_with_restarts(seed)] {
+        for outcome in [
+            scenario.run_uninterrupted(batch, commit),
+            scenario.run_unmerged(batch, commit),
+            scenario.run_in_parts(batch, commit),
+            scenario.run_with_restarts(seed),
+        ] {
             prop_assert_eq!(&found(&outcome.output), &expected);
             prop_assert!(is_in_order(&outcome.output), "{:?}", outcome.output);
             prop_assert_eq!(outcome.ledger["late"], late);

@@ -115,7 +115,7 @@ proptest! {
         }
         let results: Vec<Record> = groups.iter().map(|((end, kind), rows)| result(kind, *end, rows, &s)).collect();
         let scenario = Scenario::new(&pipeline(&s), topics(&events), 1);
-        for outcome in [scenario.run_uninterrupted(batch, commit), scenario.run_with_restarts(seed)] {
+        for outcome in [scenario.run_uninterrupted(batch, commit), scenario.run_in_parts(batch, commit), scenario.run_with_restarts(seed)] {
             prop_assert_eq!(&records_of(&outcome.output, "results"), &results);
             prop_assert_eq!(&records_of(&outcome.output, "late"), &late);
             prop_assert_eq!(outcome.ledger["late"], 0, "rows of the `late` output do not count as late");

@@ -17,8 +17,9 @@ use super::context::KafkaContext;
 use super::errors;
 use super::producer::KafkaWriter;
 use super::sending::WriteError;
+use super::settings::TRANSACTION_TIMEOUT;
 use super::write_mode::WriteMode;
-use crate::log::{Append, Committer, Delivery, EarlyOutput, LogError, LogResult, Recovery, Transaction};
+use crate::log::{Append, CommitTimeout, Committer, Delivery, EarlyOutput, LogError, LogResult, Recovery, Transaction};
 use crate::record::{Offset, TopicPartition};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerGroupMetadata};
 use rdkafka::error::RDKafkaErrorCode as Code;
@@ -283,6 +284,11 @@ impl Committer for KafkaCommitter {
         let mut committed = membership.committed.lock().unwrap_or_else(PoisonError::into_inner);
         committed.extend(transaction.offsets.iter().cloned());
         Ok(written)
+    }
+
+    fn timeout(&self) -> Option<CommitTimeout> {
+        let after = self.cluster.settings.transaction_timeout().filter(|_| self.delivery == Delivery::ExactlyOnce)?;
+        Some(CommitTimeout { after, setting: TRANSACTION_TIMEOUT })
     }
 
     fn early_output(&mut self) -> Option<&mut dyn EarlyOutput> {

@@ -9,6 +9,7 @@ use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// How long a transaction may stay open: a dead instance holds readers back for no longer.
 const TRANSACTION_TIMEOUT_MS: &str = "10000";
@@ -139,8 +140,10 @@ const PRODUCER: &[(&str, &str)] =
     &[("acks", "all"), ("linger.ms", "1"), ("message.timeout.ms", "8000"), ("queue.buffering.max.kbytes", "65536")];
 
 /// A retried record is written once; everything sent becomes visible together.
-const TRANSACTIONS: &[(&str, &str)] =
-    &[("enable.idempotence", "true"), ("transaction.timeout.ms", TRANSACTION_TIMEOUT_MS)];
+const TRANSACTIONS: &[(&str, &str)] = &[("enable.idempotence", "true"), (TRANSACTION_TIMEOUT, TRANSACTION_TIMEOUT_MS)];
+
+/// The property that limits a transaction.
+pub(super) const TRANSACTION_TIMEOUT: &str = "transaction.timeout.ms";
 
 /// A retried record is written once, as far as the brokers remember the producer.
 const AT_LEAST_ONCE: &[(&str, &str)] = &[("enable.idempotence", "true")];
@@ -320,6 +323,12 @@ impl Settings {
     /// Largest record that a producer accepts.
     pub(super) fn max_record_bytes(&self) -> usize {
         self.base_config(&[]).get("message.max.bytes").and_then(|v| v.parse().ok()).unwrap_or(1_000_000)
+    }
+
+    /// How long a transaction may take before the coordinator undoes it.
+    pub(super) fn transaction_timeout(&self) -> Option<Duration> {
+        let timeout = self.base_config(&[TRANSACTIONS]).get(TRANSACTION_TIMEOUT)?.parse().ok()?;
+        Some(Duration::from_millis(timeout))
     }
 
     /// A client that writes, in batches of at most so many bytes.

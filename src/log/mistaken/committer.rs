@@ -4,7 +4,7 @@ use super::appends::{TopicKind, mistaken_append};
 use super::lookups::end;
 use super::mistake::{Mistake, Planted};
 use super::transactions::{Part, commit_in_parts, part};
-use crate::log::{Appender, Committer, EarlyOutput, Log, LogError, LogResult, Transaction};
+use crate::log::{Appender, CommitTimeout, Committer, EarlyOutput, Log, LogError, LogResult, Transaction};
 use crate::record::{Offset, TopicPartition};
 use std::sync::Arc;
 
@@ -109,6 +109,10 @@ impl Committer for MistakenCommitter {
             return Err(LogError::Busy("a commit that succeeded counts as failed".into()));
         }
         Ok(first_offsets)
+    }
+
+    fn timeout(&self) -> Option<CommitTimeout> {
+        self.committer.timeout()
     }
 
     fn early_output(&mut self) -> Option<&mut dyn EarlyOutput> {

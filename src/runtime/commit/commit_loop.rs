@@ -3,7 +3,7 @@
 use super::changelog_position::ChangelogPositions;
 use super::commits::{Commits, Handover};
 use crate::log::Committer;
-use crate::runtime::task::message::{CommitOutcome, Epoch, TaskReport};
+use crate::runtime::task::message::{CommitOutcome, Epoch, EpochEnd, TaskReport};
 use std::collections::BTreeMap;
 use std::sync::mpsc::SyncSender;
 use tokio::sync::mpsc;
@@ -21,18 +21,19 @@ pub(in crate::runtime) fn run(
     mut reports: mpsc::Receiver<TaskReport>,
     outcomes: &SyncSender<CommitOutcome>,
 ) -> CommitEnd {
-    let mut collected: BTreeMap<Epoch, Vec<Handover>> = BTreeMap::new();
+    let mut collected: BTreeMap<Epoch, (Vec<Handover>, bool)> = BTreeMap::new();
     while let Some(report) = reports.blocking_recv() {
         let outcome = match report {
             TaskReport::Failed(fault) => Err(fault),
-            TaskReport::Ready { epoch, commit, read_at } => {
-                let of_epoch = collected.entry(epoch).or_default();
+            TaskReport::Ready { epoch, commit, read_at, complete } => {
+                let (of_epoch, all_complete) = collected.entry(epoch).or_insert((Vec::new(), true));
                 of_epoch.push((*commit, read_at));
+                *all_complete &= complete;
                 if of_epoch.len() < commits.context.instance.tasks() {
                     continue;
                 }
-                let of_epoch = collected.remove(&epoch).unwrap_or_default();
-                commits.end_epoch(of_epoch, epoch.commits).map(|()| epoch)
+                let (of_epoch, complete) = collected.remove(&epoch).unwrap_or_default();
+                commits.end_epoch(of_epoch, epoch.commits).map(|()| EpochEnd { epoch, complete })
             }
         };
         let failed = outcome.is_err();
@@ -46,6 +47,7 @@ pub(in crate::runtime) fn run(
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::super::commits::CommitContext;
     use super::super::instance_record::InstanceRecord;
@@ -144,14 +146,14 @@ sink: out
             progress: TaskProgress::default(),
             dirty: true,
         };
-        TaskReport::Ready { epoch, commit: Box::new(commit), read_at: Vec::new() }
+        TaskReport::Ready { epoch, commit: Box::new(commit), read_at: Vec::new(), complete: true }
     }
 
     /// What is removed from a repartition topic after a run that has committed its records up to the fifth.
     fn removed(acknowledges: bool) -> Vec<(TopicPartition, Offset)> {
         let (commits, trimmed) = commits(acknowledges, &Arc::default());
-        let inputs = commits.context.plan.subs.iter().flat_map(|s| &s.inputs).map(InputPlan::topic);
-        let at = TopicPartition { topic: inputs.last().unwrap().clone(), partition: TASK.partition };
+        let mut inputs = commits.context.plan.subs.iter().flat_map(|s| &s.inputs).map(InputPlan::topic);
+        let at = TopicPartition { topic: inputs.next_back().unwrap().clone(), partition: TASK.partition };
         let (to, reports) = mpsc::channel(1);
         let (done, _completed) = sync_channel(1);
         let epoch = Epoch { number: 1, commits: true };

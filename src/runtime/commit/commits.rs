@@ -6,12 +6,13 @@ use super::instance_record::{InstanceRecord, resident_bytes};
 use super::state_limit::StateLimit;
 use super::transaction::TransactionBuilder;
 use super::trimming::Trimming;
-use crate::log::{Append, Committer, Delivery, RecordLimits, Recovery, Transaction};
+use crate::log::{Append, CommitTimeout, Committer, Delivery, RecordLimits, Recovery, Transaction};
 use crate::metrics::{Latency, PipelineInfo};
 use crate::plan::Physical;
 use crate::record::{Offset, TopicPartition};
 use crate::runtime::cancel::{CancelReason, CancelToken};
 use crate::runtime::fault::Fault;
+use crate::runtime::task::commit_limit::TARGET_COMMIT_TIME;
 use crate::runtime::task::gauges::Gauges;
 use crate::runtime::task::{TaskCommit, TaskId};
 use crate::state::StateChange;
@@ -24,6 +25,10 @@ use std::time::Instant;
 
 /// How often a commit is attempted while the backplane is busy.
 const MAX_COMMIT_ATTEMPTS: u32 = 5;
+
+/// How often a commit that fails only after a time is attempted. Then it may be too large for the time that it has,
+/// and only a smaller one can succeed.
+const MAX_SLOW_ATTEMPTS: u32 = 2;
 
 /// Time between two records of the pipeline and the instance, milliseconds.
 const INSTANCE_RECORD_INTERVAL_MS: i64 = 1_000;
@@ -161,7 +166,10 @@ impl Commits {
     }
 
     fn commit_transaction(&mut self, transaction: Transaction, now: i64) -> Result<(), Fault> {
-        let firsts = self.attempt(&transaction)?;
+        let (bytes, start) = (transaction.bytes(), Instant::now());
+        let attempted = self.attempt(&transaction);
+        self.learn(bytes, start, attempted.is_ok());
+        let firsts = attempted?;
         self.advance_changelogs(&transaction.appends, &firsts, now);
         // With less than exactly_once the positions of this commit may still be in flight; those of the commit
         // before are acknowledged.
@@ -170,6 +178,33 @@ impl Commits {
         let acknowledged = if exact { &self.positions } else { &before };
         self.context.trimming.on_committed(&self.context.plan, acknowledged);
         Ok(())
+    }
+
+    /// Adapts what the next commits carry to how long this one took, and says what to do where that does not help.
+    fn learn(&self, bytes: usize, start: Instant, committed: bool) {
+        let limit = &self.context.gauges.commit_limit;
+        let was_least = limit.is_least();
+        let end = Instant::now();
+        let took = end.duration_since(start);
+        if committed {
+            limit.on_committed(bytes, start, end)
+        } else {
+            limit.on_undone(bytes, start, end)
+        }
+        let Some(CommitTimeout { after, setting }) = self.context.committer.timeout() else { return };
+        if committed || took < after / 2 {
+            return;
+        }
+        if was_least {
+            tracing::warn!(
+                "a commit of {bytes} bytes took {took:.1?} and was undone, as `{setting}` is {after:?}, and commits cannot be smaller: raise `{setting}`, or let the brokers take more (a quota may hold this client back)"
+            );
+        } else {
+            let next = limit.bytes();
+            tracing::warn!(
+                "a commit of {bytes} bytes took {took:.1?} and was undone; the next ones carry about {next} bytes (`{setting}`, {after:?}, is how long one may take)"
+            );
+        }
     }
 
     fn advance_changelogs(&mut self, appends: &[Append], firsts: &[Option<Offset>], now: i64) {
@@ -194,16 +229,20 @@ impl Commits {
     }
 
     fn attempt(&mut self, transaction: &Transaction) -> Result<Vec<Option<Offset>>, Fault> {
-        let mut attempt = 1;
+        let (mut attempt, mut slow) = (1, 0);
         loop {
-            match self.context.committer.commit(transaction) {
+            let start = Instant::now();
+            let e = match self.context.committer.commit(transaction) {
                 Ok(firsts) => return Ok(firsts),
-                Err(e) if e.recovery() == Recovery::Retry && attempt < MAX_COMMIT_ATTEMPTS && !self.is_stopping() => {
-                    tracing::warn!("commit, attempt {attempt}: {e}");
-                }
+                Err(e) if e.recovery() == Recovery::Retry && attempt < MAX_COMMIT_ATTEMPTS && !self.is_stopping() => e,
                 Err(e) => return Err(e.into()),
-            }
+            };
+            tracing::warn!("commit, attempt {attempt}: {e}");
             attempt += 1;
+            slow += u32::from(start.elapsed() > TARGET_COMMIT_TIME);
+            if slow == MAX_SLOW_ATTEMPTS {
+                return Err(Fault::Abort(format!("a commit was attempted in vain for too long: {e}")));
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 //! throughout: while state is restored it may revoke everything.
 
 use super::rebuild_poll::poll_until;
+use super::restore_record::record_restore;
 use super::session::Session;
 use super::topics;
 use crate::log::{Committer, Delivery, LogError, Member, RecordLimits, Recovery, Start, Transaction};
@@ -12,7 +13,7 @@ use crate::runtime::cancel::{CancelReason, CancelToken};
 use crate::runtime::commit::changelog_position::ChangelogPositions;
 use crate::runtime::commit::commit_loop::{self, CommitEnd};
 use crate::runtime::commit::commits::{CommitContext, Commits};
-use crate::runtime::commit::instance_record::{InstanceRecord, write_instance_record};
+use crate::runtime::commit::instance_record::InstanceRecord;
 use crate::runtime::commit::trimming::{TrimPoints, Trimming, trim};
 use crate::runtime::fault::{
     Fault, GROUP_POLLING, STANDBY_THREAD, Supervised, root_fault, spawn_supervised, supervise,
@@ -28,19 +29,15 @@ use crate::runtime::recovery::standby::{self, OwnPartitions, Standby};
 use crate::runtime::recovery::state_copies::{StateCopies, StateCopy};
 use crate::runtime::task::Task;
 use crate::runtime::task::gauges::Gauges;
-use crate::runtime::task::message::{CommitOutcome, TASK_QUEUE_BATCHES, TaskReport};
-use crate::runtime::task::worker::work;
+use crate::runtime::task::message::{CommitOutcome, TaskQueue, TaskReport};
+use crate::runtime::task::worker::{Worker, work};
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::Scope;
-use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-
-/// How often the progress of a restore is recorded for other processes.
-const RESTORE_RECORD_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The two halves of a membership.
 pub(in crate::runtime) type GroupHandles = (Box<dyn Member>, Box<dyn Committer>);
@@ -121,7 +118,10 @@ impl Assignment<'_> {
             let done = rebuilding.child();
             let recording = spawn_supervised(threads, "the recording of the restore", &rebuilding, {
                 let done = done.clone();
-                move || Ok(self.record_restore(&done))
+                move || {
+                    record_restore(self.session, &done);
+                    Ok(())
+                }
             });
             let poll = || poll_until(member, &self.cancel, || building.is_finished());
             let end = supervise(GROUP_POLLING, &rebuilding, poll);
@@ -145,28 +145,6 @@ impl Assignment<'_> {
                 }
             }
         })
-    }
-
-    /// Records at intervals how far the restoring of state is, for other processes.
-    fn record_restore(&self, done: &CancelToken) {
-        let mut appender = None;
-        while !done.sleep(RESTORE_RECORD_INTERVAL) {
-            let restoring = self.session.options.restoring.now();
-            if restoring.is_empty() {
-                continue;
-            }
-            let info = self.session.info();
-            let write = || {
-                let appender = match &mut appender {
-                    Some(appender) => appender,
-                    none => none.insert(self.engine().log.appender()?),
-                };
-                write_instance_record(appender.as_mut(), &info, self.engine().clock.now(), restoring)
-            };
-            if let Err(e) = write() {
-                tracing::debug!("the progress of a restore could not be recorded: {e}");
-            }
-        }
     }
 
     fn ready(&self, assigned: &AssignedPartitions, cancel: &CancelToken) -> Result<Ready, Fault> {
@@ -226,7 +204,7 @@ impl Assignment<'_> {
         };
         let Engine { plan, log, clock, .. } = self.engine();
         let early_output = committer.early_output().is_some();
-        let gauges = Arc::new(Gauges::default());
+        let gauges = Arc::new(Gauges::new(self.session.commit_limit.clone()));
         let (trimming, trim_points) = Trimming::new();
         let commits = Commits::new(CommitContext {
             plan: plan.clone(),
@@ -265,7 +243,8 @@ impl Assignment<'_> {
                 Ok(commit_loop::run(commits, reported, &outcomes))
             });
             let trimming = spawn_supervised(threads, "the trimming of repartition topics", &self.cancel, move || {
-                Ok(trim(log, &trim_points))
+                trim(log, &trim_points);
+                Ok(())
             });
             let standby = self.cancel.child();
             let following = self.start_standby(threads, own, &standby);
@@ -346,7 +325,7 @@ impl Assignment<'_> {
         let assigned: BTreeSet<&TopicPartition> = starts.iter().map(|(at, _)| at).collect();
         let (mut routes, mut working) = (Vec::new(), Vec::new());
         for mut task in tasks {
-            let (queue, messages) = mpsc::channel(TASK_QUEUE_BATCHES + 1);
+            let (queue, inbox) = TaskQueue::new();
             // Only where every input has an end can the least record of all be known.
             let merged = if self.session.options.until_end { task.merge_inputs() } else { Vec::new() };
             if self.session.options.until_end {
@@ -355,7 +334,7 @@ impl Assignment<'_> {
             let partitions = task.partitions().into_iter().filter(|at| assigned.contains(at)).collect();
             routes.push(TaskRoute { sub: task.id().sub, queue, partitions, merged });
             let (reports, clock, gauges) = (reports.clone(), self.engine().clock.clone(), gauges.clone());
-            working.push(self.session.handle.spawn(work(task, messages, reports, clock, gauges)));
+            working.push(self.session.handle.spawn(work(task, Worker { inbox, reports, clock, gauges })));
         }
         (routes, working)
     }

@@ -4,5 +4,6 @@ pub(super) mod assignment;
 pub(super) mod engine;
 pub(super) mod idle;
 mod rebuild_poll;
+mod restore_record;
 pub(super) mod session;
 pub mod topics;

@@ -8,9 +8,10 @@ use crate::record::{Offset, TopicPartition};
 use crate::runtime::cancel::CancelToken;
 use crate::runtime::commit::instance_record::{resident_bytes, write_instance_record};
 use crate::runtime::fault::{Fault, catch_panic};
+use crate::runtime::task::commit_limit::CommitLimit;
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
 use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// How long the last record of an instance may take.
@@ -25,6 +26,7 @@ pub(in crate::runtime) struct Session {
     /// Runs the tasks.
     pub(in crate::runtime) handle: tokio::runtime::Handle,
     pub(in crate::runtime) cancel: CancelToken,
+    pub(in crate::runtime) commit_limit: Arc<CommitLimit>,
     source_ends: OnceLock<BTreeMap<TopicPartition, Offset>>,
 }
 
@@ -36,7 +38,8 @@ impl Session {
         cancel: CancelToken,
     ) -> Self {
         let started_at = engine.clock.now();
-        Self { engine, options, started_at, handle, cancel, source_ends: OnceLock::new() }
+        let (commit_limit, source_ends) = (Arc::default(), OnceLock::new());
+        Self { engine, options, started_at, handle, cancel, commit_limit, source_ends }
     }
 
     /// Where each partition of the sources ended when this was first called, at the start of the run. A run to the

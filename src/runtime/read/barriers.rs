@@ -1,10 +1,10 @@
 //! Barriers: the intake sends one behind everything that it has sent, and learns when its epoch is complete.
 
-use super::decision::Goal;
+use super::decision::{Goal, Phase};
 use super::intake::{Intake, TaskRoute};
 use crate::record::{Offset, TopicPartition};
 use crate::runtime::fault::Fault;
-use crate::runtime::task::message::{Barrier, Epoch, TaskMessage};
+use crate::runtime::task::message::{Barrier, Epoch, EpochEnd, TaskMessage};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
@@ -21,11 +21,13 @@ impl Intake {
             self.committed_at = Some(Instant::now());
         }
         let drain = self.options.drain && ended.is_some();
+        let leaving = self.phase != Phase::Reading && self.cancel.is_cancelled();
         let mut positions = self.barrier_positions(ended);
-        for (i, route) in self.routes.iter().enumerate() {
+        for (i, route) in self.routes.iter_mut().enumerate() {
             let positions = std::mem::take(&mut positions[i]);
-            let barrier = Barrier { epoch: self.epoch, drain, positions, at_end: ended == Some(route.sub) };
-            if route.queue.blocking_send(TaskMessage::Barrier(barrier)).is_err() {
+            let (epoch, at_end) = (self.epoch, ended == Some(route.sub));
+            let barrier = Barrier { epoch, drain, positions, at_end, leaving, messages_before: 0 };
+            if route.queue.send_barrier(barrier).is_err() {
                 return self.why_gone();
             }
         }
@@ -39,13 +41,14 @@ impl Intake {
             Goal::OwnPart(sub) if !self.cancel.is_cancelled() => Some(sub),
             _ => None,
         };
-        if let Some(sub) = ended.filter(|_| self.options.drain) {
-            for route in self.routes.iter().filter(|r| r.sub == sub) {
-                if route.queue.blocking_send(TaskMessage::Drain).is_err() {
+        if let Some(sub) = ended.filter(|_| self.options.drain && self.phase != Phase::Closing) {
+            for route in self.routes.iter_mut().filter(|r| r.sub == sub) {
+                if route.queue.send(TaskMessage::Drain).is_err() {
                     return self.why_gone();
                 }
             }
         }
+        self.phase = Phase::Closing;
         self.send_barrier(true, ended)
     }
 
@@ -78,8 +81,10 @@ impl Intake {
     /// Takes in what the commit loop reports, waiting at most so long for it.
     pub(super) fn on_outcome(&mut self, wait: Duration) -> Result<(), Fault> {
         match self.committed.recv_timeout(wait) {
-            Ok(Ok(epoch)) => {
-                self.epoch_in_flight &= epoch != self.epoch;
+            Ok(Ok(EpochEnd { epoch, complete })) => {
+                if epoch == self.epoch {
+                    (self.epoch_in_flight, self.incomplete) = (false, !complete);
+                }
                 Ok(())
             }
             Ok(Err(fault)) => Err(fault),

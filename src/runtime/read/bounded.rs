@@ -157,7 +157,7 @@ impl BatchSink for Intake {
 
     fn accept(&mut self, route: usize, offered: OfferedBatch) -> Result<(), Fault> {
         self.sent = true;
-        if self.routes[route].queue.blocking_send(TaskMessage::Offer(offered, Instant::now())).is_err() {
+        if self.routes[route].queue.send(TaskMessage::Offer(offered, Instant::now())).is_err() {
             return self.why_gone();
         }
         Ok(())

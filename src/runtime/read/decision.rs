@@ -7,6 +7,10 @@
 //!    ▲                                              sends the final barrier             │
 //!    └───────────── the next stage of a bounded run ◀───────── its epoch is complete ───┘
 //! ```
+//!
+//! A final barrier whose epoch is not complete, as a task had more to hand over than a commit carries, is sent again.
+//! Where the run is stopped or the partitions are revoked, what is buffered is dropped and what is unfinished stays
+//! for whoever goes on.
 
 use std::time::Duration;
 
@@ -51,6 +55,8 @@ pub(super) struct Situation {
     /// Nothing needs to be closed once the goal is reached.
     pub(super) goal_is_wait: bool,
     pub(super) epoch_in_flight: bool,
+    /// The last epoch did not carry everything before its barriers.
+    pub(super) incomplete: bool,
     /// Batches wait for a slot in the queue of their task.
     pub(super) buffered: bool,
     /// Inputs that are merged by event time are not at their end.
@@ -96,12 +102,15 @@ pub(super) fn next_step(s: &Situation) -> Step {
         Phase::Reading if s.goal_reached && s.goal_is_wait => Step::Finish,
         Phase::Reading if s.goal_reached => Step::Drain,
         Phase::Reading => read_or_commit(s),
-        // A task that waits, and has no slot for a barrier, must not keep the group from being polled.
-        Phase::Draining if s.epoch_in_flight || s.buffered || !s.queues_have_capacity => {
-            Step::Listen(BUSY_POLL_TIMEOUT)
-        }
+        Phase::Draining if s.epoch_in_flight => Step::Listen(BUSY_POLL_TIMEOUT),
+        Phase::Draining if s.ending => Step::Close,
+        // A task that has as much to hand over as a commit carries takes nothing more before that.
+        Phase::Draining if s.commit_large => Step::Barrier { commits: true },
+        // A task that waits must not keep the group from being polled.
+        Phase::Draining if s.buffered || !s.queues_have_capacity => Step::Listen(BUSY_POLL_TIMEOUT),
         Phase::Draining => Step::Close,
         Phase::Closing if s.epoch_in_flight => Step::Listen(IDLE_POLL_TIMEOUT),
+        Phase::Closing if s.incomplete => Step::Close,
         Phase::Closing => Step::Finish,
     }
 }
@@ -134,6 +143,7 @@ mod tests {
         goal_reached: false,
         goal_is_wait: false,
         epoch_in_flight: false,
+        incomplete: false,
         buffered: false,
         merging: false,
         queues_have_capacity: true,
@@ -205,7 +215,11 @@ mod tests {
         ] {
             assert_eq!(next_step(&wait), Step::Listen(BUSY_POLL_TIMEOUT), "{wait:?}");
         }
+        let full = Situation { buffered: true, commit_large: true, ..draining };
+        assert_eq!(next_step(&full), Step::Barrier { commits: true }, "the task takes nothing before it");
+        assert_eq!(next_step(&Situation { ending: true, ..full }), Step::Close, "what is buffered is dropped");
         let closing = Situation { phase: Phase::Closing, ..READING };
+        assert_eq!(next_step(&Situation { incomplete: true, ..closing }), Step::Close, "once more");
         assert_eq!(next_step(&Situation { epoch_in_flight: true, ..closing }), Step::Listen(IDLE_POLL_TIMEOUT));
         assert_eq!(next_step(&closing), Step::Finish);
     }

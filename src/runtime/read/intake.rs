@@ -13,20 +13,12 @@ use crate::runtime::cancel::{CancelReason, CancelToken};
 use crate::runtime::fault::Fault;
 use crate::runtime::task::MergeInput;
 use crate::runtime::task::gauges::Gauges;
-use crate::runtime::task::message::{CommitOutcome, Epoch, TaskMessage, has_capacity};
+use crate::runtime::task::message::{CommitOutcome, Epoch, TaskMessage, TaskQueue};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
-use tokio::sync::mpsc::Sender;
-
-/// Bytes of output and uncommitted state at which a commit is asked for ahead of its time.
-const LARGE_COMMIT_BYTES: usize = 16 << 20;
-
-/// Bytes in flight, from what was read to what waits for a commit, beyond which tasks get nothing more: the rest
-/// of a backlog stays in the log.
-const MAX_IN_FLIGHT_BYTES: usize = 2 * LARGE_COMMIT_BYTES;
 
 /// How often tasks learn that wall-clock time passes.
 const TICK_INTERVAL: Duration = Duration::from_millis(100);
@@ -37,7 +29,7 @@ const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(5);
 /// A task as the intake sees it.
 pub(in crate::runtime) struct TaskRoute {
     pub(in crate::runtime) sub: u32,
-    pub(in crate::runtime) queue: Sender<TaskMessage>,
+    pub(in crate::runtime) queue: TaskQueue,
     /// Its partitions that exist.
     pub(in crate::runtime) partitions: Vec<TopicPartition>,
     /// The inputs of a task that merges them by event time; they have readers of their own, and the member does
@@ -100,6 +92,8 @@ pub(in crate::runtime) struct Intake {
     pub(super) input_idle: bool,
     pub(super) epoch: Epoch,
     pub(super) epoch_in_flight: bool,
+    /// The last epoch did not carry everything before its barriers.
+    pub(super) incomplete: bool,
     pub(super) committed_at: Option<Instant>,
     started_at: Instant,
     ticked_at: Option<Instant>,
@@ -134,6 +128,7 @@ impl Intake {
             input_idle: false,
             epoch: Epoch::default(),
             epoch_in_flight: false,
+            incomplete: false,
             committed_at: None,
             started_at: Instant::now(),
             ticked_at: None,
@@ -188,13 +183,13 @@ impl Intake {
                     self.pause_all(true)?;
                 }
                 Step::Listen(timeout) => {
-                    self.hand_over()?;
+                    // Behind a final barrier nothing may follow: what is still buffered then is read again.
+                    if self.phase == Phase::Draining {
+                        self.hand_over()?;
+                    }
                     self.listen(timeout)?;
                 }
-                Step::Close => {
-                    self.send_final_barrier(goal)?;
-                    self.phase = Phase::Closing;
-                }
+                Step::Close => self.send_final_barrier(goal)?,
                 Step::Finish => {
                     if self.phase != Phase::Reading {
                         self.phase = Phase::Reading;
@@ -207,8 +202,6 @@ impl Intake {
     }
 
     fn situation(&mut self, goal: Goal) -> Result<Situation, Fault> {
-        let [output, state] = [&self.gauges.output_bytes, &self.gauges.uncommitted_state_bytes];
-        let waiting = output.load(Ordering::Relaxed) + state.load(Ordering::Relaxed);
         Ok(Situation {
             phase: self.phase,
             ending: self.cancel.is_cancelled(),
@@ -216,14 +209,15 @@ impl Intake {
             goal_reached: self.phase == Phase::Reading && !self.cancel.is_cancelled() && self.goal_reached(goal)?,
             goal_is_wait: goal == Goal::Peers,
             epoch_in_flight: self.epoch_in_flight,
+            incomplete: self.incomplete,
             buffered: !self.buffered.is_empty(),
             merging: !self.merge_readers.is_empty(),
-            queues_have_capacity: self.phase != Phase::Draining || self.routes.iter().all(|r| has_capacity(&r.queue)),
+            queues_have_capacity: self.phase != Phase::Draining || self.routes.iter().all(|r| r.queue.has_capacity()),
             input_idle: self.input_idle,
             sent: self.sent,
             uncommitted: self.gauges.uncommitted.load(Ordering::Relaxed),
             commit_due: self.committed_at.is_none_or(|at| at.elapsed() >= self.options.commit_every),
-            commit_large: waiting > LARGE_COMMIT_BYTES,
+            commit_large: self.gauges.is_commit_full(),
             heartbeat_due: self.committed_at.unwrap_or(self.started_at).elapsed() >= HEARTBEAT_INTERVAL,
             early_output: self.options.early_output,
         })
@@ -245,10 +239,13 @@ impl Intake {
         // What was handed over just now may have emptied the buffer, or have been the first after a barrier.
         let timeout = if self.sent { timeout.min(BUSY_POLL_TIMEOUT) } else { timeout };
         self.input_idle = false;
-        match self.member.poll(FetchLimit::default(), timeout)? {
+        match self.member.poll(self.fetch_limit(), timeout)? {
             GroupEvent::Records(fetched) => self.take(fetched)?,
             GroupEvent::Idle => self.input_idle = true,
-            GroupEvent::Revoked(_) => return Ok(self.on_revoked()),
+            GroupEvent::Revoked(_) => {
+                self.on_revoked();
+                return Ok(());
+            }
             GroupEvent::Assigned(_) => {
                 return Err(Fault::internal("partitions were assigned before others were revoked"));
             }
@@ -319,7 +316,7 @@ impl Intake {
             }
             let bytes = fetched.records.bytes();
             // There is capacity, so sending fails only where the task is gone.
-            if self.routes[route].queue.try_send(TaskMessage::Data(fetched, at)).is_err() {
+            if self.routes[route].queue.send(TaskMessage::Data(fetched, at)).is_err() {
                 return self.why_gone();
             }
             self.gauges.queued_bytes.fetch_add(bytes, Ordering::Relaxed);
@@ -333,21 +330,23 @@ impl Intake {
 
     /// Whether a task takes another batch.
     pub(super) fn has_capacity(&self, route: usize) -> bool {
-        let (queued, output) = (&self.gauges.queued_bytes, &self.gauges.output_bytes);
         // What is buffered when nothing more is read is the last: it must not wait for a commit that waits for it.
         let last = self.phase != Phase::Reading;
-        has_capacity(&self.routes[route].queue)
-            && (last || queued.load(Ordering::Relaxed) + output.load(Ordering::Relaxed) < MAX_IN_FLIGHT_BYTES)
+        self.routes[route].queue.has_capacity() && (last || !self.gauges.is_flight_full())
+    }
+
+    /// A batch is processed in one piece, so it should not be larger than what a commit may carry.
+    fn fetch_limit(&self) -> FetchLimit {
+        let FetchLimit { records, bytes } = FetchLimit::default();
+        FetchLimit { records, bytes: bytes.min(self.gauges.commit_limit.bytes()) }
     }
 
     fn tick(&mut self) {
         if self.ticked_at.is_none_or(|at| at.elapsed() >= TICK_INTERVAL) {
             self.ticked_at = Some(Instant::now());
             // A task with a full queue learns of the time with the next tick.
-            self.routes
-                .iter()
-                .filter(|r| has_capacity(&r.queue))
-                .for_each(|r| drop(r.queue.try_send(TaskMessage::Tick)));
+            let free = self.routes.iter_mut().filter(|r| r.queue.has_capacity());
+            free.for_each(|r| drop(r.queue.send(TaskMessage::Tick)));
         }
     }
 
@@ -370,7 +369,7 @@ mod tests {
     use crate::log::embedded::EmbeddedLog;
     use crate::log::{Committer, GroupSpec, LogError, LogResult};
     use crate::record::RecordsBuilder;
-    use tokio::sync::mpsc;
+    use crate::runtime::task::message::EpochEnd;
 
     /// An intake of a bounded run, of one sub-topology where it has routes, and the side of the commit loop.
     fn intake(
@@ -468,16 +467,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let log = EmbeddedLog::open(folder.path()).unwrap();
         let partitions: Vec<TopicPartition> = (0..2).map(|p| TopicPartition::new("in", p)).collect();
-        let (queue, mut messages) = mpsc::channel(5);
+        let (queue, mut inbox) = TaskQueue::new();
         let route = TaskRoute { sub: 0, queue, partitions: partitions.clone(), merged: Vec::new() };
         let ends = partitions.iter().cloned().map(|at| (at, Offset(10))).collect();
         let member = Box::new(BusyMember { polls: 0, paused: false });
         let (intake, outcomes) = intake(log, member, vec![route], ends);
         let committing = std::thread::spawn(move || {
-            while let Some(message) = messages.blocking_recv() {
-                if let TaskMessage::Barrier(barrier) = message {
-                    outcomes.send(Ok(barrier.epoch)).unwrap();
-                }
+            while let Some(barrier) = inbox.barriers.blocking_recv() {
+                while inbox.messages.try_recv().is_ok() {}
+                outcomes.send(Ok(EpochEnd { epoch: barrier.epoch, complete: true })).unwrap();
             }
         });
         let starts = [(partitions[0].clone(), Offset(9)), (partitions[1].clone(), Offset(10))];

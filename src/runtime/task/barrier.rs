@@ -1,6 +1,6 @@
 //! A task at a barrier: it hands over its outputs, its state changes, its positions and its progress.
 
-use super::collector::Collector;
+use super::collector::{Collector, Release};
 use super::{Task, TaskCommit};
 use crate::metrics::{Latency, TaskProgress};
 use crate::record::{Offset, TopicPartition};
@@ -15,7 +15,7 @@ impl Task {
 
     /// Whether the watermark has moved since it was sent, and if so whether all inputs are idle.
     fn watermark_to_send(&mut self) -> Option<bool> {
-        let current = (self.time.now(), self.time.idle());
+        let current = (self.settled_time(), self.time.idle());
         let moved = self.last_sent != Some(current);
         self.progress.watermark_unsent = moved && self.watermark_at_end && !self.at_end;
         if !moved || self.progress.watermark_unsent {
@@ -58,7 +58,7 @@ impl Task {
     /// # Errors
     /// Faults that are not those of single records.
     pub fn barrier(&mut self, now: i64, drain: bool) -> Result<TaskCommit, Fault> {
-        let clock = self.clock(self.time.now(), self.time.now(), now, drain);
+        let clock = self.clock(self.settled_time(), self.settled_time(), now, drain);
         let idle_if_changed = self.watermark_to_send();
         let mut dead = Vec::new();
         let mut changes = Vec::new();
@@ -71,6 +71,7 @@ impl Task {
                 dead: &mut dead,
                 outbox: &mut self.outbox,
                 step,
+                release: Release { max_rows: self.max_released_rows, more_due: false },
             };
             let changed = operator.barrier(&clock, idle_if_changed, &mut out)?;
             let size = operator.size();
@@ -87,6 +88,7 @@ impl Task {
         }
         self.progress.committed_at = now;
         self.progress.watermark = self.time.clone();
+        self.progress.unfinished = self.unfinished_round();
         let offsets = self.committed_offsets();
         let appends = self.outbox.take();
         // What there is to write is committed, even where time alone has caused it.

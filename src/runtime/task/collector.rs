@@ -28,6 +28,15 @@ pub struct Collector<'a> {
     pub(in crate::runtime) dead: &'a mut Vec<DeadRow>,
     pub(in crate::runtime) outbox: &'a mut Outbox,
     pub(in crate::runtime) step: usize,
+    pub(in crate::runtime) release: Release,
+}
+
+/// How many rows a step may release by time alone in one round, so that a commit does not grow with the state.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::runtime) struct Release {
+    pub(in crate::runtime) max_rows: usize,
+    /// More than that is due. Time stands still for the steps behind until the rest has left.
+    pub(in crate::runtime) more_due: bool,
 }
 
 impl Collector<'_> {
@@ -51,6 +60,17 @@ impl Collector<'_> {
     /// Counts rows that the operator created.
     pub fn created(&mut self, rows: usize) {
         self.counters.created += rows as u64;
+    }
+
+    /// The number of rows that the step may release by time alone in this round.
+    #[must_use]
+    pub fn max_released_rows(&self) -> usize {
+        self.release.max_rows
+    }
+
+    /// Says that more rows are due than the step may release in this round. The round is continued until none are.
+    pub fn more_due(&mut self) {
+        self.release.more_due = true;
     }
 
     /// Counts rows that were written as records of a topic.

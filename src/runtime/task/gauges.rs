@@ -1,16 +1,40 @@
 //! Counters that intake, tasks and commit loop share without a message.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize};
+use super::commit_limit::CommitLimit;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// The shared counters of one assignment, over all its tasks.
 #[derive(Debug, Default)]
 pub(in crate::runtime) struct Gauges {
     /// Bytes that were read and wait in front of a task.
     pub(in crate::runtime) queued_bytes: AtomicUsize,
-    /// Bytes of output that wait for a barrier.
-    pub(in crate::runtime) output_bytes: AtomicUsize,
+    /// Bytes of output and state changes that wait for a barrier.
+    pub(in crate::runtime) pending_bytes: AtomicUsize,
     /// Bytes of state changes whose results were sent ahead of their commit.
     pub(in crate::runtime) uncommitted_state_bytes: AtomicUsize,
     /// A task has something to commit.
     pub(in crate::runtime) uncommitted: AtomicBool,
+    /// How much a commit may carry; kept over assignments.
+    pub(in crate::runtime) commit_limit: Arc<CommitLimit>,
+}
+
+impl Gauges {
+    /// Those of a run whose commits have been learnt from.
+    pub(in crate::runtime) fn new(commit_limit: Arc<CommitLimit>) -> Self {
+        Self { commit_limit, ..Self::default() }
+    }
+
+    /// Whether what waits for a commit is as much as one may carry.
+    pub(in crate::runtime) fn is_commit_full(&self) -> bool {
+        let [pending, state] = [&self.pending_bytes, &self.uncommitted_state_bytes];
+        pending.load(Ordering::Relaxed) + state.load(Ordering::Relaxed) >= self.commit_limit.bytes()
+    }
+
+    /// Whether tasks should get nothing more: the rest of a backlog stays in the log. While one commit is in flight,
+    /// the next one is collected.
+    pub(in crate::runtime) fn is_flight_full(&self) -> bool {
+        let [queued, pending] = [&self.queued_bytes, &self.pending_bytes];
+        queued.load(Ordering::Relaxed) + pending.load(Ordering::Relaxed) >= 2 * self.commit_limit.bytes()
+    }
 }

@@ -8,7 +8,7 @@ use crate::record::{BadRow, Fetched, Offset};
 use crate::runtime::task::input::DecodedRows;
 use crate::runtime::task::repartition_codec::WatermarkMessage;
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -61,6 +61,41 @@ pub(in crate::runtime) enum ReleasedItem {
     Rows(usize, usize),
     /// One record that could not be decoded.
     Bad(usize),
+}
+
+impl Released {
+    /// The number of records.
+    pub(in crate::runtime) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The offset of the first record of each slot, of those from `start` on.
+    pub(in crate::runtime) fn first_offsets(&self, start: usize) -> BTreeMap<usize, i64> {
+        let (mut first, mut position) = (BTreeMap::new(), 0);
+        for run in &self.runs {
+            let piece = &self.pieces[run.piece];
+            let processed = start.saturating_sub(position);
+            position += run.item.len();
+            if processed < run.item.len() {
+                let offset = match run.item {
+                    ReleasedItem::Rows(row, _) => piece.rows.offsets[row + processed],
+                    ReleasedItem::Bad(bad) => piece.fetched.offsets[piece.bad[bad].row],
+                };
+                first.entry(run.slot).or_insert(offset);
+            }
+        }
+        first
+    }
+}
+
+impl ReleasedItem {
+    /// The number of records.
+    pub(in crate::runtime) fn len(self) -> usize {
+        match self {
+            Self::Rows(_, rows) => rows,
+            Self::Bad(_) => 1,
+        }
+    }
 }
 
 /// What a queue releases next.
@@ -157,6 +192,11 @@ impl MergeQueue {
         moved.sort_unstable();
         moved.dedup();
         moved
+    }
+
+    /// Lets the offset of a slot be asked for again.
+    pub(in crate::runtime) fn mark_moved(&mut self, slot: usize) {
+        self.moved.push(slot);
     }
 
     /// Releases at most `max_records` records, as far as their order is known.

@@ -2,13 +2,15 @@
 //!
 //! Otherwise a task reads its inputs in order of arrival, without queues. The rounds are the same.
 
-use super::Task;
+use super::{HandOver, Task};
+use crate::plan::SubTopology;
 use crate::record::{Batch, Offset, TopicPartition};
 use crate::runtime::fault::Fault;
 use crate::runtime::task::dead_letters::Undecoded;
 use crate::runtime::task::input::{DecodedPart, Input};
 use crate::runtime::task::merge_queue::{DecodedBatch, MergeQueue, MergeStep, OfferedBatch, Released, ReleasedItem};
 use crate::runtime::task::round::RoundClock;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// How many records a round of merged inputs holds at most.
@@ -35,6 +37,14 @@ struct Gathered<'a> {
     watermarks: Vec<i64>,
 }
 
+/// A round of merged inputs.
+struct MergedRound<'a> {
+    reads: Vec<(usize, Batch)>,
+    clock: RoundClock,
+    /// Records that could not be decoded, with their input.
+    undecoded: Vec<(usize, Undecoded<'a>)>,
+}
+
 impl Task {
     /// Starts to merge the inputs if there are several, and returns those of which it expects offers.
     pub(in crate::runtime) fn merge_inputs(&mut self) -> Vec<MergeInput> {
@@ -57,8 +67,14 @@ impl Task {
     /// Queues what is offered of one input, and runs what the queues release.
     ///
     /// # Errors
-    /// Faults that are not those of single records.
-    pub(in crate::runtime) fn offer(&mut self, offer: OfferedBatch, now: i64) -> Result<(), Fault> {
+    /// Faults that are not those of single records, and those of `hand_over`.
+    pub(in crate::runtime) fn offer(
+        &mut self,
+        offer: OfferedBatch,
+        now: i64,
+        hand_over: &mut HandOver<'_>,
+    ) -> Result<(), Fault> {
+        self.resume(hand_over)?;
         let Some(mut ordered) = self.ordered.take() else {
             return Err(Fault::internal(format!("task {} does not merge its inputs", self.id)));
         };
@@ -80,68 +96,131 @@ impl Task {
             }
         }
         ordered.advance_position(slot, position, last);
-        let advanced = self.run_released(&mut ordered, now);
-        for slot in ordered.take_moved() {
-            let next = ordered.resume_offset(slot);
-            self.dirty |= self.next[slot] != next;
-            self.next[slot] = next;
-        }
+        let advanced = self.run_released(&mut ordered, now, hand_over);
+        self.store_positions(&mut ordered, &Released::default(), 0);
         self.ordered = Some(ordered);
         advanced
     }
 
-    fn run_released(&mut self, ordered: &mut MergeQueue, now: i64) -> Result<(), Fault> {
+    fn run_released(&mut self, ordered: &mut MergeQueue, now: i64, hand_over: &mut HandOver<'_>) -> Result<(), Fault> {
         loop {
             match ordered.next(MAX_ROUND_RECORDS) {
                 MergeStep::Pending => return Ok(()),
-                MergeStep::Ended(slot, message) => {
-                    message.map_or(Ok(()), |message| self.on_watermark(slot, message, now))?
+                MergeStep::Ended(slot, Some(message)) => {
+                    self.on_watermark(slot, message, now)?;
+                    self.finish_round(ordered, &Released::default(), 0, hand_over)?;
                 }
-                MergeStep::Rows(released) => self.run_merged(&released, now)?,
+                MergeStep::Ended(_, None) => {}
+                MergeStep::Rows(released) => self.run_merged(ordered, &released, now, hand_over)?,
             }
         }
     }
 
-    /// Runs one round of records in their order.
-    fn run_merged(&mut self, released: &Released, now: i64) -> Result<(), Fault> {
+    /// Continues a round of which a commit may carry a part: `end` records of what was released are processed.
+    fn finish_round(
+        &mut self,
+        ordered: &mut MergeQueue,
+        released: &Released,
+        end: usize,
+        hand_over: &mut HandOver<'_>,
+    ) -> Result<(), Fault> {
+        if self.is_unfinished() {
+            self.store_positions(ordered, released, end);
+        }
+        self.resume(hand_over)
+    }
+
+    /// Takes over the positions of the inputs that have moved. What was released from `end` on is not processed yet.
+    fn store_positions(&mut self, ordered: &mut MergeQueue, released: &Released, end: usize) {
+        let unprocessed = released.first_offsets(end);
+        for slot in ordered.take_moved() {
+            let next = unprocessed.get(&slot).copied().unwrap_or_else(|| ordered.resume_offset(slot));
+            self.dirty |= self.next[slot] != next;
+            self.next[slot] = next;
+        }
+        unprocessed.into_keys().for_each(|slot| ordered.mark_moved(slot));
+    }
+
+    /// Runs records in their order, in rounds, mostly one.
+    fn run_merged(
+        &mut self,
+        ordered: &mut MergeQueue,
+        released: &Released,
+        now: i64,
+        hand_over: &mut HandOver<'_>,
+    ) -> Result<(), Fault> {
         self.dirty = true;
-        let (plan, before) = (self.plan.clone(), self.time.now());
+        if let Some(piece) = released.pieces.last() {
+            self.origin = piece.fetched.origin.clone();
+        }
+        let (plan, mut start) = (self.plan.clone(), 0);
+        while start < released.len() {
+            let mut end = released.len();
+            let saved = self.may_release_much().then(|| self.time.clone());
+            let mut part = self.gather(&plan, released, start..end, now);
+            if let Some(saved) = saved
+                && let Some(rows) = self.rows_before_mass_release(&part.clock.watermarks)
+            {
+                end = usize::try_from(part.clock.order[rows - 1]).map_err(Fault::internal)? + 1;
+                self.time = saved;
+                part = self.gather(&plan, released, start..end, now);
+            }
+            let MergedRound { reads, clock, undecoded } = part;
+            for (input, batch) in &reads {
+                self.progress.inputs[*input].read += batch.len() as u64;
+            }
+            for (input, _) in &undecoded {
+                let progress = &mut self.progress.inputs[*input];
+                (progress.read, progress.dead) = (progress.read + 1, progress.dead + 1);
+            }
+            let undecoded: Vec<Undecoded<'_>> = undecoded.into_iter().map(|(_, undecoded)| undecoded).collect();
+            let fetched: Vec<_> = released.pieces.iter().map(|p| &p.fetched).collect();
+            self.round(reads, &clock, &fetched, &undecoded)?;
+            self.finish_round(ordered, released, end, hand_over)?;
+            start = end;
+        }
+        Ok(())
+    }
+
+    /// The round of a range of released records. Advances time by them.
+    fn gather<'a>(
+        &mut self,
+        plan: &'a SubTopology,
+        released: &'a Released,
+        range: Range<usize>,
+        now: i64,
+    ) -> MergedRound<'a> {
+        let before = self.time.now();
         let mut gathered: Vec<Gathered<'_>> = self.inputs.iter().map(|_| Gathered::default()).collect();
         let (mut watermarks, mut order, mut offsets) = (Vec::new(), Vec::new(), Vec::new());
-        let mut undecoded = Vec::new();
-        let mut position = 0;
+        let (mut undecoded, mut position) = (Vec::new(), 0);
         for run in &released.runs {
             let piece = &*released.pieces[run.piece];
-            let progress = &mut self.progress.inputs[piece.input];
+            let first = position;
+            position += run.item.len();
+            let of_range = first.max(range.start)..position.min(range.end);
+            if of_range.is_empty() {
+                continue;
+            }
+            let at = of_range.start as i64;
             match run.item {
                 ReleasedItem::Bad(bad) => {
-                    (progress.read, progress.dead) = (progress.read + 1, progress.dead + 1);
-                    let source = plan.inputs[piece.input].name();
-                    undecoded.push(Undecoded {
-                        order: position,
-                        fetched: &piece.fetched,
-                        source,
-                        bad: &piece.bad[bad],
-                    });
-                    position += 1;
+                    let (fetched, source, bad) = (&piece.fetched, plan.inputs[piece.input].name(), &piece.bad[bad]);
+                    undecoded.push((piece.input, Undecoded { order: at, fetched, source, bad }));
                 }
-                ReleasedItem::Rows(start, rows) => {
-                    progress.read += rows as u64;
+                ReleasedItem::Rows(start, _) => {
+                    let rows = start + (of_range.start - first)..start + (of_range.end - first);
                     let (input, batch) = (&self.inputs[piece.input], &piece.rows.batch);
-                    input.advance_watermark(&mut self.time, run.slot, batch, start..start + rows, &mut watermarks);
-                    let in_force = &watermarks[watermarks.len() - rows..];
-                    offsets.extend_from_slice(&batch.meta.offsets[start..start + rows]);
-                    order.extend((position..).take(rows));
-                    gathered[piece.input].add(run.piece, batch, start..start + rows, position, in_force);
-                    position += rows as i64;
+                    input.advance_watermark(&mut self.time, run.slot, batch, rows.clone(), &mut watermarks);
+                    let in_force = &watermarks[watermarks.len() - rows.len()..];
+                    offsets.extend_from_slice(&batch.meta.offsets[rows.clone()]);
+                    order.extend((at..).take(rows.len()));
+                    gathered[piece.input].add(run.piece, batch, rows, at, in_force);
                 }
             }
         }
         let reads = gathered.into_iter().enumerate().filter(|(_, g)| !g.rows.is_empty());
         let reads: Vec<(usize, Batch)> = reads.map(|(i, g)| (i, g.finish(&self.inputs[i]))).collect();
-        if let Some(piece) = released.pieces.last() {
-            self.origin = piece.fetched.origin.clone();
-        }
         let clock = RoundClock {
             origin: self.origin.clone(),
             order: order.into(),
@@ -152,8 +231,7 @@ impl Task {
             now,
             drain: false,
         };
-        let fetched: Vec<_> = released.pieces.iter().map(|p| &p.fetched).collect();
-        self.round(reads, &clock, &fetched, &undecoded)
+        MergedRound { reads, clock, undecoded }
     }
 }
 

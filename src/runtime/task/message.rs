@@ -7,13 +7,50 @@ use crate::runtime::Fault;
 use std::time::Instant;
 use tokio::sync::mpsc;
 
-/// Batches that may wait in front of a task, so that it is not idle while the intake reads on. The queue has one
-/// more slot, kept free for a barrier: the intake must not block behind a task that waits for a model.
-pub(in crate::runtime) const TASK_QUEUE_BATCHES: usize = 4;
+/// Batches that may wait in front of a task, so that it is not idle while the intake reads on.
+const TASK_QUEUE_BATCHES: usize = 4;
 
-/// Whether a task's queue takes another batch and still has its slot for a barrier.
-pub(in crate::runtime) fn has_capacity(queue: &mpsc::Sender<TaskMessage>) -> bool {
-    queue.capacity() > 1
+/// The way to a task. Barriers go by a way of their own: the intake must not block behind a task that waits for a
+/// model, and a task that has much to hand over takes a barrier before the messages in front of it.
+pub(in crate::runtime) struct TaskQueue {
+    messages: mpsc::Sender<TaskMessage>,
+    barriers: mpsc::Sender<Barrier>,
+    sent: u64,
+}
+
+/// The other end of a [`TaskQueue`].
+pub(in crate::runtime) struct TaskInbox {
+    pub(in crate::runtime) messages: mpsc::Receiver<TaskMessage>,
+    pub(in crate::runtime) barriers: mpsc::Receiver<Barrier>,
+}
+
+/// The task is gone.
+#[derive(Debug)]
+pub(in crate::runtime) struct TaskGone;
+
+impl TaskQueue {
+    pub(in crate::runtime) fn new() -> (Self, TaskInbox) {
+        let (messages, received) = mpsc::channel(TASK_QUEUE_BATCHES);
+        // One epoch is in flight at a time.
+        let (barriers, received_barriers) = mpsc::channel(1);
+        (Self { messages, barriers, sent: 0 }, TaskInbox { messages: received, barriers: received_barriers })
+    }
+
+    /// Whether a message can be sent without waiting.
+    pub(in crate::runtime) fn has_capacity(&self) -> bool {
+        self.messages.capacity() > 0
+    }
+
+    /// Sends a message, after a wait where there is no capacity.
+    pub(in crate::runtime) fn send(&mut self, message: TaskMessage) -> Result<(), TaskGone> {
+        self.sent += 1;
+        self.messages.blocking_send(message).map_err(|_| TaskGone)
+    }
+
+    /// Sends a barrier behind all messages so far.
+    pub(in crate::runtime) fn send_barrier(&mut self, barrier: Barrier) -> Result<(), TaskGone> {
+        self.barriers.blocking_send(Barrier { messages_before: self.sent, ..barrier }).map_err(|_| TaskGone)
+    }
 }
 
 /// A message to a task.
@@ -26,13 +63,13 @@ pub(in crate::runtime) enum TaskMessage {
     Tick,
     /// Close every window: no more input will come.
     Drain,
-    /// Hand over everything up to here.
-    Barrier(Barrier),
 }
 
 /// A barrier behind everything that was sent to a task.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(in crate::runtime) struct Barrier {
+    /// The number of messages to the task that it is behind.
+    pub(in crate::runtime) messages_before: u64,
     pub(in crate::runtime) epoch: Epoch,
     /// Windows were closed because no more input will come.
     pub(in crate::runtime) drain: bool,
@@ -40,6 +77,8 @@ pub(in crate::runtime) struct Barrier {
     pub(in crate::runtime) positions: Vec<(TopicPartition, Offset)>,
     /// The partitions end at these positions.
     pub(in crate::runtime) at_end: bool,
+    /// The run is stopped or the partitions are revoked: whoever goes on does what is unfinished.
+    pub(in crate::runtime) leaving: bool,
 }
 
 /// What lies between two barriers.
@@ -52,11 +91,20 @@ pub(in crate::runtime) struct Epoch {
 
 /// A message of a task to the commit loop.
 pub(in crate::runtime) enum TaskReport {
-    /// It has reached a barrier; `read_at` holds when each batch before it was read.
-    Ready { epoch: Epoch, commit: Box<TaskCommit>, read_at: Vec<Instant> },
+    /// It has reached a barrier, or hands over a part of what is before it because that is much. `read_at` holds when
+    /// each batch that is complete was read.
+    Ready { epoch: Epoch, commit: Box<TaskCommit>, read_at: Vec<Instant>, complete: bool },
     /// It cannot go on.
     Failed(Fault),
 }
 
-/// What the commit loop reports to the intake: an epoch is complete, or the run has failed.
-pub(in crate::runtime) type CommitOutcome = Result<Epoch, Fault>;
+/// An epoch that has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::runtime) struct EpochEnd {
+    pub(in crate::runtime) epoch: Epoch,
+    /// Everything before its barriers was handed over.
+    pub(in crate::runtime) complete: bool,
+}
+
+/// What the commit loop reports to the intake: an epoch has ended, or the run has failed.
+pub(in crate::runtime) type CommitOutcome = Result<EpochEnd, Fault>;

@@ -6,6 +6,7 @@
 
 mod barrier;
 pub mod collector;
+pub(in crate::runtime) mod commit_limit;
 pub(in crate::runtime) mod dead_letters;
 pub(in crate::runtime) mod gauges;
 pub(in crate::runtime) mod input;
@@ -15,6 +16,7 @@ mod merging;
 pub(in crate::runtime) mod message;
 pub mod operator;
 pub mod outbox;
+mod releasing;
 pub(in crate::runtime) mod repartition_codec;
 mod restoring;
 pub mod round;
@@ -27,7 +29,7 @@ use crate::faults::{self, FailPoint};
 use crate::log::Append;
 use crate::metrics::{InputProgress, StepProgress, TaskProgress};
 use crate::plan::SubTopology;
-use crate::record::{Fetched, Offset, Partition, TopicPartition};
+use crate::record::{BadRow, Fetched, Offset, Partition, TopicPartition};
 use crate::runtime::fault::Fault;
 use crate::runtime::task::dead_letters::{DeadLetters, Undecoded};
 use crate::runtime::task::input::{DecodedPart, DecodedRows, Input};
@@ -90,6 +92,23 @@ pub(in crate::runtime) struct TaskOutput {
     pub(in crate::runtime) errors: ErrorPolicy,
 }
 
+/// Called between the parts of a round, to hand over what there is where it is much. A fault ends the round.
+pub(in crate::runtime) type HandOver<'a> = dyn FnMut(&mut Task) -> Result<(), Fault> + 'a;
+
+/// How many rows a step may release by time alone in one round.
+const MAX_RELEASED_ROWS: usize = 8192;
+
+/// What was read of one input, beside its rows.
+struct Read<'a> {
+    input: usize,
+    fetched: &'a Fetched,
+    /// Records that could not be decoded.
+    bad: &'a [BadRow],
+    now: i64,
+    /// The offset behind what was read.
+    next: i64,
+}
+
 /// A task.
 pub struct Task {
     id: TaskId,
@@ -116,6 +135,9 @@ pub struct Task {
     at_end: bool,
     /// Watermarks are sent downstream only at the end.
     watermark_at_end: bool,
+    /// The clock of a round that is not complete.
+    unfinished: Option<RoundClock>,
+    max_released_rows: usize,
     /// An input had no committed position; where it started is committed even if nothing is read.
     start_chosen: bool,
     dirty: bool,
@@ -167,6 +189,8 @@ impl Task {
             ordered: None,
             at_end: false,
             watermark_at_end: false,
+            unfinished: None,
+            max_released_rows: MAX_RELEASED_ROWS,
             start_chosen: false,
             dirty: false,
         }
@@ -188,10 +212,10 @@ impl Task {
         TopicPartition { topic: self.plan.inputs[input].topic().clone(), partition: self.id.partition }
     }
 
-    /// Bytes of output that wait for a barrier.
+    /// Bytes of output and state changes that wait for a barrier, about.
     #[must_use]
     pub fn pending_bytes(&self) -> usize {
-        self.outbox.bytes()
+        self.outbox.bytes() + self.operators.iter().map(|o| o.size().changed_bytes).sum::<usize>()
     }
 
     /// Whether anything happened since the last barrier.
@@ -210,36 +234,41 @@ impl Task {
     /// Runs what was read of one partition.
     ///
     /// # Errors
-    /// Faults that are not those of single records.
-    pub fn run(&mut self, fetched: &Fetched, now: i64) -> Result<(), Fault> {
+    /// Faults that are not those of single records, and those of `hand_over`.
+    pub fn run(&mut self, fetched: &Fetched, now: i64, hand_over: &mut HandOver<'_>) -> Result<(), Fault> {
+        self.resume(hand_over)?;
         let input = self.input_of(fetched)?;
         self.dirty = true;
         self.last_record_at[input] = Some(now);
         let decoded = self.inputs[input].decode(fetched, now)?;
-        let plan = self.plan.clone();
-        let undecoded = decoded.bad.iter().map(|bad| {
-            let (order, source) = (fetched.offsets[bad.row], plan.inputs[input].name());
-            Undecoded { order, fetched, source, bad }
-        });
-        // Only a source has bad rows, and it is read in one piece.
-        let undecoded: Vec<_> = undecoded.collect();
-        let progress = &mut self.progress.inputs[input];
-        progress.read += undecoded.len() as u64;
-        progress.dead += undecoded.len() as u64;
-        for part in decoded.parts {
+        let next = fetched.offsets.last().map_or(0, |last| last + 1);
+        let mut read = Read { input, fetched, bad: &decoded.bad, now, next };
+        let parts = decoded.parts.len();
+        for (i, part) in decoded.parts.into_iter().enumerate() {
             match part {
-                DecodedPart::Rows(rows) => self.run_rows(input, *rows, now, fetched, &undecoded)?,
+                DecodedPart::Rows(rows) => {
+                    // Behind the last rows are at most records that could not be decoded.
+                    let behind = rows.offsets.last().map_or(next, |last| last + 1);
+                    read.next = if i + 1 == parts { next } else { behind };
+                    self.run_rows(*rows, &read, hand_over)?;
+                    read.bad = &[];
+                }
                 DecodedPart::Watermark { slot, offset, message } if offset >= self.next[slot] => {
-                    self.on_watermark(slot, message, now)?
+                    self.advance_next(input, offset + 1);
+                    self.on_watermark(slot, message, now)?;
+                    self.resume(hand_over)?;
                 }
                 DecodedPart::Watermark { .. } => {}
             }
         }
-        if let Some(last) = fetched.offsets.last() {
-            let slots = self.inputs[input].slots.clone();
-            self.next[slots].iter_mut().for_each(|next| *next = (*next).max(last + 1));
-        }
+        self.advance_next(input, next);
         Ok(())
+    }
+
+    /// Everything of an input before this offset was processed.
+    fn advance_next(&mut self, input: usize, next: i64) {
+        let slots = self.inputs[input].slots.clone();
+        self.next[slots].iter_mut().for_each(|own| *own = (*own).max(next));
     }
 
     fn input_of(&self, fetched: &Fetched) -> Result<usize, Fault> {
@@ -247,41 +276,43 @@ impl Task {
         found.ok_or_else(|| Fault::internal(format!("task {} was given records of {}", self.id, fetched.origin)))
     }
 
-    fn run_rows(
-        &mut self,
-        input: usize,
-        rows: DecodedRows,
-        now: i64,
-        fetched: &Fetched,
-        undecoded: &[Undecoded<'_>],
-    ) -> Result<(), Fault> {
+    /// Runs rows of one input in rounds, mostly one.
+    fn run_rows(&mut self, rows: DecodedRows, read: &Read<'_>, hand_over: &mut HandOver<'_>) -> Result<(), Fault> {
         // A bounded run may have read some senders further than others.
-        let DecodedRows { mut batch, runs, .. } = rows.unread(&self.next);
-        let before = self.time.now();
-        let (mut watermarks, mut start) = (Vec::with_capacity(batch.len()), 0);
-        for (slot, n) in runs {
-            self.inputs[input].advance_watermark(&mut self.time, slot, &batch, start..start + n, &mut watermarks);
-            start += n;
+        let DecodedRows { batch, runs, offsets } = rows.unread(&self.next);
+        let plan = self.plan.clone();
+        let source = plan.inputs[read.input].name();
+        let undecoded = read.bad.iter().map(|bad| {
+            let order = read.fetched.offsets[bad.row];
+            Undecoded { order, fetched: read.fetched, source, bad }
+        });
+        let undecoded: Vec<_> = undecoded.collect();
+        let mut undecoded = undecoded.as_slice();
+        let mut start = 0;
+        loop {
+            if !batch.is_empty() {
+                self.origin = batch.meta.origins.row(batch.len() - 1).clone();
+            }
+            let (clock, end) = self.advance_time(read.input, &batch, &runs, start, read.now);
+            let whole = end == batch.len();
+            let n = undecoded.partition_point(|u| whole || u.order < batch.meta.order[end]);
+            let bad;
+            (bad, undecoded) = undecoded.split_at(n);
+            let mut part = if end - start == batch.len() { batch.clone() } else { batch.slice(start, end - start) };
+            part.meta.watermarks = self.inputs[read.input].late_watermarks(&part.meta, &clock.watermarks);
+            let progress = &mut self.progress.inputs[read.input];
+            progress.read += (part.len() + bad.len()) as u64;
+            progress.dead += bad.len() as u64;
+            let reads = if part.is_empty() { Vec::new() } else { vec![(read.input, part)] };
+            self.round(reads, &clock, &[read.fetched], bad)?;
+            faults::fail_point(FailPoint::MidWindow);
+            self.advance_next(read.input, if whole { read.next } else { offsets[end - 1] + 1 });
+            self.resume(hand_over)?;
+            if whole {
+                return Ok(());
+            }
+            start = end;
         }
-        self.progress.inputs[input].read += batch.len() as u64;
-        if !batch.is_empty() {
-            self.origin = batch.meta.origins.row(batch.len() - 1).clone();
-        }
-        let clock = RoundClock {
-            origin: self.origin.clone(),
-            order: batch.meta.order.clone(),
-            offsets: batch.meta.offsets.clone(),
-            watermarks: watermarks.into(),
-            before,
-            after: self.time.now(),
-            now,
-            drain: false,
-        };
-        batch.meta.watermarks = self.inputs[input].late_watermarks(&batch.meta, &clock.watermarks);
-        let read = if batch.is_empty() { Vec::new() } else { vec![(input, batch)] };
-        self.round(read, &clock, &[fetched], undecoded)?;
-        faults::fail_point(FailPoint::MidWindow);
-        Ok(())
     }
 
     /// Takes in the watermark of a sender.
@@ -297,8 +328,9 @@ impl Task {
     /// Lets the wall clock pass: inputs fall idle, windows with `close_after` close.
     ///
     /// # Errors
-    /// Faults that are not those of single records.
-    pub fn tick(&mut self, now: i64) -> Result<(), Fault> {
+    /// Faults that are not those of single records, and those of `hand_over`.
+    pub fn tick(&mut self, now: i64, hand_over: &mut HandOver<'_>) -> Result<(), Fault> {
+        self.resume(hand_over)?;
         let before = self.time.now();
         for (input, last_record_at) in self.inputs.iter().zip(&mut self.last_record_at) {
             let since = *last_record_at.get_or_insert(now);
@@ -314,15 +346,17 @@ impl Task {
         self.pass_time(before, after, now, false)?;
         // The wall clock alone may close a window.
         self.dirty |= self.outbox.bytes() != waiting;
-        Ok(())
+        self.resume(hand_over)
     }
 
     /// Closes every window.
     ///
     /// # Errors
-    /// Faults that are not those of single records.
-    pub fn drain(&mut self, now: i64) -> Result<(), Fault> {
+    /// Faults that are not those of single records, and those of `hand_over`.
+    pub fn drain(&mut self, now: i64, hand_over: &mut HandOver<'_>) -> Result<(), Fault> {
+        self.resume(hand_over)?;
         self.dirty = true;
-        self.pass_time(self.time.now(), self.time.now(), now, true)
+        self.pass_time(self.time.now(), self.time.now(), now, true)?;
+        self.resume(hand_over)
     }
 }

@@ -28,6 +28,11 @@ pub trait Operator: Send {
         Ok(Vec::new())
     }
 
+    /// Where time up to `upto` releases more than `max_rows` rows: the watermark that releases the first of them.
+    fn mass_release(&self, _upto: i64, _max_rows: usize) -> Option<i64> {
+        None
+    }
+
     /// Restores a state change that an earlier barrier returned.
     fn restore(&mut self, _key: &[u8], _value: Option<&[u8]>) -> Result<(), Fault> {
         Err(Fault::internal("state was found for a step that keeps none"))

@@ -21,7 +21,10 @@ impl Task {
             )));
         }
         self.time = progress.watermark.clone();
-        self.last_sent = (!progress.watermark_unsent).then(|| (self.time.now(), self.time.idle()));
+        if let Some(round) = progress.unfinished {
+            self.restore_unfinished(round);
+        }
+        self.last_sent = (!progress.watermark_unsent).then(|| (self.settled_time(), self.time.idle()));
         // Counters of another set of steps would not add up with those of this one, so they start at zero.
         let same = progress.steps.iter().map(|s| &s.name).eq(self.progress.steps.iter().map(|s| &s.name));
         for (input, own) in self.progress.inputs.iter_mut().zip(&self.inputs) {

@@ -7,10 +7,11 @@ use crate::metrics::Counters;
 use crate::plan::{NodeInput, NodePlan, Op};
 use crate::record::{Batch, Fetched};
 use crate::runtime::fault::Fault;
-use crate::runtime::task::collector::{Collector, DeadRow};
+use crate::runtime::task::collector::{Collector, DeadRow, Release};
 use crate::runtime::task::dead_letters::{Undecoded, position_text};
 use crate::runtime::task::round::{Round, RoundClock};
 use crate::spec::ErrorPolicy;
+use std::borrow::Cow;
 
 impl Task {
     pub(super) fn clock(&self, before: i64, after: i64, now: i64, drain: bool) -> RoundClock {
@@ -24,7 +25,7 @@ impl Task {
     }
 
     /// Runs one round: `read` holds the rows by input, `fetched` the records they were read from, and `undecoded` the
-    /// records that could not be decoded.
+    /// records that could not be decoded. Where more is due than a round releases, it is to be resumed.
     pub(super) fn round(
         &mut self,
         read: Vec<(usize, Batch)>,
@@ -35,6 +36,8 @@ impl Task {
         let plan = self.plan.clone();
         let mut outputs_of: Vec<Vec<Vec<Batch>>> = Vec::with_capacity(plan.nodes.len());
         let mut dead: Vec<DeadRow> = Vec::new();
+        let mut unfinished = None;
+        let mut clock_of_step = Cow::Borrowed(clock);
         for (input, batch) in &read {
             let readers = plan.nodes.iter().flat_map(|n| &n.from).filter(|f| **f == NodeInput::Input(*input)).count();
             self.progress.inputs[*input].copied += (batch.len() * readers.saturating_sub(1)) as u64;
@@ -48,12 +51,18 @@ impl Task {
             let counters = &mut self.progress.steps[step].counters;
             counters.input += inputs.iter().flatten().map(|b| b.len() as u64).sum::<u64>();
             let outputs = vec![Vec::new(); node.outputs.len()];
-            let mut out = Collector { outputs, counters, dead: &mut dead, outbox: &mut self.outbox, step };
-            self.operators[step].process(Round { inputs, clock }, &mut out)?;
-            let outputs = out.outputs;
+            let release = Release { max_rows: self.max_released_rows, more_due: false };
+            let mut out = Collector { outputs, counters, dead: &mut dead, outbox: &mut self.outbox, step, release };
+            self.operators[step].process(Round { inputs, clock: &clock_of_step }, &mut out)?;
+            let (outputs, more_due) = (out.outputs, out.release.more_due);
+            if more_due && unfinished.is_none() {
+                unfinished = Some(clock.clone());
+                clock_of_step = Cow::Owned(RoundClock { after: clock.before, drain: false, ..clock.clone() });
+            }
             count_outputs(node, &outputs, counters);
             outputs_of.push(outputs);
         }
+        self.unfinished = unfinished;
         self.write_dead_letters(dead, fetched, undecoded)
     }
 

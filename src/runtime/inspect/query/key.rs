@@ -91,8 +91,8 @@ mod tests {
     #[test]
     fn every_way_to_write_a_key_gives_the_key_of_the_records() {
         let (kind, n) = (field("kind", DataType::Utf8), field("n", DataType::Int64));
-        assert_eq!(key("5", &[kind.clone()]).unwrap(), "5");
-        assert_eq!(key("r\"ed", &[kind.clone()]).unwrap(), "r\"ed");
+        assert_eq!(key("5", std::slice::from_ref(&kind)).unwrap(), "5");
+        assert_eq!(key("r\"ed", std::slice::from_ref(&kind)).unwrap(), "r\"ed");
         assert_eq!(key("5", &[field("share", DataType::Float64)]).unwrap(), "5.0");
         assert_eq!(key("-7", &[field("n", DataType::Int32)]).unwrap(), "-7");
         assert_eq!(key("1.5", &[field("d", DataType::Decimal128(6, 2))]).unwrap(), "1.50");
@@ -107,7 +107,7 @@ mod tests {
     #[test]
     fn a_text_that_is_no_key_of_the_columns_is_refused() {
         let (kind, n) = (field("kind", DataType::Utf8), field("n", DataType::Int64));
-        assert_eq!(key("red", &[n.clone()]).unwrap_err(), "`n` is of the type bigint");
+        assert_eq!(key("red", std::slice::from_ref(&n)).unwrap_err(), "`n` is of the type bigint");
         assert_eq!(key("red", &[kind.clone(), n.clone()]).unwrap_err(), "it is no JSON array");
         assert_eq!(key(r#"["red"]"#, &[kind.clone(), n.clone()]).unwrap_err(), "it has 1 values");
         assert!(key(r#"["red","x"]"#, &[kind, n]).unwrap_err().contains('n'));

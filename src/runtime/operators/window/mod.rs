@@ -1,8 +1,8 @@
 //! `window` groups rows by key and event time and emits the result of each group when its window closes.
 //!
 //! A row is late if the end of its window plus `grace` is at or before the watermark at that row. Results of windows
-//! that close together leave in order of window end, then of key. State is one row per window and key:
-//! `open_window.rs` writes it, `view.rs` reads it for queries.
+//! that close together leave in order of window end, then of key, over several rounds where they are many. State is
+//! one row per window and key: `open_window.rs` writes it, `view.rs` reads it for queries.
 
 mod open_window;
 mod view;
@@ -103,30 +103,50 @@ impl WindowOperator {
         end.saturating_add(self.plan.grace)
     }
 
-    /// Closes every window that ends, with its grace, at or before `upto`.
-    fn close(&mut self, clock: &RoundClock, upto: i64, out: &mut Collector<'_>) -> Result<(), Fault> {
+    /// The end of the first window that has rows.
+    fn first_end(&self) -> Option<i64> {
         let first_open = self.open.first_key_value().map(|(e, _)| *e);
-        let first_stored =
-            self.store.range(&window_prefix(i64::MIN), &window_prefix(i64::MAX)).find_map(|(k, _)| window_end(k));
-        let Some(first) = [first_open, first_stored].into_iter().flatten().min() else { return Ok(()) };
-        if self.closes_at(first) > upto {
-            return Ok(());
-        }
-        let last = upto.saturating_sub(self.plan.grace);
-        let stored = self
-            .store
-            .range(&window_prefix(i64::MIN), &window_prefix(last.saturating_add(1)))
-            .filter_map(|(k, _)| window_end(k));
-        let ends: BTreeSet<i64> = stored.chain(self.open.range(..=last).map(|(e, _)| *e)).collect();
-        for end in ends {
-            let mut open = self.open.remove(&end).unwrap_or_else(|| self.layout.open(end));
-            let (keys, values) = open.results(&self.layout, &mut self.store)?;
+        let first_stored = self.stored_until(i64::MAX).find_map(|(k, _)| window_end(k));
+        [first_open, first_stored].into_iter().flatten().min()
+    }
+
+    /// The state of windows that end at or before `last`.
+    fn stored_until(&self, last: i64) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.store.range(&window_prefix(i64::MIN), &window_prefix(last.saturating_add(1)))
+    }
+
+    /// Closes every window that ends, with its grace, at or before `upto`, as far as one round may.
+    fn close(&mut self, clock: &RoundClock, upto: i64, out: &mut Collector<'_>) -> Result<(), Fault> {
+        let mut left = out.max_released_rows();
+        while let Some(end) = self.first_end().filter(|end| self.closes_at(*end) <= upto) {
+            if left == 0 {
+                out.more_due();
+                return Ok(());
+            }
+            let open = self.open.remove(&end).unwrap_or_else(|| self.layout.open(end));
+            let (keys, values) = open.results(&self.layout, &mut self.store, left)?;
             let (batch, bad) = self.result(clock, end, keys, values)?;
+            left = left.saturating_sub(batch.len());
             out.created(batch.len());
             let good = out.without_bad(batch, &bad);
             out.emit(Port(0), good);
         }
         Ok(())
+    }
+
+    /// Closes all windows for `close_after`, once no row has come for so long on the wall clock.
+    fn close_on_silence(&mut self, clock: &RoundClock) {
+        let silent_for = |after: i64| self.last_row_at.is_some_and(|at| clock.now.saturating_sub(at) >= after);
+        if !self.plan.close_after.is_some_and(silent_for) {
+            return;
+        }
+        self.last_row_at = None;
+        let last_open = self.open.last_key_value().map(|(e, _)| *e);
+        let last_stored = self.stored_until(i64::MAX).filter_map(|(k, _)| window_end(k)).last();
+        if let Some(end) = last_open.max(last_stored) {
+            self.closed_until = self.closed_until.max(self.closes_at(end));
+            self.store.put(CLOSED_UNTIL_KEY.to_vec(), Some(self.closed_until.to_be_bytes().to_vec()));
+        }
     }
 
     fn result(
@@ -181,19 +201,19 @@ impl Operator for WindowOperator {
         if clock.drain {
             return self.close(clock, i64::MAX, out);
         }
-        let silent_for = |after: i64| self.last_row_at.is_some_and(|at| clock.now.saturating_sub(at) >= after);
-        if self.plan.close_after.is_some_and(silent_for) {
-            self.last_row_at = None;
-            let last_open = self.open.last_key_value().map(|(e, _)| *e);
-            let all = self.store.range(&window_prefix(i64::MIN), &window_prefix(i64::MAX));
-            let last_stored = all.filter_map(|(k, _)| window_end(k)).last();
-            if let Some(end) = last_open.max(last_stored) {
-                self.closed_until = self.closed_until.max(self.closes_at(end));
-                self.store.put(CLOSED_UNTIL_KEY.to_vec(), Some(self.closed_until.to_be_bytes().to_vec()));
-                return self.close(clock, self.closed_until, out);
-            }
+        self.close_on_silence(clock);
+        self.close(clock, clock.after.max(self.closed_until), out)
+    }
+
+    fn mass_release(&self, upto: i64, max_rows: usize) -> Option<i64> {
+        if self.size().keys <= max_rows as u64 {
+            return None;
         }
-        self.close(clock, clock.after, out)
+        let first = self.closes_at(self.first_end()?);
+        let last = upto.saturating_sub(self.plan.grace);
+        let open: usize = self.open.range(..=last).map(|(_, open)| open.new_groups()).sum();
+        let due = open + self.stored_until(last).take(max_rows + 1).count();
+        (first <= upto && due > max_rows).then_some(first)
     }
 
     fn barrier(
@@ -225,7 +245,8 @@ impl Operator for WindowOperator {
 
     fn size(&self) -> StateSize {
         let new_groups: usize = self.open.values().map(OpenWindow::new_groups).sum();
-        let stored = self.store.size();
-        StateSize { keys: stored.keys + new_groups as u64, ..stored }
+        let open_bytes: usize = self.open.values().map(|open| open.changed_bytes(&self.layout)).sum();
+        let StateSize { keys, bytes, changed_bytes } = self.store.size();
+        StateSize { keys: keys + new_groups as u64, bytes, changed_bytes: changed_bytes + open_bytes }
     }
 }

@@ -20,6 +20,8 @@ pub(super) struct StateLayout {
     by: usize,
     keys: RowConverter,
     states: RowConverter,
+    /// The number of values in a row of state.
+    state_values: usize,
 }
 
 /// The first part of a state key: the end of the window, in bytes that sort like it.
@@ -38,8 +40,9 @@ impl StateLayout {
         let calls = plan.aggregates.calls().to_vec();
         let by = plan.by_fields.iter().map(|f| SortField::new(f.data_type().clone())).collect();
         let states = calls.iter().flat_map(AggregateCall::state_fields);
-        let states = states.map(|f| SortField::new(f.data_type().clone())).collect();
+        let states: Vec<SortField> = states.map(|f| SortField::new(f.data_type().clone())).collect();
         Ok(Self {
+            state_values: states.len(),
             by: plan.by_fields.len(),
             keys: RowConverter::new(by).map_err(Fault::internal)?,
             states: RowConverter::new(states).map_err(Fault::internal)?,
@@ -58,7 +61,7 @@ impl StateLayout {
 
     pub(super) fn open(&self, end: i64) -> OpenWindow {
         let accumulators = self.calls.iter().map(AggregateCall::accumulator).collect();
-        OpenWindow { end, groups: HashMap::new(), keys: Vec::new(), accumulators, loaded: 0 }
+        OpenWindow { end, groups: HashMap::new(), keys: Vec::new(), accumulators, loaded: 0, key_bytes: 0 }
     }
 }
 
@@ -71,7 +74,12 @@ pub(super) struct OpenWindow {
     accumulators: Vec<Box<dyn GroupsAccumulator>>,
     /// The number of groups whose stored state was merged in.
     loaded: usize,
+    /// Bytes of `keys`.
+    key_bytes: usize,
 }
+
+/// Bytes that one value of a group's state takes in its row, about.
+const STATE_VALUE_BYTES: usize = 10;
 
 impl OpenWindow {
     /// Adds rows: `arrays` are the group columns, then the arguments of each call.
@@ -134,6 +142,7 @@ impl OpenWindow {
             loaded.push((group, state.to_vec()));
         }
         self.groups.insert(key.to_vec(), group);
+        self.key_bytes += state_key.len();
         self.keys.push(state_key);
         group
     }
@@ -159,6 +168,11 @@ impl OpenWindow {
     /// The number of groups without stored state.
     pub(super) fn new_groups(&self) -> usize {
         self.keys.len() - self.loaded
+    }
+
+    /// Bytes of the state that [`Self::save`] stores, about.
+    pub(super) fn changed_bytes(&self, layout: &StateLayout) -> usize {
+        self.key_bytes + self.keys.len() * layout.state_values * STATE_VALUE_BYTES
     }
 
     /// Stores the state of all groups.
@@ -195,8 +209,29 @@ impl OpenWindow {
         Ok((by, values))
     }
 
-    /// Closes the window: deletes its state, and returns the group columns and the values of the calls in order of key.
+    /// Closes the window: deletes its state, and returns the group columns and the values of the calls in order of
+    /// key. Of more than `max_groups` groups only the first ones; the state of the others stays.
     pub(super) fn results(
+        mut self,
+        layout: &StateLayout,
+        store: &mut MemoryStore,
+        max_groups: usize,
+    ) -> Result<(Vec<ArrayRef>, Vec<ArrayRef>), Fault> {
+        let (from, to) = (window_prefix(self.end), window_prefix(self.end.saturating_add(1)));
+        let stored = store.range(&from, &to).take(max_groups + 1).count();
+        if stored + self.new_groups() > max_groups {
+            let first = layout.open(self.end);
+            self.save(layout, store)?;
+            let rows: Vec<(&[u8], &[u8])> = store.range(&from, &to).take(max_groups).collect();
+            let results = first.values(layout, &rows)?;
+            let keys: Vec<Vec<u8>> = rows.into_iter().map(|(key, _)| key.to_vec()).collect();
+            keys.into_iter().for_each(|key| store.put(key, None));
+            return Ok(results);
+        }
+        self.all_results(layout, store)
+    }
+
+    fn all_results(
         &mut self,
         layout: &StateLayout,
         store: &mut MemoryStore,

@@ -1,0 +1,175 @@
+//! How much a commit may carry, learnt from how long commits take: a backplane undoes one that takes too long, and
+//! while one is made the next one grows.
+//!
+//! It is what went through in the time that a commit may take, at the rate of the last seconds. A higher rate of a
+//! single commit tells nothing: a broker with a quota takes a burst before it slows a client down.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Bytes that a commit may carry at most, at least, and as long as nothing is known.
+const MAX_COMMIT_BYTES: usize = 16 << 20;
+const MIN_COMMIT_BYTES: usize = 4 << 10;
+const FIRST_COMMIT_BYTES: usize = 1 << 20;
+
+/// How long a commit should take at most.
+pub(in crate::runtime) const TARGET_COMMIT_TIME: Duration = Duration::from_secs(2);
+
+/// The time over which the rate is measured: longer than that over which Kafka measures it for a quota.
+const RATE_WINDOW: Duration = Duration::from_secs(12);
+
+/// The number of bytes of output and state changes that one commit may carry, about: a batch that was read is
+/// processed in one piece.
+#[derive(Debug)]
+pub(in crate::runtime) struct CommitLimit {
+    bytes: AtomicUsize,
+    pace: Mutex<Pace>,
+}
+
+/// What commits have shown.
+#[derive(Debug)]
+struct Pace {
+    /// The time and the bytes of each commit of the last [`RATE_WINDOW`].
+    committed: VecDeque<(Instant, usize)>,
+    committed_bytes: usize,
+    /// The limit whatever the rate: commits may be few because the input is.
+    base: usize,
+}
+
+impl Default for CommitLimit {
+    fn default() -> Self {
+        let pace = Pace { committed: VecDeque::new(), committed_bytes: 0, base: FIRST_COMMIT_BYTES };
+        Self { bytes: AtomicUsize::new(FIRST_COMMIT_BYTES), pace: Mutex::new(pace) }
+    }
+}
+
+impl CommitLimit {
+    /// The bytes.
+    pub(in crate::runtime) fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Whether a commit cannot become smaller.
+    pub(in crate::runtime) fn is_least(&self) -> bool {
+        self.bytes() == MIN_COMMIT_BYTES
+    }
+
+    /// Learns from a commit of so many bytes that has taken from `start` to `end`.
+    pub(in crate::runtime) fn on_committed(&self, bytes: usize, start: Instant, end: Instant) {
+        self.learn(|pace| pace.on_committed(bytes, end.duration_since(start), end));
+    }
+
+    /// Learns from a commit that was undone.
+    pub(in crate::runtime) fn on_undone(&self, bytes: usize, start: Instant, end: Instant) {
+        // A commit that fails at once does not fail for its size.
+        if end.duration_since(start) > TARGET_COMMIT_TIME {
+            let limit = self.bytes();
+            self.learn(|pace| pace.on_undone(bytes.min(limit)));
+        }
+    }
+
+    fn learn(&self, learn: impl FnOnce(&mut Pace)) {
+        let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+        learn(&mut pace);
+        self.bytes.store(pace.limit(), Ordering::Relaxed);
+    }
+}
+
+impl Pace {
+    fn on_committed(&mut self, bytes: usize, took: Duration, now: Instant) {
+        self.committed.push_back((now, bytes));
+        self.committed_bytes += bytes;
+        while let Some((_, old)) = self.committed.pop_front_if(|(at, _)| now.duration_since(*at) > RATE_WINDOW) {
+            self.committed_bytes -= old;
+        }
+        if took > TARGET_COMMIT_TIME {
+            self.base = self.base.min(in_target_time(bytes, took));
+        } else if took < TARGET_COMMIT_TIME / 2 && bytes >= self.base / 2 {
+            self.base = (self.base * 2).min(FIRST_COMMIT_BYTES);
+        }
+    }
+
+    fn on_undone(&mut self, bytes: usize) {
+        self.committed.clear();
+        self.committed_bytes = 0;
+        self.base = self.base.min(bytes / 4);
+    }
+
+    fn limit(&self) -> usize {
+        let at_rate = in_target_time(self.committed_bytes, RATE_WINDOW);
+        self.base.max(at_rate).clamp(MIN_COMMIT_BYTES, MAX_COMMIT_BYTES)
+    }
+}
+
+/// The share of some bytes for which [`TARGET_COMMIT_TIME`] suffices.
+fn in_target_time(bytes: usize, took: Duration) -> usize {
+    let fitting = bytes as u128 * TARGET_COMMIT_TIME.as_millis() / took.as_millis().max(1);
+    usize::try_from(fitting).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const QUICK: Duration = Duration::from_millis(20);
+
+    /// Makes full commits for a time over a connection that passes a burst and then so many bytes per second; returns
+    /// how long the longest took.
+    fn longest_commit(limit: &CommitLimit, for_seconds: u64, rate: f64, burst: f64) -> Duration {
+        let begin = Instant::now();
+        let (mut now, mut sent, mut longest) = (begin, 0.0, Duration::ZERO);
+        while now.duration_since(begin) < Duration::from_secs(for_seconds) {
+            let bytes = limit.bytes();
+            sent += bytes as f64;
+            let passed = begin + Duration::from_secs_f64((sent - burst).max(0.0) / rate);
+            let end = passed.max(now + QUICK);
+            longest = longest.max(end.duration_since(now));
+            limit.on_committed(bytes, now, end);
+            now = end;
+        }
+        longest
+    }
+
+    #[test]
+    fn a_quick_connection_soon_carries_the_most() {
+        let limit = CommitLimit::default();
+        longest_commit(&limit, 3, 1e9, 0.0);
+        assert_eq!(limit.bytes(), MAX_COMMIT_BYTES);
+    }
+
+    #[test]
+    fn over_a_connection_with_a_burst_no_commit_takes_too_long() {
+        for rate in [200_000.0, 1_000_000.0, 5_000_000.0] {
+            for burst in [0.0, 10.0 * rate] {
+                let limit = CommitLimit::default();
+                let longest = longest_commit(&limit, 60, rate, burst);
+                assert!(longest < Duration::from_secs(6), "{rate} B/s after {burst}: {longest:?}");
+                let seconds = limit.bytes() as f64 / rate;
+                assert!(seconds > 0.9 && seconds < 2.5, "{rate} B/s after {burst}: {seconds} s a commit");
+            }
+        }
+    }
+
+    #[test]
+    fn a_commit_that_was_undone_for_its_duration_makes_the_next_ones_smaller() {
+        let (limit, start) = (CommitLimit::default(), Instant::now());
+        limit.on_undone(1 << 20, start, start + QUICK);
+        assert_eq!(limit.bytes(), 1 << 20, "its size was not the reason");
+        let long = start + Duration::from_secs(10);
+        limit.on_undone(1 << 20, start, long);
+        assert_eq!((limit.bytes(), limit.is_least()), (1 << 18, false));
+        for _ in 0..4 {
+            limit.on_undone(limit.bytes(), start, long);
+        }
+        assert!(limit.is_least());
+    }
+
+    #[test]
+    fn small_commits_leave_the_limit_as_it_is() {
+        let (limit, start) = (CommitLimit::default(), Instant::now());
+        (0..100).for_each(|i| limit.on_committed(1000, start + QUICK * i, start + QUICK * (i + 1)));
+        assert_eq!(limit.bytes(), FIRST_COMMIT_BYTES);
+    }
+}

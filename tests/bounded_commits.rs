@@ -1,0 +1,194 @@
+//! What a commit carries is bounded: a window with many keys leaves over several commits, and over a slow connection
+//! commits become smaller instead of failing for ever.
+
+use crate::harness::faulty_log::{FaultyLog, InjectedFault, SlowCommit, SlowCommits};
+use crate::harness::record::{Record, unpack};
+use crate::harness::scenario::plan;
+use crate::harness::wait;
+use crate::injected_faults::Setup;
+use fastdata::log::embedded::EmbeddedLog;
+use fastdata::log::{Append, FetchLimit, Log, Start, TopicConfig};
+use fastdata::plan::Physical;
+use fastdata::record::{RecordsBuilder, TopicPartition};
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// Keys of the window that closes. Their results have more bytes than any commit may carry.
+const KEYS: usize = 120_000;
+
+/// A key is so long.
+const KEY_BYTES: usize = 200;
+
+/// Most bytes of a commit that is not slow: what the limit says, and what was in flight when it was reached.
+const MAX_COMMIT_BYTES: usize = 3 * (16 << 20) / 2;
+
+const WINDOW: &str = "name: p
+source: {topic: in, key: k, schema: {k: string, ts: timestamp}, timestamp: ts}
+steps:
+  - {name: hourly, window: {tumbling: 1h, by: [k], select: {n: count(*)}}}
+sinks: [{topic: out}, {from: in, topic: passed}]
+";
+
+struct Fixture {
+    log: Arc<EmbeddedLog>,
+    slow: Arc<SlowCommits>,
+    plan: Arc<Physical>,
+    _folder: TempDir,
+}
+
+impl Fixture {
+    fn new(text: &str, partitions: u32, slow: SlowCommits) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let log = Arc::new(EmbeddedLog::open(folder.path()).unwrap());
+        log.create_topic("in", &TopicConfig { partitions, ..TopicConfig::default() }).unwrap();
+        Self { log, slow: Arc::new(slow), plan: plan(text, Path::new(".")), _folder: folder }
+    }
+
+    fn append(&self, partition: u32, mut records: RecordsBuilder) {
+        let to = TopicPartition::new("in", partition);
+        self.log.appender().unwrap().append(&[Append { to, records: records.finish() }]).unwrap();
+    }
+
+    fn setup(&self) -> Setup {
+        let log = FaultyLog::new(self.log.clone(), "none", InjectedFault::SlowCommits(self.slow.clone()));
+        Setup::new(self.plan.clone(), Arc::new(log))
+    }
+
+    fn commits(&self) -> Vec<SlowCommit> {
+        self.slow.commits.lock().unwrap().clone()
+    }
+
+    /// The number of results that are committed.
+    fn left(&self) -> usize {
+        self.slow.commits.lock().unwrap().iter().map(SlowCommit::results).sum()
+    }
+
+    fn output(&self, topic: &str) -> Vec<Record> {
+        let info = self.log.topics(Some(topic)).unwrap().pop().unwrap();
+        let mut all = Vec::new();
+        for (p, _) in (0..).zip(&info.partitions) {
+            let at = TopicPartition::new(topic, p);
+            let (from, end) =
+                (self.log.resolve(&at, Start::Earliest).unwrap(), self.log.resolve(&at, Start::Latest).unwrap());
+            let mut reader = self.log.reader(&[(at, from)]).unwrap();
+            while reader.positions()[0].1 < end {
+                let fetched = reader.poll(FetchLimit::default(), Duration::ZERO).unwrap();
+                all.extend(fetched.iter().flat_map(|f| unpack(&f.records)));
+            }
+        }
+        all
+    }
+}
+
+impl SlowCommit {
+    fn results(&self) -> usize {
+        self.records.iter().filter(|(at, _)| &*at.topic == "out").map(|(_, records)| records).sum()
+    }
+}
+
+fn key(i: usize) -> String {
+    format!("{i:0>KEY_BYTES$}")
+}
+
+fn record(records: &mut RecordsBuilder, key: &str, ts: i64) {
+    records.push(None, Some(format!(r#"{{"k":"{key}","ts":{ts}}}"#).as_bytes()), ts);
+}
+
+/// Fills one window of a partition with many keys, and closes it with a record of a later hour.
+fn fill_and_close(fixture: &Fixture, partition: u32) {
+    for first in (0..KEYS).step_by(4096) {
+        let mut records = RecordsBuilder::default();
+        (first..KEYS.min(first + 4096)).for_each(|i| record(&mut records, &key(i), 1_000));
+        fixture.append(partition, records);
+    }
+    let mut closing = RecordsBuilder::default();
+    record(&mut closing, "closes", 2 * 3_600_000);
+    fixture.append(partition, closing);
+}
+
+fn assert_each_key_once(fixture: &Fixture) {
+    let results = fixture.output("out");
+    let keys: BTreeSet<&[u8]> = results.iter().filter_map(|r| r.key.as_deref()).collect();
+    assert_eq!((results.len(), keys.len()), (KEYS, KEYS), "each key once");
+}
+
+#[test]
+fn a_window_with_many_keys_leaves_over_several_commits_while_others_are_read() {
+    let fixture = Fixture::new(WINDOW, 2, SlowCommits::default());
+    fill_and_close(&fixture, 0);
+    let run = fixture.setup().start();
+    let passed = TopicPartition::new("passed", 1);
+    let mut i = 0;
+    wait::until("every key to leave", || {
+        let mut records = RecordsBuilder::default();
+        record(&mut records, &i.to_string(), 1_000);
+        fixture.append(1, records);
+        i += 1;
+        (fixture.left() >= KEYS).then_some(())
+    });
+    run.stop_and_join().unwrap();
+    let commits = fixture.commits();
+    let largest = commits.iter().map(|c| c.bytes).max().unwrap();
+    assert!(largest < MAX_COMMIT_BYTES, "a commit carried {largest} bytes");
+    let closing: Vec<_> = commits.into_iter().filter(|c| c.results() > 0).collect();
+    assert!(closing.len() >= 4, "{} commits carried the results", closing.len());
+    let shared = closing.iter().filter(|c| c.records.contains_key(&passed)).count();
+    assert!(shared + 1 >= closing.len() / 2, "only {shared} of {} carried another partition too", closing.len());
+    assert_each_key_once(&fixture);
+}
+
+#[test]
+fn a_bounded_run_closes_many_keys_over_several_commits_at_its_end() {
+    let fixture = Fixture::new(WINDOW, 1, SlowCommits::default());
+    fill_and_close(&fixture, 0);
+    let run = Setup { until_end: true, drain: true, ..fixture.setup() }.start();
+    run.join().unwrap();
+    let commits = fixture.commits();
+    let largest = commits.iter().map(|c| c.bytes).max().unwrap();
+    assert!(largest < MAX_COMMIT_BYTES, "a commit carried {largest} bytes");
+    let results = fixture.output("out");
+    assert_eq!(results.len(), KEYS + 1, "the key of the closing record is drained");
+}
+
+#[test]
+fn a_run_that_is_stopped_while_a_window_leaves_goes_on_with_the_rest() {
+    let fixture = Fixture::new(WINDOW, 1, SlowCommits::default());
+    fill_and_close(&fixture, 0);
+    let mut stops = 0;
+    while fixture.left() < KEYS {
+        let before = fixture.left();
+        let run = fixture.setup().start();
+        wait::until("some keys to leave", || (fixture.left() > before).then_some(()));
+        run.stop_and_join().unwrap();
+        stops += usize::from(fixture.left() < KEYS);
+    }
+    assert!(stops > 0, "no run was stopped before all had left");
+    assert_each_key_once(&fixture);
+    assert!(fixture.output("out").is_sorted_by_key(|r| r.key.clone()), "they leave in the order of their keys");
+}
+
+#[test]
+fn over_a_slow_connection_commits_become_smaller_and_the_run_ends() {
+    let slow =
+        SlowCommits { bytes_per_second: Some(2_000_000), timeout: Duration::from_secs(3), ..SlowCommits::default() };
+    let text = "name: p
+source: {topic: in, key: k, schema: {k: string, ts: timestamp}, timestamp: ts}
+sink: out
+";
+    let fixture = Fixture::new(text, 1, slow);
+    for first in (0..60_000).step_by(4000) {
+        let mut records = RecordsBuilder::default();
+        (first..first + 4000).for_each(|i| record(&mut records, &key(i), 1_000));
+        fixture.append(0, records);
+    }
+    let run = Setup { until_end: true, ..fixture.setup() }.start();
+    run.join().unwrap();
+    let bytes: usize = fixture.commits().iter().map(|c| c.bytes).sum();
+    assert!(bytes > 12_000_000, "{bytes} bytes were committed, which no single commit can");
+    assert_eq!(fixture.slow.undone.load(Ordering::Relaxed), 0, "commits were undone");
+    assert_eq!(fixture.output("out").len(), 60_000);
+}
