@@ -1,5 +1,5 @@
-//! The recipe for a new operator, as the README lists it, holds: what an operator of today touches is what the
-//! recipe names, no match over operators has a wildcard arm, and every operator has a golden case.
+//! The README's recipe for a new operator is complete: existing operators are named in the files of the recipe and in no
+//! others, no match over operators has a wildcard arm, and every operator has a golden case.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -18,7 +18,7 @@ const RECIPE: [&str; 6] = [
 /// Operators whose names mean nothing else in the source.
 const SAMPLES: [&str; 3] = ["flatten", "key_by", "branch"];
 
-/// Nodes of a plan that no step of a file makes: they may be told apart from operators.
+/// Nodes of a plan that no step of a pipeline file creates: code may distinguish them from operators.
 const INTERNAL_NODES: [&str; 2] = ["Sink", "Repartition"];
 
 fn root() -> &'static Path {

@@ -1,9 +1,10 @@
 //! What a commit carries is bounded: a window with many keys leaves over several commits, and over a slow connection
 //! commits become smaller instead of failing for ever.
 
-use crate::harness::faulty_log::{FaultyLog, InjectedFault, SlowCommit, SlowCommits};
+use crate::harness::faulty_log::{FaultyLog, InjectedFault};
 use crate::harness::record::{Record, unpack};
 use crate::harness::scenario::plan;
+use crate::harness::slow_commits::{SlowCommit, SlowCommits};
 use crate::harness::wait;
 use crate::injected_faults::Setup;
 use fastdata::log::embedded::EmbeddedLog;

@@ -4,9 +4,11 @@ use crate::harness::case::Case;
 use crate::harness::faulty_log::{FaultyLog, InjectedFault};
 use crate::harness::record::pack;
 use crate::harness::scenario::{FIXED_NOW_MS, model_records, plan};
+pub use crate::harness::topics::{append, topic_config};
+use crate::harness::topics::{temp_log, total_end};
 use crate::harness::wait;
 use fastdata::log::embedded::EmbeddedLog;
-use fastdata::log::{Append, Log, Start, TopicConfig};
+use fastdata::log::{Append, Log, Start};
 use fastdata::metrics::progress_topic;
 use fastdata::plan::Physical;
 use fastdata::record::{Offset, Records, RecordsBuilder, TopicPartition};
@@ -90,19 +92,10 @@ impl Run {
     }
 }
 
-pub fn append(log: &dyn Log, topic: &str, partition: u32, records: Records) {
-    let to = TopicPartition::new(topic, partition);
-    log.appender().unwrap().append(&[Append { to, records }]).unwrap();
-}
-
 pub fn single_record(value: &[u8]) -> Records {
     let mut records = RecordsBuilder::default();
     records.push(None, Some(value), FIXED_NOW_MS);
     records.finish()
-}
-
-pub fn topic_config(partitions: u32) -> TopicConfig {
-    TopicConfig { partitions, ..TopicConfig::default() }
 }
 
 fn end_offset(log: &dyn Log, topic: &str) -> Offset {
@@ -132,8 +125,7 @@ sink: {topic: halves}
     plan.insert_after("copied", "halved", "halved").unwrap();
     let plan = Arc::new(plan);
     for until_end in [true, false] {
-        let dir = tempfile::tempdir().unwrap();
-        let log = Arc::new(EmbeddedLog::open(dir.path()).unwrap());
+        let (log, _dir) = temp_log();
         log.create_topic("numbers", &topic_config(2)).unwrap();
         append(&*log, "numbers", 1, single_record(br#"{"n":7}"#));
         let make: Factory = Arc::new(|_| Box::new(PanickingOperator));
@@ -147,8 +139,7 @@ sink: {topic: halves}
 /// A pipeline that scores, its models (not published yet), and a log with records to score.
 pub fn scoring_pipeline() -> (Arc<Physical>, Vec<Vec<u8>>, Arc<EmbeddedLog>, TempDir) {
     let case = Case::load("score");
-    let dir = tempfile::tempdir().unwrap();
-    let log = Arc::new(EmbeddedLog::open(dir.path()).unwrap());
+    let (log, dir) = temp_log();
     log.create_topic("wines", &topic_config(1)).unwrap();
     log.create_topic(MODELS_TOPIC, &topic_config(1)).unwrap();
     append(&*log, "wines", 0, pack(&case.input[&("wines".to_owned(), 0)]));
@@ -236,6 +227,14 @@ fn a_run_that_is_reading_its_progress_can_be_stopped() {
 const FILTER_PIPELINE: &str =
     "name: p\nsource: {topic: in, schema: {a: bigint}}\nsteps:\n  - filter: a > 0\nsink: out\n";
 
+/// A log with three records in `in`.
+fn log_with_three_records() -> (Arc<EmbeddedLog>, TempDir) {
+    let (log, dir) = temp_log();
+    log.create_topic("in", &topic_config(1)).unwrap();
+    append(&*log, "in", 0, number_records(1..4));
+    (log, dir)
+}
+
 fn number_records(range: std::ops::Range<i64>) -> Records {
     let mut b = RecordsBuilder::default();
     range.for_each(|a| b.push(None, Some(format!("{{\"a\": {a}}}").as_bytes()), a));
@@ -250,10 +249,7 @@ fn a_run_whose_first_commit_aborts_continues_from_the_committed_positions() {
         (StartFrom::Latest, true, 2),
         (StartFrom::Latest, false, 2),
     ] {
-        let dir = tempfile::tempdir().unwrap();
-        let log = Arc::new(EmbeddedLog::open(dir.path()).unwrap());
-        log.create_topic("in", &topic_config(1)).unwrap();
-        append(&*log, "in", 0, number_records(1..4));
+        let (log, dir) = log_with_three_records();
         let appended = vec![Append { to: TopicPartition::new("in", 0), records: number_records(4..6) }];
         let fault = InjectedFault::FirstCommitAborts { applied, appended };
         let faulty = Arc::new(FaultyLog::new(log.clone(), "", fault));
@@ -279,10 +275,7 @@ fn read_and_lost(log: &dyn Log, plan: &Physical) -> (u64, u64) {
 
 /// A log whose source has the offsets 5 and 6; offsets 0 to 2 were read by a run, and 3 and 4 were not.
 fn with_lost_input() -> (Arc<Physical>, Arc<EmbeddedLog>, TempDir) {
-    let dir = tempfile::tempdir().unwrap();
-    let log = Arc::new(EmbeddedLog::open(dir.path()).unwrap());
-    log.create_topic("in", &topic_config(1)).unwrap();
-    append(&*log, "in", 0, number_records(1..4));
+    let (log, dir) = log_with_three_records();
     let plan = plan(FILTER_PIPELINE, dir.path());
     run_to_end(plan.clone(), log.clone());
     append(&*log, "in", 0, number_records(4..8));
@@ -313,10 +306,7 @@ fn lost_input_is_counted_once_when_the_commit_that_counts_it_aborts() {
 #[test]
 fn a_run_that_retention_overtakes_between_reading_and_commit_skips_the_gap() {
     for lost_input in [LostInput::Skip, LostInput::Stop] {
-        let dir = tempfile::tempdir().unwrap();
-        let log = Arc::new(EmbeddedLog::open(dir.path()).unwrap());
-        log.create_topic("in", &topic_config(1)).unwrap();
-        append(&*log, "in", 0, number_records(1..4));
+        let (log, dir) = log_with_three_records();
         let plan = plan(FILTER_PIPELINE, dir.path());
         run_to_end(plan.clone(), log.clone());
         append(&*log, "in", 0, number_records(4..6));
@@ -340,12 +330,9 @@ fn a_run_that_retention_overtakes_between_reading_and_commit_skips_the_gap() {
     }
 }
 
-/// A log with three records in `in`, and the fault that `fault` makes of two more.
+/// A log with three records in `in`, and a faulty view of it whose fault involves two later records.
 fn log_with_late_records(fault: impl Fn(Vec<Append>) -> InjectedFault) -> (Arc<EmbeddedLog>, Arc<FaultyLog>, TempDir) {
-    let dir = tempfile::tempdir().unwrap();
-    let log = Arc::new(EmbeddedLog::open(dir.path()).unwrap());
-    log.create_topic("in", &topic_config(1)).unwrap();
-    append(&*log, "in", 0, number_records(1..4));
+    let (log, dir) = log_with_three_records();
     let appended = vec![Append { to: TopicPartition::new("in", 0), records: number_records(4..6) }];
     let faulty = Arc::new(FaultyLog::new(log.clone(), "", fault(appended)));
     (log, faulty, dir)
@@ -386,4 +373,17 @@ fn a_bounded_run_whose_partitions_are_revoked_ends_where_its_sources_ended_at_th
         let fault = |appended| InjectedFault::PartitionsRevoked { appended };
         assert_ends_where_the_source_ended_at_the_start(from, 3, fault);
     }
+}
+
+#[test]
+fn record_limits_are_read_again_with_each_assignment() {
+    let (log, dir) = log_with_three_records();
+    let faulty = Arc::new(FaultyLog::new(log.clone(), "", InjectedFault::RecordLimitRaised { topic: "out" }));
+    let plan = plan(FILTER_PIPELINE, dir.path());
+    Setup { until_end: true, ..Setup::new(plan.clone(), faulty.clone()) }.start().join().unwrap();
+    assert!(faulty.failures() > 0, "the fault did not occur");
+    // The first record is a dead letter if it was committed before the revocation.
+    let (results, dead_letters) = (total_end(&*log, "out"), total_end(&*log, &plan.dead_topic()));
+    let expected = [(Some(2), Some(1)), (Some(3), Some(0))];
+    assert!(expected.contains(&(results, dead_letters)), "{results:?} results, {dead_letters:?} dead letters");
 }

@@ -1,22 +1,23 @@
-//! Records that are too large for their topic: results and dead letters end in a letter, state and repartitioned rows
-//! end the run with a message.
+//! Records that are too large for their topic: results become dead letters, dead letters lose their value, and state
+//! and repartitioned rows end the run with a message.
 
 use crate::harness::engine;
 use crate::harness::record::{Record, Topics};
 use crate::harness::scenario::{Outcome, Scenario};
+use crate::harness::topics::total_end;
 use fastdata::log::embedded::EmbeddedLog;
-use fastdata::log::{Log, TopicInfo};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
+use tempfile::TempDir;
 
-/// Above the records of progress that every run writes.
+/// Limit of a record: more than the progress that every run writes.
 const MAX_RECORD_BYTES: usize = 32 << 10;
 
-/// The size of a text that makes a record too large.
-const LARGE: usize = 40_000;
+/// Bytes of a text that makes a record too large.
+const OVERSIZED_BYTES: usize = 40_000;
 
-/// Enlarges each record to the size that it asks for.
+/// Makes a result of the size that the record names.
 const ENLARGED: &str = "name: p
 source: {topic: in, schema: {id: bigint, size: bigint}}
 steps:
@@ -28,16 +29,18 @@ fn input(records: Vec<Record>) -> Topics {
     Topics::from([(("in".to_owned(), 0), records)])
 }
 
-fn sized_records() -> Vec<Record> {
-    let size = |id: i64| if id % 5 == 3 { LARGE } else { 10 };
-    let record = |id| Record::json(None, &json!({"id": id, "size": size(id)}), id);
-    (0..20).map(record).collect()
+/// An embedded log that takes records of at most [`MAX_RECORD_BYTES`].
+fn limited_log() -> (Arc<EmbeddedLog>, TempDir) {
+    let dir = tempfile::tempdir().unwrap();
+    drop(EmbeddedLog::open(dir.path()).unwrap());
+    let log = EmbeddedLog::open_with_max_record_bytes(dir.path(), MAX_RECORD_BYTES).unwrap();
+    (Arc::new(log), dir)
 }
 
-/// The value of a header, of the last one with that name.
-fn header<'a>(record: &'a Record, name: &str) -> Option<&'a str> {
-    let found = record.headers.iter().rfind(|(n, _)| n == name)?;
-    found.1.as_deref().map(|value| std::str::from_utf8(value).unwrap())
+fn sized_records() -> Vec<Record> {
+    let size = |id: i64| if id % 5 == 3 { OVERSIZED_BYTES } else { 10 };
+    let record = |id| Record::json(None, &json!({"id": id, "size": size(id)}), id);
+    (0..20).map(record).collect()
 }
 
 fn topic<'a>(topics: &'a Topics, name: &str) -> &'a [Record] {
@@ -54,22 +57,22 @@ fn run_at_all_batch_sizes(scenario: &Scenario) -> Outcome {
     first
 }
 
-/// Checks the letters of [`sized_records`]: each is the record that the result came from.
-fn check_letters_of_results(output: &Topics, source: &[Record], limit_of: &str) {
+/// Asserts that each large record of [`sized_records`] is a dead letter.
+fn assert_dead_letters_of_results(output: &Topics, source: &[Record], limit_of: &str) {
     assert_eq!(topic(output, "out").len(), 16);
-    let letters = topic(output, "p.dead");
+    let dead_letters = topic(output, "p.dead");
     let large: Vec<(usize, &Record)> = source.iter().enumerate().filter(|(i, _)| i % 5 == 3).collect();
-    assert_eq!(letters.len(), large.len());
-    for (letter, (offset, record)) in letters.iter().zip(large) {
+    assert_eq!(dead_letters.len(), large.len());
+    for (letter, (offset, record)) in dead_letters.iter().zip(large) {
         assert_eq!((&letter.key, &letter.value, letter.timestamp), (&record.key, &record.value, record.timestamp));
-        let bytes = json!({"id": offset, "body": ""}).to_string().len() + LARGE;
+        let bytes = json!({"id": offset, "body": ""}).to_string().len() + OVERSIZED_BYTES;
         let error = format!(
             "a record of {bytes} bytes for `out` is larger than the limit of {MAX_RECORD_BYTES}: this is the limit of {limit_of}; make the record smaller"
         );
-        assert_eq!(header(letter, "fastdata-error"), Some(error.as_str()));
-        assert_eq!(header(letter, "fastdata-step"), Some("sink:out"));
-        assert_eq!(header(letter, "fastdata-source"), Some(format!("in/0/{offset}").as_str()));
-        assert_eq!(header(letter, "fastdata-size"), None);
+        assert_eq!(letter.header("fastdata-error"), Some(error.as_str()));
+        assert_eq!(letter.header("fastdata-step"), Some("sink:out"));
+        assert_eq!(letter.header("fastdata-source"), Some(format!("in/0/{offset}").as_str()));
+        assert_eq!(letter.header("fastdata-size"), None);
     }
 }
 
@@ -77,19 +80,17 @@ fn check_letters_of_results(output: &Topics, source: &[Record], limit_of: &str) 
 fn a_result_that_is_too_large_becomes_a_dead_letter() {
     let scenario = Scenario::new(ENLARGED, input(sized_records()), 1);
     let outcome = run_at_all_batch_sizes(&scenario);
-    check_letters_of_results(&outcome.output, &sized_records(), "the log in memory");
+    assert_dead_letters_of_results(&outcome.output, &sized_records(), "the log in memory");
     assert_eq!((outcome.ledger["written"], outcome.ledger["dead"]), (16, 4));
 }
 
 #[test]
 fn a_result_that_is_too_large_becomes_a_dead_letter_on_the_embedded_log() {
     let scenario = Scenario::new(ENLARGED, input(sized_records()), 1);
-    let dir = tempfile::tempdir().unwrap();
-    drop(EmbeddedLog::open(dir.path()).unwrap());
-    let log = Arc::new(EmbeddedLog::open_with_max_record_bytes(dir.path(), MAX_RECORD_BYTES).unwrap());
+    let (log, _dir) = limited_log();
     engine::seed(&scenario, &*log);
     engine::try_run(&scenario, log.clone()).unwrap();
-    check_letters_of_results(&engine::read_outputs(&scenario, &*log), &sized_records(), "the embedded log");
+    assert_dead_letters_of_results(&engine::read_outputs(&scenario, &*log), &sized_records(), "the embedded log");
     let ledger = engine::committed_ledger(&scenario, &*log);
     assert_eq!((ledger["written"], ledger["dead"]), (16, 4));
 }
@@ -105,9 +106,9 @@ fn a_result_that_is_too_large_follows_the_error_policy() {
     assert!(message.starts_with("record in/0/3 could not be handled by `sink:out`: a record of "), "{message}");
 }
 
-/// Neither record can be decoded; the copy of the first does not fit into a letter.
+/// Neither record can be decoded; a copy of the first is too large for a dead letter.
 #[test]
-fn a_letter_that_would_be_too_large_has_size_and_digest_in_place_of_the_value() {
+fn a_dead_letter_that_would_be_too_large_has_size_and_digest_in_place_of_the_value() {
     let large = Record { value: Some(vec![b'x'; MAX_RECORD_BYTES - 1]), ..Record::json(None, &json!({}), 5) };
     let small = Record { value: Some(b"y".to_vec()), ..Record::json(Some("k"), &json!({}), 6) };
     let scenario = Scenario::new(ENLARGED, input(vec![large.clone(), small.clone()]), 1);
@@ -115,35 +116,35 @@ fn a_letter_that_would_be_too_large_has_size_and_digest_in_place_of_the_value() 
     let [without_value, whole] = topic(&outcome.output, "p.dead") else { panic!("{:?}", outcome.output.keys()) };
     let digest = format!("{:x}", Sha256::digest(large.value.as_ref().unwrap()));
     assert_eq!((&without_value.key, &without_value.value, without_value.timestamp), (&None, &None, 5));
-    assert_eq!(header(without_value, "fastdata-size"), Some((MAX_RECORD_BYTES - 1).to_string().as_str()));
-    assert_eq!(header(without_value, "fastdata-sha256"), Some(digest.as_str()));
-    assert_eq!(header(without_value, "fastdata-source"), Some("in/0/0"));
-    assert_eq!(header(without_value, "fastdata-step"), Some("in"));
-    assert!(header(without_value, "fastdata-error").is_some());
+    assert_eq!(without_value.header("fastdata-size"), Some((MAX_RECORD_BYTES - 1).to_string().as_str()));
+    assert_eq!(without_value.header("fastdata-sha256"), Some(digest.as_str()));
+    assert_eq!(without_value.header("fastdata-source"), Some("in/0/0"));
+    assert_eq!(without_value.header("fastdata-step"), Some("in"));
+    assert!(without_value.header("fastdata-error").is_some());
     assert_eq!((&whole.key, &whole.value, whole.timestamp), (&small.key, &small.value, 6));
-    assert_eq!(header(whole, "fastdata-size"), None);
+    assert_eq!(whole.header("fastdata-size"), None);
     assert_eq!(outcome.ledger["dead"], 2);
 }
 
-/// The result of a window has no source record: its letter would hold the row as JSON.
+/// The result of a window has no source record: its dead letter would hold the row as JSON.
 #[test]
-fn a_row_without_a_source_record_that_is_too_large_is_described_in_its_letter() {
+fn a_row_without_a_source_record_that_is_too_large_is_described_in_its_dead_letter() {
     let text = format!(
         "name: p
 source: {{topic: in, key: id, schema: {{id: bigint, size: bigint}}}}
 steps:
   - window: {{tumbling: {{size: 1s}}, by: [id], select: {{n: count(*)}}}}
-  - select: {{id: id, body: \"repeat('x', {LARGE})\"}}
+  - select: {{id: id, body: \"repeat('x', {OVERSIZED_BYTES})\"}}
 sink: {{topic: out}}
 "
     );
     let record = Record::json(Some("1"), &json!({"id": 1, "size": 0}), 5);
     let outcome = run_at_all_batch_sizes(&Scenario::new(&text, input(vec![record]), 1));
     let [letter] = topic(&outcome.output, "p.dead") else { panic!("{:?}", outcome.output.keys()) };
-    let row = format!(r#"{{"id":1,"body":"{}"}}"#, "x".repeat(LARGE));
+    let row = format!(r#"{{"id":1,"body":"{}"}}"#, "x".repeat(OVERSIZED_BYTES));
     assert_eq!(letter.value, None);
-    assert_eq!(header(letter, "fastdata-size"), Some(row.len().to_string().as_str()));
-    assert_eq!(header(letter, "fastdata-sha256"), Some(format!("{:x}", Sha256::digest(&row)).as_str()));
+    assert_eq!(letter.header("fastdata-size"), Some(row.len().to_string().as_str()));
+    assert_eq!(letter.header("fastdata-sha256"), Some(format!("{:x}", Sha256::digest(&row)).as_str()));
 }
 
 /// A fold whose state grows with each row.
@@ -178,15 +179,12 @@ fn a_row_of_state_that_is_too_large_ends_the_run_with_a_message() {
 #[test]
 fn a_row_of_state_that_is_too_large_leaves_what_was_committed_on_the_embedded_log() {
     let scenario = Scenario::new(GROWING_STATE, input(growing_records()), 1);
-    let dir = tempfile::tempdir().unwrap();
-    drop(EmbeddedLog::open(dir.path()).unwrap());
-    let log = Arc::new(EmbeddedLog::open_with_max_record_bytes(dir.path(), MAX_RECORD_BYTES).unwrap());
+    let (log, _dir) = limited_log();
     engine::seed(&scenario, &*log);
     let message = engine::try_run(&scenario, log.clone()).unwrap_err().to_string();
     assert!(message.starts_with("the state of `joined` cannot be committed: a record of "), "{message}");
     assert!(message.contains("this is the limit of the embedded log"), "{message}");
-    let out: Vec<TopicInfo> = log.topics(Some("out")).unwrap();
-    let results = out.iter().flat_map(|t| &t.partitions).map(|p| p.end.0).sum::<i64>();
+    let results = total_end(&*log, "out").unwrap();
     assert!(results < 4, "{results} results were committed without their state");
 }
 

@@ -5,9 +5,10 @@ use crate::harness::engine::read_topic;
 use crate::harness::program::Fastdata;
 use crate::harness::record::{Record, Topics, pack, unpack};
 use crate::harness::scenario::{FIXED_NOW_MS, plan};
+use crate::harness::topics::topic_config;
 use crate::harness::wait;
 use fastdata::log::embedded::EmbeddedLog;
-use fastdata::log::{Append, Log, TopicConfig, partitions, topic};
+use fastdata::log::{Append, Log, partitions, topic};
 use fastdata::record::TopicPartition;
 use fastdata::runtime::{Driver, DriverOptions};
 use serde_json::{Value, json};
@@ -25,7 +26,7 @@ fn merge_pipeline(name: &str) -> String {
     )
 }
 
-/// One record for each partition of both sources; `round` tells those of different calls apart.
+/// One record for each partition of both sources; `round` makes the records of each call unique.
 fn round_of_records(name: &str, round: i64) -> Vec<(TopicPartition, Record)> {
     let all = COUNTS.iter().flat_map(|(source, count)| (0..*count).map(move |p| (*source, p)));
     let record = |(i, (source, p)): (i64, (&str, u32))| {
@@ -56,8 +57,7 @@ fn numbers_of_rounds(rounds: i64) -> Vec<i64> {
 pub fn assert_merge_continues_after_restarts(f: &Fastdata, log: &dyn Log, name: &str, flags: &str) {
     f.file("p.yaml", &merge_pipeline(name));
     for (source, count) in COUNTS {
-        let config = TopicConfig { partitions: count, ..TopicConfig::default() };
-        log.create_topic(&format!("{name}-{source}"), &config).unwrap();
+        log.create_topic(&format!("{name}-{source}"), &topic_config(count)).unwrap();
     }
     let append = |round: i64| {
         let appends = round_of_records(name, round).into_iter().map(|(to, r)| Append { to, records: pack(&[r]) });

@@ -4,14 +4,13 @@
 //! The embedded log has one member only, so a proxy of the log presents the outdated view. Nothing sleeps.
 
 use crate::harness::engine;
+use crate::harness::forward::{forward_log, forward_positions};
 use crate::harness::record::{Record, Topics};
 use crate::harness::scenario::{FIXED_NOW_MS, Scenario};
+use crate::harness::topics::{append, temp_log};
 use crate::harness::wait;
 use fastdata::log::embedded::EmbeddedLog;
-use fastdata::log::{
-    Access, Append, Appender, Committer, FetchLimit, GroupEvent, GroupSpec, Log, LogResult, Member, Reader,
-    RecordLimit, Start, TopicConfig, TopicInfo,
-};
+use fastdata::log::{Committer, FetchLimit, GroupEvent, GroupSpec, Log, LogResult, Member, Reader};
 use fastdata::metrics::progress_topic;
 use fastdata::record::{Offset, RecordsBuilder, TopicPartition};
 use serde_json::json;
@@ -19,6 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
+/// `delivery` is to be added.
 const FOLD: &str = "name: p
 source: {topic: in, key: kind, schema: {kind: string, v: bigint}}
 steps:
@@ -45,7 +45,7 @@ enum Change {
 struct Zombie {
     log: Arc<EmbeddedLog>,
     change: Change,
-    /// The zombie has seen the change; from here on it sees the log as it is.
+    /// The zombie has seen the change; from then on it sees the log as it is.
     caught_up: AtomicBool,
     key_deleted: AtomicBool,
     joins: AtomicUsize,
@@ -61,17 +61,17 @@ impl Zombie {
     /// Appends the key of the changelog's first record, with its value or as a deletion.
     fn append_state(&self, with_value: bool) {
         let at = TopicPartition::new(STATE_TOPIC, 0);
-        let mut reader = self.log.reader(&[(at.clone(), Offset(0))]).unwrap();
+        let mut reader = self.log.reader(&[(at, Offset(0))]).unwrap();
         let first = reader.poll(FetchLimit { records: 1, bytes: 1 }, Duration::ZERO).unwrap().unwrap();
         let mut b = RecordsBuilder::default();
         b.push(Some(first.records.keys.value(0)), with_value.then(|| first.records.values.value(0)), FIXED_NOW_MS);
-        self.log.appender().unwrap().append(&[Append { to: at, records: b.finish() }]).unwrap();
+        append(&*self.log, STATE_TOPIC, 0, b.finish());
     }
 
     /// Appends the progress of the only task once more, with a later time.
     fn append_newer_progress(&self) {
         let at = TopicPartition::new(progress_topic("p"), 0);
-        let mut reader = self.log.reader(&[(at.clone(), Offset(0))]).unwrap();
+        let mut reader = self.log.reader(&[(at, Offset(0))]).unwrap();
         let mut last = None;
         while let Some(fetched) = reader.poll(FetchLimit::default(), Duration::ZERO).unwrap() {
             let records = &fetched.records;
@@ -82,7 +82,7 @@ impl Zombie {
         progress["at"] = json!(progress["at"].as_i64().unwrap() + 1);
         let mut b = RecordsBuilder::default();
         b.push(Some(b"0/0"), Some(progress.to_string().as_bytes()), FIXED_NOW_MS);
-        self.log.appender().unwrap().append(&[Append { to: at, records: b.finish() }]).unwrap();
+        append(&*self.log, &progress_topic("p"), 0, b.finish());
     }
 }
 
@@ -93,6 +93,8 @@ struct ZombieMember {
 }
 
 impl Member for ZombieMember {
+    forward_positions!(self => self.inner);
+
     fn poll(&mut self, limit: FetchLimit, wait: Duration) -> LogResult<GroupEvent> {
         let count = self.zombie.polls.fetch_add(1, SeqCst);
         if self.zombie.change == Change::Revocation && count == 1 {
@@ -115,14 +117,6 @@ impl Member for ZombieMember {
         self.inner.seek(at, to)
     }
 
-    fn positions(&self) -> Vec<(TopicPartition, Offset)> {
-        self.inner.positions()
-    }
-
-    fn pause(&mut self, of: &[TopicPartition], paused: bool) -> LogResult<()> {
-        self.inner.pause(of, paused)
-    }
-
     fn committer(&mut self) -> LogResult<Box<dyn Committer>> {
         self.inner.committer()
     }
@@ -137,29 +131,7 @@ impl Member for ZombieMember {
 struct ZombieLog(Arc<Zombie>);
 
 impl Log for ZombieLog {
-    fn name(&self) -> String {
-        self.0.log.name()
-    }
-
-    fn create_topic(&self, topic: &str, config: &TopicConfig) -> LogResult<()> {
-        self.0.log.create_topic(topic, config)
-    }
-
-    fn delete_topic(&self, topic: &str) -> LogResult<()> {
-        self.0.log.delete_topic(topic)
-    }
-
-    fn topics(&self, only: Option<&str>) -> LogResult<Vec<TopicInfo>> {
-        self.0.log.topics(only)
-    }
-
-    fn delete_records(&self, before: &[(TopicPartition, Offset)]) -> LogResult<()> {
-        self.0.log.delete_records(before)
-    }
-
-    fn resolve(&self, at: &TopicPartition, start: Start) -> LogResult<Offset> {
-        self.0.log.resolve(at, start)
-    }
+    forward_log!(self => self.0.log; appender delete_records record_limits);
 
     fn reader(&self, from: &[(TopicPartition, Offset)]) -> LogResult<Box<dyn Reader>> {
         let reads = |topic: &str| from.iter().any(|(at, _)| *at.topic == *topic);
@@ -178,10 +150,6 @@ impl Log for ZombieLog {
         self.0.log.reader(from)
     }
 
-    fn appender(&self) -> LogResult<Box<dyn Appender>> {
-        self.0.log.appender()
-    }
-
     fn committed(&self, group: &str, of: &[TopicPartition]) -> LogResult<Vec<Option<Offset>>> {
         let committed = self.0.log.committed(group, of)?;
         let advance = match self.0.change {
@@ -198,40 +166,41 @@ impl Log for ZombieLog {
         Ok(committed.into_iter().map(|o| o.map(|o| Offset(o.0 + advance))).collect())
     }
 
-    fn delete_offsets(&self, group: &str, given_up: &AtomicBool) -> LogResult<()> {
-        self.0.log.delete_offsets(group, given_up)
-    }
-
     fn join(&self, group: &GroupSpec) -> LogResult<Box<dyn Member>> {
         self.0.joins.fetch_add(1, SeqCst);
         Ok(Box::new(ZombieMember { inner: self.0.log.join(group)?, zombie: self.0.clone(), assigned: Vec::new() }))
     }
+}
 
-    fn record_limits(&self, topics: &[Arc<str>]) -> LogResult<Vec<RecordLimit>> {
-        self.0.log.record_limits(topics)
-    }
-
-    fn check_access(&self, access: &Access<'_>) -> LogResult<()> {
-        self.0.log.check_access(access)
+/// With each delivery: state, counters and positions belong together in all of them.
+fn assert_recovers(change: Change, expected_joins: usize) {
+    for delivery in ["exactly_once", "at_least_once", "at_most_once"] {
+        assert_recovers_with(delivery, change, expected_joins);
     }
 }
 
-fn assert_recovers(change: Change, expected_joins: usize) {
+fn assert_recovers_with(delivery: &str, change: Change, expected_joins: usize) {
     let record = |i: i64| Record::json(Some("k"), &json!({"kind": format!("k{}", i % 3), "v": i}), i);
     let input = Topics::from([(("in".to_owned(), 0), (0..12).map(record).collect())]);
-    let scenario = Scenario::new(FOLD, input, 1);
-    let dir = tempfile::tempdir().unwrap();
-    let log = Arc::new(EmbeddedLog::open(dir.path()).unwrap());
+    let scenario = Scenario::new(
+        &format!(
+            "{FOLD}delivery: {delivery}
+"
+        ),
+        input,
+        1,
+    );
+    let (log, _dir) = temp_log();
     engine::seed(&scenario, &*log);
     engine::run(&scenario, &log);
     let output = engine::read_outputs(&scenario, &*log);
     let ([caught_up, key_deleted], [joins, polls]) = ([false; 2].map(AtomicBool::new), [0; 2].map(AtomicUsize::new));
     let zombie = Arc::new(Zombie { log: log.clone(), change, caught_up, key_deleted, joins, polls });
     let outcome = engine::try_run(&scenario, Arc::new(ZombieLog(zombie.clone())));
-    assert!(outcome.is_ok(), "{outcome:?}");
-    assert_eq!(zombie.joins.load(SeqCst), expected_joins, "times that it joined the group");
-    assert!(zombie.caught_up.load(SeqCst), "the zombie never saw the change");
-    assert_eq!(engine::read_outputs(&scenario, &*log), output);
+    assert!(outcome.is_ok(), "{delivery}: {outcome:?}");
+    assert_eq!(zombie.joins.load(SeqCst), expected_joins, "{delivery}: times that it joined the group");
+    assert!(zombie.caught_up.load(SeqCst), "{delivery}: the zombie never saw the change");
+    assert_eq!(engine::read_outputs(&scenario, &*log), output, "{delivery}");
 }
 
 #[test]

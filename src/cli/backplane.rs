@@ -48,7 +48,7 @@ fn connect(settings: &Settings) -> anyhow::Result<Arc<dyn Log>> {
     opened(KafkaLog::connect(settings)?)
 }
 
-/// The warning about a password that travels in clear text.
+/// The warning about a password that is sent in clear text.
 pub(super) fn clear_password(settings: &Settings) -> String {
     format!(
         "the password for Kafka at {} is sent in clear text, because `sasl.mechanism` is PLAIN without TLS; use TLS or SCRAM-SHA-512",

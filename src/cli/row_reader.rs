@@ -134,7 +134,7 @@ impl RowReader {
     }
 }
 
-/// Whether a path stands for stdin.
+/// Whether a path means stdin.
 pub(super) fn is_stdin(path: &Path) -> bool {
     path.as_os_str() == "-"
 }

@@ -197,9 +197,9 @@ pub enum Delivery {
     /// The effect of each record once.
     #[default]
     ExactlyOnce,
-    /// The effect of each record at least once: offsets are committed after all results are acknowledged.
+    /// The effect of each record at least once: state and offsets are committed after all results are acknowledged.
     AtLeastOnce,
-    /// The effect of each record at most once: offsets are committed first.
+    /// The effect of each record at most once: state and offsets are committed before any result is sent.
     AtMostOnce,
 }
 
@@ -253,14 +253,14 @@ pub trait Member: Send {
     fn leave(self: Box<Self>) -> LogResult<()>;
 }
 
-/// What becomes visible together, or not at all.
+/// What a commit writes. State and offsets become visible together or not at all, with any [`Delivery`].
 #[derive(Clone, Debug, Default)]
 pub struct Transaction {
-    /// Outputs, dead letters, changelogs and progress. Each partition gets its appends in this order.
-    pub appends: Vec<Append>,
-    /// Indexes into `appends`. With less than [`Delivery::ExactlyOnce`] all appends before such an index are
-    /// acknowledged before any after it is sent, so that state is never ahead of results.
-    pub flush_points: Vec<usize>,
+    /// Outputs, dead letters and repartitioned records. Each partition gets its appends in this order. Only with less
+    /// than [`Delivery::ExactlyOnce`] may they become visible apart from the rest.
+    pub results: Vec<Append>,
+    /// Changelogs and progress: what a restart goes back to.
+    pub state: Vec<Append>,
     /// The next offset to read of each input partition.
     pub offsets: Vec<(TopicPartition, Offset)>,
 }
@@ -269,7 +269,7 @@ impl Transaction {
     /// Bytes of what it appends.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.appends.iter().map(|a| a.records.bytes()).sum()
+        self.results.iter().chain(&self.state).map(|a| a.records.bytes()).sum()
     }
 }
 
@@ -282,11 +282,11 @@ pub struct CommitTimeout {
     pub setting: &'static str,
 }
 
-/// The committing half of a member. A member that lost the group to another one is fenced: its commit
-/// fails with [`LogError::Fenced`], and nothing of its transaction is visible.
+/// The committing half of a member. A member that lost the group to another one is fenced: its commit fails with
+/// [`LogError::Fenced`] or [`LogError::Undone`], and neither its state nor its offsets become visible.
 pub trait Committer: Send {
     /// Makes the whole transaction visible and durable, or fails without a trace; with less than
-    /// [`Delivery::ExactlyOnce`] a failure may leave a part of it. Returns the first offset of each append,
+    /// [`Delivery::ExactlyOnce`] a failure may leave results. Returns the first offset of each append of state,
     /// `None` for an append without records.
     fn commit(&mut self, transaction: &Transaction) -> LogResult<Vec<Option<Offset>>>;
 
@@ -298,12 +298,6 @@ pub trait Committer: Send {
     /// Sends results before their transaction, where the delivery guarantee allows it.
     fn early_output(&mut self) -> Option<&mut dyn EarlyOutput> {
         None
-    }
-
-    /// Waits until the offsets of earlier commits are acknowledged. With less than
-    /// [`Delivery::ExactlyOnce`] a commit may return before that.
-    fn await_acks(&mut self) -> LogResult<()> {
-        Ok(())
     }
 }
 

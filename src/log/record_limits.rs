@@ -1,4 +1,4 @@
-//! The size limits of the topics of a pipeline, asked for once when its tasks are built.
+//! The size limits of the topics of a pipeline, queried once when its tasks are built.
 
 use super::{Log, LogError, LogResult, RecordLimit};
 use crate::record::{Records, TopicPartition};

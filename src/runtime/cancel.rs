@@ -1,7 +1,7 @@
 //! Cancellation: a token that carries its reasons to everything below it.
 //!
 //! A run has one token, each membership of the group a child of it, each assignment a child of that. To cancel a
-//! token cancels all tokens below it, at once and for good, and wakes whoever sleeps on one of them.
+//! token cancels all tokens below it, at once and for good, and wakes the threads that wait on them.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -52,7 +52,7 @@ impl TokenNode {
         self.cancelled.store(true, Ordering::Release);
         self.changed.notify_all();
         let (children, wakers) = (state.children.clone(), state.wakers.clone());
-        // A waker takes locks of its own, so none is held while it runs.
+        // A waker takes locks of its own, so it runs without one.
         drop(state);
         wakers.iter().for_each(|wake| wake());
         children.iter().filter_map(Weak::upgrade).for_each(|child| child.cancel(reason));

@@ -1,8 +1,8 @@
 //! Runs a plan synchronously, over a log in memory and a clock that is set by hand.
 //!
-//! So a pipeline can be tested without threads or a backplane. Tasks, barriers, commits and the return to what was
-//! committed are those of a real run; only the intake is not: the driver decides which batch is read next. It can be
-//! stopped anywhere and goes on from its last commit.
+//! This tests a pipeline without threads or a backplane. Tasks, barriers, commits and recovery are those of a real run.
+//! The driver replaces the intake: it decides which batch is read next. It can be stopped anywhere and continues from
+//! its last commit.
 
 use super::cancel::CancelToken;
 use super::commit::commits::{CommitContext, Commits, Handover};
@@ -31,7 +31,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
-/// How a driver cuts what it reads.
+/// How a driver divides its input into batches and commits.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DriverOptions {
     /// Most records in a batch.
@@ -44,7 +44,7 @@ pub struct DriverOptions {
     pub max_released_rows: Option<usize>,
 }
 
-/// What a task was given.
+/// The input of a task in one step.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Fed {
     Nothing,
@@ -67,7 +67,7 @@ pub struct Driver {
     batches: usize,
 }
 
-/// What does not survive a crash.
+/// The part that does not survive a crash.
 struct Running {
     _member: Box<dyn Member>,
     committing: Committing,
@@ -158,7 +158,7 @@ impl Driver {
         Ok(())
     }
 
-    /// Lets the wall clock pass.
+    /// Sets the wall clock and lets the tasks act on it.
     ///
     /// # Errors
     /// Faults that are not those of single records.
@@ -168,7 +168,7 @@ impl Driver {
         tasks.iter_mut().try_for_each(|t| t.tick(to, &mut |task| committing.commit_part(task, to)))
     }
 
-    /// Forgets everything that was not committed and goes on from there, as after a crash.
+    /// Forgets what was not committed and continues from the last commit, as after a crash.
     ///
     /// # Errors
     /// Where what was committed does not fit.

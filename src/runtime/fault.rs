@@ -1,5 +1,5 @@
 //! The faults of a run, by how it recovers from them. A bad record is not among them: it becomes a dead letter
-//! and the run goes on.
+//! and the run continues.
 
 use super::cancel::{CancelReason, CancelToken};
 use crate::log::{LogError, Recovery};
@@ -12,10 +12,10 @@ use thiserror::Error;
 pub(super) const GROUP_POLLING: &str = "the polling of the group";
 pub(super) const STANDBY_THREAD: &str = "the standby thread";
 
-/// Why a task or a commit could not go on.
+/// Why a task or a commit failed.
 #[derive(Debug, Error)]
 pub enum Fault {
-    /// The transaction is lost: go back to what was committed and go on from there.
+    /// The transaction is lost: recover from the last commit.
     #[error("{0}")]
     Abort(String),
     /// The backplane cannot be used as it is.
@@ -66,7 +66,7 @@ pub(super) fn supervise<T>(
     outcome
 }
 
-/// A supervised thread of a run. Whoever starts one joins it: a fault of it must not be lost.
+/// A supervised thread of a run. Its starter joins it, so that no fault is lost.
 #[must_use]
 pub(super) struct Supervised<'scope, T> {
     part: &'static str,

@@ -1,7 +1,7 @@
 //! Runs a physical plan: tasks of operators, fed by an intake, committed by a commit loop.
 //!
-//! The rooms stand in this order, and each uses only those before it; `tests/architecture.rs` holds that. The
-//! same tasks run under [`Driver`], synchronously and without a backplane.
+//! Each module uses only those before it in this file; `tests/architecture.rs` enforces that. The same tasks run
+//! under [`Driver`], synchronously and without a backplane.
 
 mod cancel;
 

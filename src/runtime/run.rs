@@ -66,7 +66,7 @@ impl Session {
                     backoff = if worked { MIN_RETRY_BACKOFF } else { (backoff * 2).min(MAX_RETRY_BACKOFF) };
                     self.cancel.sleep(backoff);
                 }
-                // As after a kill, the next run goes on from what was committed, which loses what `delivery`
+                // As after a kill, the next run continues from the last commit, which loses what `delivery`
                 // says and no more.
                 Err(Fault::Abort(why)) => {
                     tracing::warn!("ended with what was committed before; the next run goes on from there: {why}");
@@ -199,7 +199,7 @@ fn leave_after(member: Box<dyn Member>, fault: Fault) -> Result<(), Fault> {
     Err(fault)
 }
 
-/// Whether all assigned partitions existed when the topics were looked up.
+/// Whether all assigned partitions existed at the last survey of the topics.
 fn covers(layout: &PipelineLayout, assigned: &AssignedPartitions) -> bool {
     let known = layout.partitions();
     assigned.keys().all(|at| known.get(&at.topic).is_none_or(|count| at.partition.0 < *count))

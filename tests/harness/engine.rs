@@ -4,8 +4,9 @@
 
 use super::record::{Topics, pack, unpack};
 use super::scenario::{FIXED_NOW_MS, Scenario};
+use super::topics::topic_config;
 use fastdata::log::embedded::EmbeddedLog;
-use fastdata::log::{Append, FetchLimit, Log, Start, TopicConfig, TopicInfo, partitions};
+use fastdata::log::{Append, FetchLimit, Log, Start, TopicInfo, partitions};
 use fastdata::metrics::progress_topic;
 use fastdata::plan::{InputPlan, Op};
 use fastdata::record::{RecordsBuilder, TopicPartition};
@@ -39,10 +40,6 @@ pub fn seed(scenario: &Scenario, log: &dyn Log) {
         scenario.models.iter().for_each(|m| records.push(None, Some(m), FIXED_NOW_MS));
         appender.append(&[Append { to: TopicPartition::new(MODELS_TOPIC, 0), records: records.finish() }]).unwrap();
     }
-}
-
-fn topic_config(partitions: u32) -> TopicConfig {
-    TopicConfig { partitions, ..TopicConfig::default() }
 }
 
 /// Runs to the end of the input and closes every window.

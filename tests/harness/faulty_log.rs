@@ -3,18 +3,19 @@
 //! A real backplane fails at any time; a test needs the failure at one known moment. Every other call goes to
 //! the embedded log.
 
+use super::forward::{forward_log, forward_positions};
+use super::slow_commits::SlowCommits;
 use super::wait;
 use fastdata::log::embedded::EmbeddedLog;
 use fastdata::log::{
-    Access, Append, Appender, Committer, FetchLimit, GroupEvent, GroupSpec, Log, LogError, LogResult, Member, Reader,
-    RecordLimit, Start, TopicConfig, TopicInfo, Transaction,
+    Append, Committer, FetchLimit, GroupEvent, GroupSpec, Log, LogError, LogResult, Member, Reader, RecordLimit,
+    Transaction,
 };
 use fastdata::record::{Fetched, Offset, TopicPartition};
 use fastdata::runtime::CancelToken;
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 /// A fault of the readers of one topic, or of commits.
 #[derive(Clone, Debug)]
@@ -36,51 +37,8 @@ pub enum InjectedFault {
     SlowCommits(Arc<SlowCommits>),
     /// After the first record all partitions are revoked and assigned again; `appended` is written at that moment.
     PartitionsRevoked { appended: Vec<Append> },
-}
-
-/// Commits over a connection with a limited rate, and what they carried.
-#[derive(Debug, Default)]
-pub struct SlowCommits {
-    /// Without a rate commits take no longer than they do.
-    pub bytes_per_second: Option<u64>,
-    /// A commit that takes longer is undone after this time.
-    pub timeout: Duration,
-    pub commits: Mutex<Vec<SlowCommit>>,
-    pub undone: AtomicU32,
-}
-
-/// What a commit carried: its bytes, and the number of records of each partition.
-#[derive(Clone, Debug)]
-pub struct SlowCommit {
-    pub bytes: usize,
-    pub records: BTreeMap<TopicPartition, usize>,
-}
-
-/// Blocks as a slow connection does.
-fn take_time(time: Duration) {
-    let start = Instant::now();
-    while let Some(left) = time.checked_sub(start.elapsed()) {
-        std::thread::park_timeout(left);
-    }
-}
-
-impl SlowCommits {
-    fn commit(&self, committer: &mut dyn Committer, transaction: &Transaction) -> LogResult<Vec<Option<Offset>>> {
-        let bytes = transaction.bytes();
-        if let Some(rate) = self.bytes_per_second {
-            let takes = Duration::from_secs_f64(bytes as f64 / rate as f64);
-            take_time(takes.min(self.timeout));
-            if takes > self.timeout {
-                self.undone.fetch_add(1, Ordering::Relaxed);
-                return Err(LogError::Undone { group: "p".into(), why: "it took too long".into() });
-            }
-        }
-        let firsts = committer.commit(transaction)?;
-        let mut records = BTreeMap::new();
-        transaction.appends.iter().for_each(|a| *records.entry(a.to.clone()).or_default() += a.records.len());
-        self.commits.lock().unwrap().push(SlowCommit { bytes, records });
-        Ok(firsts)
-    }
+    /// The same, and until then this topic takes no record.
+    RecordLimitRaised { topic: &'static str },
 }
 
 /// Where a member stands in an injected rebalance.
@@ -124,6 +82,8 @@ struct FaultyReader {
 }
 
 impl Reader for FaultyReader {
+    forward_positions!(self => self.reader);
+
     fn poll(&mut self, limit: FetchLimit, wait: Duration) -> LogResult<Option<Fetched>> {
         self.calls.fetch_add(1, Ordering::Relaxed);
         let InjectedFault::ReadersFailAtEnd(times) = self.fault else {
@@ -135,14 +95,6 @@ impl Reader for FaultyReader {
             return Err(LogError::Busy("the broker is away".into()));
         }
         Ok(fetched)
-    }
-
-    fn positions(&self) -> Vec<(TopicPartition, Offset)> {
-        self.reader.positions()
-    }
-
-    fn pause(&mut self, of: &[TopicPartition], paused: bool) -> LogResult<()> {
-        self.reader.pause(of, paused)
     }
 }
 
@@ -192,9 +144,12 @@ impl FaultyMember {
 }
 
 impl Member for FaultyMember {
+    forward_positions!(self => self.member);
+
     fn poll(&mut self, limit: FetchLimit, wait: Duration) -> LogResult<GroupEvent> {
         match self.fault.clone() {
             InjectedFault::PartitionsRevoked { appended } => self.poll_with_rebalance(&appended, limit, wait),
+            InjectedFault::RecordLimitRaised { .. } => self.poll_with_rebalance(&[], limit, wait),
             _ => self.member.poll(limit, wait),
         }
     }
@@ -204,14 +159,6 @@ impl Member for FaultyMember {
             self.rebalance = Rebalance::Done;
         }
         self.member.seek(at, to)
-    }
-
-    fn positions(&self) -> Vec<(TopicPartition, Offset)> {
-        self.member.positions()
-    }
-
-    fn pause(&mut self, of: &[TopicPartition], paused: bool) -> LogResult<()> {
-        self.member.pause(of, paused)
     }
 
     fn committer(&mut self) -> LogResult<Box<dyn Committer>> {
@@ -273,29 +220,7 @@ impl Committer for FaultyCommitter {
 }
 
 impl Log for FaultyLog {
-    fn name(&self) -> String {
-        self.log.name()
-    }
-
-    fn create_topic(&self, topic: &str, config: &TopicConfig) -> LogResult<()> {
-        self.log.create_topic(topic, config)
-    }
-
-    fn delete_topic(&self, topic: &str) -> LogResult<()> {
-        self.log.delete_topic(topic)
-    }
-
-    fn topics(&self, only: Option<&str>) -> LogResult<Vec<TopicInfo>> {
-        self.log.topics(only)
-    }
-
-    fn delete_records(&self, before: &[(TopicPartition, Offset)]) -> LogResult<()> {
-        self.log.delete_records(before)
-    }
-
-    fn resolve(&self, at: &TopicPartition, start: Start) -> LogResult<Offset> {
-        self.log.resolve(at, start)
-    }
+    forward_log!(self => self.log; appender committed delete_records);
 
     fn reader(&self, from: &[(TopicPartition, Offset)]) -> LogResult<Box<dyn Reader>> {
         let reader = self.log.reader(from)?;
@@ -306,16 +231,15 @@ impl Log for FaultyLog {
         Ok(Box::new(FaultyReader { reader, fault: self.fault.clone(), calls, failures }))
     }
 
-    fn appender(&self) -> LogResult<Box<dyn Appender>> {
-        self.log.appender()
-    }
-
-    fn committed(&self, group: &str, of: &[TopicPartition]) -> LogResult<Vec<Option<Offset>>> {
-        self.log.committed(group, of)
-    }
-
-    fn delete_offsets(&self, group: &str, given_up: &AtomicBool) -> LogResult<()> {
-        self.log.delete_offsets(group, given_up)
+    fn record_limits(&self, topics: &[Arc<str>]) -> LogResult<Vec<RecordLimit>> {
+        let mut limits = self.log.record_limits(topics)?;
+        if let InjectedFault::RecordLimitRaised { topic } = self.fault
+            && self.failures() == 0
+        {
+            let of_topic = topics.iter().zip(&mut limits).filter(|(t, _)| ***t == *topic);
+            of_topic.for_each(|(_, limit)| limit.bytes = 0);
+        }
+        Ok(limits)
     }
 
     fn join(&self, group: &GroupSpec) -> LogResult<Box<dyn Member>> {
@@ -326,7 +250,8 @@ impl Log for FaultyLog {
             | InjectedFault::FirstCommitAborts { .. }
             | InjectedFault::RecordsRemovedAtFirstCommit { .. }
             | InjectedFault::SlowCommits(_)
-            | InjectedFault::PartitionsRevoked { .. } => Box::new(FaultyMember {
+            | InjectedFault::PartitionsRevoked { .. }
+            | InjectedFault::RecordLimitRaised { .. } => Box::new(FaultyMember {
                 member,
                 log: self.log.clone(),
                 group: group.group.clone(),
@@ -338,13 +263,5 @@ impl Log for FaultyLog {
             }),
             _ => member,
         })
-    }
-
-    fn record_limits(&self, topics: &[Arc<str>]) -> LogResult<Vec<RecordLimit>> {
-        self.log.record_limits(topics)
-    }
-
-    fn check_access(&self, access: &Access<'_>) -> LogResult<()> {
-        self.log.check_access(access)
     }
 }

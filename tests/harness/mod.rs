@@ -1,14 +1,16 @@
-//! What the tests share: records that can be compared and shown, and three ways to run a pipeline.
+//! What the tests share: records that can be compared and printed, three ways to run a pipeline, and logs with faults.
 //!
-//! A test says what goes in and what must come out; how it is run is here. Nothing here computes an expected
-//! value.
+//! A test states the input and the expected output. Nothing here computes an expected value.
 
 pub mod case;
 pub mod engine;
 pub mod faulty_log;
+pub mod forward;
 pub mod ledger;
 pub mod panicking_log;
 pub mod program;
 pub mod record;
 pub mod scenario;
+pub mod slow_commits;
+pub mod topics;
 pub mod wait;

@@ -1,19 +1,19 @@
-//! An embedded log one call of which panics.
+//! An embedded log with one call that panics.
 //!
-//! Each call of the log is made on one thread of a run, so the call says which thread panics.
+//! A run makes each call of the log on a known thread, so the call determines which thread panics.
 
+use super::forward::{forward_log, forward_positions};
 use super::wait;
 use fastdata::log::embedded::EmbeddedLog;
 use fastdata::log::{
-    Access, Append, Appender, Committer, FetchLimit, GroupEvent, GroupSpec, Log, LogResult, Member, Reader,
-    RecordLimit, Start, TopicConfig, TopicInfo, Transaction,
+    Append, Appender, Committer, FetchLimit, GroupEvent, GroupSpec, Log, LogResult, Member, Reader, Transaction,
 };
 use fastdata::record::{Fetched, Offset, TopicPartition};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-/// What every panic says.
+/// The message of every panic.
 pub const PANIC_MESSAGE: &str = "an injected panic";
 
 /// The call that panics.
@@ -63,18 +63,12 @@ struct PanickingReader {
 }
 
 impl Reader for PanickingReader {
+    forward_positions!(self => self.reader);
+
     fn poll(&mut self, _: FetchLimit, wait: Duration) -> LogResult<Option<Fetched>> {
         panic_if(self.panics);
         std::thread::park_timeout(wait);
         Ok(None)
-    }
-
-    fn positions(&self) -> Vec<(TopicPartition, Offset)> {
-        self.reader.positions()
-    }
-
-    fn pause(&mut self, of: &[TopicPartition], paused: bool) -> LogResult<()> {
-        self.reader.pause(of, paused)
     }
 }
 
@@ -86,6 +80,8 @@ struct PanickingMember {
 }
 
 impl Member for PanickingMember {
+    forward_positions!(self => self.member);
+
     fn poll(&mut self, limit: FetchLimit, wait: Duration) -> LogResult<GroupEvent> {
         let poll = self.polls.fetch_add(1, Ordering::Relaxed) + 1;
         panic_if(self.panic_in == PanicIn::MemberPoll(poll));
@@ -99,14 +95,6 @@ impl Member for PanickingMember {
 
     fn seek(&mut self, at: &TopicPartition, to: Offset) -> LogResult<()> {
         self.member.seek(at, to)
-    }
-
-    fn positions(&self) -> Vec<(TopicPartition, Offset)> {
-        self.member.positions()
-    }
-
-    fn pause(&mut self, of: &[TopicPartition], paused: bool) -> LogResult<()> {
-        self.member.pause(of, paused)
     }
 
     fn committer(&mut self) -> LogResult<Box<dyn Committer>> {
@@ -139,33 +127,11 @@ impl Appender for PanickingAppender {
 }
 
 impl Log for PanickingLog {
-    fn name(&self) -> String {
-        self.log.name()
-    }
-
-    fn create_topic(&self, topic: &str, config: &TopicConfig) -> LogResult<()> {
-        self.log.create_topic(topic, config)
-    }
-
-    fn delete_topic(&self, topic: &str) -> LogResult<()> {
-        self.log.delete_topic(topic)
-    }
-
-    fn topics(&self, only: Option<&str>) -> LogResult<Vec<TopicInfo>> {
-        self.log.topics(only)
-    }
-
-    fn record_limits(&self, topics: &[Arc<str>]) -> LogResult<Vec<RecordLimit>> {
-        self.log.record_limits(topics)
-    }
+    forward_log!(self => self.log; committed record_limits);
 
     fn delete_records(&self, before: &[(TopicPartition, Offset)]) -> LogResult<()> {
         panic_if(self.panic_in == PanicIn::DeleteRecords);
         self.log.delete_records(before)
-    }
-
-    fn resolve(&self, at: &TopicPartition, start: Start) -> LogResult<Offset> {
-        self.log.resolve(at, start)
     }
 
     fn reader(&self, from: &[(TopicPartition, Offset)]) -> LogResult<Box<dyn Reader>> {
@@ -185,21 +151,9 @@ impl Log for PanickingLog {
         })
     }
 
-    fn committed(&self, group: &str, of: &[TopicPartition]) -> LogResult<Vec<Option<Offset>>> {
-        self.log.committed(group, of)
-    }
-
-    fn delete_offsets(&self, group: &str, given_up: &AtomicBool) -> LogResult<()> {
-        self.log.delete_offsets(group, given_up)
-    }
-
     fn join(&self, group: &GroupSpec) -> LogResult<Box<dyn Member>> {
         let member = self.log.join(group)?;
         let (panic_in, assigned_below, polls) = (self.panic_in, self.assigned_below, self.polls.clone());
         Ok(Box::new(PanickingMember { member, panic_in, assigned_below, polls }))
-    }
-
-    fn check_access(&self, access: &Access<'_>) -> LogResult<()> {
-        self.log.check_access(access)
     }
 }

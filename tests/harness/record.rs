@@ -1,4 +1,4 @@
-//! Records as a test writes them, compares them and shows them.
+//! Records as a test writes, compares and prints them.
 //!
 //! Comparison works on rows and not on the library's columns: comparing with the library's own code would share
 //! its faults.
@@ -60,6 +60,12 @@ impl Record {
         };
         let partition = line.get("partition").map_or(0, |p| u32::try_from(p.as_u64().unwrap()).unwrap());
         (partition, record)
+    }
+
+    /// The text of the last header with this name.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.headers.iter().rfind(|(n, _)| n == name)?;
+        value.as_deref().map(|bytes| std::str::from_utf8(bytes).unwrap())
     }
 
     /// The line of a golden case that describes this record.

@@ -3,9 +3,10 @@
 //! The ledger is checked after every run.
 
 use super::record::{Topics, pack, unpack};
+use super::topics::topic_config;
 use fastdata::expr::Functions;
+use fastdata::log::Log as _;
 use fastdata::log::memory::MemoryLog;
-use fastdata::log::{Log as _, TopicConfig};
 use fastdata::metrics::Ledger;
 use fastdata::models::{ModelDescriptor, Sniffed, read_model};
 use fastdata::plan::{InputPlan, Physical, compile};
@@ -85,8 +86,7 @@ impl Scenario {
         let collect: SampleHandler =
             Arc::new(move |step: &str, row: &str| samples.lock().unwrap().push(format!("{step} {row}")));
         for (topic, partitions) in sources.collect::<BTreeMap<_, _>>() {
-            let config = TopicConfig { partitions, ..TopicConfig::default() };
-            log.create_topic(&topic, &config).expect("the topic is new");
+            log.create_topic(&topic, &topic_config(partitions)).expect("the topic is new");
         }
         let mut driver =
             Driver::over(log, self.plan.clone(), FIXED_NOW_MS, collect, options).expect("the plan is runnable");

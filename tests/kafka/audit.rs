@@ -10,13 +10,13 @@ use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Of as many records one has no quotient and is a dead letter.
+/// One record in this many divides by zero and becomes a dead letter.
 const RECORDS_PER_DEAD_LETTER: i64 = 40;
 
 /// The header of each record: its number.
 const NUMBER_HEADER: &str = "number";
 
-/// The step that makes dead letters of some records.
+/// The step at which some records become dead letters.
 const STEP_OF_DEAD_LETTERS: &str = "passed";
 
 const STEPS: &str = "  - name: passed

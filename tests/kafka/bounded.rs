@@ -7,7 +7,7 @@ use super::broker;
 use super::group::{Group, GroupPlan};
 use crate::harness::wait;
 
-/// Records of the input: more than one instance reads before the next has joined.
+/// Records of the input: enough that the first instance still reads when the second has joined.
 const INPUT_RECORDS: i64 = 300_000;
 
 /// Part of the message of an instance that has read its own partitions.

@@ -135,6 +135,26 @@ pub fn count_committed(cluster: &Cluster, topic: &str) -> usize {
     count
 }
 
+/// Watches single partitions for open transactions.
+pub struct TransactionWatch {
+    all: BaseConsumer,
+    committed: BaseConsumer,
+}
+
+impl TransactionWatch {
+    pub fn new(cluster: &Cluster) -> Self {
+        Self { all: client(cluster, "read_uncommitted"), committed: client(cluster, "read_committed") }
+    }
+
+    /// Whether a partition holds records of an open transaction.
+    pub fn is_open(&self, topic: &str, partition: i32) -> bool {
+        let end = |client: &BaseConsumer| client.fetch_watermarks(topic, partition, REQUEST_TIMEOUT).unwrap().1;
+        // In this order: what is decided in between does not count as open.
+        let end_of_all = end(&self.all);
+        end(&self.committed) < end_of_all
+    }
+}
+
 /// The partitions of topics with this prefix that have an open transaction: a reader of committed records does not
 /// reach their end.
 pub fn open_transactions(cluster: &Cluster, prefix: &str) -> Vec<String> {

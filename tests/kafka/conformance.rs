@@ -1,4 +1,4 @@
-//! Kafka passes the same conformance suite as the embedded log, so that a pipeline may move between them.
+//! Kafka passes the same conformance suite as the embedded log.
 
 use super::broker::{self, Cluster};
 use fastdata::log::Log;

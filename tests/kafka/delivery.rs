@@ -30,26 +30,26 @@ sinks:
 ";
 
 /// A delivery guarantee.
-struct Guarantee {
-    name: &'static str,
+pub struct Guarantee {
+    pub name: &'static str,
     /// Compares the count of a fold with the number of its records.
     fold_count_is_right: fn(&i64, &i64) -> bool,
     holds: fn(&Tally) -> bool,
 }
 
-const AT_LEAST_ONCE: Guarantee =
+pub const AT_LEAST_ONCE: Guarantee =
     Guarantee { name: "at_least_once", fold_count_is_right: i64::ge, holds: |t| t.lost() == 0 && t.wrong == 0 };
 
-const AT_MOST_ONCE: Guarantee =
+pub const AT_MOST_ONCE: Guarantee =
     Guarantee { name: "at_most_once", fold_count_is_right: i64::le, holds: |t| t.duplicates == 0 && t.wrong == 0 };
 
 impl Guarantee {
-    fn pipeline(&self) -> String {
+    pub fn pipeline(&self) -> String {
         format!("{}delivery: {}\n{STEPS}", exact::SOURCE, self.name)
     }
 
     /// Asserts the guarantee for the records and the fold.
-    fn assert_holds(&self, group: &Group<'_>, records: i64, faults: &str) {
+    pub fn assert_holds(&self, group: &Group<'_>, records: i64, faults: &str) {
         let passed = exact::numbers(group.cluster, &group.topic("passed"), records);
         let folded = exact::folds(group.cluster, &group.topic("folded"), records, self.fold_count_is_right);
         println!("{}, {faults}: {passed}; {folded}", self.name);

@@ -5,8 +5,9 @@
 
 use super::broker;
 use super::groups::{assigned, records, topics, values};
+use crate::harness::topics::topic_config;
 use crate::harness::wait;
-use fastdata::log::{Append, FetchLimit, GroupEvent, Log, LogError, Recovery, Start, TopicConfig, Transaction, topic};
+use fastdata::log::{Append, FetchLimit, GroupEvent, Log, LogError, Recovery, Start, Transaction, topic};
 use fastdata::record::{Fetched, Offset, TopicPartition};
 use std::io::{Seek as _, SeekFrom, Write as _};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
@@ -34,7 +35,7 @@ const COMMITS: i64 = 100;
 fn an_append_is_atomic_when_brokers_are_killed() {
     let Some(cluster) = slow_faults_requested().then(|| broker::start(broker::THREE_NODES)).flatten() else { return };
     let log = cluster.connect();
-    log.create_topic("t", &TopicConfig { partitions: 1, ..TopicConfig::default() }).unwrap();
+    log.create_topic("t", &topic_config(1)).unwrap();
     let at = TopicPartition::new("t", 0);
     let (done, count) = (AtomicBool::new(false), AtomicU32::new(0));
     let (acknowledged, rejected) = std::thread::scope(|scope| {
@@ -100,7 +101,7 @@ fn results_and_positions_are_committed_together_when_brokers_are_killed() {
         while next < COMMITS {
             let append = Append { to: output.clone(), records: records(&[next.to_string()]) };
             let offsets = vec![(at.clone(), Offset(next + 1))];
-            match committer.commit(&Transaction { flush_points: Vec::new(), appends: vec![append], offsets }) {
+            match committer.commit(&Transaction { results: vec![append], offsets, ..Transaction::default() }) {
                 Ok(_) => next += 1,
                 Err(e) => {
                     // As a run does: continue from the committed position, whatever became of the transaction.
@@ -125,7 +126,7 @@ fn a_reader_never_continues_in_a_recreated_topic() {
     let Some(cluster) = broker::shared() else { return };
     let log = cluster.connect();
     let name = cluster.name("recreated");
-    let config = TopicConfig { partitions: 1, ..TopicConfig::default() };
+    let config = topic_config(1);
     let at = TopicPartition::new(name.as_str(), 0);
     let fill = |values: &[&str]| {
         let values: Vec<String> = values.iter().map(|v| (*v).to_owned()).collect();
@@ -205,7 +206,7 @@ fn deleted_records_are_reported_as_out_of_range() {
     let Some(cluster) = broker::shared() else { return };
     let log = cluster.connect();
     let name = cluster.name("trim");
-    log.create_topic(&name, &TopicConfig { partitions: 2, ..TopicConfig::default() }).unwrap();
+    log.create_topic(&name, &topic_config(2)).unwrap();
     let at = TopicPartition::new(name.as_str(), 1);
     let values_written: Vec<String> = (0..10).map(|i: i32| i.to_string()).collect();
     log.appender().unwrap().append(&[Append { to: at.clone(), records: records(&values_written) }]).unwrap();

@@ -117,7 +117,7 @@ fn write(producer: &BaseProducer<DeliveryReports>, shared: &Shared, topic: &str,
             let mut record =
                 BaseRecord::to(topic).partition(made.partition).key(made.key.as_bytes()).payload(made.value.as_bytes());
             if let Some((key, value)) = &made.header {
-                record = record.headers(OwnedHeaders::new().insert(Header { key: *key, value: Some(value) }));
+                record = record.headers(OwnedHeaders::new().insert(Header { key, value: Some(value) }));
             }
             loop {
                 match producer.send(record) {

@@ -9,9 +9,9 @@
 //! | `FASTDATA_SEED` | the random seed, which is printed at the end |
 //! | `FASTDATA_RECORDS` | the least number of records |
 //! | `FASTDATA_KILLS` | the kills in `kills` and `delivery` |
-//! | `FASTDATA_ZOMBIES`, `FASTDATA_REBALANCES`, `FASTDATA_SIGTERMS` | the repetitions in these tests |
-//! | `FASTDATA_KAFKA_KILLS=1` | also run tests that kill brokers |
-//! | `FASTDATA_BOUNCES`, `FASTDATA_OUTAGES`, `FASTDATA_OUTAGE_SECONDS` | kills and outages of brokers in them |
+//! | `FASTDATA_ZOMBIES`, `FASTDATA_REBALANCES`, `FASTDATA_SIGTERMS` | the repetitions in these tests, the zombies of each delivery |
+//! | `FASTDATA_KAFKA_KILLS=1` | also run the tests that kill or stop brokers for minutes |
+//! | `FASTDATA_BOUNCES`, `FASTDATA_OUTAGES`, `FASTDATA_OUTAGE_SECONDS` | kills and outages of brokers |
 //! | `FASTDATA_MISTAKES=1` | make all mistakes in `mistakes` |
 //! | `FASTDATA_BACKLOG_GB` | the size of the backlog in `memory` |
 //! | `FASTDATA_BIN` | another binary than that of this build, such as an optimised one |
@@ -23,8 +23,9 @@ use super::exact;
 use super::feed::{Feed, RecordFn};
 use super::monitor::GroupMonitor;
 use crate::harness::program::{Fastdata, RunningProcess};
+use crate::harness::topics::topic_config;
 use crate::harness::wait;
-use fastdata::log::{Log as _, TopicConfig};
+use fastdata::log::Log as _;
 use rand::SeedableRng as _;
 use rand_pcg::Pcg64;
 use std::path::Path;
@@ -117,7 +118,7 @@ impl<'a> Group<'a> {
         let (log, name, f) = (cluster.connect(), cluster.name(plan.stem), Fastdata::in_temp());
         f.file("p.yaml", &plan.pipeline.replace("NAME", &name));
         let (brokers, input) = (cluster.listener("PLAINTEXT"), format!("{name}-in"));
-        log.create_topic(&input, &TopicConfig { partitions: plan.partitions, ..TopicConfig::default() }).unwrap();
+        log.create_topic(&input, &topic_config(plan.partitions)).unwrap();
         let monitor = GroupMonitor::start(&brokers, &name, &input, plan.partitions);
         let feed = Feed::start(&brokers, input, plan.record);
         let created_at = Instant::now();
@@ -160,6 +161,12 @@ impl<'a> Group<'a> {
         std::fs::read_to_string(self.f.dir().join(format!("{name}.log"))).unwrap_or_default()
     }
 
+    /// What a command of fastdata prints about the group.
+    pub fn command(&self, line: &str) -> String {
+        let line = format!("{line} --brokers {}", self.cluster.listener("PLAINTEXT"));
+        self.f.args(&line).succeeds().stdout_text().to_owned()
+    }
+
     /// The number of records before the committed positions.
     pub fn consumed(&self) -> i64 {
         self.monitor.positions().iter().sum()
@@ -176,7 +183,7 @@ impl<'a> Group<'a> {
         self.feed.allow_up_to(self.consumed() + self.plan.max_lag);
     }
 
-    /// Waits for a condition while the feed goes on.
+    /// Waits for a condition while the feed continues.
     pub fn wait_until<T>(&mut self, condition: &str, mut check: impl FnMut(&mut Self) -> Option<T>) -> T {
         wait::until(condition, || {
             self.check();
@@ -233,7 +240,7 @@ impl<'a> Group<'a> {
         self.instances[which] = self.spawn("");
     }
 
-    /// Ends an instance with SIGTERM while the others go on; returns how long that took.
+    /// Ends an instance with SIGTERM while the others continue; returns how long that took.
     pub fn terminate(&mut self, which: usize) -> Duration {
         let mut leaving = self.instances.remove(which);
         self.wait_until(&format!("{} to handle SIGTERM", leaving.name), |_| {

@@ -1,18 +1,27 @@
-//! Several members of one group: partitions move, and nothing is committed twice or by the wrong one.
+//! Several members of one group: partitions move, and only the owner of a partition commits its position.
 //!
-//! Separate from conformance because the embedded log has one member only.
+//! The conformance suite cannot test this: a group on the embedded log has one member.
 
 use super::broker::{self, Cluster};
+use crate::harness::topics::topic_config;
 use crate::harness::wait;
 use fastdata::log::kafka::{KafkaLog, Settings};
 use fastdata::log::{
-    Append, Committer, Delivery, FetchLimit, GroupEvent, GroupSpec, Log, LogError, LogResult, Member, Recovery, Start,
+    Append, Committer, Delivery, FetchLimit, GroupEvent, GroupSpec, Log, LogError, Member, Recovery, Start,
     TopicConfig, Transaction,
 };
 use fastdata::record::{Offset, Records, RecordsBuilder, TopicPartition};
+use rdkafka::TopicPartitionList;
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::producer::{BaseProducer, Producer as _};
 use std::time::Duration;
 
-const BRIEF: Duration = Duration::from_millis(50);
+/// Longest wait of one poll.
+const POLL_TIMEOUT: Duration = Duration::from_millis(50);
+
+/// Longest wait for one answer of a broker.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 pub fn records(words: &[String]) -> Records {
     let mut b = RecordsBuilder::default();
@@ -26,7 +35,7 @@ pub fn values(log: &KafkaLog, at: &TopicPartition) -> Vec<String> {
     let mut reader = log.reader(&[(at.clone(), from)]).unwrap();
     let mut all = Vec::new();
     wait::until(&format!("offset {end} of {at}"), || {
-        if let Some(fetched) = reader.poll(FetchLimit::default(), BRIEF).unwrap() {
+        if let Some(fetched) = reader.poll(FetchLimit::default(), POLL_TIMEOUT).unwrap() {
             all.extend(fetched.records.values.iter().map(|v| String::from_utf8(v.unwrap().to_vec()).unwrap()));
         }
         (reader.positions()[0].1 >= end).then_some(())
@@ -37,26 +46,26 @@ pub fn values(log: &KafkaLog, at: &TopicPartition) -> Vec<String> {
 /// A topic of some partitions, and one for results.
 pub fn topics(cluster: &Cluster, log: &KafkaLog, partitions: u32) -> (String, TopicPartition, GroupSpec) {
     let (input, output) = (cluster.name("in"), cluster.name("out"));
-    log.create_topic(&input, &TopicConfig { partitions, ..TopicConfig::default() }).unwrap();
-    log.create_topic(&output, &TopicConfig { partitions: 1, ..TopicConfig::default() }).unwrap();
+    log.create_topic(&input, &topic_config(partitions)).unwrap();
+    log.create_topic(&output, &topic_config(1)).unwrap();
     let topics = vec![input.as_str().into()];
     let spec = GroupSpec { group: cluster.name("group"), topics, instance: "test".into(), ..GroupSpec::default() };
     (input, TopicPartition::new(output, 0), spec)
 }
 
 pub fn assigned(member: &mut dyn Member) -> Vec<(TopicPartition, Option<Offset>)> {
-    wait::until("partitions", || match member.poll(FetchLimit::default(), BRIEF).unwrap() {
-        GroupEvent::Assigned(told) => Some(told),
+    wait::until("partitions", || match member.poll(FetchLimit::default(), POLL_TIMEOUT).unwrap() {
+        GroupEvent::Assigned(partitions) => Some(partitions),
         _ => None,
     })
 }
 
 fn writes(to: &TopicPartition, word: &str, next: &TopicPartition, offset: i64) -> Transaction {
     let append = Append { to: to.clone(), records: records(&[word.to_owned()]) };
-    Transaction { flush_points: Vec::new(), appends: vec![append], offsets: vec![(next.clone(), Offset(offset))] }
+    Transaction { results: vec![append], offsets: vec![(next.clone(), Offset(offset))], ..Transaction::default() }
 }
 
-fn undone(committer: &mut dyn Committer, transaction: &Transaction) {
+fn assert_undone(committer: &mut dyn Committer, transaction: &Transaction) {
     match committer.commit(transaction) {
         Err(e @ LogError::Undone { .. }) => assert_eq!(e.recovery(), Recovery::Abort),
         other => panic!("{other:?}"),
@@ -64,7 +73,7 @@ fn undone(committer: &mut dyn Committer, transaction: &Transaction) {
 }
 
 #[test]
-fn what_was_read_can_be_committed_until_the_group_is_answered_and_not_after() {
+fn revoked_partitions_can_be_committed_until_the_revocation_is_acknowledged() {
     let Some(cluster) = broker::shared() else { return };
     let log = cluster.connect();
     let (input, output, spec) = topics(cluster, &log, 4);
@@ -78,12 +87,12 @@ fn what_was_read_can_be_committed_until_the_group_is_answered_and_not_after() {
     committer.commit(&writes(&output, "one", &at(3), 1)).unwrap();
 
     let mut second = cluster.connect().join(&spec).unwrap();
-    let revoked = wait::until("partitions to be taken back", || {
-        match second.poll(FetchLimit::default(), BRIEF).unwrap() {
+    let revoked = wait::until("the first member's partitions to be revoked", || {
+        match second.poll(FetchLimit::default(), POLL_TIMEOUT).unwrap() {
             GroupEvent::Idle => {}
-            other => panic!("the second member was given something before the first gave it back: {other:?}"),
+            other => panic!("the second member got {other:?} before the first acknowledged the revocation"),
         }
-        match first.poll(FetchLimit::default(), BRIEF).unwrap() {
+        match first.poll(FetchLimit::default(), POLL_TIMEOUT).unwrap() {
             GroupEvent::Revoked(of) => Some(of),
             _ => None,
         }
@@ -91,88 +100,205 @@ fn what_was_read_can_be_committed_until_the_group_is_answered_and_not_after() {
     assert_eq!(revoked.len(), 4);
     committer.commit(&writes(&output, "two", &at(3), 2)).unwrap();
 
-    let mut given = [Vec::new(), Vec::new()];
+    let mut owned = [Vec::new(), Vec::new()];
     first.poll(FetchLimit::default(), Duration::ZERO).unwrap();
-    undone(&mut *committer, &writes(&output, "three", &at(3), 0));
+    assert_undone(&mut *committer, &writes(&output, "three", &at(3), 0));
     wait::until("both members to have partitions", || {
-        for (member, given) in [&mut first, &mut second].into_iter().zip(&mut given) {
-            if let GroupEvent::Assigned(told) = member.poll(FetchLimit::default(), BRIEF).unwrap() {
-                *given = told;
+        for (member, owned) in [&mut first, &mut second].into_iter().zip(&mut owned) {
+            if let GroupEvent::Assigned(partitions) = member.poll(FetchLimit::default(), POLL_TIMEOUT).unwrap() {
+                *owned = partitions;
             }
         }
-        given.iter().all(|g| g.len() == 2).then_some(())
+        owned.iter().all(|partitions| partitions.len() == 2).then_some(())
     });
-    let mut all = given.concat();
+    let mut all = owned.concat();
     all.sort();
     assert_eq!(all, [(at(0), None), (at(1), None), (at(2), None), (at(3), Some(Offset(2)))]);
 
-    // Each commits for its own partitions, and for no others.
-    let mut others = second.committer().unwrap();
-    let (own, foreign) = (given[0][0].0.clone(), given[1][0].0.clone());
-    committer.commit(&writes(&output, "four", &own, 1)).unwrap();
-    others.commit(&writes(&output, "five", &foreign, 1)).unwrap();
-    undone(&mut *committer, &writes(&output, "six", &foreign, 2));
+    // Each member commits for its own partitions, and for no others.
+    let mut committer_of_second = second.committer().unwrap();
+    let [of_first, of_second] = [0, 1].map(|member: usize| owned[member][0].0.clone());
+    committer.commit(&writes(&output, "four", &of_first, 1)).unwrap();
+    committer_of_second.commit(&writes(&output, "five", &of_second, 1)).unwrap();
+    assert_undone(&mut *committer, &writes(&output, "six", &of_second, 2));
     assert_eq!(values(&log, &output), ["one", "two", "four", "five"]);
 
     drop(committer);
     first.leave().unwrap();
-    wait::until("all partitions to come to the one who is left", || {
-        match second.poll(FetchLimit::default(), BRIEF).unwrap() {
-            GroupEvent::Assigned(told) => (told.len() == 4).then_some(()),
+    wait::until("the remaining member to have all partitions", || {
+        match second.poll(FetchLimit::default(), POLL_TIMEOUT).unwrap() {
+            GroupEvent::Assigned(partitions) => (partitions.len() == 4).then_some(()),
             _ => None,
         }
     });
     second.leave().unwrap();
 }
 
-fn given_up(delivery: Delivery) {
-    let Some(cluster) = super::faults::slow_faults_requested().then(broker::shared).flatten() else { return };
-    let patience = [("session.timeout.ms", "6000"), ("max.poll.interval.ms", "6000")];
-    let properties = patience.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
-    let log = KafkaLog::connect(&Settings { properties, ..cluster.settings() }).unwrap();
-    let (input, output, spec) = topics(cluster, &log, 2);
-    let (at, spec) = (TopicPartition::new(input, 0), GroupSpec { delivery, ..spec });
-    let mut first = log.join(&spec).unwrap();
-    assigned(&mut *first);
-    let mut committer = first.committer().unwrap();
-    committer.commit(&writes(&output, "one", &at, 0)).unwrap();
+/// All deliveries.
+const DELIVERIES: [Delivery; 3] = [Delivery::ExactlyOnce, Delivery::AtLeastOnce, Delivery::AtMostOnce];
 
-    // The first is never polled again: it does not know that it is taken for dead.
-    let mut second = log.join(&spec).unwrap();
-    let told = assigned(&mut *second);
-    assert_eq!(told.len(), 2);
-    // What it was answered before is no sign that it is a member now.
-    committer.await_acks().unwrap();
-    undone(&mut *committer, &writes(&output, "two", &at, 0));
-    // Without positions of its own a transaction is checked all the same.
-    let bare = Transaction {
-        flush_points: Vec::new(),
-        appends: writes(&output, "three", &at, 0).appends,
-        offsets: Vec::new(),
-    };
-    undone(&mut *committer, &bare);
-    if let Some(ahead) = committer.early_output() {
-        let sent = ahead.send(&bare.appends);
-        assert!(matches!(sent, Err(LogError::Undone { .. })), "{sent:?}");
+/// A group over one input, with results and state, and instances that commit for it.
+struct Owners {
+    log: KafkaLog,
+    spec: GroupSpec,
+    input: TopicPartition,
+    output: TopicPartition,
+    state: TopicPartition,
+}
+
+impl Owners {
+    fn new(cluster: &Cluster, delivery: Delivery, properties: &[(&str, &str)]) -> Self {
+        let properties = properties.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let log = KafkaLog::connect(&Settings { properties, ..cluster.settings() }).unwrap();
+        let (input, output, spec) = topics(cluster, &log, 2);
+        let state = cluster.name("state");
+        log.create_topic(&state, &TopicConfig { partitions: 1, ..TopicConfig::default() }).unwrap();
+        let (input, state) = (TopicPartition::new(input, 0), TopicPartition::new(state, 0));
+        Self { log, spec: GroupSpec { delivery, ..spec }, input, output, state }
     }
-    second.committer().unwrap().commit(&writes(&output, "four", &at, 0)).unwrap();
-    undone(&mut *committer, &bare);
-    assert_eq!(values(&log, &output), ["one", "four"]);
+
+    fn join(&self) -> (Box<dyn Member>, Box<dyn Committer>) {
+        let mut member = self.log.join(&self.spec).unwrap();
+        let committer = member.committer().unwrap();
+        (member, committer)
+    }
+
+    /// A commit of this word as result and as state.
+    fn commit(&self, word: &str, offset: i64) -> Transaction {
+        let state = vec![Append { to: self.state.clone(), records: records(&[word.to_owned()]) }];
+        Transaction { state, ..writes(&self.output, word, &self.input, offset) }
+    }
+
+    /// Tries to commit this word with a position and without one, as often as a run does. Returns why both were
+    /// refused.
+    fn refused(&self, committer: &mut dyn Committer, word: &str) -> [String; 2] {
+        let with_position = self.commit(word, 0);
+        let without = Transaction { offsets: Vec::new(), ..with_position.clone() };
+        [with_position, without].map(|transaction| {
+            loop {
+                match committer.commit(&transaction) {
+                    Err(e) if e.recovery() == Recovery::Retry => eprintln!("{:?}, `{word}`: {e}", self.spec.delivery),
+                    Err(e @ LogError::Undone { .. }) => return e.to_string(),
+                    other => panic!("{:?}: `{word}` was committed: {other:?}", self.spec.delivery),
+                }
+            }
+        })
+    }
+
+    /// Asserts which words are state, and which position is committed. The words are the results too, unless what was
+    /// refused may have left results.
+    fn assert_committed(&self, words: &[&str], position: Option<i64>) {
+        let delivery = self.spec.delivery;
+        assert_eq!(values(&self.log, &self.state), words, "{delivery:?}: the state");
+        let committed = self.log.committed(&self.spec.group, std::slice::from_ref(&self.input)).unwrap();
+        assert_eq!(committed, [position.map(Offset)], "{delivery:?}: the position");
+        let results = values(&self.log, &self.output);
+        match delivery {
+            Delivery::AtLeastOnce => assert!(words.iter().all(|w| results.iter().any(|r| r == w)), "{results:?}"),
+            _ => assert_eq!(results, words, "{delivery:?}: the results"),
+        }
+    }
+}
+
+/// What a committer says that knows by itself that it is no member. A broker gives other reasons.
+const NO_MEMBER: &str = "no member of the group";
+
+fn give_up(cluster: &Cluster, delivery: Delivery) {
+    let timeouts = [("session.timeout.ms", "2000"), ("max.poll.interval.ms", "2000")];
+    let group = Owners::new(cluster, delivery, &timeouts);
+    let (mut first, mut zombie) = group.join();
+    assigned(&mut *first);
+    zombie.commit(&group.commit("one", 1)).unwrap();
+    // The first is never polled again: it does not know that it is taken for dead.
+    let (mut second, mut owner) = group.join();
+    assert_eq!(assigned(&mut *second).len(), 2);
+    let before = group.refused(&mut *zombie, "two");
+    group.assert_committed(&["one"], Some(1));
+    owner.commit(&group.commit("three", 3)).unwrap();
+    let after = group.refused(&mut *zombie, "four");
+    group.assert_committed(&["one", "three"], Some(3));
+    let by_broker = before.iter().chain(&after).all(|why| !why.contains(NO_MEMBER));
+    assert!(by_broker, "{delivery:?}: the zombie has not tried: {before:?}, {after:?}");
 }
 
 #[test]
-fn a_member_that_the_group_has_given_up_commits_nothing() {
-    given_up(Delivery::ExactlyOnce);
+fn a_member_that_the_group_has_given_up_overwrites_nothing() {
+    let Some(cluster) = broker::shared() else { return };
+    std::thread::scope(|threads| {
+        for delivery in DELIVERIES {
+            threads.spawn(move || give_up(cluster, delivery));
+        }
+    });
+}
+
+/// The group gives its place away within the second, so that nothing that it has learned is old.
+#[test]
+fn a_member_whose_place_is_taken_overwrites_nothing() {
+    let Some(cluster) = broker::shared() else { return };
+    for delivery in DELIVERIES {
+        let id = cluster.name("instance");
+        let group = Owners::new(cluster, delivery, &[("group.instance.id", &id)]);
+        let (mut first, mut zombie) = group.join();
+        assigned(&mut *first);
+        zombie.commit(&group.commit("one", 1)).unwrap();
+        let (mut second, mut owner) = group.join();
+        assert_eq!(assigned(&mut *second).len(), 2);
+        owner.commit(&group.commit("two", 2)).unwrap();
+        let refused = group.refused(&mut *zombie, "three");
+        group.assert_committed(&["one", "two"], Some(2));
+        assert!(refused.iter().all(|why| !why.contains(NO_MEMBER)), "{delivery:?}: {refused:?}");
+    }
 }
 
 #[test]
-fn nor_does_it_write_without_transactions() {
-    given_up(Delivery::AtLeastOnce);
+fn a_commit_without_a_live_generation_is_refused() {
+    let Some(cluster) = broker::shared() else { return };
+    for delivery in DELIVERIES {
+        let group = Owners::new(cluster, delivery, &[]);
+        let assert_refused = |committer: &mut dyn Committer, word: &str| {
+            let refused = group.refused(committer, word);
+            assert!(refused.iter().all(|why| why.contains(NO_MEMBER)), "{delivery:?}, {word}: {refused:?}");
+            if let Some(early) = committer.early_output() {
+                let sent = early.send(&group.commit(word, 0).results);
+                assert!(matches!(&sent, Err(LogError::Undone { why, .. }) if why.contains(NO_MEMBER)), "{sent:?}");
+            }
+        };
+        let (mut member, mut committer) = group.join();
+        assert_refused(&mut *committer, "not joined");
+        assigned(&mut *member);
+        committer.commit(&group.commit("one", 1)).unwrap();
+        member.leave().unwrap();
+        assert_refused(&mut *committer, "left");
+        assert_eq!(values(&group.log, &group.output), ["one"], "{delivery:?}: results");
+        group.assert_committed(&["one"], Some(1));
+    }
 }
 
-/// The client was told to stop reading what is paused and has piled up; it does not forget that by itself.
+/// Why a commit without a generation must be refused here: Kafka takes it, although the group has a member.
 #[test]
-fn a_paused_partition_that_goes_and_comes_back_is_read() {
+fn kafka_itself_accepts_offsets_without_a_generation() {
+    let Some(cluster) = broker::shared() else { return };
+    let group = Owners::new(cluster, Delivery::ExactlyOnce, &[]);
+    let (mut member, mut committer) = group.join();
+    assigned(&mut *member);
+    committer.commit(&group.commit("one", 5)).unwrap();
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", cluster.listener("PLAINTEXT"));
+    let stranger: BaseConsumer = config.clone().set("group.id", &group.spec.group).create().unwrap();
+    let producer: BaseProducer = config.set("transactional.id", cluster.name("stranger")).create().unwrap();
+    producer.init_transactions(REQUEST_TIMEOUT).unwrap();
+    producer.begin_transaction().unwrap();
+    let mut offsets = TopicPartitionList::new();
+    offsets.add_partition_offset(&group.input.topic, 0, rdkafka::Offset::Offset(2)).unwrap();
+    let no_generation = stranger.group_metadata().unwrap();
+    producer.send_offsets_to_transaction(&offsets, &no_generation, REQUEST_TIMEOUT).unwrap();
+    producer.commit_transaction(REQUEST_TIMEOUT).unwrap();
+    group.assert_committed(&["one"], Some(2));
+}
+
+/// A pause that the client has for a partition outlasts the revocation, unless it is lifted.
+#[test]
+fn a_paused_partition_is_read_after_it_was_reassigned() {
     let Some(cluster) = broker::shared() else { return };
     let log = cluster.connect();
     let (input, _, spec) = topics(cluster, &log, 2);
@@ -186,112 +312,76 @@ fn a_paused_partition_that_goes_and_comes_back_is_read() {
     at.iter().for_each(|at| first.seek(at, Offset(0)).unwrap());
     first.pause(&at, true).unwrap();
     for _ in 0..20 {
-        assert!(matches!(first.poll(FetchLimit::default(), BRIEF).unwrap(), GroupEvent::Idle), "all is paused");
+        assert!(matches!(first.poll(FetchLimit::default(), POLL_TIMEOUT).unwrap(), GroupEvent::Idle), "all are paused");
     }
-    // Another member takes one of them and leaves again.
+    // Another member joins, gets one of the partitions, and leaves again.
     let mut second = cluster.connect().join(&spec).unwrap();
-    let (mut here, mut there) = (0, 0);
-    let step = |member: &mut dyn Member, has: &mut usize| match member.poll(FetchLimit::default(), BRIEF).unwrap() {
-        GroupEvent::Assigned(told) => *has = told.len(),
-        GroupEvent::Revoked(_) => *has = 0,
-        _ => {}
-    };
-    wait::until("a partition each", || {
-        step(&mut *first, &mut here);
-        step(&mut *second, &mut there);
-        ((here, there) == (1, 1)).then_some(())
+    let (mut owned_by_first, mut owned_by_second) = (0, 0);
+    let step =
+        |member: &mut dyn Member, owned: &mut usize| match member.poll(FetchLimit::default(), POLL_TIMEOUT).unwrap() {
+            GroupEvent::Assigned(partitions) => *owned = partitions.len(),
+            GroupEvent::Revoked(_) => *owned = 0,
+            _ => {}
+        };
+    wait::until("each member to have a partition", || {
+        step(&mut *first, &mut owned_by_first);
+        step(&mut *second, &mut owned_by_second);
+        ((owned_by_first, owned_by_second) == (1, 1)).then_some(())
     });
     second.leave().unwrap();
-    wait::until("both partitions", || {
-        step(&mut *first, &mut here);
-        (here == 2).then_some(())
+    wait::until("the first member to have both partitions", || {
+        step(&mut *first, &mut owned_by_first);
+        (owned_by_first == 2).then_some(())
     });
     at.iter().for_each(|at| first.seek(at, Offset(0)).unwrap());
     let mut read = [0, 0];
-    wait::until("all records of both", || {
-        if let GroupEvent::Records(fetched) = first.poll(FetchLimit::default(), BRIEF).unwrap() {
+    wait::until("all records of both partitions", || {
+        if let GroupEvent::Records(fetched) = first.poll(FetchLimit::default(), POLL_TIMEOUT).unwrap() {
             read[fetched.origin.partition.0 as usize] += fetched.records.len();
         }
         (read == [10_000, 10_000]).then_some(())
     });
 }
 
-/// Larger than brokers take: the client sends it, and is refused.
-const LARGE: usize = 3 << 20;
+/// Size of a record that the client sends and the broker refuses.
+const OVERSIZED_BYTES: usize = 3 << 20;
 
-/// A group of one without transactions, which commits results together with state that takes them as there.
-struct Following {
-    log: KafkaLog,
-    spec: GroupSpec,
-    committer: Box<dyn Committer>,
-    _member: Box<dyn Member>,
-    output: TopicPartition,
-    state: TopicPartition,
-    next: TopicPartition,
+/// A group whose clients send records that brokers refuse.
+fn owners_with_large_records(cluster: &Cluster, delivery: Delivery) -> Owners {
+    Owners::new(cluster, delivery, &[("message.max.bytes", &(OVERSIZED_BYTES * 2).to_string())])
 }
 
-impl Following {
-    fn new(cluster: &Cluster) -> Self {
-        let mut settings = cluster.settings();
-        settings.properties.push(("message.max.bytes".into(), (LARGE * 2).to_string()));
-        let log = KafkaLog::connect(&settings).unwrap();
-        let (input, output, spec) = topics(cluster, &log, 1);
-        let (state, next) = (cluster.name("state"), TopicPartition::new(input, 0));
-        log.create_topic(&state, &TopicConfig { partitions: 1, ..TopicConfig::default() }).unwrap();
-        let spec = GroupSpec { delivery: Delivery::AtLeastOnce, ..spec };
-        let mut member = log.join(&spec).unwrap();
-        assigned(&mut *member);
-        let committer = member.committer().unwrap();
-        Self { log, spec, committer, _member: member, output, state: TopicPartition::new(state, 0), next }
-    }
-
-    fn result(&self, text: String) -> Append {
-        Append { to: self.output.clone(), records: records(&[text]) }
-    }
-
-    fn commit(&mut self, results: Vec<Append>) -> LogResult<Vec<Option<Offset>>> {
-        let flush_points = vec![results.len()];
-        let mut appends = results;
-        appends.push(Append { to: self.state.clone(), records: records(&["gone".into()]) });
-        self.committer.commit(&Transaction { appends, flush_points, offsets: vec![(self.next.clone(), Offset(1))] })
-    }
-
-    fn is_without_state(&self) {
-        assert!(values(&self.log, &self.state).is_empty(), "state has forgotten a result that is not there");
-    }
-
-    fn is_whole(&mut self) {
-        self.committer.await_acks().unwrap();
-        assert_eq!(values(&self.log, &self.output), ["small"]);
-        assert_eq!(values(&self.log, &self.state), ["gone"]);
-        let committed = self.log.committed(&self.spec.group, std::slice::from_ref(&self.next)).unwrap();
-        assert_eq!(committed, [Some(Offset(1))]);
-    }
-}
-
-/// Without transactions, what takes something else as there is not written where that was refused.
+/// State must not forget a result that is not there.
 #[test]
-fn a_part_that_follows_another_is_not_written_before_it() {
+fn at_least_once_commits_state_after_its_results() {
     let Some(cluster) = broker::shared() else { return };
-    let mut group = Following::new(cluster);
-    let refused = group.commit(vec![group.result("x".repeat(LARGE))]);
-    assert!(refused.is_err(), "{refused:?}");
-    group.is_without_state();
-    group.commit(vec![group.result("small".into())]).unwrap();
-    group.is_whole();
+    let group = owners_with_large_records(cluster, Delivery::AtLeastOnce);
+    let (mut member, mut committer) = group.join();
+    assigned(&mut *member);
+    let large = [Append { to: group.output.clone(), records: records(&["x".repeat(OVERSIZED_BYTES)]) }];
+    // Results of the commit itself, then some that were sent early.
+    committer.commit(&Transaction { results: large.to_vec(), ..group.commit("lost", 1) }).unwrap_err();
+    committer.early_output().unwrap().send(&large).unwrap();
+    committer.commit(&Transaction { results: Vec::new(), ..group.commit("lost", 1) }).unwrap_err();
+    group.assert_committed(&[], None);
+    let early = group.commit("early", 1);
+    committer.early_output().unwrap().send(&early.results).unwrap();
+    committer.commit(&Transaction { results: Vec::new(), ..early }).unwrap();
+    committer.commit(&group.commit("small", 2)).unwrap();
+    group.assert_committed(&["early", "small"], Some(2));
 }
 
-/// Nor before what was sent ahead has arrived.
+/// A result must not be there before the state that remembers it.
 #[test]
-fn what_was_sent_ahead_is_there_before_what_is_committed() {
+fn at_most_once_sends_results_after_their_state() {
     let Some(cluster) = broker::shared() else { return };
-    let mut group = Following::new(cluster);
-    let results = ["x".repeat(LARGE), "small".into()].map(|text| [group.result(text)]);
-    group.committer.early_output().unwrap().send(&results[0]).unwrap();
-    let refused = group.commit(Vec::new());
-    assert!(refused.is_err(), "{refused:?}");
-    group.is_without_state();
-    group.committer.early_output().unwrap().send(&results[1]).unwrap();
-    group.commit(Vec::new()).unwrap();
-    group.is_whole();
+    let group = owners_with_large_records(cluster, Delivery::AtMostOnce);
+    let (mut member, mut committer) = group.join();
+    assigned(&mut *member);
+    assert!(committer.early_output().is_none(), "no result is sent early");
+    let large = vec![Append { to: group.state.clone(), records: records(&["x".repeat(OVERSIZED_BYTES)]) }];
+    committer.commit(&Transaction { state: large, ..group.commit("lost", 1) }).unwrap_err();
+    group.assert_committed(&[], None);
+    committer.commit(&group.commit("small", 2)).unwrap();
+    group.assert_committed(&["small"], Some(2));
 }

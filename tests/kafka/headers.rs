@@ -1,12 +1,13 @@
-//! Header names are bytes: a name that is not UTF-8 is read, shown and written.
+//! Header names are bytes: a name that is not UTF-8 is read, printed and written unchanged.
 
 use super::broker;
 use super::segments;
 use super::wire;
 use crate::harness::program::Fastdata;
-use fastdata::log::{Log as _, TopicConfig};
+use crate::harness::topics::topic_config;
+use fastdata::log::Log as _;
 
-/// No valid UTF-8.
+/// Not valid UTF-8.
 const NAME: &[u8] = b"n\xff\xfename";
 
 #[test]
@@ -15,7 +16,7 @@ fn a_header_name_that_is_not_utf8_passes_through_unchanged() {
     let (name, log, f) = (cluster.name("headers"), cluster.connect(), Fastdata::in_temp());
     let (input, output, brokers) = (format!("{name}-in"), format!("{name}-out"), cluster.listener("PLAINTEXT"));
     for topic in [&input, &output] {
-        log.create_topic(topic, &TopicConfig { partitions: 1, ..TopicConfig::default() }).unwrap();
+        log.create_topic(topic, &topic_config(1)).unwrap();
     }
     wire::produce(cluster, &input, b"{\"n\": 1}", &[(NAME, b"v"), (b"", b""), (b"plain", b"w")]);
     f.file(

@@ -5,8 +5,9 @@
 
 use super::broker::{self, Cluster};
 use crate::harness::program::Fastdata;
+use crate::harness::topics::topic_config;
 use crate::harness::wait;
-use fastdata::log::{Log as _, LogError, TopicConfig};
+use fastdata::log::{Log as _, LogError};
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::message::{Header, Headers as _, Message as _, OwnedHeaders};
@@ -89,7 +90,7 @@ fn read(cluster: &Cluster, topic: &str) -> Vec<Plain> {
 /// A pipeline over lines of text, with a source topic of `partitions` partitions.
 fn pipeline(cluster: &Cluster, partitions: u32, rest: &str) -> (Fastdata, String) {
     let (name, f) = (cluster.name("plain"), Fastdata::in_temp());
-    let config = TopicConfig { partitions, ..TopicConfig::default() };
+    let config = topic_config(partitions);
     cluster.connect().create_topic(&format!("{name}-in"), &config).unwrap();
     f.file(
         "p.yaml",
@@ -190,7 +191,7 @@ fn a_key_goes_to_the_same_partition_as_with_other_clients() {
         "steps: [{filter: value IS NOT NULL}]\nsink: {topic: NAME-out, format: text, partitions: 7}\n",
     );
     let (topic, log) = (cluster.name("chosen"), cluster.connect());
-    log.create_topic(&topic, &TopicConfig { partitions: 7, ..TopicConfig::default() }).unwrap();
+    log.create_topic(&topic, &topic_config(7)).unwrap();
     // This is the partitioner of the Java client; the default of librdkafka hashes in another way.
     let producer = producer(cluster, &[("partitioner", "murmur2_random")]);
     for i in 0..60 {
@@ -236,7 +237,7 @@ fn a_model_published_by_another_program_is_served() {
         ),
     );
     let log = cluster.connect();
-    let one = TopicConfig { partitions: 1, ..TopicConfig::default() };
+    let one = topic_config(1);
     log.create_topic(&format!("{name}-in"), &one).unwrap();
     match log.create_topic("models", &one) {
         Ok(()) | Err(LogError::TopicExists(_)) => {}

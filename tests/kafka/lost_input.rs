@@ -46,7 +46,7 @@ fn records_deleted_before_they_were_read_are_skipped_on_request() {
         fixture.f.args(&fixture.run_args(&format!("--until-end {skipping}"))).succeeds();
         assert_eq!(lost_offsets(&fixture), gap, "{delivery}");
         assert_eq!(checker::count_committed(cluster, &fixture.topic("-out")), 4 + 2, "{delivery}");
-        // While a run does not get on.
+        // While a run is suspended.
         let mut run = fixture.f.start(&fixture.run_args(skipping));
         fixture.feed(0);
         fixture.await_results(&mut run, 4 + 2 + 4);

@@ -19,33 +19,30 @@ use std::time::Instant;
 /// Runs at the same time: most of a run waits for time-outs of the group.
 const PARALLEL_RUNS: usize = 3;
 
-/// Records that are not consumed yet: so many that commits before the end of a partition are the rule.
+/// Records that may wait: enough that most commits come before the end of a partition.
 const MAX_LAG: i64 = 20_000;
 
 /// Records between two disturbances.
 const RECORDS_BETWEEN: i64 = 500;
 
-/// What happens to the group.
+/// What the test does to the group.
 #[derive(Clone, Copy)]
 enum Disturbance {
     /// One instance reads to the end.
     Undisturbed,
     /// Instances abort at a failpoint, each at another pass.
     Aborts(&'static str, [u32; 3]),
-    /// An instance sleeps until the group goes on without it, three times.
+    /// An instance is suspended until the group continues without it, three times.
     Suspensions,
 }
 
 use Disturbance::{Aborts, Suspensions, Undisturbed};
 
-/// A mistake, what brings it to light, and the defect that must be found.
+/// A mistake, the disturbance that exposes it, and the defect that must be found.
 type Case = (&'static str, Disturbance, Defect);
 
-/// After a commit, in a pass of any parity.
+/// After a commit. Some mistakes split a commit into two transactions; odd passes then fall between the two.
 const AFTER_COMMIT: Disturbance = Aborts("AfterCommit", [3, 5, 9]);
-
-/// Between the two transactions of a commit that a mistake cuts in two.
-const BETWEEN_TRANSACTIONS: Disturbance = Aborts("AfterCommit", [3, 5, 9]);
 
 /// In the second of the two transactions.
 const IN_SECOND_TRANSACTION: Disturbance = Aborts("AfterProduce", [4, 6, 10]);
@@ -64,10 +61,10 @@ const MISTAKES: &[Case] = &[
     ("RestoreDeleted", AFTER_COMMIT, Duplicated(Windows)),
     ("RestoreOldProgress", AFTER_COMMIT, WrongLedger),
     ("OffsetsFirst", IN_SECOND_TRANSACTION, Lost(Folds)),
-    ("OffsetsAfter", BETWEEN_TRANSACTIONS, Duplicated(Folds)),
-    ("StateApart", BETWEEN_TRANSACTIONS, Wrong(Folds)),
-    ("ResultsFirst", BETWEEN_TRANSACTIONS, Duplicated(Folds)),
-    ("ResultsAfter", BETWEEN_TRANSACTIONS, Lost(Folds)),
+    ("OffsetsAfter", AFTER_COMMIT, Duplicated(Folds)),
+    ("StateApart", AFTER_COMMIT, Wrong(Folds)),
+    ("ResultsFirst", AFTER_COMMIT, Duplicated(Folds)),
+    ("ResultsAfter", AFTER_COMMIT, Lost(Folds)),
     ("RetryCommitted", Undisturbed, Duplicated(Folds)),
     ("IgnoreAbort", Undisturbed, Lost(Folds)),
     ("Unfenced", Suspensions, Duplicated(Folds)),
@@ -114,7 +111,7 @@ fn defects(cluster: &Cluster, mistake: Option<&'static str>, disturbance: Distur
     audit::defects(&group, records)
 }
 
-/// Suspends an instance until the group goes on without it, three times.
+/// Suspends an instance until the group continues without it, three times.
 fn suspend_instances(group: &mut Group<'_>) {
     for _ in 0..3 {
         group.await_assignment();
@@ -127,7 +124,7 @@ fn suspend_instances(group: &mut Group<'_>) {
         let all = group.partitions();
         group.await_progress_in(&all);
         group.instances[0].process.signal("CONT");
-        // What the zombie still writes, it writes before it joins again.
+        // The zombie finishes what it still writes before it joins again.
         group.await_assignment();
     }
 }

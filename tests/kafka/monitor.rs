@@ -1,4 +1,4 @@
-//! Monitors a consumer group from outside: its committed positions, how long none of them advances, and its
+//! Monitors a consumer group from outside: its committed positions, how long each of them does not advance, and its
 //! members.
 //!
 //! It shares nothing with fastdata but the client library, and reads no records.
@@ -18,17 +18,27 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(1);
 /// Time between two requests for the committed positions.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
+/// The committed position of a partition.
+#[derive(Clone)]
 struct Progress {
-    positions: Vec<i64>,
+    position: i64,
     advanced_at: Instant,
     longest_pause: Duration,
+    /// The position before and after it moved back for the first time.
+    moved_back: Option<[i64; 2]>,
+}
+
+impl Progress {
+    fn starting_at(position: i64) -> Self {
+        Self { position, advanced_at: Instant::now(), longest_pause: Duration::ZERO, moved_back: None }
+    }
 }
 
 /// A thread that polls the committed positions.
 pub struct GroupMonitor {
     group: String,
     client: BaseConsumer,
-    progress: Arc<Mutex<Progress>>,
+    progress: Arc<Mutex<Vec<Progress>>>,
     stopped: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -44,8 +54,7 @@ fn client(brokers: &str, group: &str) -> BaseConsumer {
 impl GroupMonitor {
     /// Monitors the positions of one topic.
     pub fn start(brokers: &str, group: &str, topic: &str, partitions: u32) -> Self {
-        let positions = vec![0; partitions as usize];
-        let progress = Progress { positions, advanced_at: Instant::now(), longest_pause: Duration::ZERO };
+        let progress = vec![Progress::starting_at(0); partitions as usize];
         let (progress, stopped) = (Arc::new(Mutex::new(progress)), Arc::new(AtomicBool::new(false)));
         let mut list = TopicPartitionList::new();
         list.add_partition_range(topic, 0, i32::try_from(partitions).unwrap() - 1);
@@ -55,8 +64,9 @@ impl GroupMonitor {
                 while !stopped.load(Ordering::Relaxed) {
                     // During a rebalance, and while a broker is down, there may be no answer.
                     if let Ok(committed) = client.committed_offsets(list.clone(), REQUEST_TIMEOUT) {
-                        let at = committed.elements().iter().map(|e| e.offset().to_raw().unwrap_or(0).max(0)).collect();
-                        record(&progress, at);
+                        let positions =
+                            committed.elements().into_iter().map(|e| e.offset().to_raw().unwrap_or(0).max(0));
+                        record(&mut progress.lock().unwrap(), positions);
                     }
                     std::thread::park_timeout(POLL_INTERVAL);
                 }
@@ -67,19 +77,27 @@ impl GroupMonitor {
 
     /// The last committed position of each partition.
     pub fn positions(&self) -> Vec<i64> {
-        self.progress.lock().unwrap().positions.clone()
+        self.progress.lock().unwrap().iter().map(|p| p.position).collect()
     }
 
-    /// Starts a new measurement of the longest pause.
+    /// The position of a partition that has moved back, with the one before, if that ever happened.
+    pub fn moved_back(&self) -> Option<[i64; 2]> {
+        self.progress.lock().unwrap().iter().find_map(|p| p.moved_back)
+    }
+
+    /// Starts a new measurement of the longest pauses.
     pub fn start_measuring(&self) {
-        let mut progress = self.progress.lock().unwrap();
-        (progress.advanced_at, progress.longest_pause) = (Instant::now(), Duration::ZERO);
+        self.progress
+            .lock()
+            .unwrap()
+            .iter_mut()
+            .for_each(|p| *p = Progress { moved_back: p.moved_back, ..Progress::starting_at(p.position) });
     }
 
-    /// The longest time without an advancing position since [`Self::start_measuring`].
-    pub fn longest_pause(&self) -> Duration {
+    /// The longest time in which the position of each partition did not advance since [`Self::start_measuring`].
+    pub fn longest_pauses(&self) -> Vec<Duration> {
         let progress = self.progress.lock().unwrap();
-        progress.longest_pause.max(progress.advanced_at.elapsed())
+        progress.iter().map(|p| p.longest_pause.max(p.advanced_at.elapsed())).collect()
     }
 
     /// The members by their client id, each with its partitions of a topic; `None` during a rebalance.
@@ -91,11 +109,14 @@ impl GroupMonitor {
     }
 }
 
-fn record(progress: &Mutex<Progress>, positions: Vec<i64>) {
-    let mut progress = progress.lock().unwrap();
-    if positions != progress.positions {
-        progress.longest_pause = progress.longest_pause.max(progress.advanced_at.elapsed());
-        (progress.positions, progress.advanced_at) = (positions, Instant::now());
+fn record(progress: &mut [Progress], positions: impl Iterator<Item = i64>) {
+    for (partition, position) in progress.iter_mut().zip(positions) {
+        let before = partition.position;
+        if position != before {
+            let longest_pause = partition.longest_pause.max(partition.advanced_at.elapsed());
+            let moved_back = partition.moved_back.or((position < before).then_some([before, position]));
+            *partition = Progress { longest_pause, moved_back, ..Progress::starting_at(position) };
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Names that Kafka refuses are found by `validate`, where they are written.
+//! `validate` reports names that Kafka would refuse, at their place in the file.
 
 use crate::harness::program::Fastdata;
 

@@ -1,4 +1,4 @@
-//! A password that travels in clear text is worth a warning.
+//! A password that is sent in clear text causes one warning.
 
 use super::broker::{self, Plan, USER};
 use crate::harness::program::Fastdata;

@@ -3,8 +3,9 @@
 
 use super::broker::{self, Cluster};
 use crate::harness::program::{Fastdata, RunningProcess};
+use crate::harness::topics::topic_config;
 use crate::harness::wait;
-use fastdata::log::{Append, Log as _, TopicConfig};
+use fastdata::log::{Append, Log as _};
 use fastdata::record::{RecordsBuilder, TopicPartition};
 use serde_json::Value;
 
@@ -38,7 +39,7 @@ sinks:
         );
         let log = cluster.connect();
         let topic = format!("{name}-in");
-        log.create_topic(&topic, &TopicConfig { partitions: 2, ..TopicConfig::default() }).unwrap();
+        log.create_topic(&topic, &topic_config(2)).unwrap();
         let mut parts = [RecordsBuilder::default(), RecordsBuilder::default()];
         for i in 0..60_i64 {
             let value = format!(r#"{{"i":{i},"sensor":"s{}","kind":"k{}","ts":{}}}"#, i % 5, i % 3, i * 2_000);
@@ -66,8 +67,8 @@ sinks:
         serde_json::from_str(stats.stdout_text()).unwrap_or_default()
     }
 
-    fn query(&self, ask: &str) -> String {
-        self.f.args(&format!("query p.yaml {ask} {}", self.brokers())).succeeds().stdout_text().to_owned()
+    fn query(&self, args: &str) -> String {
+        self.f.args(&format!("query p.yaml {args} {}", self.brokers())).succeeds().stdout_text().to_owned()
     }
 }
 

@@ -1,9 +1,10 @@
-//! Racks: range assignment that knows them gives partitions with one number to different members.
+//! `client.rack`: a rack-aware range assignment can give partitions with the same number to different members.
 
 use super::broker;
 use crate::harness::program::Fastdata;
+use crate::harness::topics::topic_config;
 use fastdata::log::kafka::{KafkaLog, Settings};
-use fastdata::log::{GroupSpec, Log as _, LogError, TopicConfig};
+use fastdata::log::{GroupSpec, Log as _, LogError};
 
 const MERGE: &str = "\
 name: racks
@@ -15,14 +16,14 @@ steps:
 sink: {topic: out}
 ";
 
-/// The message comes before any broker is asked: nobody listens there.
+/// The program refuses before it connects: no broker listens at the address.
 #[test]
 fn a_rack_is_refused_where_several_topics_are_read_together() {
     let f = Fastdata::in_temp();
     f.file("p.yaml", MERGE);
     f.file("rack", "client.rack=a\n");
-    for given in ["--kafka client.rack=a", "--kafka-config rack"] {
-        let ended = f.args(&format!("run p.yaml --brokers 127.0.0.1:9 {given}")).fails_with(2);
+    for flag in ["--kafka client.rack=a", "--kafka-config rack"] {
+        let ended = f.args(&format!("run p.yaml --brokers 127.0.0.1:9 {flag}")).fails_with(2);
         ended.stderr(
             "error: the Kafka property `client.rack` cannot be set for pipeline `racks`: it reads several topics (`left`, `right`), and with racks the group can assign partitions with the same number to different instances\n\
              hint: remove `client.rack`; only a pipeline that reads a single topic can use it\n",
@@ -40,7 +41,7 @@ fn a_group_with_several_topics_refuses_a_rack() {
     let log = KafkaLog::connect(&Settings { properties, ..cluster.settings() }).unwrap();
     let topics: Vec<_> = (0..2).map(|_| cluster.name("rack")).collect();
     for topic in &topics {
-        log.create_topic(topic, &TopicConfig { partitions: 1, ..TopicConfig::default() }).unwrap();
+        log.create_topic(topic, &topic_config(1)).unwrap();
     }
     let group = |topics: &[String]| GroupSpec {
         group: cluster.name("racks"),
@@ -50,7 +51,7 @@ fn a_group_with_several_topics_refuses_a_rack() {
     match log.join(&group(&topics)) {
         Err(LogError::Unusable(text)) => assert!(text.contains("`client.rack`"), "{text}"),
         Err(e) => panic!("{e}"),
-        Ok(_) => panic!("it has joined"),
+        Ok(_) => panic!("the group has accepted a rack"),
     }
     assert!(log.join(&group(&topics[..1])).is_ok());
 }

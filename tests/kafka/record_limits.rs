@@ -6,9 +6,10 @@ use crate::harness::engine;
 use crate::harness::program::Fastdata;
 use crate::harness::record::{Record, Topics, pack, unpack};
 use crate::harness::scenario::Scenario;
+use crate::harness::topics::topic_config;
 use crate::harness::wait;
 use fastdata::log::kafka::KafkaLog;
-use fastdata::log::{self, Append, FetchLimit, Log as _, TopicConfig};
+use fastdata::log::{self, Append, FetchLimit, Log as _};
 use fastdata::record::{Offset, TopicPartition};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
@@ -20,7 +21,7 @@ use std::time::Duration;
 /// The setting `max.message.bytes` of the topics that are written to.
 const MAX_MESSAGE_BYTES: usize = 3_000;
 
-/// That less the overhead of a record and of its batch.
+/// The largest record under that setting: the overhead of a record and of its batch is 97 bytes.
 const MAX_RECORD_BYTES: usize = MAX_MESSAGE_BYTES - 97;
 
 fn create_limited_topic(cluster: &Cluster, topic: &str, cleanup: &str) {
@@ -43,7 +44,7 @@ fn seeded(cluster: &Cluster, steps: &str, records: &[Record]) -> (Fastdata, Scen
     );
     f.file("p.yaml", &text);
     let log = cluster.connect();
-    log.create_topic(&format!("{name}-in"), &TopicConfig { partitions: 1, ..TopicConfig::default() }).unwrap();
+    log.create_topic(&format!("{name}-in"), &topic_config(1)).unwrap();
     let to = TopicPartition::new(format!("{name}-in"), 0);
     log.appender().unwrap().append(&[Append { to, records: pack(records) }]).unwrap();
     (f, Scenario::new(&text, Topics::new(), 1), name)
@@ -62,13 +63,8 @@ fn read(log: &KafkaLog, topic: &str) -> Vec<Record> {
     found
 }
 
-fn header<'a>(record: &'a Record, name: &str) -> Option<&'a str> {
-    let found = record.headers.iter().rfind(|(n, _)| n == name)?;
-    found.1.as_deref().map(|value| std::str::from_utf8(value).unwrap())
-}
-
 #[test]
-fn results_and_letters_that_are_too_large_become_letters_that_fit() {
+fn results_and_dead_letters_that_are_too_large_become_dead_letters_that_fit() {
     let Some(cluster) = broker::shared() else { return };
     let size = |id: i64| if id == 7 { 5_000 } else { 100 };
     let mut records: Vec<Record> = (0..500)
@@ -84,18 +80,18 @@ fn results_and_letters_that_are_too_large_become_letters_that_fit() {
 
     let log = cluster.connect();
     assert_eq!(read(&log, &format!("{name}-out")).len(), 499);
-    let letters = read(&log, &format!("{name}.dead"));
-    let [result, letter] = letters.as_slice() else { panic!("{letters:?}") };
+    let dead_letters = read(&log, &format!("{name}.dead"));
+    let [result, letter] = dead_letters.as_slice() else { panic!("{dead_letters:?}") };
     assert_eq!((&result.key, &result.value), (&records[7].key, &records[7].value));
     let bytes = json!({"id": 7, "body": ""}).to_string().len() + 5_000 + 1;
     let error = format!(
         "a record of {bytes} bytes for `{name}-out` is larger than the limit of {MAX_RECORD_BYTES}: raise `max.message.bytes` of topic `{name}-out`, which is {MAX_MESSAGE_BYTES} (the brokers call their default for it `message.max.bytes`)"
     );
-    assert_eq!(header(result, "fastdata-error"), Some(error.as_str()));
+    assert_eq!(result.header("fastdata-error"), Some(error.as_str()));
     assert_eq!(letter.value, None);
-    assert_eq!(header(letter, "fastdata-size"), Some(undecodable.len().to_string().as_str()));
-    assert_eq!(header(letter, "fastdata-sha256"), Some(format!("{:x}", Sha256::digest(&undecodable)).as_str()));
-    assert_eq!(header(letter, "fastdata-source"), Some(format!("{name}-in/0/500").as_str()));
+    assert_eq!(letter.header("fastdata-size"), Some(undecodable.len().to_string().as_str()));
+    assert_eq!(letter.header("fastdata-sha256"), Some(format!("{:x}", Sha256::digest(&undecodable)).as_str()));
+    assert_eq!(letter.header("fastdata-source"), Some(format!("{name}-in/0/500").as_str()));
     // This also checks that nothing is missing from the ledger.
     let ledger = engine::committed_ledger(&scenario, &log);
     assert_eq!((ledger["read"], ledger["written"], ledger["dead"]), (501, 499, 2));

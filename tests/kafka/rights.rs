@@ -1,7 +1,7 @@
-//! Access control lists: each command runs with the rights that `docs/kafka.md` names, and says what it leaves out
-//! where it has fewer.
+//! Access control lists: each command runs with the rights that `docs/kafka.md` names, and reports what it leaves out
+//! if it has fewer.
 //!
-//! The rights are read from the table of that page, so that the page is what is tested.
+//! The tests read the rights from the table of that page.
 
 use super::broker::{self, Cluster, USER};
 use super::security::GUARDED;
@@ -52,8 +52,8 @@ fn rights(command: &str) -> Vec<Right> {
     found
 }
 
-/// A cluster whose user may do nothing but what is granted.
-struct Scene {
+/// A cluster whose user has only the rights that a test grants.
+struct GuardedCluster {
     cluster: Cluster,
     f: Fastdata,
     /// The flags of the user.
@@ -62,7 +62,7 @@ struct Scene {
     admin: String,
 }
 
-impl Scene {
+impl GuardedCluster {
     fn new() -> Option<Self> {
         let cluster = broker::start(GUARDED)?;
         let f = Fastdata::in_temp();
@@ -78,7 +78,7 @@ impl Scene {
         Some(Self { cluster, f, user, admin })
     }
 
-    /// Leaves the user exactly the rights of a command, except for `without`; `names` are the page's placeholders.
+    /// Gives the user exactly the rights of a command, except for `without`; `names` replace the page's placeholders.
     fn grant(&self, command: &str, names: &[(&str, &str)], without: impl Fn(&str, u8) -> bool) {
         wire::revoke_all(&self.cluster);
         for right in rights(command) {
@@ -93,8 +93,8 @@ impl Scene {
         }
     }
 
-    /// Runs a command as the user, who may do all that it needs.
-    fn allowed(&self, line: &str) -> String {
+    /// Runs a command as the user, who has all rights that it needs.
+    fn run_allowed(&self, line: &str) -> String {
         let ended = self.f.args(&format!("{line} {}", self.user)).succeeds();
         assert!(
             !ended.stderr_text().contains("allow") && !ended.stderr_text().contains("warning"),
@@ -104,8 +104,8 @@ impl Scene {
         ended.stdout_text().to_owned()
     }
 
-    /// A pipeline with state, a repartition and a model; its source and its model are there.
-    fn pipeline(&self, name: &str) {
+    /// Creates a pipeline with state, a repartition and a model; its source has records and its model is published.
+    fn create_pipeline(&self, name: &str) {
         let columns: Vec<String> = (0..11).map(|i| format!("x{i}")).collect();
         let set: Vec<String> = columns.iter().map(|c| format!("{c}: CAST(i % 10 AS DOUBLE)")).collect();
         self.f.file(
@@ -117,70 +117,72 @@ impl Scene {
             ),
         );
         let model = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/models/wine.onnx");
-        self.admin(&format!("publish-model {model} --data-type {name}"));
-        self.admin(&format!("topics create {name}-in --partitions 2"));
+        self.run_as_admin(&format!("publish-model {model} --data-type {name}"));
+        self.run_as_admin(&format!("topics create {name}-in --partitions 2"));
         self.seed(name);
     }
 
-    fn admin(&self, line: &str) {
+    /// Runs a command as the user with all rights.
+    fn run_as_admin(&self, line: &str) {
         self.f.args(&format!("{line} {}", self.admin)).succeeds();
     }
 
     fn seed(&self, name: &str) {
         let lines: String = (0..20).map(|i| format!("{{\"i\": {i}}}\n")).collect();
         self.f.file("records.jsonl", &lines);
-        self.admin(&format!("seed --topic {name}-in --from records.jsonl"));
+        self.run_as_admin(&format!("seed --topic {name}-in --from records.jsonl"));
     }
 }
 
-const NOTHING: fn(&str, u8) -> bool = |_, _| false;
+/// Leaves out no right.
+const WITHOUT_NONE: fn(&str, u8) -> bool = |_, _| false;
 
 #[test]
 fn each_command_runs_with_the_rights_that_the_manual_names() {
-    let Some(scene) = Scene::new() else { return };
-    let at = |name: &str| scene.cluster.name(name);
+    let Some(guarded) = GuardedCluster::new() else { return };
+    let unique = |name: &str| guarded.cluster.name(name);
     // Topics.
-    let topic = at("listed");
-    scene.grant("topics create", &[("TOPIC", &topic)], NOTHING);
-    scene.allowed(&format!("topics create {topic}"));
-    scene.grant("topics list", &[("TOPIC", &topic)], NOTHING);
-    assert!(scene.allowed("topics list").contains(&topic));
-    scene.grant("topics describe", &[("TOPIC", &topic)], NOTHING);
-    assert!(scene.allowed(&format!("topics describe {topic}")).contains("1 partition"));
-    scene.grant("topics delete", &[("TOPIC", &topic)], NOTHING);
-    scene.allowed(&format!("topics delete {topic} --yes"));
+    let topic = unique("listed");
+    guarded.grant("topics create", &[("TOPIC", &topic)], WITHOUT_NONE);
+    guarded.run_allowed(&format!("topics create {topic}"));
+    guarded.grant("topics list", &[("TOPIC", &topic)], WITHOUT_NONE);
+    assert!(guarded.run_allowed("topics list").contains(&topic));
+    guarded.grant("topics describe", &[("TOPIC", &topic)], WITHOUT_NONE);
+    assert!(guarded.run_allowed(&format!("topics describe {topic}")).contains("1 partition"));
+    guarded.grant("topics delete", &[("TOPIC", &topic)], WITHOUT_NONE);
+    guarded.run_allowed(&format!("topics delete {topic} --yes"));
     // Records.
-    let topic = at("seeded");
-    scene.f.file("two.jsonl", "{\"i\": 1}\n{\"i\": 2}\n");
-    scene.grant("seed", &[("TOPIC", &topic)], NOTHING);
-    scene.allowed(&format!("seed --topic {topic} --from two.jsonl"));
-    scene.allowed(&format!("seed --topic {topic} --from two.jsonl"));
-    scene.grant("tail", &[("TOPIC", &topic)], NOTHING);
-    let shown = scene.allowed(&format!("tail --topic {topic} --from earliest --until-end --output raw"));
+    let topic = unique("seeded");
+    guarded.f.file("two.jsonl", "{\"i\": 1}\n{\"i\": 2}\n");
+    guarded.grant("seed", &[("TOPIC", &topic)], WITHOUT_NONE);
+    guarded.run_allowed(&format!("seed --topic {topic} --from two.jsonl"));
+    guarded.run_allowed(&format!("seed --topic {topic} --from two.jsonl"));
+    guarded.grant("tail", &[("TOPIC", &topic)], WITHOUT_NONE);
+    let shown = guarded.run_allowed(&format!("tail --topic {topic} --from earliest --until-end --output raw"));
     assert_eq!(shown.lines().count(), 4, "{shown}");
     // Models.
-    let topic = at("models");
+    let topic = unique("models");
     let model = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/models/wine.onnx");
-    scene.grant("publish-model", &[("models", &topic)], NOTHING);
-    scene.allowed(&format!("publish-model {model} --topic {topic}"));
-    scene.allowed(&format!("publish-model {model} --topic {topic}"));
-    // A topic that is there needs no right to create it.
-    scene.grant("publish-model", &[("models", &topic)], |_, operation| operation == wire::CREATE);
-    scene.allowed(&format!("publish-model {model} --topic {topic}"));
+    guarded.grant("publish-model", &[("models", &topic)], WITHOUT_NONE);
+    guarded.run_allowed(&format!("publish-model {model} --topic {topic}"));
+    guarded.run_allowed(&format!("publish-model {model} --topic {topic}"));
+    // A topic that exists needs no right to create it.
+    guarded.grant("publish-model", &[("models", &topic)], |_, operation| operation == wire::CREATE);
+    guarded.run_allowed(&format!("publish-model {model} --topic {topic}"));
     // Pipelines.
-    let name = at("rights");
-    scene.pipeline(&name);
+    let name = unique("rights");
+    guarded.create_pipeline(&name);
     let (input, output) = (format!("{name}-in"), format!("{name}-out"));
     let names = [("PIPELINE", name.as_str()), ("SOURCE", &input), ("SINK", &output)];
-    scene.grant("run", &names, NOTHING);
-    scene.allowed(&format!("run {name}.yaml --until-end --quiet"));
-    scene.allowed(&format!("run {name}.yaml --until-end --quiet"));
-    scene.grant("run --from", &names, NOTHING);
-    scene.allowed(&format!("run {name}.yaml --until-end --quiet --from earliest"));
-    scene.grant("stats", &names, NOTHING);
-    assert!(scene.allowed(&format!("stats {name}")).contains("counted"));
-    scene.grant("stats", &names, |name, _| name == "SOURCE");
-    let ended = scene.f.args(&format!("stats {name} {}", scene.user)).succeeds();
+    guarded.grant("run", &names, WITHOUT_NONE);
+    guarded.run_allowed(&format!("run {name}.yaml --until-end --quiet"));
+    guarded.run_allowed(&format!("run {name}.yaml --until-end --quiet"));
+    guarded.grant("run --from", &names, WITHOUT_NONE);
+    guarded.run_allowed(&format!("run {name}.yaml --until-end --quiet --from earliest"));
+    guarded.grant("stats", &names, WITHOUT_NONE);
+    assert!(guarded.run_allowed(&format!("stats {name}")).contains("counted"));
+    guarded.grant("stats", &names, |name, _| name == "SOURCE");
+    let ended = guarded.f.args(&format!("stats {name} {}", guarded.user)).succeeds();
     assert!(ended.stdout_text().contains("counted"), "{}", ended.stdout_text());
     assert!(
         ended.stderr_text().contains(&format!("`{input}`")) && ended.stderr_text().contains("left out"),
@@ -190,33 +192,37 @@ fn each_command_runs_with_the_rights_that_the_manual_names() {
 }
 
 #[test]
-fn a_list_of_topics_leaves_out_what_may_not_be_seen_and_says_so() {
-    let Some(scene) = Scene::new() else { return };
-    let [seen, hidden, half] = ["seen", "hidden", "half"].map(|n| scene.cluster.name(n));
-    for topic in [&seen, &hidden, &half] {
-        scene.admin(&format!("topics create {topic}"));
+fn a_list_of_topics_names_those_that_the_user_may_not_see() {
+    let Some(guarded) = GuardedCluster::new() else { return };
+    let [visible, hidden, partly] = ["visible", "hidden", "partly"].map(|n| guarded.cluster.name(n));
+    for topic in [&visible, &hidden, &partly] {
+        guarded.run_as_admin(&format!("topics create {topic}"));
     }
     for operation in [wire::DESCRIBE, wire::DESCRIBE_CONFIGS] {
-        wire::rule(&scene.cluster, TOPIC, wire::LITERAL, &seen, operation, true);
+        wire::rule(&guarded.cluster, TOPIC, wire::LITERAL, &visible, operation, true);
     }
-    wire::rule(&scene.cluster, TOPIC, wire::LITERAL, &half, wire::DESCRIBE, true);
-    let ended = scene.f.args(&format!("topics list {}", scene.user)).succeeds();
-    assert!(ended.stdout_text().contains(&seen), "{}", ended.stdout_text());
-    assert!(!ended.stdout_text().contains(&hidden) && !ended.stdout_text().contains(&half), "{}", ended.stdout_text());
-    let said = format!("left out `{half}`: Kafka does not allow this user to describe its configuration");
-    assert!(ended.stderr_text().contains(&said), "{}", ended.stderr_text());
+    wire::rule(&guarded.cluster, TOPIC, wire::LITERAL, &partly, wire::DESCRIBE, true);
+    let ended = guarded.f.args(&format!("topics list {}", guarded.user)).succeeds();
+    assert!(ended.stdout_text().contains(&visible), "{}", ended.stdout_text());
+    assert!(
+        !ended.stdout_text().contains(&hidden) && !ended.stdout_text().contains(&partly),
+        "{}",
+        ended.stdout_text()
+    );
+    let message = format!("left out `{partly}`: Kafka does not allow this user to describe its configuration");
+    assert!(ended.stderr_text().contains(&message), "{}", ended.stderr_text());
 }
 
 #[test]
 fn a_run_that_may_not_trim_its_topics_warns_once() {
-    let Some(scene) = Scene::new() else { return };
-    let name = scene.cluster.name("untrimmed");
-    scene.pipeline(&name);
+    let Some(guarded) = GuardedCluster::new() else { return };
+    let name = guarded.cluster.name("untrimmed");
+    guarded.create_pipeline(&name);
     let (input, output) = (format!("{name}-in"), format!("{name}-out"));
     let names = [("PIPELINE", name.as_str()), ("SOURCE", &input), ("SINK", &output)];
-    scene.grant("run", &names, |_, operation| operation == wire::DELETE);
-    let mut run = scene.f.start(&format!("run {name}.yaml {}", scene.user));
-    let (start, log) = (Instant::now(), scene.cluster.connect());
+    guarded.grant("run", &names, |_, operation| operation == wire::DELETE);
+    let mut run = guarded.f.start(&format!("run {name}.yaml {}", guarded.user));
+    let (start, log) = (Instant::now(), guarded.cluster.connect());
     let end = || {
         let at = (0..2).map(|p| TopicPartition::new(output.as_str(), p));
         at.map(|at| log.resolve(&at, Start::Latest).map_or(0, |end| end.0)).sum::<i64>()
@@ -224,12 +230,12 @@ fn a_run_that_may_not_trim_its_topics_warns_once() {
     // Records are trimmed at most once a second.
     while start.elapsed() < Duration::from_secs(5) {
         let before = end();
-        scene.seed(&name);
+        guarded.seed(&name);
         wait::until("results", || (end() > before).then_some(()));
     }
     run.signal("INT");
     assert!(run.wait().success());
-    let talk = run.stderr_text();
-    assert_eq!(talk.matches("Topic authorization failed").count(), 1, "{talk}");
-    assert!(talk.contains("give this user the right `Delete` on the topic"), "{talk}");
+    let stderr = run.stderr_text();
+    assert_eq!(stderr.matches("Topic authorization failed").count(), 1, "{stderr}");
+    assert!(stderr.contains("give this user the right `Delete` on the topic"), "{stderr}");
 }

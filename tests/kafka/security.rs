@@ -1,15 +1,15 @@
-//! Encryption, login and rights: what is right works, what is wrong is named, soon.
-//!
-//! Separate because it needs listeners and certificates that no other test has.
+//! Encryption, login and rights: valid settings work, and each mistake is reported by name within a bounded time.
 
 use super::broker::{self, Cluster, Plan, USER};
 use super::wire::{ALL, CREATE, DESCRIBE, GROUP, LITERAL, READ, TOPIC, TRANSACTIONAL_ID, WRITE, rule};
 use crate::harness::program::Fastdata;
+use crate::harness::topics::topic_config;
 use fastdata::log::kafka::{KafkaLog, SaslSettings, Settings, TlsSettings};
-use fastdata::log::{Log, LogError, TopicConfig};
+use fastdata::log::{Log, LogError};
 use std::time::{Duration, Instant};
 
-fn fault(settings: &Settings) -> String {
+/// The message of a connection that must fail.
+fn connection_error(settings: &Settings) -> String {
     let start = Instant::now();
     let outcome = KafkaLog::connect(settings);
     assert!(start.elapsed() < Duration::from_secs(30), "it took {:?}", start.elapsed());
@@ -30,7 +30,7 @@ fn a_secure_cluster_is_reached_and_each_mistake_is_named() {
     for mechanism in ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] {
         let log = KafkaLog::connect(&Settings { tls: tls("ca.pem"), sasl: sasl(mechanism, USER.1), ..at("SASL_SSL") })
             .unwrap();
-        log.create_topic(&cluster.name("secure"), &TopicConfig { partitions: 1, ..TopicConfig::default() }).unwrap();
+        log.create_topic(&cluster.name("secure"), &topic_config(1)).unwrap();
         KafkaLog::connect(&Settings { sasl: sasl(mechanism, USER.1), ..at("SASL_PLAINTEXT") }).unwrap();
     }
     let client = TlsSettings {
@@ -42,22 +42,26 @@ fn a_secure_cluster_is_reached_and_each_mistake_is_named() {
 
     for listener in ["SASL_SSL", "SASL_PLAINTEXT"] {
         let secure = if listener == "SASL_SSL" { tls("ca.pem") } else { None };
-        let text = fault(&Settings { tls: secure, sasl: sasl("SCRAM-SHA-512", "hush"), ..at(listener) });
-        assert!(text.contains("refuses the login") && text.contains("sasl") && !text.contains("hush"), "{text}");
+        let text =
+            connection_error(&Settings { tls: secure, sasl: sasl("SCRAM-SHA-512", "wrong-password"), ..at(listener) });
+        assert!(
+            text.contains("refuses the login") && text.contains("sasl") && !text.contains("wrong-password"),
+            "{text}"
+        );
     }
-    let text = fault(&Settings { tls: tls("other.pem"), ..at("SSL") });
+    let text = connection_error(&Settings { tls: tls("other.pem"), ..at("SSL") });
     assert!(text.contains("no encrypted connection") && text.contains("certificate"), "{text}");
-    let text = fault(&Settings { tls: tls("ca.pem"), ..at("PLAINTEXT") });
+    let text = connection_error(&Settings { tls: tls("ca.pem"), ..at("PLAINTEXT") });
     assert!(text.contains("no encrypted connection") || text.contains("hangs up"), "{text}");
-    let text = fault(&at("SSL"));
+    let text = connection_error(&at("SSL"));
     assert!(text.contains("hangs up") && text.contains("security:"), "{text}");
-    let text = fault(&at("SASL_PLAINTEXT"));
+    let text = connection_error(&at("SASL_PLAINTEXT"));
     assert!(text.contains("security:"), "{text}");
-    let text = fault(&Settings { sasl: sasl("PLAIN", USER.1), ..at("PLAINTEXT") });
+    let text = connection_error(&Settings { sasl: sasl("PLAIN", USER.1), ..at("PLAINTEXT") });
     assert!(text.contains("security:"), "{text}");
 }
 
-/// Everybody may do everything who is not told otherwise; who has no name may change that.
+/// A cluster with access rules. A user without a name may change them.
 pub const GUARDED: Plan = Plan {
     secure: true,
     properties: &[
@@ -67,10 +71,10 @@ pub const GUARDED: Plan = Plan {
     ..broker::SINGLE_NODE
 };
 
-/// A pipeline whose user lacks one right: what it says, and that it says so soon.
-fn lacking(cluster: &Cluster, kind: u8, of: &str, operation: u8, sink: bool) -> (String, String) {
+/// Runs a pipeline whose user lacks one right; returns the pipeline's name and stderr.
+fn run_without_right(cluster: &Cluster, kind: u8, of: &str, operation: u8, sink: bool) -> (String, String) {
     let (name, log, f) = (cluster.name("guarded"), cluster.connect(), Fastdata::in_temp());
-    let config = TopicConfig { partitions: 1, ..TopicConfig::default() };
+    let config = topic_config(1);
     log.create_topic(&format!("{name}-in"), &config).unwrap();
     if sink {
         log.create_topic(&format!("{name}-out"), &config).unwrap();
@@ -94,7 +98,7 @@ fn lacking(cluster: &Cluster, kind: u8, of: &str, operation: u8, sink: bool) -> 
 }
 
 #[test]
-fn a_right_that_is_missing_is_named() {
+fn a_missing_right_is_named() {
     let Some(cluster) = broker::start(GUARDED) else { return };
     for kind in [TOPIC, GROUP, TRANSACTIONAL_ID] {
         rule(&cluster, kind, LITERAL, "*", ALL, true);
@@ -111,10 +115,10 @@ fn a_right_that_is_missing_is_named() {
         for (kind, of, operation, sink, doing, right) in cases {
             let cluster = &cluster;
             scope.spawn(move || {
-                let (name, said) = lacking(cluster, kind, of, operation, sink);
+                let (name, stderr) = run_without_right(cluster, kind, of, operation, sink);
                 let doing = doing.replace("NAME", &name);
-                let told = said.contains("Kafka does not allow it") && said.contains(&doing);
-                assert!(told && said.contains(&format!("give this user the right {right}")), "{right}: {said}");
+                let named = stderr.contains("Kafka does not allow it") && stderr.contains(&doing);
+                assert!(named && stderr.contains(&format!("give this user the right {right}")), "{right}: {stderr}");
             });
         }
     });

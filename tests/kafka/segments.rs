@@ -224,7 +224,7 @@ mod tests {
         assert_eq!(
             found(&[state(4, none), state(1, elsewhere)], &[data]),
             torn,
-            "the next transaction goes on without it"
+            "the next transaction does not have this partition"
         );
     }
 }

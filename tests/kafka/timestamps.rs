@@ -1,6 +1,7 @@
-//! The times of records are the pipeline's, whatever a cluster's default is.
+//! Topics of a pipeline keep the timestamps of their records, whatever the cluster's default is.
 
 use super::broker::{self, Plan};
+use crate::harness::topics::topic_config;
 use fastdata::log::{Append, FetchLimit, Log as _, TopicConfig};
 use fastdata::record::{Offset, RecordsBuilder, TopicPartition};
 use std::time::Duration;
@@ -9,12 +10,12 @@ const APPEND_TIME: Plan =
     Plan { properties: &[("log.message.timestamp.type", "LogAppendTime")], ..broker::SINGLE_NODE };
 
 #[test]
-fn topics_keep_the_times_of_their_records() {
+fn topics_keep_the_timestamps_of_their_records() {
     let Some(cluster) = broker::start(APPEND_TIME) else { return };
     let log = cluster.connect();
     for compacted in [false, true] {
         let topic = cluster.name("times");
-        log.create_topic(&topic, &TopicConfig { partitions: 1, compacted, ..TopicConfig::default() }).unwrap();
+        log.create_topic(&topic, &TopicConfig { compacted, ..topic_config(1) }).unwrap();
         let (at, time) = (TopicPartition::new(topic, 0), 1_700_000_000_000);
         let mut records = RecordsBuilder::default();
         records.push(Some(b"k"), Some(b"v"), time);

@@ -4,6 +4,7 @@
 use super::broker::{self, Cluster};
 use super::checker;
 use crate::harness::program::{Fastdata, RunningProcess};
+use crate::harness::topics::topic_config;
 use crate::harness::wait;
 use crate::program::online;
 use fastdata::log::kafka::KafkaLog;
@@ -21,10 +22,6 @@ const LISTINGS: usize = 30;
 
 /// Topics that are created and deleted concurrently.
 const CONCURRENT_TOPICS: u32 = 3;
-
-fn topic_config(partitions: u32) -> TopicConfig {
-    TopicConfig { partitions, ..TopicConfig::default() }
-}
 
 #[test]
 fn listing_topics_is_complete_while_others_are_created_and_deleted() {

@@ -1,4 +1,4 @@
-//! Requests in Kafka's own protocol, for what client libraries do not let a test do.
+//! Requests in Kafka's own protocol, for what client libraries do not offer.
 //!
 //! Each request has a connection of its own, to the listener without a login.
 
@@ -20,7 +20,7 @@ pub const DELETE: u8 = 6;
 pub const DESCRIBE: u8 = 8;
 pub const DESCRIBE_CONFIGS: u8 = 10;
 
-/// How the name of a rule is meant, as Kafka numbers it.
+/// Pattern types of a rule's name, as Kafka numbers them.
 pub const LITERAL: u8 = 3;
 pub const PREFIXED: u8 = 4;
 
@@ -63,7 +63,7 @@ pub fn rule(cluster: &Cluster, kind: u8, pattern: u8, name: &str, operation: u8,
     assert_eq!(response[4..10], [0, 0, 0, 1, 0, 0], "{response:?}");
 }
 
-/// Takes all rights and denials away from everybody.
+/// Removes the rules of all users.
 pub fn revoke_all(cluster: &Cluster) {
     // One filter: any kind, name, pattern, principal, host, operation and permission.
     let any = [&[1][..], &[255, 255], &[1], &[255, 255], &[255, 255], &[1, 1]].concat();
@@ -88,7 +88,7 @@ fn checksum(bytes: &[u8]) -> u32 {
     })
 }
 
-/// A number of variable length with a sign, for numbers below 64.
+/// A zigzag varint below 64.
 fn short(n: usize) -> u8 {
     assert!(n < 64, "{n} needs more than a byte");
     u8::try_from(n * 2).unwrap()

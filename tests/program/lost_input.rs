@@ -5,9 +5,10 @@
 use crate::harness::engine::read_topic;
 use crate::harness::program::Fastdata;
 use crate::harness::record::{Record, pack};
+use crate::harness::topics::{append, topic_config};
 use crate::harness::wait::until;
 use fastdata::log::embedded::EmbeddedLog;
-use fastdata::log::{Append, Log as _, TopicConfig, topic};
+use fastdata::log::{Log as _, topic};
 use fastdata::record::{Offset, TopicPartition};
 use serde_json::{Value, json};
 
@@ -21,15 +22,15 @@ fn with_pipeline(text: &str, topics: &[&str]) -> (Fastdata, EmbeddedLog) {
     f.file("p.yaml", text);
     let log = EmbeddedLog::open(&f.log_dir()).unwrap();
     for topic in topics {
-        log.create_topic(topic, &TopicConfig { partitions: 1, ..TopicConfig::default() }).unwrap();
+        log.create_topic(topic, &topic_config(1)).unwrap();
     }
     (f, log)
 }
 
 /// Appends one record for each number, which is also its event time.
-fn append(log: &EmbeddedLog, topic: &str, numbers: std::ops::Range<i64>) {
+fn append_numbers(log: &EmbeddedLog, topic: &str, numbers: std::ops::Range<i64>) {
     let records: Vec<_> = numbers.map(|n| Record::json(None, &json!({ "n": n }), n)).collect();
-    log.appender().unwrap().append(&[Append { to: TopicPartition::new(topic, 0), records: pack(&records) }]).unwrap();
+    append(log, topic, 0, pack(&records));
 }
 
 /// Removes the records before an offset, as retention does.
@@ -61,10 +62,10 @@ fn ledger(f: &Fastdata) -> [i64; 3] {
 fn a_bounded_run_skips_the_gap_only_with_the_option() {
     for delivery in DELIVERIES {
         let (f, log) = with_pipeline(&format!("{COUNTING}delivery: {delivery}\n"), &["raw"]);
-        append(&log, "raw", 0..3);
+        append_numbers(&log, "raw", 0..3);
         f.args("run p.yaml --until-end --on-lost-input skip").succeeds();
         assert_eq!(ledger(&f), [3, 0, 0], "{delivery}");
-        append(&log, "raw", 3..7);
+        append_numbers(&log, "raw", 3..7);
         remove(&log, "raw", 5);
         f.args("run p.yaml --until-end --quiet").fails_with(1).stderr(
             "error: offset 3 of `raw/0` cannot be read: the partition holds 5 to 7; start over with `--from earliest` or `--from latest`, or go on from the oldest record with `--on-lost-input skip`, which keeps the state and counts the gap\n",
@@ -90,15 +91,15 @@ fn a_bounded_run_skips_the_gap_only_with_the_option() {
 #[test]
 fn a_gap_up_to_the_end_is_counted_once() {
     let (f, log) = with_pipeline(COUNTING, &["raw"]);
-    append(&log, "raw", 0..3);
+    append_numbers(&log, "raw", 0..3);
     f.args("run p.yaml --until-end").succeeds();
-    append(&log, "raw", 3..7);
+    append_numbers(&log, "raw", 3..7);
     remove(&log, "raw", 7);
     for _ in 0..2 {
         f.args("run p.yaml --until-end --on-lost-input skip").succeeds();
         assert_eq!(ledger(&f), [3, 4, 0]);
     }
-    append(&log, "raw", 7..8);
+    append_numbers(&log, "raw", 7..8);
     f.args("run p.yaml --until-end").succeeds();
     assert_eq!(results(&log), [(0, 1), (1, 2), (2, 3), (7, 4)]);
 }
@@ -107,13 +108,13 @@ fn a_gap_up_to_the_end_is_counted_once() {
 fn a_run_that_retention_overtakes_goes_on_with_its_state() {
     for delivery in DELIVERIES {
         let (f, log) = with_pipeline(&format!("{COUNTING}delivery: {delivery}\n"), &["raw"]);
-        append(&log, "raw", 0..3);
+        append_numbers(&log, "raw", 0..3);
         let mut run = f.start("run p.yaml --on-lost-input skip");
         until("the first results", || (results(&log).len() == 3).then_some(()));
         let at = [TopicPartition::new("raw", 0)];
         until("the first commit", || (log.committed("p", &at).unwrap() == [Some(Offset(3))]).then_some(()));
         run.signal("STOP");
-        append(&log, "raw", 3..7);
+        append_numbers(&log, "raw", 3..7);
         remove(&log, "raw", 5);
         run.signal("CONT");
         until("the next results", || {
@@ -132,11 +133,11 @@ fn a_run_that_retention_overtakes_goes_on_with_its_state() {
 fn a_bounded_run_that_merges_its_sources_skips_the_gap_of_one() {
     const MERGING: &str = "name: p\nsources:\n  a: {topic: a, schema: {n: bigint}}\n  b: {topic: b, schema: {n: bigint}}\nsteps:\n  - merge: [a, b]\n  - {name: counted, scan: {init: {c: 0}, next: {c: c + 1}}}\nsink: out\n";
     let (f, log) = with_pipeline(MERGING, &["a", "b"]);
-    append(&log, "a", 0..2);
-    append(&log, "b", 1..2);
+    append_numbers(&log, "a", 0..2);
+    append_numbers(&log, "b", 1..2);
     f.args("run p.yaml --until-end").succeeds();
-    append(&log, "a", 2..6);
-    append(&log, "b", 5..6);
+    append_numbers(&log, "a", 2..6);
+    append_numbers(&log, "b", 5..6);
     remove(&log, "a", 4);
     f.args("run p.yaml --until-end --on-lost-input skip").succeeds();
     assert_eq!(results(&log), [(0, 1), (1, 2), (1, 3), (4, 4), (5, 5), (5, 6)]);
@@ -147,11 +148,11 @@ fn a_bounded_run_that_merges_its_sources_skips_the_gap_of_one() {
 #[test]
 fn a_source_that_was_recreated_is_never_skipped() {
     let (f, log) = with_pipeline(COUNTING, &["raw"]);
-    append(&log, "raw", 0..3);
+    append_numbers(&log, "raw", 0..3);
     f.args("run p.yaml --until-end").succeeds();
     log.delete_topic("raw").unwrap();
-    log.create_topic("raw", &TopicConfig { partitions: 1, ..TopicConfig::default() }).unwrap();
-    append(&log, "raw", 0..7);
+    log.create_topic("raw", &topic_config(1)).unwrap();
+    append_numbers(&log, "raw", 0..7);
     remove(&log, "raw", 5);
     f.args("run p.yaml --until-end --quiet --on-lost-input skip").fails_with(1).stderr(
         "error: topic `raw` was deleted and made again since it was read last; start over with `--from earliest` or `--from latest`\n",

@@ -8,6 +8,7 @@ mod lost_input;
 mod mistakes;
 mod models;
 pub mod online;
+mod promises;
 mod query;
 mod readme;
 mod round_trip;

@@ -53,8 +53,8 @@ fn after_a_run(seeding: &str) -> Fastdata {
     f
 }
 
-fn query(f: &Fastdata, ask: &str) -> Finished {
-    f.args(&format!("query p.yaml {ask}")).succeeds()
+fn query(f: &Fastdata, args: &str) -> Finished {
+    f.args(&format!("query p.yaml {args}")).succeeds()
 }
 
 #[test]
@@ -122,8 +122,8 @@ fn a_result_that_cannot_be_computed_is_omitted_with_a_warning() {
 fn invalid_queries_are_refused_with_a_hint() {
     let f = Fastdata::in_temp();
     f.file("p.yaml", PIPELINE);
-    let fails = |ask: &str, stderr: &str| {
-        f.args(&format!("query p.yaml {ask}")).fails_with(2).stdout("").stderr(stderr);
+    let fails = |args: &str, stderr: &str| {
+        f.args(&format!("query p.yaml {args}")).fails_with(2).stdout("").stderr(stderr);
     };
     fails("per_knd", "error: pipeline `p` has no step `per_knd`\nhint: did you mean `per_kind`?\n");
     let kept = "state is kept by `folded`, `per_kind`, `each`, `per_pair`, `all`\n";
@@ -138,8 +138,8 @@ fn invalid_queries_are_refused_with_a_hint() {
                  another log\n";
     fails("per_kind", never);
     let f = after_a_run("--key kind");
-    let fails = |ask: &str, stderr: &str| {
-        f.args(&format!("query p.yaml {ask}")).fails_with(2).stdout("").stderr(stderr);
+    let fails = |args: &str, stderr: &str| {
+        f.args(&format!("query p.yaml {args}")).fails_with(2).stdout("").stderr(stderr);
     };
     fails("all --key 3", "error: `all` keeps no state by key: it has no `by`\nhint: leave `--key` out\n");
     fails(

@@ -1,9 +1,9 @@
-//! One data folder and several programs: what each of them commits is there for all.
+//! Several processes that share one data folder: each sees what the others commit, and a replaced folder is an error.
 
 use crate::harness::program::Fastdata;
+use crate::harness::topics::total_end;
 use crate::harness::wait::until;
 use fastdata::log::embedded::EmbeddedLog;
-use fastdata::log::topic;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::sync::mpsc;
@@ -18,8 +18,8 @@ fn copying(name: &str) -> String {
     )
 }
 
-/// `run` with several files has several pipelines, each with a handle of the log, in one process. Each
-/// `stats` is a process that opens and closes the log beside it.
+/// `run` with several files runs several pipelines in one process, each with its own handle of the log. Each `stats`
+/// is a process that opens and closes the same log.
 #[test]
 fn several_pipelines_of_one_process_lose_nothing_while_others_open_and_close_the_log() {
     let f = Fastdata::in_temp();
@@ -29,9 +29,9 @@ fn several_pipelines_of_one_process_lose_nothing_while_others_open_and_close_the
     }
     let mut run = f.start("run one.yaml two.yaml three.yaml");
     let written = |name: &str| -> Option<i64> {
-        // Opened and closed each time, as a program beside it would.
+        // Opened and closed each time, as another process would.
         let log = EmbeddedLog::open(&f.log_dir()).ok()?;
-        Some(topic(&log, name).ok()?.partitions.iter().map(|p| p.end.0).sum())
+        total_end(&log, name)
     };
     for round in 0..ROUNDS {
         let expected = 1 + round * 50;
@@ -50,7 +50,7 @@ fn several_pipelines_of_one_process_lose_nothing_while_others_open_and_close_the
     assert_eq!(PIPELINES.map(written), [Some(expected); 3]);
 }
 
-/// What happens to the folder.
+/// Ways to replace the folder.
 const REPLACEMENTS: [fn(&Path); 3] = [
     |dir| std::fs::remove_dir_all(dir).unwrap(),
     |dir| std::fs::rename(dir, dir.with_extension("moved")).unwrap(),
@@ -60,8 +60,8 @@ const REPLACEMENTS: [fn(&Path); 3] = [
     },
 ];
 
-/// Replaces the folder once a command has printed `lines` lines of data and `is_busy`, and expects the command
-/// to fail with the folder's name.
+/// Replaces the folder once a command has printed `lines` lines and `is_busy` holds; the command must fail and name
+/// the folder.
 fn fails_when_the_folder_is_replaced(line: &str, lines: usize, is_busy: impl Fn(&EmbeddedLog) -> bool) {
     for replace in REPLACEMENTS {
         let f = Fastdata::in_temp();
@@ -84,10 +84,10 @@ fn fails_when_the_folder_is_replaced(line: &str, lines: usize, is_busy: impl Fn(
         let replaced = Instant::now();
         let code = program.wait().code();
         let took = replaced.elapsed();
-        let talk = program.stderr_text();
-        assert_eq!(code, Some(1), "`{line}`: {talk}");
-        assert!(talk.contains("the data folder `.fastdata` was removed, moved or replaced"), "`{line}`: {talk}");
-        // A second, and what a loaded machine takes to end a process.
+        let stderr = program.stderr_text();
+        assert_eq!(code, Some(1), "`{line}`: {stderr}");
+        assert!(stderr.contains("the data folder `.fastdata` was removed, moved or replaced"), "`{line}`: {stderr}");
+        // The check runs every second; a loaded machine takes some more to end a process.
         assert!(took < Duration::from_secs(4), "`{line}` took {took:?}");
         reader.join().unwrap();
     }
@@ -95,19 +95,19 @@ fn fails_when_the_folder_is_replaced(line: &str, lines: usize, is_busy: impl Fn(
 
 #[test]
 fn run_fails_when_its_folder_is_replaced() {
-    let has_committed = |log: &EmbeddedLog| topic(log, "p").is_ok_and(|t| t.partitions[0].end.0 == 100);
+    let has_committed = |log: &EmbeddedLog| total_end(log, "p") == Some(100);
     fails_when_the_folder_is_replaced("run p.yaml", 0, has_committed);
 }
 
 #[test]
 fn seed_fails_when_its_folder_is_replaced() {
-    let more_than_100 = |log: &EmbeddedLog| topic(log, "raw").is_ok_and(|t| t.partitions[0].end.0 > 110);
-    fails_when_the_folder_is_replaced("seed --topic raw --count 20000 --rate 200/s", 0, more_than_100);
+    let more_than_110 = |log: &EmbeddedLog| total_end(log, "raw") > Some(110);
+    fails_when_the_folder_is_replaced("seed --topic raw --count 20000 --rate 200/s", 0, more_than_110);
 }
 
 #[test]
 fn a_seed_that_writes_seldom_fails_when_its_folder_is_replaced() {
-    let more_than_100 = |log: &EmbeddedLog| topic(log, "raw").is_ok_and(|t| t.partitions[0].end.0 > 100);
+    let more_than_100 = |log: &EmbeddedLog| total_end(log, "raw") > Some(100);
     fails_when_the_folder_is_replaced("seed --topic raw --count 20000 --rate 1/m", 0, more_than_100);
 }
 
@@ -119,15 +119,15 @@ fn a_seed_that_waits_for_stdin_fails_when_its_folder_is_replaced() {
     input.write_all(b"{\"n\": 1}\n").unwrap();
     until("the first record", || {
         let log = EmbeddedLog::open_existing(&f.log_dir()).ok()?;
-        topic(&log, "raw").ok().filter(|t| t.partitions[0].end.0 == 1)
+        (total_end(&log, "raw") == Some(1)).then_some(())
     });
     std::fs::remove_dir_all(f.log_dir()).unwrap();
     let code = seed.wait().code();
-    let talk = seed.stderr_text();
-    assert_eq!(code, Some(1), "{talk}");
+    let stderr = seed.stderr_text();
+    assert_eq!(code, Some(1), "{stderr}");
     assert!(
-        talk.contains("error: after writing 1 record: the data folder `.fastdata` was removed, moved or replaced"),
-        "{talk}"
+        stderr.contains("error: after writing 1 record: the data folder `.fastdata` was removed, moved or replaced"),
+        "{stderr}"
     );
     drop(input);
 }

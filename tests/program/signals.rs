@@ -1,9 +1,9 @@
 //! Runs that are stopped by signals, and a second instance beside a run.
 
 use crate::harness::program::{Fastdata, RunningProcess};
+use crate::harness::topics::total_end;
 use crate::harness::wait::until;
 use fastdata::log::embedded::EmbeddedLog;
-use fastdata::log::topic;
 
 const PIPELINE: &str =
     "name: p\nsource: {topic: raw, schema: {kind: string}}\nsteps: [{filter: kind = 'red'}]\nsink: {topic: red}\n";
@@ -14,10 +14,7 @@ fn running(f: &Fastdata) -> RunningProcess {
     f.args("seed --topic raw --count 100 --random-seed 1").succeeds();
     let run = f.start("run p.yaml");
     let log = EmbeddedLog::open(&f.log_dir()).unwrap();
-    until("the first commit of the run", || {
-        let red = topic(&log, "red").ok()?;
-        red.partitions.iter().any(|p| p.end.0 > 0).then_some(())
-    });
+    until("the first commit of the run", || (total_end(&log, "red")? > 0).then_some(()));
     run
 }
 

@@ -2,9 +2,10 @@
 
 use crate::harness::program::Fastdata;
 use crate::harness::record::{Record, pack};
+use crate::harness::topics::{append, topic_config, total_end};
 use crate::harness::wait::until;
 use fastdata::log::embedded::EmbeddedLog;
-use fastdata::log::{Append, Log as _, TopicConfig, partitions, topic};
+use fastdata::log::{Log as _, partitions, topic};
 use fastdata::record::Offset;
 use serde_json::json;
 
@@ -15,19 +16,14 @@ fn with_source(pipeline: &str) -> (Fastdata, EmbeddedLog) {
     let f = Fastdata::in_temp();
     f.file("p.yaml", pipeline);
     let log = EmbeddedLog::open(&f.log_dir()).unwrap();
-    log.create_topic("raw", &TopicConfig { partitions: 2, ..TopicConfig::default() }).unwrap();
+    log.create_topic("raw", &topic_config(2)).unwrap();
     (f, log)
 }
 
-fn append(log: &EmbeddedLog, n: i64) {
+/// Appends a record to each partition of the source.
+fn append_to_both(log: &EmbeddedLog, n: i64) {
     let records = pack(&[Record::json(None, &json!({ "n": n }), 0)]);
-    let to = partitions(&topic(log, "raw").unwrap());
-    let appends: Vec<_> = to.into_iter().map(|to| Append { to, records: records.clone() }).collect();
-    log.appender().unwrap().append(&appends).unwrap();
-}
-
-fn results(log: &EmbeddedLog) -> i64 {
-    topic(log, "out").unwrap().partitions.iter().map(|p| p.end.0).sum()
+    (0..2).for_each(|partition| append(log, "raw", partition, records.clone()));
 }
 
 /// Runs until the start offset of both partitions is committed.
@@ -51,13 +47,13 @@ fn the_first_commit_covers_every_partition() {
 #[test]
 fn starting_over_beside_a_running_instance_is_refused() {
     let (f, log) = with_source(&PIPELINE.replace("filter: n > 0", "scan: {by: [n], init: {c: 0}, next: {c: c + 1}}"));
-    append(&log, 1);
+    append_to_both(&log, 1);
     let mut run = f.start("run p.yaml");
-    until("the first results", || topic(&log, "out").ok().filter(|_| results(&log) == 2));
+    until("the first results", || (total_end(&log, "out") == Some(2)).then_some(()));
     let refused = f.args("run p.yaml --from earliest").fails_with(1);
     assert!(refused.stderr_text().starts_with("error: pipeline `p` is already running: "), "{}", refused.stderr_text());
-    append(&log, 2);
-    until("the next results", || (results(&log) == 4).then_some(()));
+    append_to_both(&log, 2);
+    until("the next results", || (total_end(&log, "out") == Some(4)).then_some(()));
     run.signal("TERM");
     assert_eq!(run.wait().code(), Some(0), "{}", run.stderr_text());
 }
@@ -65,14 +61,14 @@ fn starting_over_beside_a_running_instance_is_refused() {
 #[test]
 fn the_chosen_start_offset_holds_for_later_runs() {
     let (f, log) = with_source(PIPELINE);
-    (1..=3).for_each(|n| append(&log, n));
+    (1..=3).for_each(|n| append_to_both(&log, n));
     run_until_start_is_committed(&f, &log, "latest", 3);
-    append(&log, 4);
+    append_to_both(&log, 4);
     f.args("run p.yaml --until-end").succeeds();
-    assert_eq!(results(&log), 2, "only later records");
-    append(&log, 5);
+    assert_eq!(total_end(&log, "out"), Some(2), "only later records");
+    append_to_both(&log, 5);
     run_until_start_is_committed(&f, &log, "latest", 5);
-    append(&log, 6);
+    append_to_both(&log, 6);
     f.args("run p.yaml --until-end").succeeds();
-    assert_eq!(results(&log), 4, "one record of each partition was skipped, and one read");
+    assert_eq!(total_end(&log, "out"), Some(4), "one record of each partition was skipped, and one read");
 }

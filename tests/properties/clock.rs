@@ -26,7 +26,7 @@ fn event(kind: &str, ts: i64) -> Record {
 }
 
 fn driver(text: &str, input: Topics, partitions: u32) -> Driver {
-    // Inputs are read as they arrive: while inputs are merged, an idle one holds the others back.
+    // Inputs are read as they arrive: if they were merged, an idle one would block the others.
     let options = DriverOptions { batch: 1, commit_every: 1, ..DriverOptions::default() };
     Scenario::new(text, input, partitions).driver(options, &std::sync::Arc::default())
 }

@@ -7,12 +7,10 @@ use super::{Event, config, events};
 use crate::harness::engine;
 use crate::harness::record::{Record, Topics, pack};
 use crate::harness::scenario::Scenario;
-use fastdata::log::embedded::EmbeddedLog;
-use fastdata::log::{Append, Log as _, TopicConfig};
-use fastdata::record::TopicPartition;
+use crate::harness::topics::{append, temp_log, topic_config};
+use fastdata::log::Log as _;
 use proptest::prelude::*;
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::Arc;
 
 const PARTITIONS: u32 = 3;
 
@@ -77,11 +75,6 @@ fn stream(topics: &Topics, topic: &str, partition: u32) -> VecDeque<Queued> {
     records.into_iter().enumerate().map(queued).collect()
 }
 
-fn header(record: &Record, name: &str) -> String {
-    let found = record.headers.iter().find(|(n, _)| n == name).and_then(|(_, v)| v.clone());
-    String::from_utf8(found.unwrap()).unwrap()
-}
-
 fn field(record: &Record, name: &str) -> serde_json::Value {
     serde_json::from_slice::<serde_json::Value>(record.value.as_deref().unwrap()).unwrap()[name].clone()
 }
@@ -90,7 +83,10 @@ fn field(record: &Record, name: &str) -> serde_json::Value {
 fn origins(output: &Topics, partition: u32) -> (Vec<String>, Vec<String>) {
     let of = |topic: &str| output.get(&(topic.to_owned(), partition)).cloned().unwrap_or_default();
     let written = of("out").iter().map(|r| field(r, "at").as_str().unwrap().to_owned()).collect();
-    let dead = super::records_of(output, "p.dead").iter().map(|r| header(r, "fastdata-source")).collect::<Vec<_>>();
+    let dead = super::records_of(output, "p.dead")
+        .iter()
+        .map(|r| r.header("fastdata-source").unwrap().to_owned())
+        .collect::<Vec<_>>();
     let own = |at: &String| at.split('/').nth(1) == Some(&partition.to_string());
     (written, dead.into_iter().filter(own).collect())
 }
@@ -174,15 +170,14 @@ fn a_recreated_source_of_a_merge_is_reported() {
     let event = |i: i64| Event { partition: 0, kind: 0, ts: i, v: Some(i), x: 0.0 };
     let input = two_topics(&(0..10).map(event).collect::<Vec<_>>());
     let scenario = Scenario::new(MERGED, input.clone(), 1);
-    let dir = tempfile::tempdir().unwrap();
-    let log = Arc::new(EmbeddedLog::open(dir.path()).unwrap());
+    let (log, _dir) = temp_log();
     engine::seed(&scenario, &*log);
     engine::run(&scenario, &log);
     log.delete_topic("odd").unwrap();
-    log.create_topic("odd", &TopicConfig { partitions: 1, ..TopicConfig::default() }).unwrap();
+    log.create_topic("odd", &topic_config(1)).unwrap();
     // The new topic is longer than the old one was.
     let records = [&input[&("odd".to_owned(), 0)][..], &input[&("even".to_owned(), 0)][..]].concat();
-    log.appender().unwrap().append(&[Append { to: TopicPartition::new("odd", 0), records: pack(&records) }]).unwrap();
+    append(&*log, "odd", 0, pack(&records));
     let fault = engine::try_run(&scenario, log).unwrap_err().to_string();
     assert!(fault.starts_with("topic `odd` was deleted and made again since it was read last"), "{fault}");
 }

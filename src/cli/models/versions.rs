@@ -23,7 +23,7 @@ pub(in crate::cli) struct ModelVersion {
     pub(super) descriptor: Result<ModelDescriptor, String>,
 }
 
-/// The state of a version as far as the topic tells. Instances may still reject a version.
+/// The state of a version according to the topic. Instances may still reject a version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PublishedState {
     Serving,

@@ -79,7 +79,7 @@ impl RecordSource for Generated {
     }
 }
 
-/// All generated records have the same fields, so one record tells whether the key column exists.
+/// All generated records have the same fields, so one record shows whether the key column exists.
 fn check_column(value: &[u8], name: &str) -> Result<(), UserError> {
     match serde_json::from_slice::<Map<String, Value>>(value) {
         Ok(fields) if !fields.contains_key(name) => Err(key::unknown_column(name, fields.keys().map(String::as_str))),

@@ -1,6 +1,6 @@
-//! Notices while `seed` waits, for its pace or for stdin, that the log is gone.
+//! Detects that the log is gone while `seed` waits for its pace or for stdin.
 //!
-//! Separate from the loop because stdin is opened before the log is.
+//! stdin is opened before the log, so the check starts without a log.
 
 use crate::log::{Log, LogResult};
 use std::sync::{Arc, OnceLock};

@@ -2,7 +2,7 @@
 
 use super::{Case, Failure, Fixture, Outcome, QUIET_PERIOD, TIMEOUT, TestTopic, check, records, rows, texts};
 use crate::log::{
-    Append, FetchLimit, GroupEvent, GroupSpec, LogError, LogResult, Member, Start, TopicConfig, Transaction,
+    Append, Delivery, FetchLimit, GroupEvent, GroupSpec, LogError, LogResult, Member, Start, TopicConfig, Transaction,
 };
 use crate::record::{Offset, TopicPartition};
 use std::sync::atomic::AtomicBool;
@@ -13,6 +13,7 @@ pub(super) const CASES: &[Case] = &[
     Case { name: "a paused partition returns no records until it is resumed", run: pausing },
     Case { name: "outputs and offsets become visible together", run: committing },
     Case { name: "a failed transaction leaves no trace", run: failed_transaction },
+    Case { name: "state and offsets become visible together with every delivery", run: every_delivery },
     Case { name: "a second instance learns who holds the group", run: group_taken },
     Case { name: "a member that has left cannot commit", run: fencing },
     Case { name: "the offsets of a group can be deleted unless it has a live member", run: deleting_offsets },
@@ -21,6 +22,9 @@ pub(super) const CASES: &[Case] = &[
     Case { name: "a committed offset that is out of range is an error", run: out_of_range },
 ];
 
+/// Partitions with their committed offsets.
+type AssignedOffsets = Vec<(TopicPartition, Option<Offset>)>;
+
 impl TestTopic<'_> {
     fn spec(&self, instance: &str) -> GroupSpec {
         let topics = vec![self.topic.as_str().into()];
@@ -28,9 +32,12 @@ impl TestTopic<'_> {
     }
 
     /// Joins through another handle; returns the member and its assignment.
-    #[expect(clippy::type_complexity, reason = "the second half is the content of the event")]
-    fn join(&self) -> Result<(Box<dyn Member>, Vec<(TopicPartition, Option<Offset>)>), Failure> {
-        let mut member = self.fixture.open().join(&self.spec("one"))?;
+    fn join(&self) -> Result<(Box<dyn Member>, AssignedOffsets), Failure> {
+        self.join_with(Delivery::default())
+    }
+
+    fn join_with(&self, delivery: Delivery) -> Result<(Box<dyn Member>, AssignedOffsets), Failure> {
+        let mut member = self.fixture.open().join(&GroupSpec { delivery, ..self.spec("one") })?;
         match event(&mut *member, TIMEOUT)? {
             GroupEvent::Assigned(mut assignment) => {
                 assignment.sort();
@@ -130,12 +137,12 @@ fn committing(fixture: &dyn Fixture) -> Outcome {
     fetched(&mut *member)?;
     let mut committer = member.committer()?;
     committer.commit(&Transaction {
-        flush_points: Vec::new(),
-        appends: vec![
+        results: vec![
             Append { to: to.clone(), records: records(0, &["x=1"]) },
             Append { to: to.clone(), records: records(0, &["y=2"]) },
         ],
         offsets: vec![(s.at(0), Offset(2))],
+        ..Transaction::default()
     })?;
     let other = fixture.open();
     let end = other.resolve(&to, Start::Latest)?;
@@ -145,11 +152,7 @@ fn committing(fixture: &dyn Fixture) -> Outcome {
     check!(committed == [Some(Offset(2)), None], "offsets: {committed:?}");
     let none = other.committed(&format!("{}-other", s.group), &[s.at(0)])?;
     check!(none == [None], "offsets of a group that does not exist: {none:?}");
-    committer.commit(&Transaction {
-        flush_points: Vec::new(),
-        appends: Vec::new(),
-        offsets: vec![(s.at(0), Offset(1))],
-    })?;
+    committer.commit(&Transaction { offsets: vec![(s.at(0), Offset(1))], ..Transaction::default() })?;
     drop(committer);
     member.leave()?;
     let (member, assignment) = s.join()?;
@@ -167,22 +170,58 @@ fn failed_transaction(fixture: &dyn Fixture) -> Outcome {
     let good = Append { to: s.at(0), records: records(0, &["x=1"]) };
     let bad = Append { to: s.at(9), records: records(0, &["y=2"]) };
     let done = committer.commit(&Transaction {
-        flush_points: Vec::new(),
-        appends: vec![good.clone(), bad],
+        results: vec![good.clone(), bad],
         offsets: vec![(s.at(0), Offset(1))],
+        ..Transaction::default()
     });
     check!(done.is_err(), "committed an output to partition 9 of one");
     check!(s.read_all(0)?.len() == before, "an output of a failed transaction is visible");
     let committed = s.log.committed(&s.group, &[s.at(0)])?;
     check!(committed == [None], "an offset of a failed transaction is visible: {committed:?}");
     committer.commit(&Transaction {
-        flush_points: Vec::new(),
-        appends: vec![good],
+        results: vec![good],
         offsets: vec![(s.at(0), Offset(1))],
+        ..Transaction::default()
     })?;
     check!(s.read_all(0)?.len() == before + 1, "the next transaction is not complete");
     drop(committer);
     member.leave()?;
+    Ok(())
+}
+
+fn every_delivery(fixture: &dyn Fixture) -> Outcome {
+    let s = TestTopic::new(fixture, 1)?;
+    s.append(0, 0, &["a=1"])?;
+    let state_topic = format!("{}-state", fixture.prefix());
+    s.log.create_topic(&state_topic, &TopicConfig { partitions: 1, compacted: true, ..TopicConfig::default() })?;
+    let at = TopicPartition::new(state_topic.as_str(), 0);
+    let row = |to: &TopicPartition, text: &str| Append { to: to.clone(), records: records(0, &[text]) };
+    let all = || super::read_to(&mut *s.log.reader(&[(at.clone(), Offset(0))])?, s.log.resolve(&at, Start::Latest)?);
+    let mut expected = Vec::new();
+    for (i, delivery) in [Delivery::ExactlyOnce, Delivery::AtLeastOnce, Delivery::AtMostOnce].into_iter().enumerate() {
+        let (mut member, assignment) = s.join_with(delivery)?;
+        check!(assignment == [(s.at(0), expected.last().map(|_| Offset(1)))], "{delivery:?}: assigned {assignment:?}");
+        let mut committer = member.committer()?;
+        let (results, offsets) = (vec![row(&s.at(0), "x=1")], vec![(s.at(0), Offset(0))]);
+        let state = vec![row(&at, "lost=1"), row(&TopicPartition::new(state_topic.as_str(), 9), "lost=2")];
+        let failed = committer.commit(&Transaction { results: results.clone(), state, offsets });
+        check!(failed.is_err(), "{delivery:?}: committed state to partition 9 of one");
+        check!(texts(&all()?) == expected, "{delivery:?}: state of a failed commit: {:?}", texts(&all()?));
+        let committed = s.log.committed(&s.group, &[s.at(0)])?;
+        check!(committed == [assignment[0].1], "{delivery:?}: an offset of a failed commit: {committed:?}");
+        let text = format!("k{i}={i}");
+        let (state, offsets) = (vec![row(&at, &text)], vec![(s.at(0), Offset(1))]);
+        let firsts = committer.commit(&Transaction { results, state, offsets })?;
+        expected.push(text);
+        let read = all()?;
+        check!(texts(&read) == expected, "{delivery:?}: state: {:?}", texts(&read));
+        let offset = read.last().map(|r| Offset(r.offset));
+        check!(firsts == [offset], "{delivery:?}: the first offset of the state is {offset:?}, not {firsts:?}");
+        let committed = s.log.committed(&s.group, &[s.at(0)])?;
+        check!(committed == [Some(Offset(1))], "{delivery:?}: offsets: {committed:?}");
+        drop(committer);
+        member.leave()?;
+    }
     Ok(())
 }
 
@@ -214,9 +253,9 @@ fn fencing(fixture: &dyn Fixture) -> Outcome {
     check!(member.committer().is_err(), "a second committer was returned");
     member.leave()?;
     let transaction = Transaction {
-        flush_points: Vec::new(),
-        appends: vec![Append { to: s.at(0), records: records(0, &["x=1"]) }],
+        results: vec![Append { to: s.at(0), records: records(0, &["x=1"]) }],
         offsets: vec![],
+        ..Transaction::default()
     };
     if fixture.exclusive() {
         let done = committer.commit(&transaction);
@@ -224,11 +263,7 @@ fn fencing(fixture: &dyn Fixture) -> Outcome {
     }
     let (mut second, _) = s.join()?;
     let mut current = second.committer()?;
-    current.commit(&Transaction {
-        flush_points: Vec::new(),
-        appends: Vec::new(),
-        offsets: vec![(s.at(0), Offset(0))],
-    })?;
+    current.commit(&Transaction { offsets: vec![(s.at(0), Offset(0))], ..Transaction::default() })?;
     let done = committer.commit(&transaction);
     check!(done.is_err(), "committed after another instance took over");
     check!(s.read_all(0)?.is_empty(), "an output of the old instance is visible");
@@ -252,20 +287,12 @@ fn replaced_topic(fixture: &dyn Fixture) -> Outcome {
     s.append(0, 0, &["a=1", "b=2"])?;
     let (mut member, _) = s.join()?;
     let mut committer = member.committer()?;
-    committer.commit(&Transaction {
-        flush_points: Vec::new(),
-        appends: Vec::new(),
-        offsets: vec![(s.at(0), Offset(1))],
-    })?;
+    committer.commit(&Transaction { offsets: vec![(s.at(0), Offset(1))], ..Transaction::default() })?;
     s.log.delete_topic(&s.topic)?;
     let polled = event(&mut *member, TIMEOUT);
     check!(matches!(polled, Err(LogError::UnknownTopic { .. })), "the topic of a member was deleted: {polled:?}");
     s.log.create_topic(&s.topic, &TopicConfig { partitions: 1, ..TopicConfig::default() })?;
-    let done = committer.commit(&Transaction {
-        flush_points: Vec::new(),
-        appends: Vec::new(),
-        offsets: vec![(s.at(0), Offset(0))],
-    });
+    let done = committer.commit(&Transaction { offsets: vec![(s.at(0), Offset(0))], ..Transaction::default() });
     check!(done.is_err(), "committed an offset of the old topic to the new one");
     drop(committer);
     drop(member);

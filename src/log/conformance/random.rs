@@ -116,13 +116,15 @@ impl RandomRun {
             0 => {
                 let next = Offset(i64::try_from(self.model.below(1000)).unwrap_or(0));
                 let offsets = vec![(self.input.clone(), next)];
-                self.committer.commit(&Transaction { appends, offsets, ..Transaction::default() })?;
+                let state = appends.split_off(appends.len() / 2);
+                self.committer.commit(&Transaction { results: appends, state, offsets })?;
                 self.committed = Some(next);
             }
             1 => {
                 appends.push(Append { to: s.at(99), records: super::records(0, &["a=1"]) });
                 let offsets = vec![(self.input.clone(), Offset(1))];
-                let failed = self.committer.commit(&Transaction { appends, offsets, ..Transaction::default() });
+                let state = appends.split_off(appends.len() / 2);
+                let failed = self.committer.commit(&Transaction { results: appends, state, offsets });
                 check!(failed.is_err(), "committed an output to partition 99");
                 self.model.partitions = before;
             }

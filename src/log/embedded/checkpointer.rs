@@ -27,7 +27,7 @@ const MAX_BYTES: i64 = schema::MAX_WAL_BYTES;
 /// How long a writer waits for the restart. While a reader of another process keeps a transaction open,
 /// no restart is possible and the log grows.
 const RESTART_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long the write lock is held at most while readers finish.
+/// Longest time for which the write lock is taken while readers finish.
 const READER_TIMEOUT: Duration = Duration::from_millis(50);
 
 #[derive(Clone, Copy, Debug)]
@@ -98,7 +98,7 @@ impl RequestQueue {
     }
 }
 
-/// The writer's side: looks at the log after each commit. Dropping it ends the thread.
+/// The writer's side: checks the size of the log after each commit. Dropping it ends the thread.
 #[derive(Debug)]
 pub(super) struct Checkpointer {
     page_size: i64,

@@ -1,4 +1,4 @@
-//! The committing half of a pipeline: outputs, state, counters and offsets in one transaction.
+//! The committing half of a pipeline: outputs, state, counters and offsets in one transaction, with any delivery.
 //!
 //! It commits only while this member holds the lease of the pipeline, and only offsets of the topics that
 //! were read.
@@ -28,7 +28,8 @@ impl Committer for EmbeddedCommitter {
         let file = &self.database.file;
         self.database.write(|conn, retention| {
             self.lease.check(conn)?;
-            let first_offsets = append::append(conn, &self.database, &transaction.appends, retention)?;
+            append::append(conn, &self.database, &transaction.results, retention)?;
+            let first_offsets = append::append(conn, &self.database, &transaction.state, retention)?;
             let mut upsert = conn
                 .prepare_cached(
                     "INSERT INTO offsets (pipeline, topic, partition, part, next) VALUES (?1, ?2, ?3, ?4, ?5)
@@ -43,7 +44,7 @@ impl Committer for EmbeddedCommitter {
                 topics::check_offset(at, &partition, *next)?;
                 upsert.execute(params![self.lease.group, &*at.topic, at.partition.0, partition.id, next.0]).at(file)?;
             }
-            let has_records = transaction.appends.iter().map(|a| !a.records.is_empty());
+            let has_records = transaction.state.iter().map(|a| !a.records.is_empty());
             Ok(first_offsets.into_iter().zip(has_records).map(|(first, any)| any.then_some(first)).collect())
         })
     }

@@ -34,7 +34,7 @@ impl CommitSignal {
     }
 }
 
-/// Divides the wait of one poll into intervals, after each of which the file is looked at.
+/// Divides the wait of one poll into intervals; the file is checked after each of them.
 #[derive(Debug)]
 pub(super) struct PollWait {
     started: Instant,

@@ -33,7 +33,7 @@ pub(super) enum FileState {
 ///
 /// The header is read through SQLite. A file that this process opens and closes by itself would release all
 /// POSIX locks that the process holds on it, also those of SQLite's connections; another process would then
-/// take itself for the only one and delete the write-ahead log.
+/// take itself for the only user of the file and delete the write-ahead log.
 ///
 /// # Errors
 /// The file is not ours, is of a later format, or is truncated.
@@ -85,7 +85,7 @@ pub(super) fn create(file: &Path) -> LogResult<()> {
     if has_wal(file) {
         return Err(errors::damaged(file, "the file is gone but its write-ahead log is there"));
     }
-    // Created under a temporary name: a crash leaves no file that is half ours.
+    // Created under a temporary name, so that a crash leaves no incomplete file.
     let draft = with_suffix(file, "-new");
     for old in [draft.clone(), with_suffix(&draft, "-journal")] {
         match std::fs::remove_file(&old) {

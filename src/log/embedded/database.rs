@@ -17,7 +17,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The way out where a record is too large.
+/// The advice for a record that is too large.
 const LIMIT_REMEDY: &str = "this is the limit of the embedded log; make the record smaller";
 
 /// What all handles of one file share.
@@ -143,8 +143,8 @@ impl Database {
         if result.is_err() {
             *retention = Retention::default();
         }
-        // After the commit: one that went to a file that nobody finds any more must not be acknowledged.
-        // Before its own error: in a folder that is gone SQLite fails with less telling ones.
+        // After the commit: a commit to a file that the path no longer leads to must not be acknowledged. Before
+        // SQLite's own error, which says less if the folder is gone.
         self.check_file()?;
         let value = result?;
         self.signal.notify();

@@ -11,7 +11,7 @@ use crate::record::TopicPartition;
 use rusqlite::Connection;
 use std::path::Path;
 
-/// Expired rows are looked for after this time ...
+/// Expired rows are searched for after this time ...
 const CHECK_INTERVAL_MS: i64 = 2_000;
 /// ... or after so many bytes were written, whichever comes first.
 const CHECK_INTERVAL_BYTES: usize = 64 << 20;

@@ -1,6 +1,6 @@
 //! Deletes records on request: those before an offset, and those of deleted topics.
 //!
-//! The work is divided into small transactions, so that other writers are not held up.
+//! The work is divided into small transactions, so that other writers do not wait long.
 
 use super::database::Database;
 use super::errors::FileContext;

@@ -1,7 +1,7 @@
 //! Appending outside any group: each call is one transaction.
 //!
-//! Nobody else can tell the outcome of a call whose commit was not answered, so this file reads it back from the
-//! log. A call never writes twice.
+//! If the commit of a call gets no answer, its outcome is read back from the log: no one else could find it out. A call
+//! never writes twice.
 
 use super::cluster::{Cluster, RETRY_TIMEOUT};
 use super::producer::KafkaWriter;
@@ -13,7 +13,7 @@ use crate::record::{Offset, TopicPartition};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How often a call is made after its transaction was aborted.
+/// Attempts of a call whose transactions are aborted.
 const MAX_ATTEMPTS: u32 = 3;
 
 /// An appender with a transactional id of its own.
@@ -63,9 +63,9 @@ impl Appender for KafkaAppender {
             self.cluster.require_partitions(&at)?;
             return Ok(self.cluster.bounds(&at)?.into_iter().map(|(_, end)| Offset(end)).collect());
         }
-        let mut attempt = 1;
+        let (all, mut attempt) = (appends.iter().collect::<Vec<_>>(), 1);
         let first_offsets = loop {
-            match self.writer.write(appends, None) {
+            match self.writer.write(&all, None) {
                 Ok(first_offsets) => break first_offsets,
                 Err(WriteError::Failed(e)) => return Err(e),
                 // Nobody else has this id: the coordinator has aborted the transaction.

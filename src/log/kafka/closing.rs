@@ -1,10 +1,9 @@
 //! Closes a client within bounded time.
 //!
-//! librdkafka waits for the coordinator when a client is destroyed, and sets that no limit of its own. A client that
-//! takes too long is left to a thread, which the end of the process ends.
+//! librdkafka waits for the coordinator when a client is destroyed, and sets that no limit of its own.
 
+use super::timed_call::call_within;
 use std::ops::Deref;
-use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 /// How long closing a client may take.
@@ -37,17 +36,11 @@ impl<T: Send + 'static> Drop for ClosesInTime<T> {
     }
 }
 
-/// Drops a client on a thread of its own; whether that was done in time.
+/// Drops a client; whether that was done in time.
 fn close_within<T: Send + 'static>(client: T, timeout: Duration) -> bool {
-    let (done, closed) = sync_channel(1);
-    let close = move || {
-        drop(client);
-        // The receiver is gone if this took too long.
-        let _ = done.send(());
-    };
-    match std::thread::Builder::new().name("kafka-close".into()).spawn(close) {
-        Ok(_) => closed.recv_timeout(timeout).is_ok(),
-        // Without a thread the client is dropped with the closure, here.
+    match call_within("kafka-close", timeout, move || drop(client)) {
+        Ok(closed) => closed.is_some(),
+        // Without a thread the client was dropped with the call, here.
         Err(_) => true,
     }
 }

@@ -19,7 +19,7 @@ use rdkafka::types::RDKafkaRespErr;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The id that stands for none.
+/// The id that means no topic.
 const NO_ID: &str = "AAAAAAAAAAAAAAAAAAAAAA";
 
 /// What a client has reported since it was created.
@@ -95,7 +95,7 @@ impl ClientContext for KafkaContext {
         if let Some(topic) = parse_denied_topic(line) {
             events.denied_topic = Some(topic.to_owned());
         }
-        // Only a log line tells why a connection broke, unless it is about login or encryption.
+        // Only a log line gives the reason of a broken connection, unless it is about login or encryption.
         let vague = events.last_error.as_ref().is_none_or(|(code, _)| *code == RDKafkaErrorCode::AllBrokersDown);
         if vague && facility == "FAIL" {
             let reason = line.split_once("]: ").map_or(line, |(_, reason)| reason);
@@ -103,10 +103,10 @@ impl ClientContext for KafkaContext {
         }
         drop(events);
         match level {
-            // A consumer ignores properties of producers and the other way round: no news.
+            // A consumer ignores properties of producers and the other way round, which is expected.
             _ if facility == "CONFWARN" => tracing::trace!(target: "fastdata::kafka", "{line}"),
             RDKafkaLogLevel::Debug => tracing::trace!(target: "fastdata::kafka", "{facility}: {line}"),
-            // Errors reach the caller as errors; here they may be of a broker that is back in a moment.
+            // Errors reach the caller from its requests; those in log lines may be transient.
             _ => tracing::debug!(target: "fastdata::kafka", "{facility}: {line}"),
         }
     }
@@ -119,7 +119,7 @@ impl ClientContext for KafkaContext {
             events.partition_end = parse_end_offset(reason);
             return;
         }
-        // That all brokers are down says less than why the last one is.
+        // The reason of the last broker says more than that all brokers are down.
         if code != RDKafkaErrorCode::AllBrokersDown || events.last_error.is_none() {
             events.last_error = Some((code, reason.to_owned()));
         }

@@ -1,7 +1,7 @@
 //! Maps librdkafka's errors to errors of the log.
 //!
 //! This one table decides what is retried, what aborts a transaction and what ends a run. It decides by code;
-//! librdkafka's texts are quoted, and parsed only where no code tells.
+//! librdkafka's texts are quoted, and parsed only if the code does not decide.
 
 use crate::log::LogError;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
@@ -62,7 +62,7 @@ pub(super) fn is_transient(code: Code) -> bool {
             | Code::UnstableOffsetCommit
             | Code::OffsetNotAvailable
             | Code::ThrottlingQuotaExceeded
-            // What a broker reports that has lost track of a producer, and does not report to a new one.
+            // A broker that has lost the state of a producer reports these; a new producer does not get them.
             | Code::Unknown
             | Code::OutOfOrderSequenceNumber
             | Code::UnknownProducerId
@@ -105,7 +105,7 @@ pub(super) fn is_unfetchable(code: Code) -> bool {
     matches!(code, Code::AutoOffsetReset | Code::OffsetOutOfRange | Code::LogTruncation)
 }
 
-/// Whether the end of a partition was truncated after it was read. Often only the text tells.
+/// Whether the end of a partition was truncated after it was read. Often only the text shows it.
 pub(super) fn is_truncated(code: Code, text: &str) -> bool {
     code == Code::LogTruncation || (is_unfetchable(code) && text.contains("truncation detected"))
 }

@@ -120,7 +120,7 @@ pub(super) struct PollOutcome {
 
 /// The reading half of a consumer.
 pub(super) struct Fetcher {
-    pub(super) client: ClosesInTime<Arc<BaseConsumer<KafkaContext>>>,
+    pub(super) client: ClosesInTime<BaseConsumer<KafkaContext>>,
     signal: QueueSignal,
     partitions: Vec<PartitionBuffer>,
     /// The partition of the last record: the next is mostly of the same.
@@ -135,7 +135,7 @@ impl Fetcher {
     pub(super) fn new(mut client: BaseConsumer<KafkaContext>) -> Self {
         let signal = QueueSignal::on(&mut client);
         Self {
-            client: ClosesInTime::new(Arc::new(client)),
+            client: ClosesInTime::new(client),
             signal,
             partitions: Vec::new(),
             last_received: 0,

@@ -2,7 +2,7 @@
 //!
 //! Kafka allows any bytes in a header name. rdkafka has names as `str`: it panics on a record whose name is not
 //! UTF-8, and that record would end every instance that reads it. This module reads and sends headers without it.
-//! It is the only one with unsafe code, and nothing of the C API leaves it.
+//! Nothing of the C API leaves it.
 //!
 //! A name ends at its first NUL byte when it is read: the C API returns it without its length.
 

@@ -8,12 +8,13 @@ use super::committer::{KafkaCommitter, Membership, SharedMembership};
 use super::context::Rebalance;
 use super::errors;
 use super::fetcher::Fetcher;
+use super::generation::LiveGeneration;
 use super::reader::TopicWatch;
 use super::settings;
 use crate::log::{Committer, Delivery, FetchLimit, GroupEvent, GroupSpec, LogError, LogResult, Member, Recovery};
 use crate::record::{Offset, TopicPartition};
 use rdkafka::TopicPartitionList;
-use rdkafka::consumer::{Consumer, ConsumerGroupMetadata};
+use rdkafka::consumer::Consumer;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -32,8 +33,8 @@ pub(super) struct KafkaMember {
     membership: Arc<SharedMembership>,
     /// The group waits for the acknowledgement of a revocation.
     pending_ack: bool,
-    /// An assignment whose committed offsets are not known yet, with the group metadata that was current then.
-    pending_assignment: Option<(Vec<TopicPartition>, ConsumerGroupMetadata)>,
+    /// An assignment whose committed offsets are not known yet, with the generation of the group that made it.
+    pending_assignment: Option<(Vec<TopicPartition>, LiveGeneration)>,
     /// Offsets that were committed for topics which have since been created again.
     stale_offsets: Vec<(TopicPartition, Offset)>,
     committing: bool,
@@ -143,10 +144,10 @@ impl KafkaMember {
         Ok(Some(GroupEvent::Revoked(revoked)))
     }
 
-    /// Takes an assignment. The group metadata is read before the check for a lost assignment, so that it is either
-    /// that of this assignment or not used; the group refuses it after the next rebalance.
+    /// Takes an assignment. The generation is read before the check for a lost assignment, so that it is either that
+    /// of this assignment or not used; the group refuses it after the next rebalance.
     fn on_assigned(&mut self, assigned: Vec<(String, i32)>) -> LogResult<()> {
-        let metadata = self.fetcher.client.group_metadata();
+        let generation = LiveGeneration::of(&self.fetcher.client);
         let lost = self.fetcher.client.assignment_lost();
         // Acknowledges the assignment; `seek` says where to read each partition.
         self.fetcher.client.assign(&TopicPartitionList::new()).map_err(|e| self.error(&e))?;
@@ -155,7 +156,7 @@ impl KafkaMember {
             .map(|(topic, partition)| TopicPartition::new(topic, u32::try_from(partition).unwrap_or(u32::MAX)))
             .collect();
         at.sort();
-        self.pending_assignment = metadata.filter(|_| !lost).map(|metadata| (at, metadata));
+        self.pending_assignment = generation.filter(|_| !lost).map(|generation| (at, generation));
         Ok(())
     }
 
@@ -167,7 +168,7 @@ impl KafkaMember {
         let committed =
             match fetch_committed(&self.fetcher.client, self.cluster.brokers(), &self.group, at, CHECK_INTERVAL) {
                 Ok(committed) => committed,
-                // An open transaction holds the offsets back. Meanwhile polling must go on: other members may be
+                // An open transaction delays the offsets. Polling must continue meanwhile: other members may be
                 // waiting for this one.
                 Err(e) if e.recovery() == Recovery::Retry => {
                     tracing::debug!("{e}");
@@ -175,7 +176,7 @@ impl KafkaMember {
                 }
                 Err(e) => return Err(e),
             };
-        let Some((at, metadata)) = self.pending_assignment.take() else { return Ok(None) };
+        let Some((at, generation)) = self.pending_assignment.take() else { return Ok(None) };
         self.stale_offsets.clear();
         let mut assigned = Vec::new();
         for (at, position) in at.iter().zip(committed) {
@@ -191,7 +192,8 @@ impl KafkaMember {
         // An offset in a deleted topic must not be committed for the topic that has its name now.
         let committed: Vec<_> =
             assigned.iter().filter(|(at, _)| self.stale_offsets.iter().all(|(stale, _)| stale != at)).collect();
-        self.membership.set(Membership::new(metadata, &assigned, &committed, |topic| self.watch.id(topic).to_owned()));
+        self.membership
+            .set(Membership::new(generation, &assigned, &committed, |topic| self.watch.id(topic).to_owned()));
         Ok(Some(GroupEvent::Assigned(assigned)))
     }
 
@@ -245,16 +247,8 @@ impl Member for KafkaMember {
             return Err(LogError::Unusable(format!("pipeline `{}` commits already", self.group)));
         }
         self.committing = true;
-        Ok(Box::new(KafkaCommitter {
-            group: self.group.clone(),
-            delivery: self.delivery,
-            cluster: self.cluster.clone(),
-            membership: self.membership.clone(),
-            member: Arc::downgrade(&self.fetcher.client),
-            writer: None,
-            offset_commit: None,
-            confirmed_at: None,
-        }))
+        let (group, cluster) = (self.group.clone(), self.cluster.clone());
+        Ok(Box::new(KafkaCommitter::new(group, self.delivery, cluster, self.membership.clone())))
     }
 
     fn leave(self: Box<Self>) -> LogResult<()> {
@@ -267,7 +261,7 @@ impl Member for KafkaMember {
 }
 
 impl Drop for KafkaMember {
-    /// Answers whatever the group waits for; then the client leaves it, which starts a rebalance at once.
+    /// Acknowledges what the group waits for; then the client leaves it, which starts a rebalance at once.
     fn drop(&mut self) {
         self.membership.clear();
         self.fetcher.client.context().events().closing = true;

@@ -1,7 +1,7 @@
 //! Kafka: topics, groups and transactions of a cluster, through librdkafka.
 //!
 //! Everything above sees only the [`Log`] trait, and no other module names the client. It never writes outside a
-//! transaction, unless a pipeline asks for less than exactly-once.
+//! transaction, except the results of a pipeline that asks for less than exactly-once.
 //!
 //! The end of a partition is its high watermark, which includes records of open transactions. A reader of committed
 //! records that reads up to that end waits until those transactions are decided. Recovery relies on this.
@@ -14,6 +14,7 @@ mod committer;
 mod context;
 mod errors;
 mod fetcher;
+mod generation;
 mod headers;
 mod member;
 mod producer;
@@ -22,6 +23,7 @@ mod reader;
 mod record_limits;
 mod sending;
 mod settings;
+mod timed_call;
 mod write_mode;
 
 pub use settings::{SaslSettings, Settings, TlsSettings, rack_refusal};

@@ -1,5 +1,5 @@
-//! One transactional producer: begin, send, offsets, commit, abort. Without transactions only send and await all
-//! acknowledgements.
+//! One producer, with transactions (begin, send, offsets, commit, abort) or without (send, await all
+//! acknowledgements).
 //!
 //! A producer whose transaction has an unknown outcome is discarded. A refused record fails its transaction; a
 //! transaction is never committed in part.
@@ -8,12 +8,13 @@ use super::closing::ClosesInTime;
 use super::cluster::Cluster;
 use super::context::{DeliveryReports, KafkaProducerContext, delivery_tag};
 use super::errors;
+use super::generation::LiveGeneration;
 use super::sending::{RETRY_TIMEOUT, RecordSender, WriteError, poll_deliveries};
+use super::timed_call::call_within;
 use super::write_mode::WriteMode;
 use crate::faults::{self, FailPoint};
 use crate::log::{Append, LogError};
 use rdkafka::TopicPartitionList;
-use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::producer::{BaseProducer, Producer};
 use std::collections::HashMap;
@@ -23,8 +24,8 @@ use std::time::{Duration, Instant};
 /// How long one request of a transaction may take.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Offsets, and the group membership that they are committed under.
-pub(super) type GroupOffsets = (TopicPartitionList, Arc<ConsumerGroupMetadata>);
+/// Offsets, and the group generation that they are committed under.
+pub(super) type GroupOffsets = (TopicPartitionList, Arc<LiveGeneration>);
 
 /// Writes through a producer that is created on first use.
 pub(super) struct KafkaWriter {
@@ -41,7 +42,7 @@ pub(super) struct KafkaWriter {
 /// The append number of records sent early, whose offsets are not needed.
 const EARLY_APPEND: usize = usize::MAX >> 16;
 
-fn record_count(appends: &[Append]) -> usize {
+fn record_count(appends: &[&Append]) -> usize {
     appends.iter().map(|a| a.records.len()).sum()
 }
 
@@ -67,7 +68,7 @@ impl KafkaWriter {
 
     /// Queues records in the client without waiting; without transactions only. A write that fails loses them, so
     /// the caller must read their inputs again.
-    pub(super) fn send_early(&mut self, appends: &[Append]) -> Result<(), WriteError> {
+    pub(super) fn send_early(&mut self, appends: &[&Append]) -> Result<(), WriteError> {
         self.check_topics(appends).map_err(WriteError::Failed)?;
         if self.early_records == 0 {
             self.begin()?;
@@ -94,7 +95,7 @@ impl KafkaWriter {
     /// the first offset of each append.
     pub(super) fn write(
         &mut self,
-        appends: &[Append],
+        appends: &[&Append],
         offsets: Option<GroupOffsets>,
     ) -> Result<Vec<Option<i64>>, WriteError> {
         self.check_topics(appends).map_err(WriteError::Failed)?;
@@ -129,7 +130,7 @@ impl KafkaWriter {
 
     /// Fails on topics and partitions that do not exist, before anything is sent: a producer would wait for them to
     /// appear.
-    fn check_topics(&mut self, appends: &[Append]) -> Result<(), LogError> {
+    fn check_topics(&mut self, appends: &[&Append]) -> Result<(), LogError> {
         for append in appends {
             let topic = &append.to.topic;
             let count = match self.partition_counts.get(topic) {
@@ -213,7 +214,7 @@ impl KafkaWriter {
     fn enqueue_all(
         &self,
         producer: &BaseProducer<KafkaProducerContext>,
-        appends: &[Append],
+        appends: &[&Append],
         tag: impl Fn(usize) -> usize,
     ) -> Result<(), WriteError> {
         for (number, append) in appends.iter().enumerate() {
@@ -224,7 +225,7 @@ impl KafkaWriter {
         Ok(())
     }
 
-    fn send(&self, appends: &[Append], offsets: Option<GroupOffsets>) -> Result<(), WriteError> {
+    fn send(&self, appends: &[&Append], offsets: Option<GroupOffsets>) -> Result<(), WriteError> {
         let Some(producer) = &self.producer else { return Ok(()) };
         let transaction = {
             let mut deliveries = producer.context().deliveries();
@@ -252,6 +253,9 @@ impl KafkaWriter {
                 let fault = errors::log_error_for(brokers, &action, Code::TopicAuthorizationFailed, "Write");
                 return Err(WriteError::Failed(fault));
             }
+            if let Some((code, _)) = producer.client().fatal_error() {
+                return Err(self.sender.write_error("writing records", code));
+            }
             let text = format!(
                 "Kafka at {brokers} has confirmed {acknowledged} of {sent} records{}",
                 self.sender.mode.id_label()
@@ -267,41 +271,29 @@ impl KafkaWriter {
         Ok(())
     }
 
-    /// Sends offsets on a thread of its own: where the group coordinator goes away at this moment, librdkafka
-    /// forgets the request together with its time limit (its issues 5456 and 5511), and the call may never return.
-    /// The producer is then left to that thread, and the next one of the same id aborts the open transaction before
+    /// Sends offsets, on a thread of its own: where the group coordinator goes away at this moment, librdkafka forgets
+    /// the request together with its time limit (its issues 5456 and 5511), and the call may never return. The
+    /// producer is then left to that thread, and the next one of the same id aborts the open transaction before
     /// everything is written again.
     fn send_offsets(
         &self,
         producer: &Arc<BaseProducer<KafkaProducerContext>>,
-        (list, member): GroupOffsets,
+        (list, generation): GroupOffsets,
     ) -> Result<(), WriteError> {
         const ACTION: &str = "committing offsets";
-        let (sender, receiver) = std::sync::mpsc::sync_channel(1);
-        let producer_of_thread = producer.clone();
-        let spawned = std::thread::Builder::new().name("kafka-offsets".into()).spawn(move || {
-            let start = Instant::now();
-            let sent = loop {
-                match producer_of_thread.send_offsets_to_transaction(&list, &member, REQUEST_TIMEOUT) {
-                    Err(e) if is_retriable(&e) && start.elapsed() <= RETRY_TIMEOUT => {
-                        poll_deliveries(&producer_of_thread)
-                    }
-                    sent => break sent,
-                }
-                drop(sender.send(None));
-            };
-            drop(producer_of_thread);
-            // The receiver is gone if this took too long.
-            drop(sender.send(Some(sent)));
-        });
-        if let Err(e) = spawned {
-            return Err(WriteError::Failed(LogError::Busy(format!("{ACTION}: no thread could be started: {e}"))));
-        }
+        let (start, list) = (Instant::now(), Arc::new(list));
         loop {
-            match receiver.recv_timeout(REQUEST_TIMEOUT * 2) {
-                Ok(None) => {}
-                Ok(Some(sent)) => return sent.map_err(|e| self.sender.write_error(ACTION, errors::error_code(&e))),
-                Err(_) => return Err(WriteError::Failed(self.sender.error(ACTION, Code::RequestTimedOut))),
+            let (producer_of_call, list, generation) = (producer.clone(), list.clone(), generation.clone());
+            let send =
+                move || producer_of_call.send_offsets_to_transaction(&list, generation.metadata(), REQUEST_TIMEOUT);
+            let sent = call_within("kafka-offsets", REQUEST_TIMEOUT * 2, send).map_err(|e| {
+                WriteError::Failed(LogError::Busy(format!("{ACTION}: no thread could be started: {e}")))
+            })?;
+            match sent {
+                None => return Err(WriteError::Failed(self.sender.error(ACTION, Code::RequestTimedOut))),
+                Some(Ok(())) => return Ok(()),
+                Some(Err(e)) if is_retriable(&e) && start.elapsed() <= RETRY_TIMEOUT => poll_deliveries(producer),
+                Some(Err(e)) => return Err(self.sender.write_error(ACTION, errors::error_code(&e))),
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Waits until the queue of a consumer is not empty.
 //!
-//! Separate because librdkafka's own wait has a resolution of a millisecond: it spins for the rest of one. It never
-//! reads the queue.
+//! librdkafka's own wait has a resolution of a millisecond and spins for the rest of one. This one never reads the
+//! queue.
 
 use super::context::KafkaContext;
 use rdkafka::consumer::BaseConsumer;

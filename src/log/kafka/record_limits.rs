@@ -35,7 +35,7 @@ pub(super) fn record_limit(topic: &str, client_max: usize, topic_max: Option<usi
     }
 }
 
-/// The smallest `max.message.bytes` of the topics that were asked about. A topic refuses a batch of small records for
+/// The smallest `max.message.bytes` of the topics that were queried. A topic refuses a batch of small records for
 /// its size as it refuses one large record, and librdkafka does not split a batch.
 pub(super) struct BatchLimit(AtomicUsize);
 

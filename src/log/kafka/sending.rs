@@ -1,4 +1,4 @@
-//! Queues single records in a producer, and tells whether any was refused.
+//! Queues single records in a producer, and reports whether any was refused.
 //!
 //! It does not know about transactions. A refused record is an error, never skipped.
 
@@ -29,7 +29,7 @@ pub(super) enum WriteError {
     Failed(LogError),
     /// Nothing of it will be visible: another producer has taken over.
     Fenced(String),
-    /// The outcome is unknown; the first offsets of what was written can tell it.
+    /// The outcome is unknown; the first offsets of the written records can show it.
     Indeterminate { error: LogError, first_offsets: Vec<Option<i64>> },
 }
 

@@ -11,7 +11,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// How long a transaction may stay open: a dead instance holds readers back for no longer.
+/// How long a transaction may stay open: a dead instance blocks readers for no longer.
 const TRANSACTION_TIMEOUT_MS: &str = "10000";
 
 /// Encryption of the connections. Paths are of PEM files.
@@ -177,7 +177,7 @@ impl Settings {
         Self { brokers: brokers.into(), ..Self::default() }
     }
 
-    /// Whether the password of the login travels in clear text.
+    /// Whether the password of the login is sent in clear text.
     #[must_use]
     pub fn sends_clear_password(&self) -> bool {
         let config = self.base_config(&[]);

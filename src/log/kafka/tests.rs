@@ -4,12 +4,17 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+use super::cluster::create_client;
+use super::context::Rebalance;
+use super::generation::LiveGeneration;
 use super::producer::KafkaWriter;
 use super::sending::WriteError;
 use super::write_mode::WriteMode;
 use super::{KafkaLog, SaslSettings, Settings, TlsSettings};
 use crate::log::{Append, Delivery, FetchLimit, GroupEvent, GroupSpec, Log, LogError, Member, Transaction};
 use crate::record::{Offset, RecordsBuilder, TopicPartition};
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::Consumer as _;
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
@@ -182,9 +187,9 @@ fn a_producer_that_is_fenced_while_sending_reports_it() {
     // Too many to be queued before the first of them is refused.
     let mut records = RecordsBuilder::default();
     (0..100_000).for_each(|n| records.push(None, Some(b"record"), n));
-    let append = [Append { to: TopicPartition::new("t", 0), records: records.finish() }];
+    let append = Append { to: TopicPartition::new("t", 0), records: records.finish() };
     cluster.request_errors(RDKafkaApiKey::AddPartitionsToTxn, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_PRODUCER_FENCED]);
-    match writer.write(&append, None) {
+    match writer.write(&[&append], None) {
         Err(WriteError::Fenced(_)) => {}
         Err(WriteError::Failed(e) | WriteError::Indeterminate { error: e, .. }) => panic!("{e}"),
         Ok(_) => panic!("it has written everything"),
@@ -212,7 +217,7 @@ fn a_commit_is_not_retried_where_early_output_is_lost() {
     cluster.request_errors(RDKafkaApiKey::Produce, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS; 100]);
     committer.early_output().unwrap().send(&[record(b"early")]).unwrap();
     let commit = Transaction {
-        appends: vec![record(b"then")],
+        results: vec![record(b"then")],
         offsets: vec![(at.clone(), Offset(1))],
         ..Transaction::default()
     };
@@ -222,6 +227,31 @@ fn a_commit_is_not_retried_where_early_output_is_lost() {
     cluster.request_errors(RDKafkaApiKey::Produce, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS; 100]);
     let fault = committer.commit(&commit).unwrap_err();
     assert!(matches!(&fault, LogError::Busy(_)), "{fault:?}");
+}
+
+#[test]
+fn a_client_has_a_live_generation_only_while_it_is_a_member() {
+    let (_cluster, log) = mock();
+    let client = create_client(&log.cluster.settings, &log.cluster.settings.for_member("g")).unwrap();
+    // The client has metadata all the same, and a broker would accept it.
+    assert!(client.group_metadata().is_some() && LiveGeneration::of(&client).is_none(), "it has not joined");
+    client.subscribe(&["t"]).unwrap();
+    let start = Instant::now();
+    let poll_until = |live: bool| {
+        while LiveGeneration::of(&client).is_some() != live {
+            assert!(start.elapsed() < TEST_TIMEOUT, "live: {live}");
+            drop(client.poll(Duration::from_millis(10)));
+            let rebalance = client.context().events().rebalances.pop_front();
+            match rebalance {
+                Some(Rebalance::Assigned(_)) => client.assign(&TopicPartitionList::new()).unwrap(),
+                Some(Rebalance::Revoked) => client.unassign().unwrap(),
+                None => {}
+            }
+        }
+    };
+    poll_until(true);
+    client.unsubscribe();
+    poll_until(false);
 }
 
 /// How long no broker knows a topic: enough to ask each many times.

@@ -1,6 +1,4 @@
-//! How records are written: in transactions, or with a weaker guarantee.
-//!
-//! Separate from the producer because the settings of a client depend on it.
+//! How records are written: in transactions, or with a weaker guarantee. It decides the settings of a producer.
 
 /// How records become visible.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! What all handles of one log in memory share: topics and groups behind one lock.
 //!
 //! Invariant: a change is applied as a whole under the lock, after all of it has been checked, so that
-//! nobody sees half of a transaction.
+//! no reader sees half of a transaction.
 
 use super::partition::{MemoryPartition, end_after};
 use crate::log::record_limits::check_sizes;
@@ -161,9 +161,13 @@ impl BrokerState {
     }
 
     /// The end of a partition after these appends.
-    pub(super) fn end_after(&self, at: &TopicPartition, appends: &[Append]) -> LogResult<i64> {
+    pub(super) fn end_after<'a>(
+        &self,
+        at: &TopicPartition,
+        appends: impl Iterator<Item = &'a Append>,
+    ) -> LogResult<i64> {
         let end = self.partition(at)?.0.end;
-        Ok(appends.iter().filter(|a| a.to == *at).fold(end, |end, a| end_after(end, &a.records)))
+        Ok(appends.filter(|a| a.to == *at).fold(end, |end, a| end_after(end, &a.records)))
     }
 
     /// Removes the records before these offsets, or nothing where one of the partitions refuses it.

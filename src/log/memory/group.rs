@@ -100,7 +100,8 @@ impl MemoryCommitter {
             if self.topic_ids.get(at).is_some_and(|joined| *joined != id) {
                 return Err(LogError::TopicReplaced { topic: at.topic.to_string() });
             }
-            check_bounds(at, *next, partition.earliest, state.end_after(at, &transaction.appends)?)?;
+            let appends = transaction.results.iter().chain(&transaction.state);
+            check_bounds(at, *next, partition.earliest, state.end_after(at, appends)?)?;
             Ok((at.clone(), (*next, id)))
         };
         transaction.offsets.iter().map(checked).collect()
@@ -111,11 +112,13 @@ impl Committer for MemoryCommitter {
     fn commit(&mut self, transaction: &Transaction) -> LogResult<Vec<Option<Offset>>> {
         self.broker.change(|state| {
             self.claim.check(state)?;
-            state.check_appends(&transaction.appends, &self.broker.record_limit)?;
+            state.check_appends(&transaction.results, &self.broker.record_limit)?;
+            state.check_appends(&transaction.state, &self.broker.record_limit)?;
             let offsets = self.checked_offsets(state, transaction)?;
-            let firsts = state.append(&transaction.appends);
+            state.append(&transaction.results);
+            let firsts = state.append(&transaction.state);
             state.groups.entry(self.claim.group.clone()).or_default().offsets.extend(offsets);
-            let non_empty = transaction.appends.iter().map(|a| !a.records.is_empty());
+            let non_empty = transaction.state.iter().map(|a| !a.records.is_empty());
             Ok(firsts.into_iter().zip(non_empty).map(|(first, any)| any.then_some(first)).collect())
         })
     }

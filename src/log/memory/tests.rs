@@ -124,7 +124,7 @@ fn an_expired_member_is_fenced_and_does_not_free_its_successor() {
     log.expire_member("g");
     let second = log.join(&spec("two")).unwrap();
     let transaction = Transaction {
-        appends: vec![Append { to: at(), records: records(&["a=1"]) }],
+        results: vec![Append { to: at(), records: records(&["a=1"]) }],
         offsets: vec![(at(), Offset(0))],
         ..Transaction::default()
     };
@@ -145,10 +145,7 @@ fn a_committed_offset_may_be_that_of_a_record_of_the_same_transaction() {
         log.join(&GroupSpec { group: "g".into(), topics: vec!["t".into()], ..GroupSpec::default() }).unwrap();
     let mut committer = member.committer().unwrap();
     let transaction = |next| Transaction {
-        appends: vec![
-            Append { to: at(), records: records(&["a=1", "b=2"]) },
-            Append { to: at(), records: records(&[]) },
-        ],
+        state: vec![Append { to: at(), records: records(&["a=1", "b=2"]) }, Append { to: at(), records: records(&[]) }],
         offsets: vec![(at(), Offset(next))],
         ..Transaction::default()
     };

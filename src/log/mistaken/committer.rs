@@ -79,13 +79,14 @@ impl MistakenCommitter {
             Some(appender) => appender,
             None => self.appender.insert(self.log.appender()?),
         };
-        let appends: Vec<_> = transaction.appends.iter().filter(|a| !a.records.is_empty()).cloned().collect();
+        let all = transaction.results.iter().chain(&transaction.state);
+        let appends: Vec<_> = all.filter(|a| !a.records.is_empty()).cloned().collect();
         appender.append(&appends)?;
         let offsets = Transaction { offsets: transaction.offsets.clone(), ..Transaction::default() };
         if let Err(e) = self.committer.commit(&offsets) {
             tracing::debug!("{e}");
         }
-        Ok(vec![None; transaction.appends.len()])
+        Ok(vec![None; transaction.state.len()])
     }
 }
 
@@ -93,15 +94,15 @@ impl Committer for MistakenCommitter {
     fn commit(&mut self, transaction: &Transaction) -> LogResult<Vec<Option<Offset>>> {
         let mut transaction = transaction.clone();
         self.move_offsets(&mut transaction);
-        for append in &mut transaction.appends {
-            let kind = self.kind(&append.to.topic);
+        for append in transaction.results.iter_mut().chain(&mut transaction.state) {
+            let kind = TopicKind::of(&self.group, &append.to.topic);
             mistaken_append(&self.planted, &*self.log, kind, append);
         }
         if self.planted.is(Mistake::Unfenced) {
             return self.commit_unfenced(&transaction);
         }
         let parts = self.parts(&transaction);
-        let first_offsets = commit_in_parts(transaction.appends.len(), &parts, |t| self.committer.commit(t))?;
+        let first_offsets = commit_in_parts(transaction.state.len(), &parts, |t| self.committer.commit(t))?;
         if self.planted.is(Mistake::RetryCommitted)
             && self.is_before_end(&transaction)
             && self.planted.one_in(3, Mistake::RetryCommitted)
@@ -117,9 +118,5 @@ impl Committer for MistakenCommitter {
 
     fn early_output(&mut self) -> Option<&mut dyn EarlyOutput> {
         self.committer.early_output()
-    }
-
-    fn await_acks(&mut self) -> LogResult<()> {
-        self.committer.await_acks()
     }
 }

@@ -3,7 +3,7 @@
 use crate::log::{Append, LogResult, Transaction};
 use crate::record::Offset;
 
-/// A part of a transaction, with the index that each of its appends has in the whole.
+/// A part of a transaction, with the index that each of its appends of state has in the whole.
 #[derive(Clone, Default)]
 pub(super) struct Part {
     indexes: Vec<usize>,
@@ -13,9 +13,10 @@ pub(super) struct Part {
 /// The appends of a transaction for which a predicate holds, without offsets.
 pub(super) fn part(of: &Transaction, predicate: impl Fn(&Append) -> bool) -> Part {
     let mut part = Part::default();
-    for (index, append) in of.appends.iter().enumerate().filter(|(_, a)| predicate(a)) {
+    part.transaction.results = of.results.iter().filter(|a| predicate(a)).cloned().collect();
+    for (index, append) in of.state.iter().enumerate().filter(|(_, a)| predicate(a)) {
         part.indexes.push(index);
-        part.transaction.appends.push(append.clone());
+        part.transaction.state.push(append.clone());
     }
     part
 }
@@ -28,13 +29,13 @@ impl Part {
     }
 }
 
-/// Commits parts in their order. Returns the first offset of each append of the whole.
+/// Commits parts in their order. Returns the first offset of each append of state of the whole.
 pub(super) fn commit_in_parts(
-    appends: usize,
+    states: usize,
     parts: &[Part],
     mut commit: impl FnMut(&Transaction) -> LogResult<Vec<Option<Offset>>>,
 ) -> LogResult<Vec<Option<Offset>>> {
-    let mut first_offsets = vec![None; appends];
+    let mut first_offsets = vec![None; states];
     for part in parts {
         for (index, first) in part.indexes.iter().zip(commit(&part.transaction)?) {
             first_offsets[*index] = first;

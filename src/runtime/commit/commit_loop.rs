@@ -54,12 +54,10 @@ mod tests {
     use super::super::trimming::Trimming;
     use super::*;
     use crate::diagnostics::SourceText;
-    use crate::log::{Delivery, Transaction};
-    use crate::log::{LogError, LogResult, RecordLimits};
+    use crate::log::{LogError, LogResult, RecordLimits, Transaction};
     use crate::metrics::PipelineInfo;
     use crate::metrics::TaskProgress;
     use crate::plan::InputPlan;
-    use crate::plan::Physical;
     use crate::record::{Offset, TopicPartition};
     use crate::runtime::cancel::CancelToken;
     use crate::runtime::task::gauges::Gauges;
@@ -79,36 +77,23 @@ sink: out
 
     const TASK: TaskId = TaskId { sub: 1, partition: crate::record::Partition(0) };
 
-    /// A committer that learns only later whether positions were committed.
-    struct LateAcks {
-        acknowledges: bool,
-        pending: bool,
+    /// A committer whose commits succeed or fail.
+    struct TestCommitter {
+        succeeds: bool,
     }
 
-    impl LateAcks {
-        fn acks(&mut self) -> LogResult<()> {
-            match std::mem::take(&mut self.pending) && !self.acknowledges {
-                true => Err(LogError::Busy("the coordinator is away".into())),
-                false => Ok(()),
-            }
-        }
-    }
-
-    impl Committer for LateAcks {
+    impl Committer for TestCommitter {
         fn commit(&mut self, transaction: &Transaction) -> LogResult<Vec<Option<Offset>>> {
-            self.acks()?;
-            self.pending = true;
-            Ok(vec![None; transaction.appends.len()])
-        }
-
-        fn await_acks(&mut self) -> LogResult<()> {
-            self.acks()
+            match self.succeeds {
+                true => Ok(vec![None; transaction.state.len()]),
+                false => Err(LogError::Busy("the coordinator is away".into())),
+            }
         }
     }
 
     /// The commits of a task that reads a repartition topic, and what is removed from the topic.
     fn commits(
-        acknowledges: bool,
+        succeeds: bool,
         gauges: &Arc<Gauges>,
     ) -> (Commits, std::sync::mpsc::Receiver<super::super::trimming::TrimPoints>) {
         let source = Arc::new(SourceText { name: "p.yaml".into(), text: TEXT.into() });
@@ -117,9 +102,8 @@ sink: out
         let (clock, info, gauges) = (Arc::new(VirtualClock::at(0)), PipelineInfo::default(), gauges.clone());
         let instance = InstanceRecord::new([TASK].into_iter(), Vec::new());
         let (trimming, trimmed) = Trimming::new();
-        let committer = Box::new(LateAcks { acknowledges, pending: false });
-        let delivery = Physical { delivery: Delivery::AtLeastOnce, ..plan };
-        let (plan, changelogs, cancel) = (Arc::new(delivery), ChangelogPositions::default(), CancelToken::default());
+        let committer = Box::new(TestCommitter { succeeds });
+        let (plan, changelogs, cancel) = (Arc::new(plan), ChangelogPositions::default(), CancelToken::default());
         (
             Commits::new(CommitContext {
                 plan,
@@ -149,9 +133,9 @@ sink: out
         TaskReport::Ready { epoch, commit: Box::new(commit), read_at: Vec::new(), complete: true }
     }
 
-    /// What is removed from a repartition topic after a run that has committed its records up to the fifth.
-    fn removed(acknowledges: bool) -> Vec<(TopicPartition, Offset)> {
-        let (commits, trimmed) = commits(acknowledges, &Arc::default());
+    /// What is removed from a repartition topic after a run that has processed its records up to the fifth.
+    fn removed(succeeds: bool) -> Vec<(TopicPartition, Offset)> {
+        let (commits, trimmed) = commits(succeeds, &Arc::default());
         let mut inputs = commits.context.plan.subs.iter().flat_map(|s| &s.inputs).map(InputPlan::topic);
         let at = TopicPartition { topic: inputs.next_back().unwrap().clone(), partition: TASK.partition };
         let (to, reports) = mpsc::channel(1);
@@ -165,7 +149,7 @@ sink: out
     }
 
     #[test]
-    fn repartitioned_records_stay_until_the_last_positions_are_acknowledged() {
+    fn repartitioned_records_stay_until_their_positions_are_committed() {
         assert_eq!(removed(true).len(), 1, "all is well");
         assert_eq!(removed(false), [], "the next run reads them again");
     }

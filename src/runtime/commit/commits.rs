@@ -1,15 +1,15 @@
-//! The owner of transactions: outputs, dead letters, state, counters and positions of all tasks become visible
-//! together or not at all.
+//! The owner of transactions: state, counters and positions of all tasks become visible together or not at all, and
+//! with exactly-once the results with them.
 
 use super::changelog_position::ChangelogPositions;
 use super::instance_record::{InstanceRecord, resident_bytes};
 use super::state_limit::StateLimit;
 use super::transaction::TransactionBuilder;
 use super::trimming::Trimming;
-use crate::log::{Append, CommitTimeout, Committer, Delivery, RecordLimits, Recovery, Transaction};
+use crate::log::{Append, CommitTimeout, Committer, RecordLimits, Recovery, Transaction};
 use crate::metrics::{Latency, PipelineInfo};
 use crate::plan::Physical;
-use crate::record::{Offset, TopicPartition};
+use crate::record::Offset;
 use crate::runtime::cancel::{CancelReason, CancelToken};
 use crate::runtime::fault::Fault;
 use crate::runtime::task::commit_limit::TARGET_COMMIT_TIME;
@@ -59,8 +59,6 @@ pub(in crate::runtime) struct Commits {
     latency: BTreeMap<TaskId, Latency>,
     /// What was handed over and is not committed yet.
     pending: BTreeMap<TaskId, Handover>,
-    /// The positions of the last commit.
-    positions: Vec<(TopicPartition, Offset)>,
     recorded_at: Option<i64>,
 }
 
@@ -68,7 +66,7 @@ impl Commits {
     pub(in crate::runtime) fn new(context: CommitContext) -> Self {
         let state_limit = StateLimit::new(context.plan.memory_limit);
         let (latency, pending) = (BTreeMap::new(), BTreeMap::new());
-        Self { context, state_limit, latency, pending, positions: Vec::new(), recorded_at: None }
+        Self { context, state_limit, latency, pending, recorded_at: None }
     }
 
     /// Ends an epoch with what every task has handed over: commits, or only sends the results ahead.
@@ -82,9 +80,8 @@ impl Commits {
         if commits { self.commit() } else { self.send_early() }
     }
 
-    /// Records that the instance has ended, and passes on for removal what only the last positions held back.
+    /// Records that the instance has ended, and passes on for removal what the last round has left.
     pub(in crate::runtime) fn finish(mut self) -> CommitContext {
-        self.await_positions();
         // After a revocation the run goes on with what is assigned next.
         if !self.context.cancel.is_cancelled_for(CancelReason::Revoked) {
             self.context.info.stopped_at = Some(self.context.clock.now());
@@ -92,21 +89,9 @@ impl Commits {
             if let Err(e) = self.commit() {
                 tracing::warn!("the end of the run could not be recorded: {e}");
             }
-            self.await_positions();
         }
         self.context.trimming.flush();
         self.context
-    }
-
-    /// Waits until the positions of the last commit are acknowledged: the records before them must stay until then.
-    fn await_positions(&mut self) {
-        let positions = std::mem::take(&mut self.positions);
-        match self.context.committer.await_acks() {
-            Ok(()) => self.context.trimming.on_committed(&self.context.plan, &positions),
-            Err(e) => {
-                tracing::warn!("the last positions could not be committed, so some records are processed again: {e}");
-            }
-        }
     }
 
     fn add_pending(&mut self, handed_over: Vec<Handover>) {
@@ -170,13 +155,8 @@ impl Commits {
         let attempted = self.attempt(&transaction);
         self.learn(bytes, start, attempted.is_ok());
         let firsts = attempted?;
-        self.advance_changelogs(&transaction.appends, &firsts, now);
-        // With less than exactly_once the positions of this commit may still be in flight; those of the commit
-        // before are acknowledged.
-        let exact = self.context.plan.delivery == Delivery::ExactlyOnce;
-        let before = std::mem::replace(&mut self.positions, transaction.offsets);
-        let acknowledged = if exact { &self.positions } else { &before };
-        self.context.trimming.on_committed(&self.context.plan, acknowledged);
+        self.advance_changelogs(&transaction.state, &firsts, now);
+        self.context.trimming.on_committed(&self.context.plan, &transaction.offsets);
         Ok(())
     }
 
@@ -207,18 +187,12 @@ impl Commits {
         }
     }
 
-    fn advance_changelogs(&mut self, appends: &[Append], firsts: &[Option<Offset>], now: i64) {
-        let exact = self.context.plan.delivery == Delivery::ExactlyOnce;
+    fn advance_changelogs(&mut self, state: &[Append], firsts: &[Option<Offset>], now: i64) {
         let changelogs = &mut self.context.changelogs;
-        for (append, first) in appends.iter().zip(firsts) {
+        for (append, first) in state.iter().zip(firsts) {
             let (Some(known), Some(first)) = (changelogs.get_mut(&append.to), first) else { continue };
-            // Between two transactions lie only their markers. Without transactions another instance may have
-            // written there, and then what the changelog holds is no longer known.
-            if exact || *first == known.next {
-                known.next = Offset(first.0 + i64::try_from(append.records.len()).unwrap_or(0));
-            } else {
-                changelogs.remove(&append.to);
-            }
+            // Between two transactions lie only their markers.
+            known.next = Offset(first.0 + i64::try_from(append.records.len()).unwrap_or(0));
         }
         // Whoever can commit knows everything that was committed before.
         changelogs.values_mut().for_each(|known| known.at = now);

@@ -1,4 +1,4 @@
-//! What tasks handed over since the last commit, as one transaction: outputs first, then changelogs, then progress.
+//! What tasks handed over since the last commit, as one transaction: results, and state with its counters.
 
 use super::instance_record::to_progress;
 use crate::log::{Append, RecordLimits, Transaction};
@@ -19,20 +19,20 @@ pub(super) struct TransactionBuilder<'a> {
     plan: &'a Physical,
     limits: &'a RecordLimits,
     now: i64,
+    /// Its state is that of changelogs only.
     transaction: Transaction,
-    changelogs: Vec<Append>,
     progress: RecordsBuilder,
 }
 
 impl<'a> TransactionBuilder<'a> {
     pub(super) fn new(plan: &'a Physical, limits: &'a RecordLimits, now: i64) -> Self {
         let (transaction, progress) = (Transaction::default(), RecordsBuilder::default());
-        Self { plan, limits, now, transaction, changelogs: Vec::new(), progress }
+        Self { plan, limits, now, transaction, progress }
     }
 
     /// Adds what one task hands over.
     pub(super) fn add(&mut self, commit: &mut TaskCommit, latency: &BTreeMap<TaskId, Latency>) -> Result<(), Fault> {
-        self.transaction.appends.append(&mut commit.appends);
+        self.transaction.results.append(&mut commit.appends);
         self.transaction.offsets.append(&mut commit.offsets);
         for (step, changes) in std::mem::take(&mut commit.changes) {
             self.add_changes(&step, commit.task, &changes)?;
@@ -53,7 +53,7 @@ impl<'a> TransactionBuilder<'a> {
                 "the state of `{step}` cannot be committed: {error}\nhint: keep less in one key (shorter windows, finer `by`); what was committed is safe"
             )));
         }
-        self.changelogs.push(Append { to, records });
+        self.transaction.state.push(Append { to, records });
         Ok(())
     }
 
@@ -70,14 +70,8 @@ impl<'a> TransactionBuilder<'a> {
     }
 
     pub(super) fn finish(mut self) -> Transaction {
-        self.transaction.appends = join_by_partition(std::mem::take(&mut self.transaction.appends));
-        let Transaction { appends, flush_points, .. } = &mut self.transaction;
-        if !self.changelogs.is_empty() {
-            let results = appends.len();
-            *flush_points = vec![results, results + self.changelogs.len()];
-            appends.append(&mut self.changelogs);
-        }
-        appends.push(to_progress(&self.plan.name, self.progress));
+        self.transaction.results = join_by_partition(std::mem::take(&mut self.transaction.results));
+        self.transaction.state.push(to_progress(&self.plan.name, self.progress));
         self.transaction
     }
 }

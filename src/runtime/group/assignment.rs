@@ -1,12 +1,12 @@
-//! An assignment: what the group has assigned to this instance, from the moment it does until it revokes it or the
-//! run ends. Tasks are rebuilt from what was committed, work, and leave their state behind. The group is polled
-//! throughout: while state is restored it may revoke everything.
+//! One assignment of partitions to this instance, until the group revokes it or the run ends. Tasks are rebuilt from
+//! the last commit, run, and leave copies of their state. The group is polled throughout, as it may revoke the
+//! partitions while state is restored.
 
 use super::rebuild_poll::poll_until;
 use super::restore_record::record_restore;
 use super::session::Session;
 use super::topics;
-use crate::log::{Committer, Delivery, LogError, Member, RecordLimits, Recovery, Start, Transaction};
+use crate::log::{Committer, LogError, Member, RecordLimits, Recovery, Start};
 use crate::plan::PipelineLayout;
 use crate::record::{Offset, TopicPartition};
 use crate::runtime::cancel::{CancelReason, CancelToken};
@@ -42,7 +42,7 @@ use tokio::task::JoinHandle;
 /// The two halves of a membership.
 pub(in crate::runtime) type GroupHandles = (Box<dyn Member>, Box<dyn Committer>);
 
-/// What an assignment is carried out with.
+/// The resources of an assignment.
 pub(in crate::runtime) struct Assignment<'a> {
     pub(in crate::runtime) session: &'a Session,
     /// Cancelled with the membership; the intake also cancels it when the partitions are revoked.
@@ -56,7 +56,7 @@ pub(in crate::runtime) struct Assignment<'a> {
 /// How an assignment has ended: with the membership, or with a fault and the member unless it is lost.
 type AssignmentOutcome = Result<(IntakeEnd, GroupHandles), (Fault, Option<Box<dyn Member>>)>;
 
-/// What works while the intake reads.
+/// The threads and tasks that run while the intake reads.
 struct Parts {
     intake: Intake,
     starts: Vec<(TopicPartition, Offset)>,
@@ -82,7 +82,7 @@ impl Assignment<'_> {
         &self.session.engine
     }
 
-    /// Carries the assignment out. The membership is handed back unless it has failed.
+    /// Runs the assignment. Returns the membership unless it has failed.
     pub(in crate::runtime) fn run(
         &self,
         (mut member, committer): GroupHandles,
@@ -130,11 +130,11 @@ impl Assignment<'_> {
             }
             let ready = building.join();
             done.cancel(CancelReason::Ended);
-            // It ends with a fault only where it has panicked; then the tasks may be half built.
+            // It ends with a fault only if it has panicked; the tasks may then be incomplete.
             recording.join()?;
             match (end?, ready) {
                 (None, ready) => Ok(ControlFlow::Continue(ready?)),
-                // What was found about partitions that are no longer this instance's need not be true.
+                // A fault found in partitions that were revoked meanwhile may be wrong.
                 (Some(end), Err(fault)) => {
                     tracing::debug!("tasks were not rebuilt, and need not be any more: {fault}");
                     Ok(ControlFlow::Break(end))
@@ -165,8 +165,8 @@ impl Assignment<'_> {
         Ok(Ready { rebuilt, stages: stages(plan, &surroundings.layout), limits: surroundings.limits })
     }
 
-    /// Where a partition without a committed position starts: at the end that its source had when the run started,
-    /// as it may be a while until something is committed, or at the oldest record.
+    /// The start of a partition without a committed position: the end that its source had when the run started, or the
+    /// oldest record.
     fn start(&self, at: &TopicPartition) -> Result<Offset, Fault> {
         let latest = match self.session.options.from {
             StartFrom::Latest => self.session.source_ends()?.get(at).copied(),
@@ -175,32 +175,21 @@ impl Assignment<'_> {
         latest.map_or_else(|| Ok(self.engine().log.resolve(at, Start::Earliest)?), Ok)
     }
 
-    /// With at_least_once, commits where partitions start, apart from any results: a later loss of the group's
-    /// positions is recognised only where there were some before.
-    fn commit_starts(&self, committer: &mut dyn Committer, starts: Vec<(TopicPartition, Offset)>) -> Result<(), Fault> {
-        if starts.is_empty() || self.engine().plan.delivery != Delivery::AtLeastOnce {
-            return Ok(());
-        }
-        committer.commit(&Transaction { offsets: starts, ..Transaction::default() })?;
-        Ok(committer.await_acks()?)
-    }
-
-    /// Lets the tasks work until the intake ends.
+    /// Runs the tasks until the intake ends.
     fn work(
         &self,
         member: Box<dyn Member>,
         mut committer: Box<dyn Committer>,
         Ready { rebuilt, limits, stages }: Ready,
     ) -> AssignmentOutcome {
-        let Rebuilt { tasks, starts, uncommitted_starts, changelogs, own, expired_instances } = rebuilt;
+        let Rebuilt { tasks, starts, changelogs, own, expired_instances } = rebuilt;
         let ends = match self.session.options.until_end {
             true => self.session.source_ends().cloned().map(Some),
             false => Ok(None),
         };
-        let ready = self.commit_starts(committer.as_mut(), uncommitted_starts).and(ends);
-        let ends = match ready {
+        let ends = match ends {
             Ok(ends) => ends,
-            Err(fault) => return Err((self.explain_out_of_range(fault), Some(member))),
+            Err(fault) => return Err((fault, Some(member))),
         };
         let Engine { plan, log, clock, .. } = self.engine();
         let early_output = committer.early_output().is_some();
@@ -259,8 +248,8 @@ impl Assignment<'_> {
                     }
                     Ok((end, (member, committer)))
                 }
-                // Why the commit loop is gone says more than that it is. It too finds that records are gone: not every
-                // log takes the position of a removed record.
+                // The fault of the commit loop comes first, as it explains the others. It may also be about removed
+                // records: not every log accepts the position of one.
                 (outcome, ended, others, member) => {
                     let fault = root_fault([
                         ended.err().map(|fault| self.explain_out_of_range(fault)),
@@ -273,7 +262,7 @@ impl Assignment<'_> {
         })
     }
 
-    /// Reads until the intake ends. The member comes back unless the intake has panicked.
+    /// Reads until the intake ends. Returns the member unless the intake has panicked.
     fn read(
         &self,
         intake: Intake,
@@ -326,7 +315,7 @@ impl Assignment<'_> {
         let (mut routes, mut working) = (Vec::new(), Vec::new());
         for mut task in tasks {
             let (queue, inbox) = TaskQueue::new();
-            // Only where every input has an end can the least record of all be known.
+            // The least record of all inputs is known only if every input has an end.
             let merged = if self.session.options.until_end { task.merge_inputs() } else { Vec::new() };
             if self.session.options.until_end {
                 task.send_watermark_at_end();
@@ -339,8 +328,8 @@ impl Assignment<'_> {
         (routes, working)
     }
 
-    /// Why records are gone. An instance that was asleep finds the records that it wanted to read removed by those
-    /// that have its partitions now. Where lost input is skipped, the rebuild from what was committed does that.
+    /// The fault behind removed records. An instance that was suspended finds records removed by the new owners of its
+    /// partitions. With `skip`, the rebuild from the last commit skips the gap.
     fn explain_out_of_range(&self, fault: Fault) -> Fault {
         let Fault::Backplane(error @ LogError::OffsetOutOfRange { at, asked, earliest, .. }) = &fault else {
             return fault;

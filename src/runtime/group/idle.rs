@@ -29,7 +29,7 @@ impl Idle {
         Self { info, clock, recorded_at: None }
     }
 
-    /// Whether it has ever waited without a partition.
+    /// Whether the instance has waited without a partition before.
     pub(in crate::runtime) fn has_waited(&self) -> bool {
         self.recorded_at.is_some()
     }
@@ -59,7 +59,7 @@ impl Idle {
         Ok(None)
     }
 
-    /// Records at intervals that the instance is alive. Nothing depends on it, so a failure is no fault.
+    /// Records at intervals that the instance is alive. A failure is no fault: nothing depends on the record.
     fn record(&mut self, committer: &mut dyn Committer) {
         let now = self.clock.now();
         if self.recorded_at.is_some_and(|at| (0..HEARTBEAT_INTERVAL_MS).contains(&now.saturating_sub(at))) {
@@ -69,8 +69,8 @@ impl Idle {
         self.info.memory = resident_bytes();
         let mut records = RecordsBuilder::default();
         let written = push_instance(&instance_info(&self.info, now), now, &mut records).and_then(|()| {
-            let appends = vec![to_progress(&self.info.name, records)];
-            Ok(committer.commit(&Transaction { appends, ..Transaction::default() })?)
+            let state = vec![to_progress(&self.info.name, records)];
+            Ok(committer.commit(&Transaction { state, ..Transaction::default() })?)
         });
         if let Err(e) = written {
             tracing::debug!("an instance without partitions could not record that it is alive: {e}");

@@ -1,4 +1,4 @@
-//! Polling the group while tasks are rebuilt: it may revoke everything meanwhile.
+//! Polls the group while tasks are rebuilt, as it may revoke the partitions meanwhile.
 
 use crate::log::{FetchLimit, GroupEvent, Member};
 use crate::runtime::cancel::CancelToken;
@@ -23,7 +23,7 @@ pub(super) fn poll_until(
             event => return Err(Fault::internal(format!("{event:?} while tasks are being rebuilt"))),
         }
     }
-    // Tasks that are built because the run was stopped may hold a part of their state: they must not work.
+    // Tasks whose rebuild a stop has interrupted may have only a part of their state: they must not run.
     Ok(cancel.is_cancelled().then_some(IntakeEnd::Done))
 }
 

@@ -42,8 +42,8 @@ impl Session {
         Self { engine, options, started_at, handle, cancel, commit_limit, source_ends }
     }
 
-    /// Where each partition of the sources ended when this was first called, at the start of the run. A run to the
-    /// end and a start at the latest record keep to it over every fault and every new assignment.
+    /// The end of each partition of the sources at the first call, which is at the start of the run. A bounded run and
+    /// a start at the latest record use these ends after every fault and every new assignment.
     pub(in crate::runtime) fn source_ends(&self) -> Result<&BTreeMap<TopicPartition, Offset>, Fault> {
         if let Some(ends) = self.source_ends.get() {
             return Ok(ends);
@@ -58,8 +58,8 @@ impl Session {
         Ok(self.source_ends.get_or_init(|| ends))
     }
 
-    /// Records that this instance has ended, where it has no task whose commit could record it. A backplane that
-    /// does not take the record is worth a warning, never a fault.
+    /// Records that this instance has ended, if it has no task whose commit could record it. A failure is a warning,
+    /// never a fault.
     ///
     /// # Errors
     /// A fault of the program.

@@ -1,8 +1,6 @@
-//! The topics of a pipeline on its backplane, compared with its layout: which exist, which are missing, which do not
-//! fit.
+//! Compares the topics on a backplane with the layout of a pipeline, and creates those that are missing.
 //!
-//! [`survey`] changes nothing; [`prepare`] surveys and then creates what is missing. Every mismatch names the topic
-//! and what to do.
+//! [`survey`] changes nothing; [`prepare`] surveys and then creates. Every mismatch names the topic and what to do.
 
 use crate::log::{Log, LogError, TopicInfo, topic};
 use crate::plan::{InputPlan, PartitionCounts, Physical, PipelineLayout, SubTopology, TopicLayout, TopicRole, layout};
@@ -14,13 +12,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Surveys before [`prepare`] gives up, while another instance creates the same topics.
+/// Most surveys of one [`prepare`] while another instance creates the same topics.
 const MAX_SURVEYS: u32 = 200;
 
-/// Pause between two of them.
+/// Pause between two surveys.
 const SURVEY_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Something about a topic with which the pipeline cannot run.
+/// Why a pipeline cannot run with a topic.
 #[derive(Debug)]
 pub struct TopicMismatch {
     /// The topic.
@@ -106,8 +104,7 @@ fn contents(topic: &TopicLayout) -> String {
 }
 
 impl TopicSurvey {
-    /// Makes a mismatch of each missing topic that was written to: created again it would be empty, and nobody
-    /// would know.
+    /// Adds a mismatch for each missing topic that was written to: a new topic would be empty without notice.
     fn move_deleted(&mut self, plan: &Physical, log: &dyn Log, cancel: &CancelToken) -> Result<(), Fault> {
         let holds_data = |t: &TopicLayout| matches!(t.role, TopicRole::State | TopicRole::Repartition);
         let has_progress = self.existing.iter().any(|t| t.role == TopicRole::Progress);
@@ -248,7 +245,7 @@ pub fn prepare(plan: &Physical, log: &dyn Log, cancel: &CancelToken) -> Result<P
 /// # Errors
 /// Faults of the backplane; [`Fault::Stopped`] where it was cancelled.
 pub(in crate::runtime) fn reset(plan: &Physical, log: &dyn Log, cancel: &CancelToken) -> Result<(), Fault> {
-    // First, as it is refused while an instance runs: that instance would continue without its state.
+    // Offsets first: their deletion is refused while an instance runs, which would continue without its state.
     log.delete_offsets(&plan.name, cancel.flag()).map_err(|e| match cancel.is_cancelled() {
         true => Fault::Stopped,
         false => e.into(),

@@ -1,4 +1,4 @@
-//! `log` forwards all rows and hands every n-th of them, as JSON, to a handler.
+//! `log` forwards all rows and passes every n-th of them, as JSON, to a handler.
 //!
 //! It counts rows from the start of the run. The caller provides the handler, so that tests can read the samples
 //! and commands keep stdout for data.
@@ -25,7 +25,7 @@ pub struct LogOperator {
 }
 
 impl LogOperator {
-    /// An operator that hands its samples to `handler`.
+    /// An operator that passes its samples to `handler`.
     ///
     /// # Errors
     /// Where the columns cannot be written as JSON.

@@ -58,7 +58,7 @@ impl Models {
         self.registry.find(data_type)?.load()
     }
 
-    /// Waits for the model that serves a data type. Whoever cancels the token also calls
+    /// Waits for the model that serves a data type. A caller that cancels the token also calls
     /// [`Self::wake_waiters`].
     ///
     /// # Errors

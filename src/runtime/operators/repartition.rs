@@ -26,7 +26,7 @@ pub struct RepartitionOperator {
 }
 
 impl RepartitionOperator {
-    /// That of a step, of the task on this partition.
+    /// The operator of a step, for the task on this partition.
     ///
     /// # Errors
     /// Where a column's type has no row form.

@@ -19,7 +19,7 @@ pub struct SinkOperator {
 }
 
 impl SinkOperator {
-    /// Of the task on this partition.
+    /// The sink of the task on this partition.
     ///
     /// # Errors
     /// Where the columns cannot be written in the format.
@@ -55,7 +55,7 @@ impl Operator for SinkOperator {
 }
 
 impl SinkOperator {
-    /// Gives up on the rows whose records are too large for the topic; returns the records that are left.
+    /// Makes dead letters of the rows whose records are too large for the topic; returns the other records.
     fn without_oversized(&self, batch: Batch, records: Records, out: &mut Collector<'_>) -> Records {
         let oversized = out.outbox().limits().oversized(&self.plan.topic, &records);
         if oversized.is_empty() {

@@ -1,5 +1,4 @@
-//! One input of a task that merges its inputs by event time: what was read of it and waits for the task, from its
-//! position to a known end.
+//! One input of a task that merges its inputs by event time: its buffered records, from its position to a known end.
 //!
 //! The senders of a repartition topic share a partition; each has a cursor of its own that leaves out the others.
 //! A cursor never reads, and never offers more than its task allows.
@@ -29,7 +28,7 @@ const MIN_OFFERED_RECORDS: usize = 64;
 /// Offsets without a record of the input after which its task is offered the position alone.
 const MAX_SILENT_OFFSETS: i64 = 10_000;
 
-/// What was read of a partition, by sender.
+/// The records of one fetch, by sender.
 pub(in crate::runtime) struct BySender<'a> {
     fetched: &'a Fetched,
     /// Empty where there are no senders.
@@ -69,7 +68,7 @@ pub(in crate::runtime) struct InputCursor {
 }
 
 impl InputCursor {
-    /// Of an input, up to an end.
+    /// The cursor of an input, up to an end.
     pub(in crate::runtime) fn new(input: MergeInput, end: Offset) -> Self {
         let (read, offers) = (input.next, Arc::new(Semaphore::new(MAX_OFFERS_IN_TASK)));
         Self { input, end, read, buffered: VecDeque::new(), rows: 0, bytes: 0, offers, ended: false }
@@ -105,12 +104,12 @@ impl InputCursor {
         self.rows >= self.max_records() || self.bytes >= MAX_OFFERED_BYTES / self.sharing()
     }
 
-    /// Whether the task holds nothing of it, and nothing is buffered for the task.
+    /// Whether neither the task nor this cursor has records of it.
     pub(in crate::runtime) fn is_starved(&self) -> bool {
         self.buffered.is_empty() && self.next().is_some() && self.offers.available_permits() == MAX_OFFERS_IN_TASK
     }
 
-    /// Takes its part of what was read of the partition.
+    /// Buffers its part of a fetch of the partition.
     pub(in crate::runtime) fn take(&mut self, shares: &BySender<'_>) {
         let fetched = shares.fetched;
         let place = |of: Offset| fetched.offsets.partition_point(|o| *o < of.0);
@@ -140,12 +139,12 @@ impl InputCursor {
         self.buffered.push_back(Fetched { offsets, records, origin: of.origin.clone() });
     }
 
-    /// Everything of it before this offset was taken.
+    /// The input was read up to this offset.
     pub(in crate::runtime) fn advance(&mut self, offset: Offset) {
         self.read = self.read.max(offset);
     }
 
-    /// Whether there may be something to offer: cheap, as it is asked of every cursor in every step.
+    /// Whether there may be something to offer. Cheap, because each step checks every cursor.
     pub(in crate::runtime) fn may_offer(&self) -> bool {
         let silent = || self.next().is_none() || self.read.0 - self.input.next.0 >= MAX_SILENT_OFFSETS;
         !self.ended && (!self.buffered.is_empty() || silent())
@@ -163,7 +162,7 @@ impl InputCursor {
                 return None;
             }
         } else {
-            // While the task still holds a batch, it gains from a larger one.
+            // While the task still has a batch, a larger next one is better.
             if !at_end && !self.has_full_offer() && self.offers.available_permits() < MAX_OFFERS_IN_TASK {
                 return None;
             }
@@ -178,7 +177,7 @@ impl InputCursor {
         Some(OfferedBatch { slot: self.input.slot, fetched, position: self.input.next, last: self.ended, permit })
     }
 
-    /// As much of what is buffered as goes into one offer.
+    /// The buffered records of one offer.
     fn next_batch(&mut self) -> Option<Fetched> {
         let (mut parts, mut offsets, mut rows, mut bytes) = (Vec::new(), Vec::new(), 0, 0);
         let origin = self.buffered.front()?.origin.clone();

@@ -28,7 +28,7 @@ pub(in crate::runtime) struct ModelFeed {
 }
 
 impl ModelFeed {
-    /// Takes in all models that are there, unless that is cancelled; the topic is created where it is missing.
+    /// Loads all existing models, unless it is cancelled; creates the topic if it is missing.
     pub(in crate::runtime) fn open(
         log: &Arc<dyn Log>,
         topic: &str,

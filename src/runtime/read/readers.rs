@@ -1,8 +1,8 @@
 //! The readers of inputs that tasks merge by event time, in a bounded run: as few readers as possible.
 //!
-//! A partition of a repartition topic holds the records of many senders, and one reader reads for all of them.
-//! Only senders so far ahead of others in their partition that their records fill the buffer move to another
-//! reader there: so nothing has to be buffered until the rest have caught up, and no reader waits for a task.
+//! A partition of a repartition topic holds the records of many senders, and one reader reads all of them. If the
+//! records of a sender fill the buffer because the task still waits for other senders, that sender moves to another
+//! reader. So the buffer stays bounded, and no reader waits for a task.
 
 use crate::log::{FetchLimit, Log, Reader};
 use crate::record::{Fetched, Offset, TopicPartition};
@@ -16,7 +16,7 @@ use std::time::Duration;
 /// Bytes of one partition that are buffered before it is paused.
 const MAX_BUFFERED_BYTES_PER_PARTITION: usize = 4 << 20;
 
-/// Bytes of all partitions of a reader together, where there are many.
+/// Bytes of all partitions of a reader together, if there are many.
 const MAX_BUFFERED_BYTES_PER_READER: usize = 128 << 20;
 
 /// Bytes of one partition that are always buffered, however many share the reader.
@@ -24,7 +24,7 @@ const MIN_BUFFERED_BYTES_PER_PARTITION: usize = 512 << 10;
 
 /// Takes the batches that readers offer, for the tasks.
 pub(in crate::runtime) trait BatchSink {
-    /// Whether the task of a route takes another batch.
+    /// Whether the task of a route has capacity for another batch.
     fn has_capacity(&self, route: usize) -> bool;
 
     /// Sends a batch to the task of a route.
@@ -76,7 +76,8 @@ impl MergeReaders {
         self.all.iter().flat_map(|s| s.partitions.keys().cloned()).collect()
     }
 
-    /// Offers what tasks have capacity for, and reads on where the buffers have; whether anything was offered.
+    /// Offers batches to tasks with capacity and reads more if the buffers have space; returns whether anything was
+    /// offered.
     pub(in crate::runtime) fn offer(&mut self, log: &dyn Log, to: &mut dyn BatchSink) -> Result<bool, Fault> {
         let mut offered = false;
         for i in 0..self.all.len() {
@@ -160,7 +161,7 @@ impl SharedReader {
         Ok(offered)
     }
 
-    /// Splits off the inputs that keep others of their partition from being read.
+    /// Splits off the inputs that block others of their partition.
     fn split_off_ahead(&mut self, to: &dyn BatchSink) -> Vec<ReadPartition> {
         let max_bytes = self.max_partition_bytes;
         let starves = |p: &ReadPartition| to.has_capacity(p.route) && p.cursors.iter().any(InputCursor::is_starved);
@@ -202,8 +203,8 @@ impl ReadPartition {
         Ok(())
     }
 
-    /// The inputs that hold their share of the buffer or more. What stays fills less than the buffer, and the
-    /// input whose task is starved is among those that stay.
+    /// The inputs that fill their share of the buffer or more. The others fill less than the buffer, and the input that
+    /// a task waits for is one of them.
     fn split_off_ahead(&mut self, max_bytes: usize) -> Self {
         let share = max_bytes / self.cursors.len().max(1);
         let cursors = self.cursors.extract_if(.., |c| c.bytes() >= share).collect();
@@ -233,7 +234,7 @@ mod tests {
     use proptest::prelude::*;
     use tokio::sync::OwnedSemaphorePermit;
 
-    /// A record of a sender, as far as anybody looks here: its sender stands at the sixth byte.
+    /// A record of a sender. The code under test reads only the sender, at the sixth byte.
     fn value(sender: i32, bytes: usize) -> Vec<u8> {
         let mut value = vec![0; 6];
         value.extend_from_slice(&(sender ^ i32::MIN).to_be_bytes());
@@ -257,12 +258,12 @@ mod tests {
         (folder, log)
     }
 
-    /// Tasks that take records of the sender that they wait for, and keep what comes of others.
+    /// Tasks that process records of the sender that they wait for, and buffer those of others.
     struct Tasks {
         /// Records of each sender by partition, in the order in which they are wanted.
         order: Vec<Vec<i32>>,
         senders: usize,
-        /// What was offered and is not worked off: sender by sender, with what is given back.
+        /// Offered records that are not processed, by sender, with their permits.
         waiting: Vec<Vec<std::collections::VecDeque<(Vec<i64>, Option<OwnedSemaphorePermit>)>>>,
         done: Vec<Vec<Vec<i64>>>,
         ended: usize,
@@ -310,8 +311,8 @@ mod tests {
         MergeInput { slot: sender, at, sender: Some((sender as i32, senders as i32)), next: Offset(next) }
     }
 
-    /// Offers all of a topic to tasks that want it in an order of theirs; returns what became of it, how many
-    /// readers there were, and how much has waited in a partition.
+    /// Offers a topic to tasks that process senders in an order of their own; returns the processed records, the number
+    /// of readers, and the most buffered bytes of a partition.
     fn run(
         parts: &[Vec<i32>],
         order: &[Vec<i32>],
@@ -372,7 +373,7 @@ mod tests {
     #[test]
     fn partitions_whose_senders_are_ahead_of_each_other_go_on() {
         let runs = |of: [i32; 3]| of.map(|s| vec![s; 10_000]).concat();
-        // Who is far ahead in the one is waited for in the other; in the last one it is two, one after the other.
+        // The sender that is far ahead in one partition is awaited in another. In the last one two are ahead.
         let parts = [runs([0, 1, 2]), runs([1, 2, 0]), runs([2, 1, 0])];
         let order = [runs([1, 0, 2]), runs([2, 0, 1]), runs([0, 1, 2])];
         let (tasks, readers, _) = run(&parts, &order, 3, 2000, |_, _| 0);

@@ -6,7 +6,7 @@ use crate::runtime::cancel::CancelToken;
 use crate::runtime::fault::Fault;
 use std::time::Duration;
 
-/// How long one poll may take before the token is looked at again.
+/// Longest time of one poll, after which the token is checked again.
 const POLL_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// Polls in a row without progress after which the log says what is awaited (3 s), and after which it says what to
@@ -28,7 +28,7 @@ pub(in crate::runtime) fn read_all(
     read_to(log.reader(&[(at.clone(), from)])?.as_mut(), end, cancel, each)
 }
 
-/// Reads on to an end. That may take as long as a broker is away, or a transaction is open.
+/// Reads to an end offset. This waits while a broker is away or a transaction is open.
 pub(in crate::runtime) fn read_to(
     reader: &mut dyn Reader,
     end: Offset,

@@ -24,7 +24,7 @@ const POLL_TIMEOUT: Duration = Duration::from_millis(100);
 /// A restore that takes longer is logged.
 const SLOW_RESTORE: Duration = Duration::from_secs(2);
 
-/// How far the restoring of state has come, for whoever shows it.
+/// The progress of a restore, for the terminal and for statistics.
 #[derive(Clone, Debug, Default)]
 pub struct RestoreGauge(Arc<Mutex<Vec<RestoreProgress>>>);
 
@@ -194,8 +194,7 @@ impl Changelogs<'_> {
         let mut reader = self.log.reader(&starts)?;
         let mut timeout = Duration::ZERO;
         while !unread.is_empty() && !self.cancel.is_cancelled() {
-            // All positions are looked at only where no records are ready: a look costs as much as there are
-            // partitions.
+            // All positions are checked only if no records are ready: the check costs time for each partition.
             let Some(fetched) = reader.poll(FetchLimit::default(), timeout)? else {
                 // No record may be left where records were compacted away: then only the position moves.
                 for (at, next) in reader.positions() {

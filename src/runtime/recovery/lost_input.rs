@@ -1,4 +1,4 @@
-//! Input that retention removed before it was read: where a source goes on, and how much is skipped.
+//! Input that retention removed before it was read: where a source continues, and how much is skipped.
 //!
 //! Only a source is skipped, and only while it is the topic that its position was committed for. The pipeline trims
 //! its internal topics itself, so a gap in one of them is a fault.
@@ -17,7 +17,7 @@ pub enum LostInput {
     /// It ends with an error.
     #[default]
     Stop,
-    /// It goes on at the oldest record with its state kept, and counts the skipped offsets.
+    /// It continues at the oldest record with its state kept, and counts the skipped offsets.
     Skip,
 }
 
@@ -38,7 +38,7 @@ pub(in crate::runtime) fn is_lost_input(plan: &Physical, error: &LogError) -> bo
 }
 
 impl<'a> OldestRecords<'a> {
-    /// Looks the oldest records up, topic by topic.
+    /// Fetches the offsets of the oldest records, topic by topic.
     pub(super) fn look_up(
         plan: &'a Physical,
         log: &'a dyn Log,

@@ -1,4 +1,4 @@
-//! Recovery: tasks go back to what was committed, with their positions, counters and state.
+//! Recovery: restores the committed positions, counters and state of tasks.
 
 pub(super) mod changelogs;
 pub(in crate::runtime) mod lost_input;

@@ -2,7 +2,7 @@
 
 use super::progress::reports;
 use crate::faults;
-use crate::log::{Delivery, Log, Recovery};
+use crate::log::{Log, Recovery};
 use crate::metrics::{TaskProgress, progress_topic};
 use crate::plan::Physical;
 use crate::record::{Offset, TopicPartition};
@@ -14,26 +14,25 @@ use std::collections::BTreeMap;
 /// Partitions with the position that the group has committed for each.
 pub(in crate::runtime) type AssignedPartitions = BTreeMap<TopicPartition, Option<Offset>>;
 
-/// Whether what is restored is checked. Where a test makes a mistake, the test has to find it and not this check.
+/// Whether restored state is checked. If a test has planted a mistake, the test must find it and not this check.
 fn is_checked() -> bool {
     !faults::makes_mistake()
 }
 
-/// Puts a task back to the position and the counters that were committed; its state comes from changelogs.
+/// Restores the committed position and counters of a task; its state comes from changelogs.
 ///
 /// # Errors
-/// Where progress and the positions of the group disagree, beyond what `delivery` allows.
+/// Where progress and the positions of the group disagree: whatever the delivery, they are committed together.
 pub(super) fn restore_position(
     plan: &Physical,
     task: &mut Task,
     progress: Option<TaskProgress>,
     assigned: &AssignedPartitions,
 ) -> Result<(), Fault> {
-    let together = plan.delivery == Delivery::ExactlyOnce && is_checked();
     let position = |at: TopicPartition| assigned.get(&at).map(|offset| (at, *offset));
     let committed: Vec<_> = task.partitions().into_iter().filter_map(position).collect();
     let Some(progress) = progress else {
-        if together && committed.iter().any(|(_, o)| o.is_some()) {
+        if is_checked() && committed.iter().any(|(_, o)| o.is_some()) {
             return Err(Fault::Fatal(format!(
                 "the positions of task {} are there but its progress is not: topic `{}` was deleted or cut; start over with `--from earliest`",
                 task.id(),
@@ -51,16 +50,15 @@ pub(super) fn restore_position(
         if offset.map_or(0, |o| o.0) == next {
             continue;
         }
-        if offset.is_none() && is_checked() {
-            return Err(Fault::Fatal(format!(
-                "the position of `{at}` is gone, and the state was committed at {next}: the topic was deleted and made again, or the positions were removed; start over with `--from earliest`"
-            )));
-        }
-        if together {
-            let position = offset.map_or("none".to_owned(), |o| o.to_string());
-            return Err(Fault::Fatal(format!(
-                "the position of `{at}` is {position}, but the state was committed at {next}: they were written apart; start over with `--from earliest`"
-            )));
+        if is_checked() {
+            return Err(Fault::Fatal(match offset {
+                None => format!(
+                    "the position of `{at}` is gone, and the state was committed at {next}: the topic was deleted and made again, or the positions were removed; start over with `--from earliest`"
+                ),
+                Some(position) => format!(
+                    "the position of `{at}` is {position}, but the state was committed at {next}: they were written apart; start over with `--from earliest`"
+                ),
+            }));
         }
         elsewhere.push((at, offset.unwrap_or_default()));
     }
@@ -90,9 +88,8 @@ pub(super) fn check_complete(plan: &Physical, task: &Task, progress: &TaskProgre
     Ok(())
 }
 
-/// What a fault means that was found while tasks were built. An instance that was asleep finds what others have
-/// committed since it was assigned the partitions; that is no fault of the data. `was` is the progress of these
-/// tasks as it was read.
+/// Classifies a fault that was found while tasks were built. An instance that was suspended finds later commits of
+/// others, which is no fault of the data. `was` is the progress of these tasks as it was read.
 pub(super) fn explain_overtaken<'a>(
     (plan, log): (&Physical, &dyn Log),
     assigned: &AssignedPartitions,
@@ -100,7 +97,7 @@ pub(super) fn explain_overtaken<'a>(
     fault: Fault,
     cancel: &CancelToken,
 ) -> Fault {
-    if !matches!(fault, Fault::Fatal(_)) || plan.delivery != Delivery::ExactlyOnce {
+    if !matches!(fault, Fault::Fatal(_)) {
         return fault;
     }
     let partitions: Vec<TopicPartition> = assigned.keys().cloned().collect();
@@ -109,7 +106,7 @@ pub(super) fn explain_overtaken<'a>(
         Err(e) if e.recovery() == Recovery::Fatal => return fault,
         Err(e) => return Fault::Abort(e.to_string()),
     };
-    // Whoever goes on removes no position: where one is gone, the fault stands.
+    // A later commit never removes a position: if one is missing, the fault stands.
     let moved = assigned.iter().zip(now).find_map(|((at, was), now)| Some((at, was, now.filter(|_| *was != now)?)));
     if let Some((at, was, now)) = moved {
         let was = was.map_or("none".to_owned(), |o| o.to_string());
@@ -117,7 +114,7 @@ pub(super) fn explain_overtaken<'a>(
             "another instance has gone on while tasks were being built here: the position of `{at}` was {was} and is {now}"
         ));
     }
-    // A window that the clock closes moves no position.
+    // A window that the clock closes advances no position.
     let mut now = match reports(log, &plan.name, cancel) {
         Ok(now) => now.tasks,
         Err(why @ (Fault::Stopped | Fault::Abort(_))) => return why,

@@ -1,6 +1,6 @@
 //! Builds the tasks of an assignment as they were at the last commit: their positions, counters and state.
 //!
-//! Every start and every return to what was committed goes through here, under the driver too.
+//! Every start and every recovery uses this, under the driver too.
 
 use super::changelogs::{Changelogs, RestoreGauge};
 use super::lost_input::{LostInput, OldestRecords};
@@ -9,7 +9,7 @@ use super::positions::{check_complete, explain_overtaken, restore_position};
 use super::progress::reports;
 use super::standby::OwnPartitions;
 use super::state_copies::StateCopies;
-use crate::log::{Delivery, Log};
+use crate::log::Log;
 use crate::metrics::TaskProgress;
 use crate::plan::{Physical, SubLayout, SubTopology};
 use crate::record::{Offset, Partition, TopicPartition};
@@ -39,8 +39,6 @@ pub(in crate::runtime) struct Rebuilt {
     pub(in crate::runtime) tasks: Vec<Task>,
     /// Where each partition is read from.
     pub(in crate::runtime) starts: Vec<(TopicPartition, Offset)>,
-    /// Those of them that had no committed position.
-    pub(in crate::runtime) uncommitted_starts: Vec<(TopicPartition, Offset)>,
     /// Up to where changelogs were read.
     pub(in crate::runtime) changelogs: ChangelogPositions,
     pub(in crate::runtime) own: OwnPartitions,
@@ -74,27 +72,26 @@ impl Rebuild<'_> {
         let changelogs = self.restore(&mut tasks, &progress, assigned).map_err(|fault| {
             explain_overtaken((self.plan, self.log), assigned, tasks.iter().zip(&progress), fault, self.cancel)
         })?;
-        // Before the starts: records that retention removes between the two were never asked for.
+        // Before the starts: otherwise records that retention removes in between would count as lost.
         let oldest = OldestRecords::look_up(self.plan, self.log, assigned, self.lost_input)?;
         let mut starts = Vec::new();
         for (at, committed) in assigned {
             starts.push((at.clone(), committed.map_or_else(|| start(at), Ok)?));
         }
         oldest.skip_to(&mut starts, &mut tasks)?;
-        let uncommitted = |(at, _): &&(TopicPartition, Offset)| assigned.get(at).is_some_and(Option::is_none);
-        let uncommitted_starts: Vec<_> = starts.iter().filter(uncommitted).cloned().collect();
         // A transaction is refused to a former member only where it commits a position, so each partition has
         // one from its first commit on.
-        let without: BTreeMap<&TopicPartition, Offset> = uncommitted_starts.iter().map(|(at, o)| (at, *o)).collect();
+        let uncommitted = starts.iter().filter(|(at, _)| assigned.get(at).is_some_and(Option::is_none));
+        let uncommitted: BTreeMap<&TopicPartition, Offset> = uncommitted.map(|(at, o)| (at, *o)).collect();
         for task in &mut tasks {
             for at in task.partitions() {
-                if let Some(offset) = without.get(&at) {
+                if let Some(offset) = uncommitted.get(&at) {
                     task.start_at(&at, *offset);
                 }
             }
         }
         let expired_instances = reports.expired_instance_keys(self.now);
-        Ok(Rebuilt { tasks, starts, uncommitted_starts, changelogs, own, expired_instances })
+        Ok(Rebuilt { tasks, starts, changelogs, own, expired_instances })
     }
 
     fn restore(
@@ -108,8 +105,7 @@ impl Rebuild<'_> {
             restore_position(plan, task, progress.clone(), assigned)?;
         }
         let changelogs = Changelogs { log, plan, copies, gauge, cancel, now }.restore(tasks)?;
-        // With less than exactly_once state is committed apart from the counters, and may be ahead of them.
-        if plan.delivery == Delivery::ExactlyOnce && !cancel.is_cancelled() {
+        if !cancel.is_cancelled() {
             for (task, progress) in tasks.iter().zip(progress) {
                 progress.as_ref().map_or(Ok(()), |progress| check_complete(plan, task, progress))?;
             }

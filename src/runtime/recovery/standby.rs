@@ -20,7 +20,7 @@ use std::time::Duration;
 /// How long one poll may take.
 const POLL_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// How often the ends of the changelogs are looked up, milliseconds.
+/// Time between two requests for the ends of the changelogs, milliseconds.
 const END_REFRESH_INTERVAL_MS: i64 = 60_000;
 
 /// The partitions of each sub-topology's tasks that are this instance's.
@@ -112,7 +112,7 @@ fn read(
         let now = clock.now();
         let refresh = ends_read_at.is_none_or(|at| now.saturating_sub(at) >= END_REFRESH_INTERVAL_MS);
         if refresh {
-            // Before anything more is read: whoever was asleep must not take what is left for all there was.
+            // Checked before more is read: an instance that was suspended may have missed deletions that are gone.
             if !followed.values().all(|copy| copy.position.is_fresh(now)) {
                 return Ok(FollowEnd::Stale);
             }
@@ -152,7 +152,7 @@ fn apply(rows: &mut StateEntries, changes: &Fetched) {
     }
 }
 
-/// Where the changelogs end now; none where the backplane is away, so that they are looked up again later.
+/// The current ends of the changelogs; `None` if the backplane is away, and the next request tries again.
 fn current_ends(
     log: &dyn Log,
     of: &BTreeMap<TopicPartition, StateCopy>,
@@ -182,7 +182,7 @@ mod tests {
 
     const HOUR: i64 = 60 * 60 * 1_000;
 
-    /// A clock that goes on by a time whenever it is asked, and ends what it is asked for.
+    /// A clock that advances with each reading and then cancels the token.
     struct LeapingClock {
         clock: VirtualClock,
         by: i64,

@@ -1,9 +1,8 @@
-//! StateCopies of state apart from the tasks that use it: what a task left behind when its partition went to
-//! another instance, what is kept in case that one fails, and what a file holds from the last run.
+//! Local copies of state: of tasks that this instance ran before their partition was revoked, standby copies, and the
+//! files of the last run. A restore starts from a copy and reads only the changes after it.
 //!
-//! Separate from restoring, which starts from a copy where there is one and reads only what came after. A
-//! copy is never the truth: it holds all that its changelog holds before one offset, and what comes after
-//! may be in it already, which changes nothing when it is read again.
+//! The changelog is the truth. A copy holds all changes before one offset of its changelog. It may hold later ones too;
+//! reading them again changes nothing.
 
 use crate::record::{Offset, TopicPartition};
 use crate::runtime::commit::changelog_position::{ChangelogPosition, MAX_COPY_AGE_MS};
@@ -15,32 +14,32 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// First line of a file.
+/// The first line of a file.
 const MAGIC: &str = "fastdata state 1";
 
-/// What one partition of a changelog comes to.
+/// The state of one partition of a changelog.
 #[derive(Debug, PartialEq)]
 pub(in crate::runtime) struct StateCopy {
     pub(in crate::runtime) position: ChangelogPosition,
     pub(in crate::runtime) rows: StateEntries,
 }
 
-/// All copies of one run.
+/// All copies of a run.
 #[derive(Debug, Default)]
 pub(in crate::runtime) struct StateCopies {
     copies: Mutex<BTreeMap<TopicPartition, StateCopy>>,
     folder: Option<PathBuf>,
-    /// How old a copy may be, where the log keeps deletions for a shorter time than [`MAX_COPY_AGE_MS`] needs.
+    /// The greatest age of a copy; less than [`MAX_COPY_AGE_MS`] if the log keeps deletions for a shorter time.
     max_age: Option<Duration>,
 }
 
 impl StateCopies {
-    /// None yet in memory; files are in a folder, where one is given.
+    /// Without copies in memory; `folder`, if any, holds the files of the last run.
     pub(in crate::runtime) fn new(folder: Option<PathBuf>) -> Self {
         Self { copies: Mutex::default(), folder, max_age: None }
     }
 
-    /// Takes no copy that is older: the log may no longer hold the deletions since.
+    /// Sets the greatest age of a copy: the log may lack deletions that an older one has missed.
     pub(in crate::runtime) fn valid_for(self, max_age: Duration) -> Self {
         Self { max_age: Some(max_age), ..self }
     }
@@ -53,8 +52,8 @@ impl StateCopies {
         self.lock().insert(at, copy);
     }
 
-    /// The copy of a partition of a topic of this identity, from memory or else from its file; none where it
-    /// is too old.
+    /// The copy of a partition of the topic with this identity, from memory or else from its file; `None` if it is too
+    /// old.
     pub(in crate::runtime) fn take(&self, at: &TopicPartition, id: &str, now: i64) -> Option<StateCopy> {
         let held = self.lock().remove(at);
         let copy = held.or_else(|| self.folder.as_ref().and_then(|folder| load(&file(folder, at))));
@@ -68,7 +67,7 @@ impl StateCopies {
         self.lock().clear();
     }
 
-    /// Writes all that is held to files, so that the next run reads only what comes after.
+    /// Writes all copies to files, so that the next run reads only the later changes.
     pub(in crate::runtime) fn save(&self, now: i64) {
         let Some(folder) = &self.folder else { return };
         let held = self.lock();
@@ -89,11 +88,11 @@ fn file(folder: &Path, at: &TopicPartition) -> PathBuf {
 
 fn save(folder: &Path, path: &Path, copy: &StateCopy) -> io::Result<()> {
     std::fs::create_dir_all(folder)?;
-    // Readers see the old file or the new one, never a part.
+    // Readers see the old file or the new one, never a part of one.
     let draft =
         path.with_extension(format!("{}.{}", path.extension().unwrap_or_default().display(), std::process::id()));
     let mut to = Hashing { to: BufWriter::new(std::fs::File::create(&draft)?), hash: Sha256::new() };
-    // The age of a file is that of what it holds, not that of the file.
+    // The age of a file is the age of its state, not of the file.
     let ChangelogPosition { id, next, at, .. } = &copy.position;
     writeln!(to, "{MAGIC} {id} {next} {at} {}", copy.rows.len())?;
     for (key, value) in &copy.rows {
@@ -109,7 +108,7 @@ fn save(folder: &Path, path: &Path, copy: &StateCopy) -> io::Result<()> {
     std::fs::rename(&draft, path)
 }
 
-/// What a file holds; none where it is missing or not whole.
+/// The copy in a file; `None` if it is missing or damaged.
 fn load(path: &Path) -> Option<StateCopy> {
     let bytes = match std::fs::read(path) {
         Ok(bytes) => bytes,
@@ -148,7 +147,7 @@ fn parse(bytes: &[u8]) -> Option<StateCopy> {
     Some(StateCopy { position: ChangelogPosition { id, next, at, filed: Some((next, at)) }, rows: rows? })
 }
 
-/// Hashes what it writes.
+/// Hashes the bytes that pass through it.
 struct Hashing<W> {
     to: W,
     hash: Sha256,

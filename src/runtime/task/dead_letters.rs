@@ -1,6 +1,6 @@
 //! Dead letters: records that could not be handled, with their exact bytes and the reason.
 //!
-//! A row whose record is not at hand (the result of a window, a repartitioned row) is written as JSON. A letter that
+//! A row without a source record (the result of a window, a repartitioned row) is written as JSON. A dead letter that
 //! would be too large for its topic is written without the value.
 
 use crate::formats::Format;
@@ -14,11 +14,11 @@ use std::sync::Arc;
 /// A record that could not be decoded.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::runtime) struct Undecoded<'a> {
-    /// Its place in the round.
+    /// The position in the round.
     pub(in crate::runtime) order: i64,
     pub(in crate::runtime) fetched: &'a Fetched,
     pub(in crate::runtime) source: &'a str,
-    /// Its row in the fetch, and why.
+    /// The row in the fetch, and the error.
     pub(in crate::runtime) bad: &'a BadRow,
 }
 
@@ -34,8 +34,8 @@ impl DeadLetters {
         Self { topic: topic.into(), task }
     }
 
-    /// Writes what could not be decoded and the rows on which a step gave up, both in the order of the
-    /// round, as one sequence; `fetched` is what the round was read from.
+    /// Writes the records that could not be decoded and the rows on which a step failed, as one sequence in the order
+    /// of the round. `fetched` holds the source records of the round.
     pub(in crate::runtime) fn write(
         &self,
         dead: &[DeadRow],

@@ -1,11 +1,11 @@
 //! One dead letter: the copy of a record, and why it could not be handled.
 //!
-//! A letter always fits its topic: what makes it too large is left out, the value first.
+//! A dead letter always fits its topic: parts that make it too large are left out, the value first.
 
 use crate::record::{RecordsBuilder, encoded_len};
 use sha2::{Digest, Sha256};
 
-/// The error text of a letter that is too large even without the record's own bytes.
+/// The error text of a dead letter that is too large even without the record's own bytes.
 const MAX_ERROR_BYTES: usize = 512;
 
 /// Name and value of a header.
@@ -32,7 +32,7 @@ pub(super) struct Letter<'a> {
 }
 
 impl<'a> Letter<'a> {
-    /// Writes the letter with at most `max_bytes`. A value that is left out is described by its size and digest.
+    /// Writes the dead letter in at most `max_bytes`. Headers describe a value that is left out by its size and digest.
     pub(super) fn write(mut self, letters: &mut RecordsBuilder, max_bytes: usize) {
         if self.bytes(&[]) <= max_bytes {
             return self.push(letters, &[]);

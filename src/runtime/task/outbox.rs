@@ -1,7 +1,6 @@
-//! Records that wait for the commit, by topic and partition, in the order in which they were made.
+//! Records that wait for the commit, by topic and partition, in the order in which they were created.
 //!
-//! Separate so that the same operators write under the driver and under the runtime. It holds at most one
-//! commit interval; the intake asks for a barrier when it grows large.
+//! It buffers at most one commit interval: the intake sends a barrier when the buffer grows large.
 
 use crate::log::{Append, RecordLimits};
 use crate::record::{Partition, Records, TopicPartition};
@@ -9,13 +8,13 @@ use arrow_array::{Array, UInt32Array};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// How many records one stored batch holds at most.
+/// Most records in a stored batch.
 const MAX_BATCH_RECORDS: usize = 4096;
 
-/// How many bytes several parts put together into one batch may have.
+/// Most bytes of a batch that joins several parts.
 const MAX_BATCH_BYTES: usize = 1 << 20;
 
-/// What a task wants written.
+/// The records that a task writes with the next commit.
 #[derive(Debug, Default)]
 pub struct Outbox {
     partitions: BTreeMap<Arc<str>, u32>,
@@ -25,7 +24,7 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// An empty one, with the number of partitions and the size limit of each topic.
+    /// An empty outbox for topics with these partition counts and size limits.
     #[must_use]
     pub fn new(partitions: BTreeMap<Arc<str>, u32>, limits: RecordLimits) -> Self {
         Self { partitions, limits, ..Self::default() }
@@ -37,7 +36,7 @@ impl Outbox {
         &self.limits
     }
 
-    /// How many partitions a topic has.
+    /// The number of partitions of a topic.
     #[must_use]
     pub fn partitions(&self, topic: &str) -> u32 {
         self.partitions.get(topic).copied().unwrap_or(1)
@@ -51,8 +50,8 @@ impl Outbox {
         }
     }
 
-    /// Spreads records over a topic: by key as Kafka's clients do; without a key to the partition that
-    /// matches `from`, so that order is kept and a replay gives the same.
+    /// Distributes records over a topic: by key as Kafka's clients do; without a key to the partition that matches
+    /// `from`, which keeps their order and makes a replay give the same.
     pub fn spread(&mut self, topic: &Arc<str>, from: Partition, records: Records) {
         let count = self.partitions(topic);
         if count == 1 {
@@ -72,13 +71,13 @@ impl Outbox {
         }
     }
 
-    /// Bytes that wait.
+    /// Buffered bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Hands everything over, small parts put together.
+    /// Returns all buffered records; small parts are joined.
     pub fn take(&mut self) -> Vec<Append> {
         self.bytes = 0;
         let mut appends = Vec::new();

@@ -1,5 +1,4 @@
-//! Restores the progress, positions and state of a task before its first record, and hands over its state after the
-//! last one.
+//! Restores the progress, positions and state of a task before its first record, and returns its state after the last.
 
 use super::Task;
 use crate::metrics::TaskProgress;
@@ -55,7 +54,7 @@ impl Task {
         node.map_or(Ok(()), |n| self.operators[n].restore(key, value))
     }
 
-    /// Hands over the state of each step that supports it, as of the last barrier.
+    /// Returns the state of each step that supports it, as of the last barrier.
     pub(in crate::runtime) fn take_state(&mut self) -> Vec<(String, StateEntries)> {
         let steps = self.plan.nodes.iter().zip(&mut self.operators);
         steps.filter_map(|(node, operator)| Some((node.name.clone(), operator.take_state()?))).collect()
@@ -66,14 +65,14 @@ impl Task {
         self.plan.nodes.iter().zip(&self.operators).map(|(node, operator)| (node.name.as_str(), operator.size().keys))
     }
 
-    /// Begins one of its inputs where no position is known; from now on there is one, even if nothing ever comes.
+    /// Sets the position of an input that has none, so that it has one even if no record arrives.
     pub(in crate::runtime) fn start_at(&mut self, at: &TopicPartition, offset: Offset) {
         self.seek(at, offset);
         (self.start_chosen, self.dirty) = (true, true);
     }
 
-    /// Goes on at the oldest record of an input, as retention has removed those from `from` on. Returns the number of
-    /// offsets that are lost, and counts them.
+    /// Continues at the oldest record of an input, because retention has removed the records from `from` on. Counts the
+    /// lost offsets and returns their number.
     pub(in crate::runtime) fn skip_lost(&mut self, at: &TopicPartition, from: Offset, oldest: Offset) -> u64 {
         self.seek(at, oldest);
         self.dirty = true;
@@ -84,7 +83,7 @@ impl Task {
         lost
     }
 
-    /// Goes to another position in one of its inputs than its progress says.
+    /// Sets the position of an input to another one than its progress names.
     pub(in crate::runtime) fn seek(&mut self, at: &TopicPartition, offset: Offset) {
         let input = self.plan.inputs.iter().position(|i| *i.topic() == at.topic);
         for slot in input.into_iter().flat_map(|i| self.inputs[i].slots.clone()) {

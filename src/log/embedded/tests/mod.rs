@@ -313,9 +313,9 @@ const CHILD_DIR: &str = "FASTDATA_TEST_LEASE_HOLDER_DIR";
 #[test]
 fn lease_of_a_killed_process_is_free_and_its_commit_is_visible() {
     let transaction = || Transaction {
-        flush_points: Vec::new(),
-        appends: vec![Append { to: TopicPartition::new("t", 0), records: records(&["out"]) }],
+        results: vec![Append { to: TopicPartition::new("t", 0), records: records(&["out"]) }],
         offsets: vec![(TopicPartition::new("t", 0), Offset(2))],
+        ..Transaction::default()
     };
     if let Some(dir) = std::env::var_os(CHILD_DIR) {
         let log = EmbeddedLog::open(Path::new(&dir)).unwrap();
@@ -478,7 +478,7 @@ fn deletions_are_kept_until_every_group_has_read_them() {
     let mut committer = member.committer().unwrap();
     let mut commit = |next| {
         let offsets = vec![(TopicPartition::new("t", 0), Offset(next))];
-        committer.commit(&Transaction { flush_points: Vec::new(), appends: vec![], offsets }).unwrap();
+        committer.commit(&Transaction { offsets, ..Transaction::default() }).unwrap();
     };
     let mut after = |next, now| {
         commit(next);

@@ -1,6 +1,5 @@
-//! Binds the inputs and outputs of a step to a version of a model.
-//!
-//! The gate of a new version and each task that scores with it bind in the same way.
+//! Binds the inputs and outputs of a step to a version of a model, for the gate that checks a new version and for the
+//! tasks that score with it.
 
 use crate::models::{BindError, Binding, Scored, ServedModel};
 use crate::plan::ScorePlan;
