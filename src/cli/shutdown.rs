@@ -4,7 +4,7 @@
 
 use super::exit;
 use std::io::{self, Read};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
@@ -25,15 +25,18 @@ impl Shutdown {
     /// Catches signals from this call on.
     pub(super) fn on_signals() -> Self {
         let (sender, receiver) = watch::channel(false);
-        let caught = std::thread::Builder::new().name("signals".into()).spawn(move || {
+        let (caught, waiting) = sync_channel(1);
+        let spawned = std::thread::Builder::new().name("signals".into()).spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
             match runtime {
-                Ok(runtime) => runtime.block_on(listen(&sender)),
+                Ok(runtime) => runtime.block_on(listen(&sender, &caught)),
                 Err(e) => tracing::warn!("signals are not caught, so an interrupt ends the process at once: {e}"),
             }
         });
-        if let Err(e) = caught {
-            tracing::warn!("signals are not caught, so an interrupt ends the process at once: {e}");
+        match spawned {
+            // Before the thread catches signals one would end the process. Without an answer none is caught.
+            Ok(_) => drop(waiting.recv()),
+            Err(e) => tracing::warn!("signals are not caught, so an interrupt ends the process at once: {e}"),
         }
         Self(receiver)
     }
@@ -75,13 +78,15 @@ impl Shutdown {
 }
 
 #[cfg(unix)]
-async fn listen(sender: &watch::Sender<bool>) {
+async fn listen(sender: &watch::Sender<bool>, caught: &SyncSender<()>) {
     use tokio::signal::unix::{SignalKind, signal};
     let (interrupt, terminate) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
     let (Ok(mut interrupt), Ok(mut terminate)) = (interrupt, terminate) else {
         tracing::warn!("signals are not caught, so an interrupt ends the process at once");
+        drop(caught.try_send(()));
         return;
     };
+    drop(caught.try_send(()));
     loop {
         tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
         on_signal(sender);
@@ -89,7 +94,8 @@ async fn listen(sender: &watch::Sender<bool>) {
 }
 
 #[cfg(not(unix))]
-async fn listen(sender: &watch::Sender<bool>) {
+async fn listen(sender: &watch::Sender<bool>, caught: &SyncSender<()>) {
+    drop(caught.try_send(()));
     while tokio::signal::ctrl_c().await.is_ok() {
         on_signal(sender);
     }

@@ -25,12 +25,12 @@ const RATE_WINDOW: Duration = Duration::from_secs(12);
 #[derive(Debug)]
 pub(in crate::runtime) struct CommitLimit {
     bytes: AtomicUsize,
-    pace: Mutex<Pace>,
+    rate: Mutex<CommitRate>,
 }
 
 /// What commits have shown.
 #[derive(Debug)]
-struct Pace {
+struct CommitRate {
     /// The time and the bytes of each commit of the last [`RATE_WINDOW`].
     committed: VecDeque<(Instant, usize)>,
     committed_bytes: usize,
@@ -40,8 +40,8 @@ struct Pace {
 
 impl Default for CommitLimit {
     fn default() -> Self {
-        let pace = Pace { committed: VecDeque::new(), committed_bytes: 0, base: FIRST_COMMIT_BYTES };
-        Self { bytes: AtomicUsize::new(FIRST_COMMIT_BYTES), pace: Mutex::new(pace) }
+        let rate = CommitRate { committed: VecDeque::new(), committed_bytes: 0, base: FIRST_COMMIT_BYTES };
+        Self { bytes: AtomicUsize::new(FIRST_COMMIT_BYTES), rate: Mutex::new(rate) }
     }
 }
 
@@ -58,7 +58,7 @@ impl CommitLimit {
 
     /// Learns from a commit of so many bytes that has taken from `start` to `end`.
     pub(in crate::runtime) fn on_committed(&self, bytes: usize, start: Instant, end: Instant) {
-        self.learn(|pace| pace.on_committed(bytes, end.duration_since(start), end));
+        self.learn(|rate| rate.on_committed(bytes, end.duration_since(start), end));
     }
 
     /// Learns from a commit that was undone.
@@ -66,18 +66,18 @@ impl CommitLimit {
         // A commit that fails at once does not fail for its size.
         if end.duration_since(start) > TARGET_COMMIT_TIME {
             let limit = self.bytes();
-            self.learn(|pace| pace.on_undone(bytes.min(limit)));
+            self.learn(|rate| rate.on_undone(bytes.min(limit)));
         }
     }
 
-    fn learn(&self, learn: impl FnOnce(&mut Pace)) {
-        let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
-        learn(&mut pace);
-        self.bytes.store(pace.limit(), Ordering::Relaxed);
+    fn learn(&self, learn: impl FnOnce(&mut CommitRate)) {
+        let mut rate = self.rate.lock().unwrap_or_else(PoisonError::into_inner);
+        learn(&mut rate);
+        self.bytes.store(rate.limit(), Ordering::Relaxed);
     }
 }
 
-impl Pace {
+impl CommitRate {
     fn on_committed(&mut self, bytes: usize, took: Duration, now: Instant) {
         self.committed.push_back((now, bytes));
         self.committed_bytes += bytes;
