@@ -24,6 +24,8 @@ pub(crate) enum FailPoint {
     DuringRestore,
     /// The group has revoked partitions.
     InRevoke,
+    /// The embedded log is about to copy commits into its file.
+    AtCheckpoint,
 }
 
 #[cfg(feature = "failpoints")]

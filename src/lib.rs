@@ -13,6 +13,8 @@ pub mod record;
 
 mod faults;
 
+mod files;
+
 pub mod metrics;
 
 pub mod expr;

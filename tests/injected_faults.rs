@@ -61,7 +61,10 @@ impl Setup {
         let requested = stop.clone();
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
-            runtime.block_on(engine.run(&options, &requested))
+            let outcome = runtime.block_on(engine.run(&options, &requested));
+            // After a panic a part of the run may still wait for the backplane.
+            runtime.shutdown_background();
+            outcome
         });
         Run { stop, thread }
     }

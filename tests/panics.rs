@@ -17,10 +17,10 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// How soon a run must end after a panic.
-const END_TIMEOUT: Duration = Duration::from_secs(5);
+pub const END_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// State without a repartition; `standby` and `commit_every` are to be added.
-const COUNTS: &str = "name: p
+pub const COUNTS: &str = "name: p
 source: {topic: in, key: a, schema: {a: string, b: string}}
 steps:
   - {name: counted, scan: {by: [a], init: {c: 0}, next: {c: c + 1}}}
@@ -66,7 +66,7 @@ fn counted() -> (Arc<Physical>, Arc<EmbeddedLog>, TempDir) {
 }
 
 /// Asserts that a run ends in time because this part has panicked.
-fn assert_panicked(run: Run, part: &str) {
+pub fn assert_panicked(run: Run, part: &str) {
     let start = Instant::now();
     while !run.thread.is_finished() {
         assert!(start.elapsed() < END_TIMEOUT, "the run has not ended after {END_TIMEOUT:?}");
@@ -199,4 +199,35 @@ fn a_panic_at_a_fail_point_ends_the_program_with_exit_code_1() {
         assert!(stderr.contains(&error), "{point}: {stderr}");
         assert!(start.elapsed() < END_TIMEOUT, "{point}: the program has run for {:?}", start.elapsed());
     }
+}
+
+/// Records that the program copies, so many bytes that it copies its commits into the file of the log.
+#[cfg(feature = "failpoints")]
+#[test]
+fn a_panic_of_the_checkpoints_ends_an_idle_program_with_exit_code_1() {
+    use crate::harness::program::Fastdata;
+
+    let program = Fastdata::in_temp();
+    program
+        .file("p.yaml", "name: p\nsource: {topic: in, schema: {a: string}}\nsteps:\n  - filter: a <> 'x'\nsink: out\n");
+    let log = EmbeddedLog::open(&program.log_dir()).unwrap();
+    log.create_topic("in", &topic_config(1)).unwrap();
+    let value = format!(r#"{{"a": "{}"}}"#, "y".repeat(1 << 20));
+    for _ in 0..40 {
+        let mut records = RecordsBuilder::default();
+        records.push(None, Some(value.as_bytes()), FIXED_NOW_MS);
+        append(&log, "in", 0, records.finish());
+    }
+    drop(log);
+    let env = [("FASTDATA_PANIC", "AtCheckpoint:1".to_owned())];
+    let mut run = program.start_with_log("run p.yaml", "stderr", &env);
+    let stderr = || std::fs::read_to_string(program.dir().join("stderr")).unwrap();
+    crate::harness::wait::until("the panic", || stderr().contains("a test asks for a panic").then_some(()));
+    let start = Instant::now();
+    let status = run.wait();
+    assert!(start.elapsed() < END_TIMEOUT, "the program has run for {:?}", start.elapsed());
+    assert_eq!(status.code(), Some(1), "{}", stderr());
+    let error =
+        "error: internal error: the checkpoints of the log have panicked: a test asks for a panic at AtCheckpoint";
+    assert!(stderr().contains(error), "{}", stderr());
 }

@@ -77,7 +77,7 @@ pub(super) fn open_existing(global: &Global, spec: Option<&Spec>) -> anyhow::Res
     }
 }
 
-/// How to reach Kafka; `None` selects the embedded log.
+/// How to reach Kafka; `None` selects the embedded log. What Kafka or its client would refuse is an error.
 pub(super) fn settings(global: &Global, spec: Option<&Spec>) -> anyhow::Result<Option<Settings>> {
     let file = spec.and_then(|s| Some((s, s.kafka.as_ref()?)));
     let brokers = global.brokers.clone().or_else(|| file.map(|(_, k)| k.brokers.value.clone()));
@@ -104,15 +104,28 @@ pub(super) fn settings(global: &Global, spec: Option<&Spec>) -> anyhow::Result<O
             password: sasl.password.expose().to_owned(),
         });
     }
-    if let Some(path) = &global.kafka_config {
-        settings.properties = properties(path)?;
-    }
-    settings.properties.extend(global.kafka.iter().cloned());
+    let file =
+        global.kafka_config.as_deref().map(|path| Ok::<_, anyhow::Error>((path, properties(path)?))).transpose()?;
+    let (path, lines) = file.unwrap_or((Path::new(""), Vec::new()));
+    settings.properties =
+        lines.iter().map(|(_, property)| property.clone()).chain(global.kafka.iter().cloned()).collect();
+    settings.check().map_err(|refused| {
+        let is = |(name, _): &&(String, String)| refused.property.as_deref() == Some(name);
+        // A later one wins, and those of the command line come last.
+        let line = lines.iter().rfind(|(_, property)| is(&property)).map(|(line, _)| *line);
+        match line.filter(|_| global.kafka.iter().find(is).is_none()) {
+            Some(line) => UserError::new(format!("{}:{line}: {refused}", path.display())),
+            None => UserError::new(refused.to_string()),
+        }
+    })?;
     Ok(Some(settings))
 }
 
+/// A property and its value, with the line of the file that has it.
+type PropertyLine = (usize, (String, String));
+
 /// Reads a properties file in the format of Kafka's own tools: `key=value` lines and `#` comments.
-fn properties(path: &Path) -> anyhow::Result<Vec<(String, String)>> {
+fn properties(path: &Path) -> anyhow::Result<Vec<PropertyLine>> {
     let invalid = |message: String| UserError::new(message).hint("write `key=value` lines; `#` starts a comment");
     let text = std::fs::read_to_string(path)
         .map_err(|e| invalid(format!("cannot read the properties file `{}`: {e}", path.display())))?;
@@ -123,7 +136,7 @@ fn properties(path: &Path) -> anyhow::Result<Vec<(String, String)>> {
             continue;
         }
         match line.split_once('=').map(|(key, value)| (key.trim(), value.trim())) {
-            Some((key, value)) if !key.is_empty() => properties.push((key.to_owned(), value.to_owned())),
+            Some((key, value)) if !key.is_empty() => properties.push((number, (key.to_owned(), value.to_owned()))),
             // The message does not quote the line: it may contain a password.
             _ => return Err(invalid(format!("{}:{number}: no `=` after the property name", path.display())).into()),
         }

@@ -137,6 +137,8 @@ pub(super) fn execute(args: &RunArgs, context: &CliContext) -> anyhow::Result<()
         })
         .await
     });
+    // After a panic some threads may still wait for the backplane; otherwise none is left.
+    runtime.shutdown_background();
     outcome.map_err(|fault| match fault {
         Fault::Backplane(e) => e.into(),
         other => other.into(),

@@ -83,10 +83,10 @@ async fn listen(sender: &watch::Sender<bool>, caught: &SyncSender<()>) {
     let (interrupt, terminate) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
     let (Ok(mut interrupt), Ok(mut terminate)) = (interrupt, terminate) else {
         tracing::warn!("signals are not caught, so an interrupt ends the process at once");
-        drop(caught.try_send(()));
+        // Whoever waits learns from the end of the thread that none is caught.
         return;
     };
-    drop(caught.try_send(()));
+    let _ = caught.try_send(());
     loop {
         tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
         on_signal(sender);
@@ -95,7 +95,7 @@ async fn listen(sender: &watch::Sender<bool>, caught: &SyncSender<()>) {
 
 #[cfg(not(unix))]
 async fn listen(sender: &watch::Sender<bool>, caught: &SyncSender<()>) {
-    drop(caught.try_send(()));
+    let _ = caught.try_send(());
     while tokio::signal::ctrl_c().await.is_ok() {
         on_signal(sender);
     }

@@ -3,7 +3,7 @@
 use super::context::CliContext;
 use super::data_format::DataFormat;
 use super::figures::counted;
-use super::read_topic::{POLL_TIMEOUT, end_offsets, has_reached, start_offsets};
+use super::read_topic::{POLL_TIMEOUT, ProgressToEnd, end_offsets, start_offsets};
 use super::record_printer::{RecordOutput, RecordPrinter};
 use super::{arguments, backplane};
 use crate::log::{self, FetchLimit, Start};
@@ -54,11 +54,14 @@ pub(super) fn execute(args: &TailArgs, context: &CliContext) -> anyhow::Result<(
     let shutdown = context.shutdown();
     let ends = args.until_end.then(|| end_offsets(&topic));
     let mut reader = log.reader(&start_offsets(&*log, &topic, args.from)?)?;
+    let mut progress = ends.clone().map(ProgressToEnd::new);
     let mut records = RecordPrinter::new(args.output, args.format);
     let mut data = context.printer().stdout();
     let mut left = args.count.unwrap_or(u64::MAX);
     while left > 0 && !shutdown.is_requested() {
-        if ends.as_ref().is_some_and(|ends| has_reached(ends, &reader.positions())) {
+        if let Some(progress) = &mut progress
+            && progress.is_at_end(&*log, reader.positions())?
+        {
             break;
         }
         let max = usize::try_from(left).unwrap_or(usize::MAX).min(FetchLimit::default().records);

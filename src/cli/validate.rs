@@ -29,7 +29,10 @@ pub(super) struct ValidateArgs {
 pub(super) fn execute(args: &ValidateArgs, context: &CliContext) -> anyhow::Result<()> {
     let (mut invalid, mut failed) = (false, false);
     for path in &args.files {
-        let checked = compile(path).map(|compiled| if args.online { Some(compiled) } else { None });
+        let checked = compile(path).and_then(|(spec, plan)| {
+            backplane::check_rack(context.global(), &spec, &plan)?;
+            Ok(args.online.then_some((spec, plan)))
+        });
         let valid = format!("{}: valid", path.display());
         match checked {
             Ok(None) => context.printer().info(valid),

@@ -76,12 +76,6 @@ impl Meta {
         let or_same = |b: &ScalarBuffer<i64>, like: &ScalarBuffer<i64>, picked: &ScalarBuffer<i64>| {
             if b.inner().ptr_eq(like.inner()) { picked.clone() } else { pick(b) }
         };
-        let keys = if self.keys.null_count() == self.keys.len() {
-            BinaryArray::new_null(rows.len())
-        } else {
-            let taken: ArrayRef = take(&self.keys, rows, None).expect("rows are within the batch");
-            arrow_array::cast::AsArray::as_binary::<i32>(&taken).clone()
-        };
         let (offsets, timestamps) = (pick(&self.offsets), pick(&self.timestamps));
         Self {
             origins: self.origins.take(rows.values()),
@@ -90,7 +84,7 @@ impl Meta {
             offsets,
             timestamps,
             watermarks: pick(&self.watermarks),
-            keys,
+            keys: take_binary(&self.keys, rows),
             headers: self.headers.as_ref().map(|h| h.take(rows)),
         }
     }
@@ -209,6 +203,15 @@ fn encoded_headers<'a>(batches: impl Iterator<Item = &'a Batch> + Clone) -> Opti
             |b: &Batch| b.meta.headers.as_ref().map_or_else(|| BinaryArray::new_null(b.len()), |h| h.encoded().clone());
         batches.map(of).collect()
     })
+}
+
+/// The rows with these indexes, in this order.
+pub(super) fn take_binary(column: &BinaryArray, rows: &UInt32Array) -> BinaryArray {
+    if column.null_count() == column.len() {
+        return BinaryArray::new_null(rows.len());
+    }
+    let taken: ArrayRef = take(column, rows, None).expect("rows are within the batch");
+    arrow_array::cast::AsArray::as_binary::<i32>(&taken).clone()
 }
 
 /// Joins columns in their order.

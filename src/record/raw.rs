@@ -3,7 +3,7 @@
 //! Kept apart from decoded batches because dead letters, topics and the client threads need the exact
 //! bytes. Nothing here interprets a key or a value.
 
-use super::batch::concat_binary;
+use super::batch::{concat_binary, take_binary};
 use super::{Headers, HeadersBuilder, Offset, TopicPartition};
 use arrow_array::builder::BinaryBuilder;
 use arrow_array::{Array, BinaryArray, BooleanArray, UInt32Array};
@@ -98,18 +98,9 @@ impl Records {
     /// The rows with these indexes, in this order.
     #[must_use]
     pub fn take(&self, rows: &UInt32Array) -> Self {
-        let take = |a: &BinaryArray| -> BinaryArray {
-            rows.values()
-                .iter()
-                .map(|i| {
-                    let i = *i as usize;
-                    a.is_valid(i).then(|| a.value(i))
-                })
-                .collect()
-        };
         Self {
-            keys: take(&self.keys),
-            values: take(&self.values),
+            keys: take_binary(&self.keys, rows),
+            values: take_binary(&self.values, rows),
             timestamps: rows.values().iter().map(|i| self.timestamps[*i as usize]).collect(),
             headers: self.headers.as_ref().map(|h| h.take(rows)),
         }

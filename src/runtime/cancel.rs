@@ -1,12 +1,17 @@
 //! Cancellation: a token that carries its reasons to everything below it.
 //!
 //! A run has one token, each membership of the group a child of it, each assignment a child of that. To cancel a
-//! token cancels all tokens below it, at once and for good, and wakes the threads that wait on them.
+//! token cancels all tokens below it, at once and for good, and wakes the threads that wait on them. The tokens of a
+//! run also share the report of a panic, which ends the run even where a part of it does not end.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
+use tokio::sync::Notify;
+
+/// How long a run may take to end in good order after a panic. Some parts may be waiting for a backplane that is away.
+const PANIC_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Why a token is cancelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +33,15 @@ struct TokenNode {
     cancelled: AtomicBool,
     state: Mutex<State>,
     changed: Condvar,
+    panic: Arc<PanicReport>,
+}
+
+/// The first panic of a run.
+#[derive(Default)]
+struct PanicReport {
+    message: OnceLock<String>,
+    /// The run has not ended in good order within [`PANIC_TIMEOUT`].
+    overdue: Notify,
 }
 
 #[derive(Default)]
@@ -63,7 +77,16 @@ impl CancelToken {
     /// A token below this one: cancelled with it, and on its own.
     #[must_use]
     pub fn child(&self) -> Self {
-        let child = Self::default();
+        self.attach(TokenNode { panic: self.0.panic.clone(), ..TokenNode::default() })
+    }
+
+    /// The token of a run: a child with which it shares no report of a panic.
+    pub(super) fn for_run(&self) -> Self {
+        self.attach(TokenNode::default())
+    }
+
+    fn attach(&self, child: TokenNode) -> Self {
+        let child = Self(Arc::new(child));
         let mut state = self.0.state();
         state.children.retain(|c| c.strong_count() > 0);
         state.children.push(Arc::downgrade(&child.0));
@@ -76,6 +99,23 @@ impl CancelToken {
     /// Cancels this token and all below it.
     pub fn cancel(&self, reason: CancelReason) {
         self.0.cancel(reason);
+    }
+
+    /// Reports that a part of the run has panicked.
+    pub(super) fn report_panic(&self, message: String) {
+        let panic = self.0.panic.clone();
+        if panic.message.set(message).is_ok() {
+            std::thread::spawn(move || {
+                Self::default().sleep(PANIC_TIMEOUT);
+                panic.overdue.notify_one();
+            });
+        }
+    }
+
+    /// Waits until [`PANIC_TIMEOUT`] after a panic of the run; returns its message.
+    pub(super) async fn panic_overdue(&self) -> String {
+        self.0.panic.overdue.notified().await;
+        self.0.panic.message.get().cloned().unwrap_or_default()
     }
 
     /// Whether it was cancelled, for whatever reason.

@@ -308,7 +308,7 @@ impl Driver {
         fed = if offered.fetched.is_some() { Fed::Batch } else { Fed::Position };
         let now = self.clock.now();
         let Running { tasks, committing, .. } = self.running()?;
-        tasks[task].offer(offered, now, &mut |task| committing.commit_part(task, now))?;
+        tasks[task].offer(vec![offered], now, &mut |task| committing.commit_part(task, now))?;
         Ok(fed)
     }
 

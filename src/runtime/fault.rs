@@ -48,8 +48,26 @@ impl Fault {
 /// Runs a part of the program; a panic in it becomes a fault that names the part. Nothing that the part has
 /// changed may be used afterwards.
 pub(super) fn catch_panic<T>(part: &str, run: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
+    catch(part, run).unwrap_or_else(Err)
+}
+
+/// Like [`catch_panic`], for a part of a run beside which others run: they may not end by themselves, so a panic is
+/// also reported to the run.
+pub(super) fn report_panic<T>(
+    part: &str,
+    token: &CancelToken,
+    run: impl FnOnce() -> Result<T, Fault>,
+) -> Result<T, Fault> {
+    catch(part, run).unwrap_or_else(|fault| {
+        token.report_panic(fault.to_string());
+        Err(fault)
+    })
+}
+
+/// The outer error is a panic.
+fn catch<T>(part: &str, run: impl FnOnce() -> T) -> Result<T, Fault> {
     catch_unwind(AssertUnwindSafe(run))
-        .unwrap_or_else(|panic| Err(Fault::internal(format!("{part} has panicked: {}", panic_message(&*panic)))))
+        .map_err(|panic| Fault::internal(format!("{part} has panicked: {}", panic_message(&*panic))))
 }
 
 /// Runs a part of a run beside which threads run that end with the token. Where the part fails, by a panic too, the
@@ -59,7 +77,7 @@ pub(super) fn supervise<T>(
     token: &CancelToken,
     run: impl FnOnce() -> Result<T, Fault>,
 ) -> Result<T, Fault> {
-    let outcome = catch_panic(part, run);
+    let outcome = report_panic(part, token, run);
     if outcome.is_err() {
         token.cancel(CancelReason::Ended);
     }

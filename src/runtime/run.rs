@@ -40,14 +40,19 @@ const MODELS_FEED: &str = "the models feed";
 const MAX_RETRY_BACKOFF: Duration = Duration::from_secs(5);
 
 impl Engine {
-    /// Runs until cancelled, or to the end; called on a multi-thread Tokio runtime.
+    /// Runs until cancelled, or to the end; called on a multi-thread Tokio runtime. After a panic it returns although
+    /// parts of the run may still wait for the backplane: whoever ends the process must not wait for them.
     ///
     /// # Errors
     /// The fault that ended the run.
     pub async fn run(&self, options: &RunOptions, cancel: &CancelToken) -> Result<(), Fault> {
-        let handle = tokio::runtime::Handle::current();
+        let (handle, cancel) = (tokio::runtime::Handle::current(), cancel.for_run());
         let session = Session::new(self.clone(), options.clone(), handle, cancel.clone());
-        tokio::task::spawn_blocking(move || catch_panic("the run", || session.run())).await.map_err(Fault::internal)?
+        let running = tokio::task::spawn_blocking(move || catch_panic("the run", || session.run()));
+        tokio::select! {
+            ended = running => ended.map_err(Fault::internal)?,
+            panic = cancel.panic_overdue() => Err(Fault::Fatal(panic)),
+        }
     }
 }
 

@@ -11,12 +11,15 @@ pub const NO_WATERMARK: i64 = i64::MIN;
 
 /// The watermark of one input partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct PartitionWatermark {
     /// Greatest event time read − delay, or the watermark received from upstream.
     pub at: i64,
     /// Greatest event time read.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub newest: Option<i64>,
     /// An idle input does not hold the task's watermark back.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub idle: bool,
 }
 
@@ -47,13 +50,28 @@ pub struct TaskWatermark {
     pub at: Option<i64>,
     /// Each input partition, in the order of the plan.
     pub inputs: Vec<PartitionWatermark>,
+    #[serde(skip)]
+    holder: Holder,
 }
+
+/// An input that held the watermark back when it was looked for: while it does, the others need not be asked. It is
+/// no part of what two watermarks are compared by.
+#[derive(Clone, Copy, Debug, Default)]
+struct Holder(usize);
+
+impl PartialEq for Holder {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Holder {}
 
 impl TaskWatermark {
     /// The watermark of a task with this many input partitions, before the first record.
     #[must_use]
     pub fn new(inputs: usize) -> Self {
-        Self { at: None, inputs: vec![PartitionWatermark::default(); inputs] }
+        Self { inputs: vec![PartitionWatermark::default(); inputs], ..Self::default() }
     }
 
     /// The current watermark.
@@ -86,9 +104,17 @@ impl TaskWatermark {
         watermarks: &mut Vec<i64>,
         mut advance_input: impl FnMut(&mut PartitionWatermark, i64),
     ) {
-        let others = self.min_active(Some(input));
-        let mut own = self.inputs[input];
         let mut now = self.now();
+        let mut own = self.inputs[input];
+        let holds = |of: usize| of != input && self.inputs.get(of).is_some_and(|w| !w.idle && w.at <= now);
+        let others = match holds(self.holder.0) {
+            true => Some(now),
+            false => {
+                let others = self.min_active(Some(input));
+                self.holder = Holder(others.map_or(0, |(holder, _)| holder));
+                others.map(|(_, at)| at)
+            }
+        };
         watermarks.extend(times.iter().map(|t| {
             advance_input(&mut own, *t);
             now = now.max(others.map_or(own.at, |o| o.min(own.at)));
@@ -102,7 +128,7 @@ impl TaskWatermark {
 
     /// Recomputes the watermark after an input was raised or became idle; returns it.
     pub fn resolve(&mut self) -> i64 {
-        let now = self.now().max(self.min_active(None).unwrap_or(NO_WATERMARK));
+        let now = self.now().max(self.min_active(None).map_or(NO_WATERMARK, |(_, at)| at));
         self.at = Some(now).filter(|n| *n != NO_WATERMARK);
         now
     }
@@ -113,10 +139,10 @@ impl TaskWatermark {
         self.inputs.iter().all(|i| i.idle)
     }
 
-    /// The minimum over the inputs that are not idle, leaving one out.
-    fn min_active(&self, except: Option<usize>) -> Option<i64> {
+    /// The minimum over the inputs that are not idle, leaving one out, and the input that has it.
+    fn min_active(&self, except: Option<usize>) -> Option<(usize, i64)> {
         let active = self.inputs.iter().enumerate().filter(|(i, w)| Some(*i) != except && !w.idle);
-        active.map(|(_, w)| w.at).min()
+        active.map(|(i, w)| (i, w.at)).min_by_key(|(_, at)| *at)
     }
 }
 

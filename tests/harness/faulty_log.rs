@@ -19,6 +19,7 @@ use std::time::Duration;
 
 /// A fault of the readers of one topic, or of commits.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "a test has one")]
 pub enum InjectedFault {
     /// Readers return no records and no error, as if no broker answered.
     ReadersReturnNothing,

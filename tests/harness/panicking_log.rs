@@ -1,16 +1,15 @@
-//! An embedded log with one call that panics.
+//! A log one call of which panics.
 //!
 //! A run makes each call of the log on a known thread, so the call determines which thread panics.
 
 use super::forward::{forward_log, forward_positions};
 use super::wait;
-use fastdata::log::embedded::EmbeddedLog;
 use fastdata::log::{
     Append, Appender, Committer, FetchLimit, GroupEvent, GroupSpec, Log, LogResult, Member, Reader, Transaction,
 };
 use fastdata::record::{Fetched, Offset, TopicPartition};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 /// The message of every panic.
@@ -23,6 +22,8 @@ pub enum PanicIn {
     ReaderOf(u32),
     /// This poll of the group; the first is 1.
     MemberPoll(u32),
+    /// The next poll of the group after [`PanickingLog::arm`].
+    ArmedPoll,
     /// A poll of the group that returns records.
     MemberRecords,
     Commit,
@@ -30,21 +31,29 @@ pub enum PanicIn {
     DeleteRecords,
 }
 
-/// An embedded log with one panic. Readers of `topic` that do not panic return nothing.
+/// A log with one panic. Readers of `topic` that do not panic return nothing.
 #[derive(Debug)]
 pub struct PanickingLog {
-    pub log: Arc<EmbeddedLog>,
+    pub log: Arc<dyn Log>,
     pub topic: String,
     pub panic_in: PanicIn,
     /// The group assigns only partitions below this one.
     pub assigned_below: u32,
     /// Polls of the group.
     pub polls: Arc<AtomicU32>,
+    /// [`PanicIn::ArmedPoll`] is due.
+    pub armed: Arc<AtomicBool>,
 }
 
 impl PanickingLog {
-    pub fn new(log: Arc<EmbeddedLog>, panic_in: PanicIn) -> Self {
-        Self { log, topic: String::new(), panic_in, assigned_below: u32::MAX, polls: Arc::default() }
+    pub fn new(log: Arc<dyn Log>, panic_in: PanicIn) -> Self {
+        let (polls, armed) = Default::default();
+        Self { log, topic: String::new(), panic_in, assigned_below: u32::MAX, polls, armed }
+    }
+
+    /// Lets the next poll of the group panic.
+    pub fn arm(&self) {
+        self.armed.store(true, Ordering::Relaxed);
     }
 
     /// Waits until the group was polled more than once.
@@ -77,6 +86,7 @@ struct PanickingMember {
     panic_in: PanicIn,
     assigned_below: u32,
     polls: Arc<AtomicU32>,
+    armed: Arc<AtomicBool>,
 }
 
 impl Member for PanickingMember {
@@ -85,6 +95,7 @@ impl Member for PanickingMember {
     fn poll(&mut self, limit: FetchLimit, wait: Duration) -> LogResult<GroupEvent> {
         let poll = self.polls.fetch_add(1, Ordering::Relaxed) + 1;
         panic_if(self.panic_in == PanicIn::MemberPoll(poll));
+        panic_if(self.panic_in == PanicIn::ArmedPoll && self.armed.load(Ordering::Relaxed));
         let mut event = self.member.poll(limit, wait)?;
         panic_if(self.panic_in == PanicIn::MemberRecords && matches!(event, GroupEvent::Records(_)));
         if let GroupEvent::Assigned(partitions) = &mut event {
@@ -153,7 +164,8 @@ impl Log for PanickingLog {
 
     fn join(&self, group: &GroupSpec) -> LogResult<Box<dyn Member>> {
         let member = self.log.join(group)?;
-        let (panic_in, assigned_below, polls) = (self.panic_in, self.assigned_below, self.polls.clone());
-        Ok(Box::new(PanickingMember { member, panic_in, assigned_below, polls }))
+        let (panic_in, assigned_below) = (self.panic_in, self.assigned_below);
+        let (polls, armed) = (self.polls.clone(), self.armed.clone());
+        Ok(Box::new(PanickingMember { member, panic_in, assigned_below, polls, armed }))
     }
 }

@@ -29,7 +29,7 @@ struct Plain {
     headers: Vec<(String, Option<String>)>,
 }
 
-fn producer(cluster: &Cluster, more: &[(&str, &str)]) -> BaseProducer {
+pub fn producer(cluster: &Cluster, more: &[(&str, &str)]) -> BaseProducer {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", cluster.listener("PLAINTEXT")).set("enable.idempotence", "true");
     for (key, value) in more {

@@ -45,7 +45,7 @@ fn owners(group: &mut Group<'_>) -> BTreeMap<i32, String> {
     })
 }
 
-/// Changes the members of the group, and asserts that each partition goes on within [`MAX_PAUSE`].
+/// Changes the members of the group, and asserts that no partition pauses for longer than [`MAX_PAUSE`].
 fn rebalance(group: &mut Group<'_>, pauses: &mut Pauses, change: impl FnOnce(&mut Group<'_>)) {
     let (before, all) = (owners(group), group.partitions());
     group.monitor.start_measuring();

@@ -6,15 +6,18 @@
 //!
 //! SQLite restarts the log from its beginning only when all of it is copied and nobody reads from it, which
 //! under steady writing needs the write lock for a moment. Each process that writes has such a thread; all
-//! of them look at the same log, so that any one of them keeps it bounded.
+//! of them look at the same log, so that any one of them keeps it bounded. A panic of the thread makes every call of
+//! the log fail: without checkpoints it would grow without bound.
 
 use super::connection::{self, OpenMode};
 use super::errors::{self, FileContext};
 use super::schema;
+use crate::faults::{self, FailPoint};
 use crate::log::{LogError, LogResult, Recovery};
 use rusqlite::Connection;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -58,6 +61,28 @@ struct Requests {
 struct RequestQueue {
     requests: Mutex<Requests>,
     changed: Condvar,
+    panic: Arc<CheckpointPanic>,
+}
+
+/// The panic that has ended the thread, which all handles of the log check.
+#[derive(Debug, Default)]
+pub(super) struct CheckpointPanic(OnceLock<String>);
+
+impl CheckpointPanic {
+    /// Fails after a panic.
+    pub(super) fn check(&self) -> LogResult<()> {
+        self.0.get().map_or(Ok(()), |why| Err(errors::checkpoint_panic(why)))
+    }
+
+    /// Runs the thread's work; notes a panic of it.
+    fn watch(&self, work: impl FnOnce()) {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(work)) {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a message");
+            // There is no other thread that could have set it.
+            let _ = self.0.set(text.to_owned());
+        }
+    }
 }
 
 impl RequestQueue {
@@ -91,9 +116,15 @@ impl RequestQueue {
         self.changed.notify_all();
     }
 
+    /// Ends the waiting of writers: nothing is completed any more.
+    fn close(&self) {
+        self.lock().closing = true;
+        self.changed.notify_all();
+    }
+
     /// Waits until more checkpoints than `completed` are complete, or until the timeout.
     fn wait(&self, completed: u64, timeout: Duration) {
-        let pending = |requests: &mut Requests| requests.completed == completed;
+        let pending = |requests: &mut Requests| requests.completed == completed && !requests.closing;
         drop(self.changed.wait_timeout_while(self.lock(), timeout, pending));
     }
 }
@@ -111,12 +142,15 @@ pub(super) struct Checkpointer {
 
 impl Checkpointer {
     /// Starts the thread.
-    pub(super) fn start(conn: &Connection, file: &Path) -> LogResult<Self> {
+    pub(super) fn start(conn: &Connection, file: &Path, panic: Arc<CheckpointPanic>) -> LogResult<Self> {
         let page_size = conn.query_row("PRAGMA page_size", [], |r| r.get(0)).at(file)?;
-        let queue = Arc::new(RequestQueue::default());
+        let queue = Arc::new(RequestQueue { panic, ..RequestQueue::default() });
         let thread = std::thread::Builder::new().name("log-checkpoint".into()).spawn({
             let (queue, file) = (queue.clone(), file.to_owned());
-            move || run(&queue, &file, page_size)
+            move || {
+                queue.panic.watch(|| run(&queue, &file, page_size));
+                queue.close();
+            }
         });
         let thread = Some(thread.map_err(|e| errors::io(file, &e))?);
         Ok(Self { page_size, next_restart: RESTART_BYTES, next_wait: MAX_BYTES, queue, thread })
@@ -150,7 +184,8 @@ impl Checkpointer {
     /// False where the log could not be restarted in time.
     fn wait_for_restart(&self, conn: &Connection) -> bool {
         let start = Instant::now();
-        while let Some(left) = RESTART_TIMEOUT.checked_sub(start.elapsed()) {
+        while let Some(left) = RESTART_TIMEOUT.checked_sub(start.elapsed()).filter(|_| self.queue.panic.check().is_ok())
+        {
             let completed = self.queue.request(true);
             self.queue.wait(completed, left);
             match checkpoint(conn, "NOOP") {
@@ -164,10 +199,9 @@ impl Checkpointer {
 
 impl Drop for Checkpointer {
     fn drop(&mut self) {
-        self.queue.lock().closing = true;
-        self.queue.changed.notify_all();
+        self.queue.close();
         if let Some(thread) = self.thread.take() {
-            // A panic of the thread changes nothing for a log that is closed.
+            // A panic of the thread was noted.
             let _ = thread.join();
         }
     }
@@ -176,6 +210,7 @@ impl Drop for Checkpointer {
 fn run(queue: &RequestQueue, file: &Path, page_size: i64) {
     let mut conn = None;
     while let Some(restart) = queue.next() {
+        faults::fail_point(FailPoint::AtCheckpoint);
         let opened = conn.take().map_or_else(|| connect(file), Ok);
         queue.complete(opened.and_then(|opened| run_once(conn.insert(opened), page_size, restart).at(file)));
     }
@@ -208,8 +243,8 @@ mod tests {
 
     use super::super::EmbeddedLog;
     use super::*;
-    use crate::log::{Append, Log, TopicConfig};
-    use crate::record::{RecordsBuilder, TopicPartition};
+    use crate::log::{Append, FetchLimit, GroupSpec, Log, TopicConfig};
+    use crate::record::{Offset, RecordsBuilder, TopicPartition};
     use tempfile::TempDir;
 
     fn open_log(dir: &TempDir) -> EmbeddedLog {
@@ -239,6 +274,10 @@ mod tests {
         std::fs::metadata(file).ok().map(|m| i64::try_from(m.len()).unwrap())
     }
 
+    fn queue_of(log: &EmbeddedLog) -> Arc<RequestQueue> {
+        log.database.writer.lock().unwrap().as_ref().unwrap().checkpointer.queue.clone()
+    }
+
     fn wal_status(log: &EmbeddedLog) -> WalStatus {
         checkpoint(&log.database.connect().unwrap(), "NOOP").unwrap()
     }
@@ -264,7 +303,7 @@ mod tests {
         let dir = TempDir::new().unwrap();
         let log = with_topic(&dir);
         let file_mib = || std::fs::metadata(dir.path().join(schema::DATABASE_FILE)).unwrap().len() >> 20;
-        let queue = log.database.writer.lock().unwrap().as_ref().unwrap().checkpointer.queue.clone();
+        let queue = queue_of(&log);
         append(&log, 16).unwrap();
         assert_eq!((file_mib(), queue.lock().completed), (0, 0));
         append(&log, 17).unwrap();
@@ -290,9 +329,7 @@ mod tests {
     fn failed_checkpoint_is_reported_before_the_next_transaction() {
         let dir = TempDir::new().unwrap();
         let log = with_topic(&dir);
-        let complete = |error| {
-            log.database.writer.lock().unwrap().as_ref().unwrap().checkpointer.queue.complete(Err(error));
-        };
+        let complete = |error| queue_of(&log).complete(Err(error));
         complete(LogError::Busy("later".into()));
         append(&log, 1).unwrap();
         complete(LogError::Unusable("no space".into()));
@@ -300,5 +337,41 @@ mod tests {
         assert!(matches!(&refused, Err(LogError::Unusable(e)) if e == "no space"), "{refused:?}");
         append(&log, 1).unwrap();
         assert_eq!(log.topics(Some("t")).unwrap()[0].partitions[0].end.0, 2);
+    }
+    /// How soon a panic must be reported.
+    const REPORT_TIMEOUT: Duration = Duration::from_secs(5);
+
+    #[test]
+    fn a_panic_of_the_thread_is_reported_to_readers_that_wait_and_to_writers() {
+        let dir = TempDir::new().unwrap();
+        let log = with_topic(&dir);
+        let mut reader = log.reader(&[(TopicPartition::new("t", 0), Offset(0))]).unwrap();
+        let mut member =
+            log.join(&GroupSpec { group: "p".into(), topics: vec!["t".into()], ..GroupSpec::default() }).unwrap();
+        member.poll(FetchLimit::default(), Duration::ZERO).unwrap();
+        let start = Instant::now();
+        std::thread::scope(|scope| {
+            let reading = scope.spawn(move || reader.poll(FetchLimit::default(), REPORT_TIMEOUT).map(|_| ()));
+            let joined = scope.spawn(move || member.poll(FetchLimit::default(), REPORT_TIMEOUT).map(|_| ()));
+            let queue = queue_of(&log);
+            queue.panic.watch(|| panic!("why"));
+            for outcome in [reading.join().unwrap(), joined.join().unwrap(), append(&log, 1)] {
+                let text = outcome.unwrap_err().to_string();
+                assert_eq!(text, "internal error: the checkpoints of the log have panicked: why");
+            }
+        });
+        assert!(start.elapsed() < REPORT_TIMEOUT, "{:?}", start.elapsed());
+    }
+
+    #[test]
+    fn a_writer_does_not_wait_for_a_thread_that_has_ended() {
+        let dir = TempDir::new().unwrap();
+        let log = with_topic(&dir);
+        let queue = queue_of(&log);
+        queue.close();
+        let start = Instant::now();
+        let completed = queue.lock().completed;
+        queue.wait(completed, Duration::from_secs(60));
+        assert!(start.elapsed() < Duration::from_secs(60));
     }
 }

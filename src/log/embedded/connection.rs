@@ -4,6 +4,7 @@
 
 use super::errors::{self, FileContext};
 use super::schema;
+use crate::files;
 use crate::log::{LogError, LogResult};
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use std::path::{Path, PathBuf};
@@ -101,7 +102,7 @@ pub(super) fn create(file: &Path) -> LogResult<()> {
     tx.pragma_update(None, "user_version", schema::FORMAT).at(file)?;
     tx.commit().at(file)?;
     conn.close().map_err(|(_, e)| e).at(file)?;
-    std::fs::rename(&draft, file).map_err(|e| errors::io(file, &e))
+    files::rename_durably(&draft, file).map_err(|e| errors::io(file, &e))
 }
 
 /// Opens a connection to a file that [`inspect`] has found valid.

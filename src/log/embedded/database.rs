@@ -3,7 +3,7 @@
 //! All writes go through one connection, one transaction at a time; each reader of records has a connection
 //! of its own. Nothing is acknowledged, and nothing read, once the path leads to another file.
 
-use super::checkpointer::Checkpointer;
+use super::checkpointer::{CheckpointPanic, Checkpointer};
 use super::commit_signal::CommitSignal;
 use super::connection::{self, FileState, OpenMode};
 use super::errors::{self, FileContext};
@@ -29,6 +29,7 @@ pub(super) struct Database {
     pub(super) mode: OpenMode,
     pub(super) signal: CommitSignal,
     pub(super) record_limit: RecordLimit,
+    checkpoint_panic: Arc<CheckpointPanic>,
     /// Opened by the first write.
     pub(super) writer: Mutex<Option<WriteConnection>>,
     /// For short reads. It is open as long as the log, so that `id` is not given to another file.
@@ -79,6 +80,7 @@ impl Database {
             mode,
             signal: CommitSignal::default(),
             record_limit: RecordLimit { bytes: max_record_bytes, remedy: LIMIT_REMEDY.into() },
+            checkpoint_panic: Arc::default(),
             writer: Mutex::new(None),
             reader: Mutex::new(reader),
         }))
@@ -100,6 +102,12 @@ impl Database {
         }
     }
 
+    /// Fails where the log cannot be used any more.
+    pub(super) fn check(&self) -> LogResult<()> {
+        self.checkpoint_panic.check()?;
+        self.check_file()
+    }
+
     /// Fails where the log can only be read.
     pub(super) fn check_writable(&self) -> LogResult<()> {
         if self.mode == OpenMode::ReadWrite { Ok(()) } else { Err(errors::read_only(&self.file)) }
@@ -116,20 +124,20 @@ impl Database {
 
     /// Runs `work` on the connection for short reads.
     pub(super) fn read<T>(&self, work: impl FnOnce(&Connection) -> LogResult<T>) -> LogResult<T> {
-        self.check_file()?;
+        self.check()?;
         work(&self.reader.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Runs `work` in a transaction of its own: all of it becomes visible, or nothing.
     pub(super) fn write<T>(&self, work: impl FnOnce(&Connection, &mut Retention) -> LogResult<T>) -> LogResult<T> {
         self.check_writable()?;
-        self.check_file()?;
+        self.check()?;
         let mut slot = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let writer = match &mut *slot {
             Some(writer) => writer,
             none => {
                 let conn = self.connect()?;
-                let checkpointer = Checkpointer::start(&conn, &self.file)?;
+                let checkpointer = Checkpointer::start(&conn, &self.file, self.checkpoint_panic.clone())?;
                 none.insert(WriteConnection { conn, retention: Retention::default(), checkpointer })
             }
         };

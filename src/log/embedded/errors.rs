@@ -106,6 +106,11 @@ pub(super) fn damaged(file: &Path, what: &str) -> LogError {
     LogError::Corrupt(format!("`{}` is damaged: {what}; nothing was changed; {RESTORE}", file.display()))
 }
 
+/// The thread that copies commits into the file has ended.
+pub(super) fn checkpoint_panic(why: &str) -> LogError {
+    LogError::Unusable(format!("internal error: the checkpoints of the log have panicked: {why}"))
+}
+
 /// There is no log to read.
 pub(super) fn no_log(file: &Path) -> LogError {
     LogError::Unusable(format!(

@@ -170,7 +170,7 @@ impl Log for EmbeddedLog {
     }
 
     fn check_storage(&self) -> LogResult<()> {
-        self.database.check_file()
+        self.database.check()
     }
 
     fn deletion_retention(&self) -> Duration {

@@ -103,7 +103,7 @@ impl PartitionCursors {
     pub(super) fn poll(&mut self, limit: FetchLimit, wait: Duration) -> LogResult<Option<Fetched>> {
         let wait = PollWait::new(wait, self.idle);
         loop {
-            self.database.check_file()?;
+            self.database.check()?;
             let commits = self.database.signal.commits();
             if let Some(index) = self.next_ready() {
                 let fetched = self.fetch(index, limit)?;

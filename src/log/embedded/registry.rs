@@ -23,7 +23,7 @@ pub(super) fn open(dir: &Path) -> LogResult<Arc<Database>> {
     let id = FileId::of(&dir.join(schema::DATABASE_FILE)).ok();
     let shared = id.and_then(|id| open.get(&id)?.upgrade());
     // A log whose folder was moved away fails; the file can be opened again where it is.
-    if let Some(database) = shared.filter(|database| database.check_file().is_ok()) {
+    if let Some(database) = shared.filter(|database| database.check().is_ok()) {
         return Ok(database);
     }
     let database = Database::open(dir, MAX_RECORD_BYTES)?;

@@ -22,6 +22,10 @@ use std::time::{Duration, Instant};
 /// How long the controller may take for one request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 
+/// How long brokers may take to delete records. It is tried again later, and an instance that gives its partitions up
+/// waits for it.
+const DELETE_RECORDS_TIMEOUT: Duration = Duration::from_secs(3);
+
 /// Settings of the compacted topics that fastdata creates. Kafka compacts only closed segments: with its default
 /// segments of a gigabyte or a week, a restore would read that much replaced state. Tombstones stay for a day
 /// whatever the cluster's default: copies of state are reused for half a day and must see every tombstone.
@@ -210,7 +214,9 @@ impl Admin {
                 offsets.add_partition_offset(&at.topic, native_partition(at.partition), NativeOffset::Offset(offset.0));
             added.map_err(|e| errors::log_error(cluster.brokers(), &action, errors::error_code(&e)))?;
         }
-        let done = self.call(cluster, &action, |client| client.delete_records(&offsets, &options()))?;
+        let options = options().request_timeout(Some(DELETE_RECORDS_TIMEOUT));
+        let options = options.operation_timeout(Some(DELETE_RECORDS_TIMEOUT));
+        let done = self.call(cluster, &action, |client| client.delete_records(&offsets, &options))?;
         for element in done.elements() {
             let Err(e) = element.error() else { continue };
             let asked = before

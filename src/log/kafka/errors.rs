@@ -4,7 +4,9 @@
 //! librdkafka's texts are quoted, and parsed only if the code does not decide.
 
 use crate::log::LogError;
+use crate::record::{Offset, TopicPartition};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use std::time::Duration;
 
 /// librdkafka's description of a code.
 pub(super) fn description(code: Code) -> String {
@@ -154,6 +156,14 @@ pub(super) fn log_error_for(brokers: &str, action: &str, code: Code, right: &str
     }
     let text = format!("{action} failed on Kafka at {brokers}: {}", description(code));
     if is_transient(code) { LogError::Busy(text) } else { LogError::Unusable(text) }
+}
+
+/// The error for a transaction that keeps a lookup from going on beyond an offset.
+pub(super) fn open_transaction(brokers: &str, at: &TopicPartition, next: Offset, waited: Duration) -> LogError {
+    let (topic, partition) = (&at.topic, at.partition);
+    LogError::Busy(format!(
+        "`{at}` cannot be read beyond offset {next}: a transaction of another producer has been open there for more than {waited:?}, and which records come next is not decided before it ends; Kafka ends it when the `transaction.timeout.ms` of that producer is over: try again then, or end it with `kafka-transactions.sh --bootstrap-server {brokers} abort --topic {topic} --partition {partition} --start-offset {next}`"
+    ))
 }
 
 /// librdkafka's texts for a connection that the broker closed.

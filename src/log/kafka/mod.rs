@@ -8,6 +8,7 @@
 
 mod admin;
 mod appender;
+mod client_names;
 mod closing;
 mod cluster;
 mod committer;
@@ -26,7 +27,7 @@ mod settings;
 mod timed_call;
 mod write_mode;
 
-pub use settings::{SaslSettings, Settings, TlsSettings, rack_refusal};
+pub use settings::{SaslSettings, Settings, SettingsError, TlsSettings, rack_refusal};
 
 use crate::log::{
     Access, Appender, FetchLimit, GroupSpec, Log, LogError, LogResult, Member, PartitionInfo, Reader, RecordLimit,

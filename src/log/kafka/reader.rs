@@ -16,6 +16,9 @@ use std::time::{Duration, Instant};
 /// How often the topics of an idle reader are checked.
 const TOPIC_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
+/// How long a lookup waits behind a transaction that is open: longer than one of a fastdata that was killed.
+const OPEN_TRANSACTION_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// Checks that topics are still the ones that reading started with.
 pub(super) struct TopicWatch {
     cluster: Arc<Cluster>,
@@ -185,6 +188,9 @@ impl KafkaReader {
 
 /// The first record at or after a time. The broker's answer is only near it: a transaction marker counts with the
 /// time of its commit, whatever the times of its records.
+///
+/// # Errors
+/// [`LogError::Busy`] where a transaction stays open before that record.
 pub(super) fn first_since(
     cluster: &Arc<Cluster>,
     at: &TopicPartition,
@@ -192,7 +198,16 @@ pub(super) fn first_since(
     time: i64,
 ) -> LogResult<Offset> {
     let mut reader = KafkaReader::new(cluster, &[(at.clone(), Offset(near))])?;
-    while reader.positions().iter().any(|(_, next)| next.0 < end) {
+    let (mut last, mut moved_at) = (Offset(near), Instant::now());
+    while let Some((_, next)) = reader.positions().into_iter().find(|(_, next)| next.0 < end) {
+        if next != last {
+            (last, moved_at) = (next, Instant::now());
+        }
+        if moved_at.elapsed() > OPEN_TRANSACTION_TIMEOUT {
+            // Fails where it is the brokers that do not answer.
+            reader.watch.require_in_range(&[(at.clone(), next)])?;
+            return Err(errors::open_transaction(cluster.brokers(), at, next, OPEN_TRANSACTION_TIMEOUT));
+        }
         if let Some(fetched) = reader.poll(FetchLimit::default(), TOPIC_CHECK_INTERVAL)?
             && let Some(row) = fetched.records.timestamps.iter().position(|t| *t >= time)
         {

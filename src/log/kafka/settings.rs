@@ -3,13 +3,15 @@
 //! Every client of this module is created from one [`Settings`], so that a rule holds for all of them or for none.
 //! It never shows a secret and opens no connection.
 
+use super::client_names;
 use super::write_mode::WriteMode;
-use crate::log::{LogError, LogResult};
+use crate::log::LogError;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
+use thiserror::Error;
 
 /// How long a transaction may stay open: a dead instance blocks readers for no longer.
 const TRANSACTION_TIMEOUT_MS: &str = "10000";
@@ -52,6 +54,22 @@ pub struct Settings {
     /// Whether uncommitted records are read, which is wrong: a test asks for it.
     #[cfg(feature = "failpoints")]
     pub read_uncommitted: bool,
+}
+
+/// Settings that cannot be used.
+#[derive(Clone, Debug, Error)]
+#[error("{text}")]
+pub struct SettingsError {
+    /// The property that is refused, where one alone is.
+    pub property: Option<String>,
+    /// What is wrong, without a value that may be secret.
+    pub text: String,
+}
+
+impl From<SettingsError> for LogError {
+    fn from(error: SettingsError) -> Self {
+        Self::Unusable(error.text)
+    }
 }
 
 /// Shows the brokers and the names of the properties, never a value: any may be a secret.
@@ -192,23 +210,37 @@ impl Settings {
     }
 
     /// Refuses what cannot work, before any connection is made.
-    pub(super) fn check(&self) -> LogResult<()> {
+    ///
+    /// # Errors
+    /// The first property that librdkafka or Kafka would refuse, or that would break a guarantee.
+    pub fn check(&self) -> Result<(), SettingsError> {
         if self.brokers.split(',').all(|b| b.trim().is_empty()) {
-            return Err(LogError::Unusable("no broker is named: add `--brokers HOST:PORT`".into()));
+            let text = "no broker is named: add `--brokers HOST:PORT`".into();
+            return Err(SettingsError { property: Some("bootstrap.servers".into()), text });
         }
-        for (name, _) in &self.properties {
+        for (name, value) in &self.properties {
             let known = canonical_name(name.trim());
             if let Some((_, why)) = FIXED_PROPERTIES.iter().find(|(fixed, _)| *fixed == known) {
-                return Err(LogError::Unusable(format!("the Kafka property `{name}` cannot be set: {why}")));
+                let text = format!("the Kafka property `{name}` cannot be set: {why}");
+                return Err(SettingsError { property: Some(name.clone()), text });
+            }
+            if let Err(why) = client_names::check(known, value) {
+                let text = format!("the Kafka property `{name}` cannot have this value: {why}");
+                return Err(SettingsError { property: Some(name.clone()), text });
             }
         }
-        self.base_config(&[]).create_native_config().map(drop).map_err(|e| self.property_error(&e))
+        self.base_config(&[]).create_native_config().map(drop).map_err(|e| self.refused_property(&e))
     }
 
     /// The error for a refused property, without the value of one that may be secret.
     pub(super) fn property_error(&self, error: &rdkafka::error::KafkaError) -> LogError {
+        self.refused_property(error).into()
+    }
+
+    fn refused_property(&self, error: &rdkafka::error::KafkaError) -> SettingsError {
         use rdkafka::error::KafkaError as E;
-        LogError::Unusable(match error {
+        let property = if let E::ClientConfig(_, _, name, _) = error { Some(name.clone()) } else { None };
+        let text = match error {
             E::ClientConfig(_, why, name, _) if is_secret(name) => {
                 format!("the Kafka property `{name}` is refused: {}", why.replace(&self.value(name), "…"))
             }
@@ -217,7 +249,8 @@ impl Settings {
             }
             E::ClientCreation(why) => format!("the Kafka settings do not fit together: {why}"),
             other => format!("the Kafka settings are refused: {other}"),
-        })
+        };
+        SettingsError { property, text }
     }
 
     fn value(&self, name: &str) -> String {

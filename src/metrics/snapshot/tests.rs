@@ -23,7 +23,9 @@ fn input(name: &str, topic: &str, next: i64, read: u64) -> InputProgress {
 }
 
 fn clock(at: i64, idle: bool) -> TaskWatermark {
-    TaskWatermark { at: Some(at), inputs: vec![PartitionWatermark { at, newest: Some(at + 5), idle }] }
+    let mut clock = TaskWatermark::new(1);
+    (clock.at, clock.inputs[0]) = (Some(at), PartitionWatermark { at, newest: Some(at + 5), idle });
+    clock
 }
 
 /// Two tasks read a partition each, filter, and send rows by key; a third task counts per window.

@@ -82,15 +82,16 @@ impl Commits {
 
     /// Records that the instance has ended, and passes on for removal what the last round has left.
     pub(in crate::runtime) fn finish(mut self) -> CommitContext {
-        // After a revocation the run goes on with what is assigned next.
+        // After a revocation the run goes on with what is assigned next, and others remove what is left: nobody must
+        // wait for that.
         if !self.context.cancel.is_cancelled_for(CancelReason::Revoked) {
             self.context.info.stopped_at = Some(self.context.clock.now());
             self.recorded_at = None;
             if let Err(e) = self.commit() {
                 tracing::warn!("the end of the run could not be recorded: {e}");
             }
+            self.context.trimming.flush();
         }
-        self.context.trimming.flush();
         self.context
     }
 

@@ -322,8 +322,9 @@ impl Assignment<'_> {
             }
             let partitions = task.partitions().into_iter().filter(|at| assigned.contains(at)).collect();
             routes.push(TaskRoute { sub: task.id().sub, queue, partitions, merged });
-            let (reports, clock, gauges) = (reports.clone(), self.engine().clock.clone(), gauges.clone());
-            working.push(self.session.handle.spawn(work(task, Worker { inbox, reports, clock, gauges })));
+            let (reports, cancel) = (reports.clone(), self.cancel.clone());
+            let (clock, gauges) = (self.engine().clock.clone(), gauges.clone());
+            working.push(self.session.handle.spawn(work(task, Worker { inbox, reports, cancel, clock, gauges })));
         }
         (routes, working)
     }

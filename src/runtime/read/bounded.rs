@@ -4,7 +4,8 @@
 use super::cursors::InputCursor;
 use super::decision::Goal;
 use super::intake::Intake;
-use super::readers::{BatchSink, MergeReaders};
+use super::read_partition::BatchSink;
+use super::readers::MergeReaders;
 use super::stages::Stage;
 use crate::log::Start;
 use crate::record::{Offset, TopicPartition};
@@ -155,7 +156,7 @@ impl BatchSink for Intake {
         Self::has_capacity(self, route)
     }
 
-    fn accept(&mut self, route: usize, offered: OfferedBatch) -> Result<(), Fault> {
+    fn accept(&mut self, route: usize, offered: Vec<OfferedBatch>) -> Result<(), Fault> {
         self.sent = true;
         if self.routes[route].queue.send(TaskMessage::Offer(offered, Instant::now())).is_err() {
             return self.why_gone();

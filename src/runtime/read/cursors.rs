@@ -5,7 +5,7 @@
 
 use crate::record::{Fetched, Offset, Records, TopicPartition};
 use crate::runtime::task::MergeInput;
-use crate::runtime::task::merge_queue::OfferedBatch;
+use crate::runtime::task::merge_queue::{OfferPermit, OfferedBatch, Releases};
 use crate::runtime::task::repartition_codec::RepartitionCodec;
 use arrow_array::UInt32Array;
 use arrow_buffer::ScalarBuffer;
@@ -17,13 +17,13 @@ use tokio::sync::Semaphore;
 const MAX_OFFERS_IN_TASK: usize = 2;
 
 /// Records of one offer, over all senders that share a partition.
-const MAX_OFFERED_RECORDS: usize = 4096;
+pub(super) const MAX_OFFERED_RECORDS: usize = 4096;
 
 /// Bytes of one offer, over all senders that share a partition.
-const MAX_OFFERED_BYTES: usize = 1 << 20;
+pub(super) const MAX_OFFERED_BYTES: usize = 1 << 20;
 
 /// Records of one offer at least, while there are as many.
-const MIN_OFFERED_RECORDS: usize = 64;
+pub(super) const MIN_OFFERED_RECORDS: usize = 64;
 
 /// Offsets without a record of the input after which its task is offered the position alone.
 const MAX_SILENT_OFFSETS: i64 = 10_000;
@@ -31,24 +31,41 @@ const MAX_SILENT_OFFSETS: i64 = 10_000;
 /// The records of one fetch, by sender.
 pub(in crate::runtime) struct BySender<'a> {
     fetched: &'a Fetched,
-    /// Empty where there are no senders.
-    rows: Vec<Vec<u32>>,
+    /// All rows, sorted by their sender.
+    rows: Vec<u32>,
+    /// Where the rows of each sender begin, and the end of all; empty where there are no senders.
+    starts: Vec<usize>,
 }
 
 impl<'a> BySender<'a> {
     /// Sorts records by their sender, where the partition has senders.
     pub(in crate::runtime) fn new(fetched: &'a Fetched, senders: Option<i32>) -> Self {
-        let mut rows = vec![Vec::new(); usize::try_from(senders.unwrap_or(0)).unwrap_or(0)];
-        if !rows.is_empty() {
-            let values = &fetched.records.values;
-            for row in (0u32..).take(fetched.offsets.len()) {
-                let sender = RepartitionCodec::sender(values.value(row as usize)).map(usize::try_from);
-                // A record without a known sender goes to the first, whose decoder refuses it by name.
-                let sender = sender.and_then(Result::ok).filter(|s| *s < rows.len()).unwrap_or(0);
-                rows[sender].push(row);
-            }
+        let senders = usize::try_from(senders.unwrap_or(0)).unwrap_or(0);
+        if senders == 0 {
+            return Self { fetched, rows: Vec::new(), starts: Vec::new() };
         }
-        Self { fetched, rows }
+        let values = &fetched.records.values;
+        let sender_of = |row: usize| {
+            let sender = RepartitionCodec::sender(values.value(row)).map(usize::try_from);
+            // A record without a known sender goes to the first, whose decoder refuses it by name.
+            sender.and_then(Result::ok).filter(|s| *s < senders).unwrap_or(0)
+        };
+        let of_rows: Vec<usize> = (0..fetched.offsets.len()).map(sender_of).collect();
+        let mut starts = vec![0; senders + 1];
+        of_rows.iter().for_each(|sender| starts[sender + 1] += 1);
+        (0..senders).for_each(|sender| starts[sender + 1] += starts[sender]);
+        let (mut rows, mut places) = (vec![0; of_rows.len()], starts.clone());
+        for (row, sender) in (0u32..).zip(of_rows) {
+            rows[places[sender]] = row;
+            places[sender] += 1;
+        }
+        Self { fetched, rows, starts }
+    }
+
+    /// The rows of a sender, in their order; `None` where there are no senders.
+    fn of(&self, sender: i32) -> Option<&[u32]> {
+        let sender = usize::try_from(sender).ok()?;
+        Some(&self.rows[*self.starts.get(sender)?..*self.starts.get(sender + 1)?])
     }
 }
 
@@ -64,6 +81,7 @@ pub(in crate::runtime) struct InputCursor {
     rows: usize,
     bytes: usize,
     offers: Arc<Semaphore>,
+    releases: Arc<Releases>,
     ended: bool,
 }
 
@@ -71,7 +89,13 @@ impl InputCursor {
     /// The cursor of an input, up to an end.
     pub(in crate::runtime) fn new(input: MergeInput, end: Offset) -> Self {
         let (read, offers) = (input.next, Arc::new(Semaphore::new(MAX_OFFERS_IN_TASK)));
-        Self { input, end, read, buffered: VecDeque::new(), rows: 0, bytes: 0, offers, ended: false }
+        let (buffered, releases) = (VecDeque::new(), Arc::default());
+        Self { input, end, read, buffered, rows: 0, bytes: 0, offers, releases, ended: false }
+    }
+
+    /// Counts there what the task releases from now on. A batch that it holds is still counted where it was.
+    pub(in crate::runtime) fn report_releases(&mut self, to: &Arc<Releases>) {
+        self.releases = to.clone();
     }
 
     /// The partition that it reads.
@@ -120,13 +144,12 @@ impl InputCursor {
         if from >= to {
             return;
         }
-        let own = self.input.sender.and_then(|(sender, _)| shares.rows.get(usize::try_from(sender).ok()?));
-        let Some(own) = own else {
+        let Some(own) = self.input.sender.and_then(|(sender, _)| shares.of(sender)) else {
             self.buffer(fetched.offsets.slice(from, to - from), fetched.records.slice(from, to - from), fetched);
             return;
         };
-        let within = |row: &&u32| (from..to).contains(&(**row as usize));
-        let rows: Vec<u32> = own.iter().filter(within).copied().collect();
+        let place = |of: usize| own.partition_point(|row| (*row as usize) < of);
+        let rows = &own[place(from)..place(to)];
         for rows in rows.chunks(self.max_records()) {
             let offsets = rows.iter().map(|r| fetched.offsets[*r as usize]).collect();
             self.buffer(offsets, fetched.records.take(&UInt32Array::from(rows.to_vec())), fetched);
@@ -166,7 +189,8 @@ impl InputCursor {
             if !at_end && !self.has_full_offer() && self.offers.available_permits() < MAX_OFFERS_IN_TASK {
                 return None;
             }
-            permit = Some(self.offers.clone().try_acquire_owned().ok()?);
+            let acquired = self.offers.clone().try_acquire_owned().ok()?;
+            permit = Some(OfferPermit::new(acquired, self.releases.clone()));
             fetched = self.next_batch();
         }
         self.input.next = match self.buffered.front().and_then(|f| f.offsets.first()) {

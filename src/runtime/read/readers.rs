@@ -4,11 +4,11 @@
 //! records of a sender fill the buffer because the task still waits for other senders, that sender moves to another
 //! reader. So the buffer stays bounded, and no reader waits for a task.
 
+use super::read_partition::{BatchSink, ReadPartition};
 use crate::log::{FetchLimit, Log, Reader};
-use crate::record::{Fetched, Offset, TopicPartition};
+use crate::record::TopicPartition;
 use crate::runtime::fault::Fault;
-use crate::runtime::read::cursors::{BySender, InputCursor};
-use crate::runtime::task::merge_queue::OfferedBatch;
+use crate::runtime::read::cursors::InputCursor;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,14 +22,8 @@ const MAX_BUFFERED_BYTES_PER_READER: usize = 128 << 20;
 /// Bytes of one partition that are always buffered, however many share the reader.
 const MIN_BUFFERED_BYTES_PER_PARTITION: usize = 512 << 10;
 
-/// Takes the batches that readers offer, for the tasks.
-pub(in crate::runtime) trait BatchSink {
-    /// Whether the task of a route has capacity for another batch.
-    fn has_capacity(&self, route: usize) -> bool;
-
-    /// Sends a batch to the task of a route.
-    fn accept(&mut self, route: usize, offered: OfferedBatch) -> Result<(), Fault>;
-}
+/// The inputs of each partition, with the route of its task.
+type CursorsByPartition = BTreeMap<TopicPartition, (usize, Vec<InputCursor>)>;
 
 /// All readers of one sub-topology.
 #[derive(Default)]
@@ -43,26 +37,23 @@ struct SharedReader {
     reader: Option<Box<dyn Reader>>,
     partitions: BTreeMap<TopicPartition, ReadPartition>,
     max_partition_bytes: usize,
-}
-
-/// One partition of a reader, with the inputs that share it.
-struct ReadPartition {
-    at: TopicPartition,
-    route: usize,
-    cursors: Vec<InputCursor>,
-    paused: bool,
+    limit: FetchLimit,
 }
 
 impl MergeReaders {
     /// One reader for each topic.
     pub(in crate::runtime) fn new(log: &dyn Log, cursors: Vec<(usize, InputCursor)>) -> Result<Self, Fault> {
-        let mut topics: BTreeMap<Arc<str>, BTreeMap<TopicPartition, ReadPartition>> = BTreeMap::new();
+        let mut topics: BTreeMap<Arc<str>, CursorsByPartition> = BTreeMap::new();
         for (route, cursor) in cursors {
-            let at = cursor.at().clone();
-            let partitions = topics.entry(at.topic.clone()).or_default();
-            partitions.entry(at.clone()).or_insert_with(|| ReadPartition::new(at, route)).cursors.push(cursor);
+            let partitions = topics.entry(cursor.at().topic.clone()).or_default();
+            partitions.entry(cursor.at().clone()).or_insert_with(|| (route, Vec::new())).1.push(cursor);
         }
-        let all = topics.into_values().map(|partitions| SharedReader::new(log, partitions));
+        let all = topics.into_values().map(|partitions| {
+            let partition = |(at, (route, cursors)): (TopicPartition, (usize, Vec<InputCursor>))| {
+                (at.clone(), ReadPartition::new(at, route).with_cursors(cursors))
+            };
+            SharedReader::new(log, partitions.into_iter().map(partition).collect())
+        });
         Ok(Self { all: all.collect::<Result<_, Fault>>()? })
     }
 
@@ -100,16 +91,16 @@ impl MergeReaders {
     ) -> Result<(), Fault> {
         let mut passed: BTreeMap<usize, Vec<ReadPartition>> = BTreeMap::new();
         for partition in partitions {
-            let same = |s: &SharedReader| s.partitions.keys().next().is_some_and(|at| at.topic == partition.at.topic);
-            let free = |s: &SharedReader| s.partitions.get(&partition.at).is_none_or(|p| !p.has_more());
+            let same = |s: &SharedReader| s.partitions.keys().next().is_some_and(|at| at.topic == partition.at().topic);
+            let free = |s: &SharedReader| s.partitions.get(partition.at()).is_none_or(|p| !p.has_more());
             let found = self.all.iter().enumerate().position(|(i, s)| i != from && same(s) && free(s));
             passed.entry(found.unwrap_or(self.all.len())).or_default().push(partition);
         }
         for (to, partitions) in passed {
-            tracing::debug!("some senders of {} are far ahead: reader {to} takes them", partitions[0].at.topic);
+            tracing::debug!("some senders of {} are far ahead: reader {to} takes them", partitions[0].at().topic);
             let mut all =
                 if to < self.all.len() { std::mem::take(&mut self.all[to].partitions) } else { BTreeMap::new() };
-            all.extend(partitions.into_iter().map(|p| (p.at.clone(), p)));
+            all.extend(partitions.into_iter().map(|p| (p.at().clone(), p)));
             let shared = SharedReader::new(log, all)?;
             if to < self.all.len() { self.all[to] = shared } else { self.all.push(shared) }
         }
@@ -118,14 +109,16 @@ impl MergeReaders {
 }
 
 impl SharedReader {
-    fn new(log: &dyn Log, partitions: BTreeMap<TopicPartition, ReadPartition>) -> Result<Self, Fault> {
-        let from: Vec<_> = partitions.values().filter_map(|p| Some((p.at.clone(), p.next()?))).collect();
+    fn new(log: &dyn Log, mut partitions: BTreeMap<TopicPartition, ReadPartition>) -> Result<Self, Fault> {
+        let from: Vec<_> = partitions.values().filter_map(|p| Some((p.at().clone(), p.next()?))).collect();
         let reader = if from.is_empty() { None } else { Some(log.reader(&from)?) };
         let max_partition_bytes = (MAX_BUFFERED_BYTES_PER_READER / partitions.len().max(1))
             .clamp(MIN_BUFFERED_BYTES_PER_PARTITION, MAX_BUFFERED_BYTES_PER_PARTITION);
-        let partitions =
-            partitions.into_iter().map(|(at, p)| (at, ReadPartition { paused: p.next().is_none(), ..p })).collect();
-        Ok(Self { reader, partitions, max_partition_bytes })
+        partitions.values_mut().for_each(ReadPartition::start);
+        let default = FetchLimit::default();
+        let worthwhile = partitions.values().map(ReadPartition::worthwhile_records).max().unwrap_or(0);
+        let limit = FetchLimit { records: default.records.max(worthwhile), ..default };
+        Ok(Self { reader, partitions, max_partition_bytes, limit })
     }
 
     fn offer(&mut self, to: &mut dyn BatchSink) -> Result<bool, Fault> {
@@ -137,26 +130,27 @@ impl SharedReader {
         for partition in self.partitions.values_mut() {
             partition.pause(reader.as_mut(), self.max_partition_bytes)?;
         }
-        let mut active = self.partitions.values().filter(|p| !p.paused).count();
+        let mut active = self.partitions.values().filter(|p| !p.is_paused()).count();
         // Bounded, so that the member is polled in between.
         for _ in 0..self.partitions.len() {
             if active == 0 {
                 break;
             }
-            let Some(fetched) = reader.poll(FetchLimit::default(), Duration::ZERO)? else {
+            let Some(fetched) = reader.poll(self.limit, Duration::ZERO)? else {
                 // Some offsets hold no record.
                 for (at, position) in reader.positions() {
-                    let cursors = self.partitions.get_mut(&at).into_iter().flat_map(|p| &mut p.cursors);
-                    cursors.for_each(|c| c.advance(position));
+                    if let Some(partition) = self.partitions.get_mut(&at) {
+                        partition.advance(position);
+                    }
                 }
                 break;
             };
             let Some(partition) = self.partitions.get_mut(&fetched.origin) else { continue };
-            let was_active = !partition.paused;
+            let was_active = !partition.is_paused();
             partition.take(&fetched);
             offered |= partition.offer(to)?;
             partition.pause(reader.as_mut(), self.max_partition_bytes)?;
-            active = active + usize::from(!partition.paused) - usize::from(was_active);
+            active = active + usize::from(!partition.is_paused()) - usize::from(was_active);
         }
         Ok(offered)
     }
@@ -164,63 +158,8 @@ impl SharedReader {
     /// Splits off the inputs that block others of their partition.
     fn split_off_ahead(&mut self, to: &dyn BatchSink) -> Vec<ReadPartition> {
         let max_bytes = self.max_partition_bytes;
-        let starves = |p: &ReadPartition| to.has_capacity(p.route) && p.cursors.iter().any(InputCursor::is_starved);
-        let stuck = self.partitions.values_mut().filter(|p| p.bytes() >= max_bytes && starves(p));
+        let stuck = self.partitions.values_mut().filter(|p| p.bytes() >= max_bytes && p.is_starved(to));
         stuck.map(|p| p.split_off_ahead(max_bytes)).collect()
-    }
-}
-
-impl ReadPartition {
-    fn new(at: TopicPartition, route: usize) -> Self {
-        Self { at, route, cursors: Vec::new(), paused: false }
-    }
-
-    /// From where it is to be read; `None` once its end is reached.
-    fn next(&self) -> Option<Offset> {
-        self.cursors.iter().filter_map(InputCursor::next).min()
-    }
-
-    fn has_more(&self) -> bool {
-        !self.cursors.iter().all(InputCursor::ended)
-    }
-
-    fn bytes(&self) -> usize {
-        self.cursors.iter().map(InputCursor::bytes).sum()
-    }
-
-    fn take(&mut self, fetched: &Fetched) {
-        let shares = BySender::new(fetched, self.cursors.first().and_then(InputCursor::senders));
-        self.cursors.iter_mut().for_each(|c| c.take(&shares));
-    }
-
-    /// Pauses it while enough is buffered, and resumes it.
-    fn pause(&mut self, reader: &mut dyn Reader, max_bytes: usize) -> Result<(), Fault> {
-        let paused = self.next().is_none() || self.bytes() >= max_bytes;
-        if paused != self.paused {
-            reader.pause(std::slice::from_ref(&self.at), paused)?;
-            self.paused = paused;
-        }
-        Ok(())
-    }
-
-    /// The inputs that fill their share of the buffer or more. The others fill less than the buffer, and the input that
-    /// a task waits for is one of them.
-    fn split_off_ahead(&mut self, max_bytes: usize) -> Self {
-        let share = max_bytes / self.cursors.len().max(1);
-        let cursors = self.cursors.extract_if(.., |c| c.bytes() >= share).collect();
-        Self { cursors, ..Self::new(self.at.clone(), self.route) }
-    }
-
-    fn offer(&mut self, to: &mut dyn BatchSink) -> Result<bool, Fault> {
-        let mut offered = false;
-        for cursor in self.cursors.iter_mut().filter(|c| c.may_offer()) {
-            while to.has_capacity(self.route) {
-                let Some(offer) = cursor.offer() else { break };
-                to.accept(self.route, offer)?;
-                offered = true;
-            }
-        }
-        Ok(offered)
     }
 }
 
@@ -229,10 +168,12 @@ impl ReadPartition {
 mod tests {
     use super::*;
     use crate::log::{Append, Start, TopicConfig, embedded::EmbeddedLog};
-    use crate::record::RecordsBuilder;
+    use crate::record::{Offset, RecordsBuilder};
     use crate::runtime::task::MergeInput;
+    use crate::runtime::task::merge_queue::{OfferPermit, OfferedBatch};
     use proptest::prelude::*;
-    use tokio::sync::OwnedSemaphorePermit;
+    use std::cell::Cell;
+    use std::collections::VecDeque;
 
     /// A record of a sender. The code under test reads only the sender, at the sixth byte.
     fn value(sender: i32, bytes: usize) -> Vec<u8> {
@@ -258,22 +199,29 @@ mod tests {
         (folder, log)
     }
 
+    /// The queue of a sender: offered records, with their permits.
+    type SenderQueue = VecDeque<(Vec<i64>, Option<OfferPermit>)>;
+
     /// Tasks that process records of the sender that they wait for, and buffer those of others.
     struct Tasks {
         /// Records of each sender by partition, in the order in which they are wanted.
         order: Vec<Vec<i32>>,
         senders: usize,
         /// Offered records that are not processed, by sender, with their permits.
-        waiting: Vec<Vec<std::collections::VecDeque<(Vec<i64>, Option<OwnedSemaphorePermit>)>>>,
+        waiting: Vec<Vec<SenderQueue>>,
         done: Vec<Vec<Vec<i64>>>,
         ended: usize,
+        /// How often something was sent, and how often it was asked whether it may be.
+        sent: usize,
+        asked: Cell<usize>,
     }
 
     impl Tasks {
         fn new(order: Vec<Vec<i32>>, senders: usize) -> Self {
             let n = order.len();
             let waiting = (0..n).map(|_| (0..senders).map(|_| Default::default()).collect()).collect();
-            Self { order, senders, waiting, done: vec![vec![Vec::new(); senders]; n], ended: 0 }
+            let done = vec![vec![Vec::new(); senders]; n];
+            Self { order, senders, waiting, done, ended: 0, sent: 0, asked: Cell::new(0) }
         }
 
         fn work(&mut self) {
@@ -292,15 +240,19 @@ mod tests {
 
     impl BatchSink for Tasks {
         fn has_capacity(&self, _: usize) -> bool {
+            self.asked.set(self.asked.get() + 1);
             true
         }
 
-        fn accept(&mut self, route: usize, offer: OfferedBatch) -> Result<(), Fault> {
-            self.ended += usize::from(offer.last);
-            if let Some(fetched) = offer.fetched {
-                assert!(fetched.offsets.last().unwrap() < &offer.position.0);
-                self.waiting[route][offer.slot].push_back((fetched.offsets.to_vec(), offer.permit));
-                assert!(self.waiting[route][offer.slot].len() <= 2, "more is offered than there is room for");
+        fn accept(&mut self, route: usize, offered: Vec<OfferedBatch>) -> Result<(), Fault> {
+            self.sent += 1;
+            for offer in offered {
+                self.ended += usize::from(offer.last);
+                if let Some(fetched) = offer.fetched {
+                    assert!(fetched.offsets.last().unwrap() < &offer.position.0);
+                    self.waiting[route][offer.slot].push_back((fetched.offsets.to_vec(), offer.permit));
+                    assert!(self.waiting[route][offer.slot].len() <= 2, "more is offered than there is room for");
+                }
             }
             Ok(())
         }
@@ -309,6 +261,15 @@ mod tests {
     fn wanted(p: usize, sender: usize, senders: usize, next: i64) -> MergeInput {
         let at = TopicPartition::new("t", p as u32);
         MergeInput { slot: sender, at, sender: Some((sender as i32, senders as i32)), next: Offset(next) }
+    }
+
+    fn readers_of(log: &EmbeddedLog, parts: usize, senders: usize, from: impl Fn(usize, usize) -> i64) -> MergeReaders {
+        let mut cursors = Vec::new();
+        for p in 0..parts {
+            let end = log.resolve(&TopicPartition::new("t", p as u32), Start::Latest).unwrap();
+            cursors.extend((0..senders).map(|s| (p, InputCursor::new(wanted(p, s, senders, from(p, s)), end))));
+        }
+        MergeReaders::new(log, cursors).unwrap()
     }
 
     /// Offers a topic to tasks that process senders in an order of their own; returns the processed records, the number
@@ -321,12 +282,7 @@ mod tests {
         from: impl Fn(usize, usize) -> i64,
     ) -> (Tasks, usize, usize) {
         let (_folder, log) = log_of(parts, bytes);
-        let mut cursors = Vec::new();
-        for p in 0..parts.len() {
-            let end = log.resolve(&TopicPartition::new("t", p as u32), Start::Latest).unwrap();
-            cursors.extend((0..senders).map(|s| (p, InputCursor::new(wanted(p, s, senders, from(p, s)), end))));
-        }
-        let mut readers = MergeReaders::new(&log, cursors).unwrap();
+        let mut readers = readers_of(&log, parts.len(), senders, from);
         let order = order.iter().map(|o| o.iter().rev().copied().collect()).collect();
         let mut tasks = Tasks::new(order, senders);
         let (mut max_bytes, mut held, mut quiet) = (readers.all.len(), 0, 0);
@@ -334,8 +290,9 @@ mod tests {
             let offered = readers.offer(&log, &mut tasks).unwrap();
             tasks.work();
             max_bytes = max_bytes.max(readers.all.len());
-            let in_part = |p: &ReadPartition| p.cursors.iter().map(InputCursor::bytes).sum();
-            held = held.max(readers.all.iter().flat_map(|s| s.partitions.values()).map(in_part).max().unwrap_or(0));
+            held = held.max(
+                readers.all.iter().flat_map(|s| s.partitions.values()).map(ReadPartition::bytes).max().unwrap_or(0),
+            );
             quiet = if offered { 0 } else { quiet + 1 };
             assert!(quiet < 10_000, "nothing goes on");
         }
@@ -357,6 +314,39 @@ mod tests {
         for (p, done) in tasks.done.iter().enumerate() {
             (0..7).for_each(|s| assert_eq!(done[s], places(&parts[p], s, 0), "sender {s} of {p}"));
         }
+    }
+
+    #[test]
+    fn what_is_sent_to_tasks_does_not_grow_with_the_senders() {
+        const RECORDS: usize = 20_000;
+        let sent_by = |senders: usize| {
+            let of = (0..RECORDS).map(|i| (i % senders) as i32).collect::<Vec<_>>();
+            let parts = vec![of.clone(), of];
+            run(&parts, &parts, senders, 10, |_, _| 0).0.sent
+        };
+        let (few, many) = (sent_by(4), sent_by(200));
+        assert!(many <= 3 * few, "{few} messages to tasks with 4 senders, {many} with 200");
+    }
+
+    #[test]
+    fn a_step_in_which_nothing_was_read_or_released_asks_nothing_of_the_inputs() {
+        let senders: Vec<i32> = (0..20_000).map(|i| i % 64).collect();
+        let parts = vec![senders.clone(), senders];
+        let (_folder, log) = log_of(&parts, 10);
+        let mut readers = readers_of(&log, parts.len(), 64, |_, _| 0);
+        let mut tasks = Tasks::new(parts.iter().map(|p| p.iter().rev().copied().collect()).collect(), 64);
+        let buffered =
+            |readers: &MergeReaders| readers.all[0].partitions.values().map(ReadPartition::bytes).sum::<usize>();
+        let mut before = None;
+        while readers.offer(&log, &mut tasks).unwrap() || before != Some(buffered(&readers)) {
+            before = Some(buffered(&readers));
+        }
+        assert!(buffered(&readers) > 0, "tasks hold as much as they may, and there is more");
+        tasks.asked.set(0);
+        assert!(!readers.offer(&log, &mut tasks).unwrap());
+        assert_eq!(tasks.asked.get(), 0);
+        tasks.work();
+        assert!(readers.offer(&log, &mut tasks).unwrap(), "what tasks release is noticed");
     }
 
     #[test]

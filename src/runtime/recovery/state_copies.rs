@@ -4,6 +4,7 @@
 //! The changelog is the truth. A copy holds all changes before one offset of its changelog. It may hold later ones too;
 //! reading them again changes nothing.
 
+use crate::files;
 use crate::record::{Offset, TopicPartition};
 use crate::runtime::commit::changelog_position::{ChangelogPosition, MAX_COPY_AGE_MS};
 use crate::state::StateEntries;
@@ -105,7 +106,7 @@ fn save(folder: &Path, path: &Path, copy: &StateCopy) -> io::Result<()> {
     to.write_all(&digest)?;
     let written = to.to.into_inner().map_err(io::IntoInnerError::into_error)?;
     written.sync_all()?;
-    std::fs::rename(&draft, path)
+    files::rename_durably(&draft, path)
 }
 
 /// The copy in a file; `None` if it is missing or damaged.

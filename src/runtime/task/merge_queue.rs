@@ -10,6 +10,7 @@ use crate::runtime::task::repartition_codec::WatermarkMessage;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::OwnedSemaphorePermit;
 
 /// What a reader offers of one input.
@@ -24,7 +25,38 @@ pub(in crate::runtime) struct OfferedBatch {
     /// The input ends here.
     pub(in crate::runtime) last: bool,
     /// Returned once the records are released.
-    pub(in crate::runtime) permit: Option<OwnedSemaphorePermit>,
+    pub(in crate::runtime) permit: Option<OfferPermit>,
+}
+
+/// Counts the batches of some inputs that their task has released.
+#[derive(Debug, Default)]
+pub(in crate::runtime) struct Releases(AtomicUsize);
+
+impl Releases {
+    pub(in crate::runtime) fn count(&self) -> usize {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// Allows a task to hold a batch of an input.
+#[derive(Debug)]
+pub(in crate::runtime) struct OfferPermit {
+    permit: Option<OwnedSemaphorePermit>,
+    releases: Arc<Releases>,
+}
+
+impl OfferPermit {
+    pub(in crate::runtime) fn new(permit: OwnedSemaphorePermit, releases: Arc<Releases>) -> Self {
+        Self { permit: Some(permit), releases }
+    }
+}
+
+impl Drop for OfferPermit {
+    fn drop(&mut self) {
+        // Before it counts: whoever sees the count may take the permit.
+        self.permit = None;
+        self.releases.0.fetch_add(1, Ordering::Release);
+    }
 }
 
 /// Decoded records that wait for their release.
@@ -36,7 +68,7 @@ pub(in crate::runtime) struct DecodedBatch {
     /// Records that could not be decoded. They have no event time and are released as soon as they are next.
     pub(in crate::runtime) bad: Vec<BadRow>,
     #[expect(dead_code, reason = "dropped together with the batch")]
-    pub(in crate::runtime) permit: Option<Arc<OwnedSemaphorePermit>>,
+    pub(in crate::runtime) permit: Option<Arc<OfferPermit>>,
 }
 
 /// Released records, in their order.
@@ -118,6 +150,10 @@ pub(in crate::runtime) struct MergeQueue {
     /// Queues without a record whose end has not been released.
     unknown: BTreeSet<usize>,
     moved: Vec<usize>,
+    /// Counts the calls of [`Self::next`].
+    round: u64,
+    /// How many runs were released last: about as many come next.
+    last_runs: usize,
 }
 
 #[derive(Debug, Default)]
@@ -126,6 +162,8 @@ struct InputQueue {
     /// The next row, and the next bad record, of the first piece.
     row: usize,
     bad: usize,
+    /// The round in which rows of the first piece were released last, and the index of the piece among the released.
+    placed: (u64, usize),
     /// The last watermark message and its offset; it takes effect when the input ends.
     watermark: Option<(i64, WatermarkMessage)>,
     position: i64,
@@ -147,7 +185,7 @@ impl MergeQueue {
                 unknown.insert(slot);
             }
         }
-        Self { queues, heads: BinaryHeap::new(), unknown, moved: Vec::new() }
+        Self { queues, heads: BinaryHeap::new(), unknown, moved: Vec::new(), round: 0, last_runs: 0 }
     }
 
     pub(in crate::runtime) fn push(&mut self, slot: usize, piece: DecodedBatch) {
@@ -201,7 +239,8 @@ impl MergeQueue {
 
     /// Releases at most `max_records` records, as far as their order is known.
     pub(in crate::runtime) fn next(&mut self, max_records: usize) -> MergeStep {
-        let mut released = Released::default();
+        let mut released = Released { runs: Vec::with_capacity(self.last_runs), ..Released::default() };
+        self.round += 1;
         while released.len < max_records {
             // The next record of a queue without one is not known, unless it has ended.
             if let Some(slot) = self.unknown.first().copied() {
@@ -216,14 +255,19 @@ impl MergeQueue {
             let Some(Reverse((_, slot))) = self.heads.pop() else { break };
             let second = self.heads.peek().map(|Reverse(head)| *head);
             let queue = &mut self.queues[slot];
-            queue.release(slot, second, max_records, &mut released);
+            let piece = queue.place(self.round, &mut released);
+            queue.release(slot, (piece, second), max_records, &mut released);
             self.moved.push(slot);
             match queue.head() {
                 Some(time) => self.heads.push(Reverse((time, slot))),
                 None => drop(self.unknown.insert(slot)),
             }
         }
-        if released.runs.is_empty() { MergeStep::Pending } else { MergeStep::Rows(released) }
+        if released.runs.is_empty() {
+            return MergeStep::Pending;
+        }
+        self.last_runs = released.runs.len();
+        MergeStep::Rows(released)
     }
 }
 
@@ -240,14 +284,25 @@ impl InputQueue {
         piece.rows.offsets.get(self.row).is_none_or(|row| bad < *row).then_some(self.bad)
     }
 
-    /// Releases records of the first batch while they precede `second`, the next record of the other queues.
-    fn release(&mut self, slot: usize, second: Option<(i64, usize)>, max_records: usize, released: &mut Released) {
-        let Some(first) = self.pieces.front().cloned() else { return };
-        let shared = released.pieces.iter().rposition(|p| Arc::ptr_eq(p, &first));
-        let piece = shared.unwrap_or(released.pieces.len());
-        if shared.is_none() {
-            released.pieces.push(first.clone());
+    /// The index of the first batch among what a round releases.
+    fn place(&mut self, round: u64, released: &mut Released) -> usize {
+        if self.placed.0 != round {
+            self.placed = (round, released.pieces.len());
+            released.pieces.extend(self.pieces.front().cloned());
         }
+        self.placed.1
+    }
+
+    /// Releases records of the first batch, which is a piece of what is released, while they precede `second`, the
+    /// next record of the other queues.
+    fn release(
+        &mut self,
+        slot: usize,
+        (piece, second): (usize, Option<(i64, usize)>),
+        max_records: usize,
+        released: &mut Released,
+    ) {
+        let Some(first) = self.pieces.front().cloned() else { return };
         if let Some(bad) = self.next_bad(&first) {
             released.runs.push(ReleasedRun { slot, piece, item: ReleasedItem::Bad(bad) });
             released.len += 1;
@@ -265,7 +320,7 @@ impl InputQueue {
         }
         if self.row == first.rows.batch.len() && self.bad == first.bad.len() {
             self.pieces.pop_front();
-            (self.row, self.bad) = (0, 0);
+            (self.row, self.bad, self.placed) = (0, 0, (0, 0));
         }
     }
 }

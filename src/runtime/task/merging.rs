@@ -31,7 +31,8 @@ pub(in crate::runtime) struct MergeInput {
 #[derive(Default)]
 struct Gathered<'a> {
     batches: Vec<&'a Batch>,
-    pieces: Vec<usize>,
+    /// The index in `batches` of each piece of what was released, where it has rows.
+    batch_of: Vec<Option<usize>>,
     rows: Vec<(usize, usize)>,
     order: Vec<i64>,
     watermarks: Vec<i64>,
@@ -64,13 +65,13 @@ impl Task {
         inputs
     }
 
-    /// Queues what is offered of one input, and runs what the queues release.
+    /// Queues what is offered of some inputs, and runs what the queues release.
     ///
     /// # Errors
     /// Faults that are not those of single records, and those of `hand_over`.
     pub(in crate::runtime) fn offer(
         &mut self,
-        offer: OfferedBatch,
+        offered: Vec<OfferedBatch>,
         now: i64,
         hand_over: &mut HandOver<'_>,
     ) -> Result<(), Fault> {
@@ -78,6 +79,16 @@ impl Task {
         let Some(mut ordered) = self.ordered.take() else {
             return Err(Fault::internal(format!("task {} does not merge its inputs", self.id)));
         };
+        for offer in offered {
+            self.queue(offer, &mut ordered, now)?;
+        }
+        let advanced = self.run_released(&mut ordered, now, hand_over);
+        self.store_positions(&mut ordered, &Released::default(), 0);
+        self.ordered = Some(ordered);
+        advanced
+    }
+
+    fn queue(&mut self, offer: OfferedBatch, ordered: &mut MergeQueue, now: i64) -> Result<(), Fault> {
         let OfferedBatch { slot, fetched, position, last, permit } = offer;
         let permit = permit.map(Arc::new);
         if let Some(fetched) = fetched {
@@ -96,10 +107,7 @@ impl Task {
             }
         }
         ordered.advance_position(slot, position, last);
-        let advanced = self.run_released(&mut ordered, now, hand_over);
-        self.store_positions(&mut ordered, &Released::default(), 0);
-        self.ordered = Some(ordered);
-        advanced
+        Ok(())
     }
 
     fn run_released(&mut self, ordered: &mut MergeQueue, now: i64, hand_over: &mut HandOver<'_>) -> Result<(), Fault> {
@@ -192,7 +200,8 @@ impl Task {
     ) -> MergedRound<'a> {
         let before = self.time.now();
         let mut gathered: Vec<Gathered<'_>> = self.inputs.iter().map(|_| Gathered::default()).collect();
-        let (mut watermarks, mut order, mut offsets) = (Vec::new(), Vec::new(), Vec::new());
+        let space = || Vec::with_capacity(range.len());
+        let (mut watermarks, mut order, mut offsets) = (space(), space(), space());
         let (mut undecoded, mut position) = (Vec::new(), 0);
         for run in &released.runs {
             let piece = &*released.pieces[run.piece];
@@ -215,7 +224,9 @@ impl Task {
                     let in_force = &watermarks[watermarks.len() - rows.len()..];
                     offsets.extend_from_slice(&batch.meta.offsets[rows.clone()]);
                     order.extend((at..).take(rows.len()));
-                    gathered[piece.input].add(run.piece, batch, rows, at, in_force);
+                    let gathered = &mut gathered[piece.input];
+                    gathered.reserve(range.len());
+                    gathered.add(run.piece, batch, rows, at, in_force);
                 }
             }
         }
@@ -236,10 +247,20 @@ impl Task {
 }
 
 impl<'a> Gathered<'a> {
+    /// Makes room for the rows of a round, at the first of them.
+    fn reserve(&mut self, rows: usize) {
+        if self.rows.is_empty() {
+            self.rows.reserve(rows);
+            self.order.reserve(rows);
+            self.watermarks.reserve(rows);
+        }
+    }
+
     fn add(&mut self, piece: usize, batch: &'a Batch, rows: std::ops::Range<usize>, first: i64, watermarks: &[i64]) {
-        let added = self.pieces.iter().rposition(|p| *p == piece);
-        let local = added.unwrap_or_else(|| {
-            self.pieces.push(piece);
+        if self.batch_of.len() <= piece {
+            self.batch_of.resize(piece + 1, None);
+        }
+        let local = *self.batch_of[piece].get_or_insert_with(|| {
             self.batches.push(batch);
             self.batches.len() - 1
         });

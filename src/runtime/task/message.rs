@@ -54,11 +54,12 @@ impl TaskQueue {
 }
 
 /// A message to a task.
+#[expect(clippy::large_enum_variant, reason = "a message is moved once and a queue holds few")]
 pub(in crate::runtime) enum TaskMessage {
     /// Records of one of its partitions, and when they were read.
     Data(Fetched, Instant),
-    /// The next batch of one input of a task that merges its inputs by event time.
-    Offer(OfferedBatch, Instant),
+    /// The next batches of some inputs of a task that merges its inputs by event time.
+    Offer(Vec<OfferedBatch>, Instant),
     /// Wall-clock time passes.
     Tick,
     /// Close every window: no more input will come.

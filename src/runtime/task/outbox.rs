@@ -57,17 +57,19 @@ impl Outbox {
         if count == 1 {
             return self.push(TopicPartition::new(topic.clone(), 0), records);
         }
-        let mut rows: Vec<Vec<u32>> = vec![Vec::new(); count as usize];
-        for row in 0..records.len() {
-            let partition = if records.keys.is_valid(row) {
-                crate::log::partition_of(records.keys.value(row), count).0
-            } else {
-                from.0 % count
-            };
-            rows[partition as usize].push(u32::try_from(row).unwrap_or(u32::MAX));
-        }
-        for (partition, rows) in (0u32..).zip(rows).filter(|(_, r)| !r.is_empty()) {
-            self.push(TopicPartition::new(topic.clone(), partition), records.take(&UInt32Array::from(rows)));
+        let partition_of = |row: usize| match records.keys.is_valid(row) {
+            true => crate::log::partition_of(records.keys.value(row), count).0,
+            false => from.0 % count,
+        };
+        let partitions: Vec<u32> = (0..records.len()).map(partition_of).collect();
+        let mut rows: Vec<u32> = (0u32..).take(records.len()).collect();
+        rows.sort_by_key(|row| partitions[*row as usize]);
+        // All rows are picked at once: with as many partitions as rows, to pick those of each would cost most.
+        let (sorted, mut start) = (records.take(&UInt32Array::from(rows.clone())), 0);
+        for run in rows.chunk_by(|a, b| partitions[*a as usize] == partitions[*b as usize]) {
+            let to = TopicPartition::new(topic.clone(), partitions[run[0] as usize]);
+            self.push(to, sorted.slice(start, run.len()));
+            start += run.len();
         }
     }
 

@@ -6,6 +6,7 @@
 use super::Task;
 use super::gauges::Gauges;
 use super::message::{Barrier, TaskInbox, TaskMessage, TaskReport};
+use crate::runtime::cancel::CancelToken;
 use crate::runtime::fault::{self, Fault};
 use crate::time::Clock;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use tokio::task::block_in_place;
 pub(in crate::runtime) struct Worker {
     pub(in crate::runtime) inbox: TaskInbox,
     pub(in crate::runtime) reports: mpsc::Sender<TaskReport>,
+    pub(in crate::runtime) cancel: CancelToken,
     pub(in crate::runtime) clock: Arc<dyn Clock>,
     pub(in crate::runtime) gauges: Arc<Gauges>,
 }
@@ -46,11 +48,12 @@ enum Next {
 /// Works until its queue is closed; returns the task unless it has failed. A panic is reported as a fault, since
 /// a task that only vanishes would leave the commit loop waiting for its report for ever.
 pub(in crate::runtime) async fn work(mut task: Task, worker: Worker) -> Option<Task> {
-    let (reports, name) = (worker.reports.clone(), format!("task {}", task.id()));
+    let (reports, cancel) = (worker.reports.clone(), worker.cancel.clone());
+    let name = format!("task {}", task.id());
     let mut working =
         Working { worker, barrier: None, processed: 0, read_at: Vec::new(), pending_bytes: 0, left: false };
     while let Some(next) = working.next().await {
-        let handled = fault::catch_panic(&name, || working.handle(&mut task, next));
+        let handled = fault::report_panic(&name, &cancel, || working.handle(&mut task, next));
         let report = match handled {
             Ok(None) => continue,
             Ok(Some(report)) => report,
