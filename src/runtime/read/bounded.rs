@@ -10,7 +10,7 @@ use super::stages::Stage;
 use crate::log::Start;
 use crate::record::{Offset, TopicPartition};
 use crate::runtime::fault::Fault;
-use crate::runtime::task::merge_queue::OfferedBatch;
+use crate::runtime::task::merge_queue::{OfferedBatch, offered_bytes};
 use crate::runtime::task::message::TaskMessage;
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
@@ -158,6 +158,7 @@ impl BatchSink for Intake {
 
     fn accept(&mut self, route: usize, offered: Vec<OfferedBatch>) -> Result<(), Fault> {
         self.sent = true;
+        self.gauges.queued_bytes.fetch_add(offered_bytes(&offered), Ordering::Relaxed);
         if self.routes[route].queue.send(TaskMessage::Offer(offered, Instant::now())).is_err() {
             return self.why_gone();
         }

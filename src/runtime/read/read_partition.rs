@@ -10,7 +10,7 @@ use crate::runtime::fault::Fault;
 use crate::runtime::read::cursors::{
     BySender, InputCursor, MAX_OFFERED_BYTES, MAX_OFFERED_RECORDS, MIN_OFFERED_RECORDS,
 };
-use crate::runtime::task::merge_queue::{OfferedBatch, Releases};
+use crate::runtime::task::merge_queue::{OfferedBatch, Releases, offered_bytes};
 use std::iter::Peekable;
 use std::sync::Arc;
 
@@ -105,6 +105,11 @@ impl ReadPartition {
         to.has_capacity(self.route) && self.cursors.iter().any(InputCursor::is_starved)
     }
 
+    /// Whether only its task, which has no capacity, keeps it from offering more.
+    pub(super) fn is_held_back(&self, to: &dyn BatchSink) -> bool {
+        self.changed && !self.ready.is_empty() && !to.has_capacity(self.route)
+    }
+
     /// Brings up to date what is kept of the inputs.
     fn update(&mut self) {
         self.bytes = self.cursors.iter().map(InputCursor::bytes).sum();
@@ -165,8 +170,7 @@ impl ReadPartition {
             }
             let group = next_group(&mut self.cursors, &mut ready);
             if !group.is_empty() {
-                let bytes = |o: &OfferedBatch| o.fetched.as_ref().map_or(0, |f| f.records.bytes());
-                self.bytes -= group.iter().map(bytes).sum::<usize>();
+                self.bytes -= offered_bytes(&group);
                 self.unended -= group.iter().filter(|o| o.last).count();
                 to.accept(self.route, group)?;
                 offered = true;

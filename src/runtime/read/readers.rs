@@ -19,17 +19,20 @@ const MAX_BUFFERED_BYTES_PER_PARTITION: usize = 4 << 20;
 /// Bytes of all partitions of a reader together, if there are many.
 const MAX_BUFFERED_BYTES_PER_READER: usize = 128 << 20;
 
+/// Bytes of a reader beyond which it does not read on while tasks are behind.
+const MAX_BYTES_AHEAD_OF_TASKS: usize = 32 << 20;
+
 /// Bytes of one partition that are always buffered, however many share the reader.
 const MIN_BUFFERED_BYTES_PER_PARTITION: usize = 512 << 10;
-
-/// The inputs of each partition, with the route of its task.
-type CursorsByPartition = BTreeMap<TopicPartition, (usize, Vec<InputCursor>)>;
 
 /// All readers of one sub-topology.
 #[derive(Default)]
 pub(in crate::runtime) struct MergeReaders {
     all: Vec<SharedReader>,
 }
+
+/// The inputs of a partition, and the route of their task.
+type RoutedCursors = (usize, Vec<InputCursor>);
 
 /// A reader of some partitions.
 struct SharedReader {
@@ -43,13 +46,13 @@ struct SharedReader {
 impl MergeReaders {
     /// One reader for each topic.
     pub(in crate::runtime) fn new(log: &dyn Log, cursors: Vec<(usize, InputCursor)>) -> Result<Self, Fault> {
-        let mut topics: BTreeMap<Arc<str>, CursorsByPartition> = BTreeMap::new();
+        let mut topics: BTreeMap<Arc<str>, BTreeMap<TopicPartition, RoutedCursors>> = BTreeMap::new();
         for (route, cursor) in cursors {
             let partitions = topics.entry(cursor.at().topic.clone()).or_default();
             partitions.entry(cursor.at().clone()).or_insert_with(|| (route, Vec::new())).1.push(cursor);
         }
         let all = topics.into_values().map(|partitions| {
-            let partition = |(at, (route, cursors)): (TopicPartition, (usize, Vec<InputCursor>))| {
+            let partition = |(at, (route, cursors)): (TopicPartition, RoutedCursors)| {
                 (at.clone(), ReadPartition::new(at, route).with_cursors(cursors))
             };
             SharedReader::new(log, partitions.into_iter().map(partition).collect())
@@ -126,9 +129,13 @@ impl SharedReader {
         for partition in self.partitions.values_mut() {
             offered |= partition.offer(to)?;
         }
+        let far_ahead = self.is_far_ahead(to);
         let Some(reader) = &mut self.reader else { return Ok(offered) };
         for partition in self.partitions.values_mut() {
             partition.pause(reader.as_mut(), self.max_partition_bytes)?;
+        }
+        if far_ahead {
+            return Ok(offered);
         }
         let mut active = self.partitions.values().filter(|p| !p.is_paused()).count();
         // Bounded, so that the member is polled in between.
@@ -153,6 +160,13 @@ impl SharedReader {
             active = active + usize::from(!partition.is_paused()) - usize::from(was_active);
         }
         Ok(offered)
+    }
+
+    /// Whether much is buffered, and tasks have yet to take a part of it: reading on would only fill memory. What they
+    /// take later makes room, so that nothing waits for ever.
+    fn is_far_ahead(&self, to: &dyn BatchSink) -> bool {
+        let buffered: usize = self.partitions.values().map(ReadPartition::bytes).sum();
+        buffered >= MAX_BYTES_AHEAD_OF_TASKS && self.partitions.values().any(|p| p.is_held_back(to))
     }
 
     /// Splits off the inputs that block others of their partition.

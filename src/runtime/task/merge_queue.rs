@@ -28,6 +28,11 @@ pub(in crate::runtime) struct OfferedBatch {
     pub(in crate::runtime) permit: Option<OfferPermit>,
 }
 
+/// Bytes of the records of some offers.
+pub(in crate::runtime) fn offered_bytes(offered: &[OfferedBatch]) -> usize {
+    offered.iter().filter_map(|o| o.fetched.as_ref()).map(|f| f.records.bytes()).sum()
+}
+
 /// Counts the batches of some inputs that their task has released.
 #[derive(Debug, Default)]
 pub(in crate::runtime) struct Releases(AtomicUsize);

@@ -5,6 +5,7 @@
 
 use super::Task;
 use super::gauges::Gauges;
+use super::merge_queue::offered_bytes;
 use super::message::{Barrier, TaskInbox, TaskMessage, TaskReport};
 use crate::runtime::cancel::CancelToken;
 use crate::runtime::fault::{self, Fault};
@@ -113,9 +114,11 @@ impl Working {
                 done
             }
             TaskMessage::Offer(offered, at) => {
-                task.offer(offered, now, &mut |task| self.hand_over(task))?;
+                let bytes = offered_bytes(&offered);
+                let done = task.offer(offered, now, &mut |task| self.hand_over(task));
+                self.worker.gauges.queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
                 self.read_at.push(at);
-                Ok(())
+                done
             }
             TaskMessage::Tick => task.tick(now, &mut |task| self.hand_over(task)),
             TaskMessage::Drain => task.drain(now, &mut |task| self.hand_over(task)),
