@@ -116,13 +116,15 @@ fn a_returning_static_member_moves_no_partitions() {
     group.await_assignment();
     group.await_records(RECORDS_BETWEEN_REBALANCES);
     let remaining = group.instances[0].name.clone();
+    // Who makes progress has logged its assignment.
+    let all = group.partitions();
+    group.await_progress_in(&all);
     let assignments = group.log_of(&remaining).matches(ASSIGNMENT_MESSAGE).count();
     assert!(assignments > 0, "no assignment was logged");
     for _ in 0..2 {
         group.terminate(1);
         let returning = group.spawn("--kafka group.instance.id=two");
         group.instances.push(returning);
-        let all = group.partitions();
         group.await_progress_in(&all);
     }
     assert_eq!(
