@@ -8,8 +8,8 @@ use super::slow_commits::SlowCommits;
 use super::wait;
 use fastdata::log::embedded::EmbeddedLog;
 use fastdata::log::{
-    Append, Committer, FetchLimit, GroupEvent, GroupSpec, Log, LogError, LogResult, Member, Reader, RecordLimit,
-    Transaction,
+    Append, CommitTimeout, Committer, FetchLimit, GroupEvent, GroupSpec, Log, LogError, LogResult, Member, Reader,
+    RecordLimit, Transaction,
 };
 use fastdata::record::{Fetched, Offset, TopicPartition};
 use fastdata::runtime::CancelToken;
@@ -188,6 +188,13 @@ struct FaultyCommitter {
 }
 
 impl Committer for FaultyCommitter {
+    fn timeout(&self) -> Option<CommitTimeout> {
+        match &self.fault {
+            InjectedFault::SlowCommits(slow) => slow.timeout(),
+            _ => self.committer.timeout(),
+        }
+    }
+
     fn commit(&mut self, transaction: &Transaction) -> LogResult<Vec<Option<Offset>>> {
         self.calls.fetch_add(1, Ordering::Relaxed);
         match &self.fault {

@@ -1,6 +1,6 @@
 //! Commits over a slow connection, and what each of them carried.
 
-use fastdata::log::{Committer, LogError, LogResult, Transaction};
+use fastdata::log::{CommitTimeout, Committer, LogError, LogResult, Transaction};
 use fastdata::record::{Offset, TopicPartition};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -34,6 +34,10 @@ fn take_time(time: Duration) {
 }
 
 impl SlowCommits {
+    pub fn timeout(&self) -> Option<CommitTimeout> {
+        self.bytes_per_second.map(|_| CommitTimeout { after: self.timeout, setting: "timeout" })
+    }
+
     pub fn commit(&self, committer: &mut dyn Committer, transaction: &Transaction) -> LogResult<Vec<Option<Offset>>> {
         let bytes = transaction.bytes();
         if let Some(rate) = self.bytes_per_second {

@@ -193,6 +193,9 @@ impl Assignment<'_> {
         };
         let Engine { plan, log, clock, .. } = self.engine();
         let early_output = committer.early_output().is_some();
+        if committer.timeout().is_none() {
+            self.session.commit_limit.begin_with_most();
+        }
         let gauges = Arc::new(Gauges::new(self.session.commit_limit.clone()));
         let (trimming, trim_points) = Trimming::new();
         let commits = Commits::new(CommitContext {

@@ -36,11 +36,17 @@ struct CommitRate {
     committed_bytes: usize,
     /// The limit whatever the rate: commits may be few because the input is.
     base: usize,
+    max_base: usize,
 }
 
 impl Default for CommitLimit {
     fn default() -> Self {
-        let rate = CommitRate { committed: VecDeque::new(), committed_bytes: 0, base: FIRST_COMMIT_BYTES };
+        let rate = CommitRate {
+            committed: VecDeque::new(),
+            committed_bytes: 0,
+            base: FIRST_COMMIT_BYTES,
+            max_base: FIRST_COMMIT_BYTES,
+        };
         Self { bytes: AtomicUsize::new(FIRST_COMMIT_BYTES), rate: Mutex::new(rate) }
     }
 }
@@ -54,6 +60,11 @@ impl CommitLimit {
     /// Whether a commit cannot become smaller.
     pub(in crate::runtime) fn is_least(&self) -> bool {
         self.bytes() == MIN_COMMIT_BYTES
+    }
+
+    /// Lets commits carry the most from the start, as the backplane does not limit their time.
+    pub(in crate::runtime) fn begin_with_most(&self) {
+        self.learn(|rate| (rate.base, rate.max_base) = (MAX_COMMIT_BYTES, MAX_COMMIT_BYTES));
     }
 
     /// Learns from a commit of so many bytes that has taken from `start` to `end`.
@@ -87,7 +98,7 @@ impl CommitRate {
         if took > TARGET_COMMIT_TIME {
             self.base = self.base.min(in_target_time(bytes, took));
         } else if took < TARGET_COMMIT_TIME / 2 && bytes >= self.base / 2 {
-            self.base = (self.base * 2).min(FIRST_COMMIT_BYTES);
+            self.base = (self.base * 2).min(self.max_base);
         }
     }
 
