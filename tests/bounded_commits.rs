@@ -172,6 +172,20 @@ fn a_run_that_is_stopped_while_a_window_leaves_goes_on_with_the_rest() {
     assert!(fixture.output("out").is_sorted_by_key(|r| r.key.clone()), "they leave in the order of their keys");
 }
 
+/// At its end nothing is read that would let a task go on before the last barrier.
+#[test]
+fn a_bounded_run_that_was_stopped_while_a_window_leaves_ends_with_the_rest() {
+    let fixture = Fixture::new(WINDOW, 1, SlowCommits::default());
+    fill_and_close(&fixture, 0);
+    let run = fixture.setup().start();
+    wait::until("some keys to leave", || (fixture.left() > 0).then_some(()));
+    run.stop_and_join().unwrap();
+    assert!(fixture.left() < KEYS, "the run was not stopped before all had left");
+    let run = Setup { until_end: true, ..fixture.setup() }.start();
+    run.join().unwrap();
+    assert_each_key_once(&fixture);
+}
+
 #[test]
 fn over_a_slow_connection_commits_become_smaller_and_the_run_ends() {
     let slow =

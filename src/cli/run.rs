@@ -19,6 +19,9 @@ use tokio::task::JoinSet;
 /// How often shutdown requests are checked and the restore bar is drawn.
 const TICK_INTERVAL: Duration = Duration::from_millis(20);
 
+/// Tasks that may wait at the same time for a model or a commit. Each of them keeps a thread, made only then.
+const MAX_WAITING_TASKS: usize = 8192;
+
 /// Run pipelines until interrupted
 ///
 /// The first interrupt stops in an orderly way: records that were read are processed and committed.
@@ -110,6 +113,7 @@ pub(super) fn execute(args: &RunArgs, context: &CliContext) -> anyhow::Result<()
     }
     let shutdown = context.shutdown();
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    runtime.max_blocking_threads(MAX_WAITING_TASKS);
     runtime.enable_time();
     if let Some(workers) = args.workers {
         runtime.worker_threads(workers.get());

@@ -94,6 +94,9 @@ pub struct TaskProgress {
     /// The watermark has moved and was not sent downstream.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub watermark_unsent: bool,
+    /// All of its input was processed, and everything that this released has left: a bounded run is at its end here.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub ended: bool,
     /// A round that is not complete: some of what its watermark releases is still in state.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unfinished: Option<UnfinishedRound>,

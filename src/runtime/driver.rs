@@ -14,9 +14,9 @@ use super::operators::SampleHandler;
 use super::operators::build::Surroundings;
 use super::operators::models::Models;
 use super::read::cursors::{BySender, InputCursor};
+use super::read::progress::reports;
 use super::recovery::changelogs::RestoreGauge;
 use super::recovery::lost_input::LostInput;
-use super::recovery::progress::reports;
 use super::recovery::rebuild::{AssignedPartitions, Rebuild, Rebuilt};
 use super::recovery::state_copies::StateCopies;
 use super::task::{MergeInput, Task};
@@ -90,7 +90,7 @@ impl Committing {
     fn commit_part(&mut self, task: &mut Task, now: i64) -> Result<(), Fault> {
         let commit = task.barrier(now, false)?;
         self.commit(vec![(commit, Vec::new())])?;
-        self.parts_left -= 1;
+        self.parts_left = self.parts_left.saturating_sub(1);
         if self.parts_left == 0 { Err(Fault::Stopped) } else { Ok(()) }
     }
 
@@ -227,7 +227,9 @@ impl Driver {
     pub fn run(&mut self, batches: Option<usize>, drain: bool) -> Result<bool, Fault> {
         let left = batches.unwrap_or(usize::MAX);
         self.running()?.committing.parts_left = left;
-        match self.run_batches(left, drain) {
+        let ended = self.run_batches(left, drain);
+        self.running()?.committing.parts_left = usize::MAX;
+        match ended {
             Err(Fault::Stopped) if batches.is_some() => Ok(false),
             ended => ended,
         }
@@ -338,7 +340,7 @@ impl Driver {
         let mut handed_over = Vec::new();
         for task in tasks {
             let drain = draining == Some(task.id().sub as usize);
-            task.resume(&mut |task| committing.commit_part(task, now))?;
+            task.resume(now, &mut |task| committing.commit_part(task, now))?;
             handed_over.push((task.barrier(now, drain)?, Vec::new()));
         }
         committing.commit(handed_over)?;

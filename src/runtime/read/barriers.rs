@@ -21,7 +21,7 @@ impl Intake {
             self.committed_at = Some(Instant::now());
         }
         let drain = self.options.drain && ended.is_some();
-        let leaving = self.phase != Phase::Reading && self.cancel.is_cancelled();
+        let leaving = self.phase == Phase::Closing && self.cancel.is_cancelled();
         let mut positions = self.barrier_positions(ended);
         for (i, route) in self.routes.iter_mut().enumerate() {
             let positions = std::mem::take(&mut positions[i]);

@@ -4,11 +4,12 @@
 use super::cursors::InputCursor;
 use super::decision::Goal;
 use super::intake::Intake;
+use super::progress::reports;
 use super::read_partition::BatchSink;
 use super::readers::MergeReaders;
 use super::stages::Stage;
 use crate::log::Start;
-use crate::record::{Offset, TopicPartition};
+use crate::record::{Offset, Partition, TopicPartition};
 use crate::runtime::fault::Fault;
 use crate::runtime::task::merge_queue::{OfferedBatch, offered_bytes};
 use crate::runtime::task::message::TaskMessage;
@@ -114,7 +115,7 @@ impl Intake {
     fn await_peers(&mut self, stage: &Stage) -> Result<(), Fault> {
         let foreign = stage.partitions.iter().filter(|at| !self.route_of.contains_key(*at));
         self.unfinished = foreign.cloned().collect();
-        self.peers_polled_at = None;
+        (self.peers_polled_at, self.awaited_sub) = (None, stage.sub);
         if self.peers_are_done()? {
             return Ok(());
         }
@@ -133,8 +134,14 @@ impl Intake {
         }
         let foreign: Vec<TopicPartition> = self.unfinished.iter().cloned().collect();
         let committed = self.log.committed(&self.options.group, &foreign)?;
-        for (at, next) in foreign.iter().zip(committed) {
-            if next.unwrap_or_default() >= self.end(at) {
+        let at_end = foreign.iter().zip(committed).filter(|(at, next)| next.unwrap_or_default() >= self.end(at));
+        let at_end: Vec<&TopicPartition> = at_end.map(|(at, _)| at).collect();
+        if !at_end.is_empty() {
+            // A position at the end is committed before everything that the end releases has left.
+            let reports = reports(&*self.log, &self.options.group, &self.cancel)?;
+            let ended = reports.tasks.values().filter(|t| t.ended && t.sub == self.awaited_sub);
+            let ended: BTreeSet<Partition> = ended.map(|t| Partition(t.partition)).collect();
+            for at in at_end.into_iter().filter(|at| ended.contains(&at.partition)) {
                 self.unfinished.remove(at);
             }
         }

@@ -88,6 +88,8 @@ pub(in crate::runtime) struct Intake {
     /// Partitions of the current stage that have not come to their end.
     pub(super) unfinished: BTreeSet<TopicPartition>,
     pub(super) peers_polled_at: Option<Instant>,
+    /// The sub-topology of the partitions that other instances read to their end.
+    pub(super) awaited_sub: u32,
     pub(super) sent: bool,
     pub(super) input_idle: bool,
     pub(super) epoch: Epoch,
@@ -124,6 +126,7 @@ impl Intake {
             positions: BTreeMap::new(),
             unfinished: BTreeSet::new(),
             peers_polled_at: None,
+            awaited_sub: 0,
             sent: false,
             input_idle: false,
             epoch: Epoch::default(),
@@ -330,7 +333,7 @@ impl Intake {
 
     /// Whether a task takes another batch.
     pub(super) fn has_capacity(&self, route: usize) -> bool {
-        // What is buffered when nothing more is read is the last: it must not wait for a commit that waits for it.
+        // Outside Reading the buffered batches are the last ones: the final barrier waits for them.
         let last = self.phase != Phase::Reading;
         self.routes[route].queue.has_capacity() && (last || !self.gauges.is_flight_full())
     }

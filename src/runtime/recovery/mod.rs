@@ -3,7 +3,6 @@
 pub(super) mod changelogs;
 pub(in crate::runtime) mod lost_input;
 mod positions;
-pub(super) mod progress;
 pub(in crate::runtime) mod rebuild;
 pub(in crate::runtime) mod standby;
 pub(in crate::runtime) mod state_copies;

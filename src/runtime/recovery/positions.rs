@@ -1,6 +1,5 @@
 //! The positions and counters that a task returns to, and whether they agree with the group and the state.
 
-use super::progress::reports;
 use crate::faults;
 use crate::log::{Log, Recovery};
 use crate::metrics::{TaskProgress, progress_topic};
@@ -8,6 +7,7 @@ use crate::plan::Physical;
 use crate::record::{Offset, TopicPartition};
 use crate::runtime::cancel::CancelToken;
 use crate::runtime::fault::Fault;
+use crate::runtime::read::progress::reports;
 use crate::runtime::task::Task;
 use std::collections::BTreeMap;
 

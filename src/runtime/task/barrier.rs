@@ -15,7 +15,8 @@ impl Task {
 
     /// Whether the watermark has moved since it was sent, and if so whether all inputs are idle.
     fn watermark_to_send(&mut self) -> Option<bool> {
-        let current = (self.settled_time(), self.time.idle());
+        // Whoever waits for the rest of a round must not be told that the inputs are idle.
+        let current = (self.settled_time(), !self.is_unfinished() && self.time.idle());
         let moved = self.last_sent != Some(current);
         self.progress.watermark_unsent = moved && self.watermark_at_end && !self.at_end;
         if !moved || self.progress.watermark_unsent {
@@ -89,6 +90,7 @@ impl Task {
         self.progress.committed_at = now;
         self.progress.watermark = self.time.clone();
         self.progress.unfinished = self.unfinished_round();
+        self.progress.ended = self.at_end && !self.is_unfinished();
         let offsets = self.committed_offsets();
         let appends = self.outbox.take();
         // What there is to write is committed, even where time alone has caused it.

@@ -1,17 +1,21 @@
-//! How much a commit may carry, learnt from how long commits take: a backplane undoes one that takes too long, and
-//! while one is made the next one grows.
+//! Bounds the bytes of one commit by how long recent ones took: a backplane undoes a commit that takes too long, and
+//! the next one grows meanwhile.
 //!
-//! It is what went through in the time that a commit may take, at the rate of the last seconds. A higher rate of a
-//! single commit tells nothing: a broker with a quota takes a burst before it slows a client down.
+//! The limit is what the throughput of the last seconds carries in [`TARGET_COMMIT_TIME`]. The rate of a single commit
+//! says nothing: a broker with a quota accepts a burst before it throttles.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Bytes that a commit may carry at most, at least, and as long as nothing is known.
+/// The largest limit.
 const MAX_COMMIT_BYTES: usize = 16 << 20;
+
+/// The smallest limit.
 const MIN_COMMIT_BYTES: usize = 4 << 10;
+
+/// The limit before anything is known, for a backplane with a commit timeout.
 const FIRST_COMMIT_BYTES: usize = 1 << 20;
 
 /// How long a commit should take at most.
@@ -34,8 +38,9 @@ struct CommitRate {
     /// The time and the bytes of each commit of the last [`RATE_WINDOW`].
     committed: VecDeque<(Instant, usize)>,
     committed_bytes: usize,
-    /// The limit whatever the rate: commits may be few because the input is.
+    /// The lower bound of the limit: a low rate may only mean that there is little input.
     base: usize,
+    /// What `base` grows to.
     max_base: usize,
 }
 
@@ -62,7 +67,7 @@ impl CommitLimit {
         self.bytes() == MIN_COMMIT_BYTES
     }
 
-    /// Lets commits carry the most from the start, as the backplane does not limit their time.
+    /// Starts at the largest limit, for a backplane without a commit timeout.
     pub(in crate::runtime) fn begin_with_most(&self) {
         self.learn(|rate| (rate.base, rate.max_base) = (MAX_COMMIT_BYTES, MAX_COMMIT_BYTES));
     }
@@ -74,8 +79,8 @@ impl CommitLimit {
 
     /// Learns from a commit that was undone.
     pub(in crate::runtime) fn on_undone(&self, bytes: usize, start: Instant, end: Instant) {
-        // A commit that fails at once does not fail for its size.
-        if end.duration_since(start) > TARGET_COMMIT_TIME {
+        // A commit that fails at once, or is small, does not fail for its size.
+        if end.duration_since(start) > TARGET_COMMIT_TIME && bytes >= MIN_COMMIT_BYTES {
             let limit = self.bytes();
             self.learn(|rate| rate.on_undone(bytes.min(limit)));
         }
@@ -95,8 +100,9 @@ impl CommitRate {
         while let Some((_, old)) = self.committed.pop_front_if(|(at, _)| now.duration_since(*at) > RATE_WINDOW) {
             self.committed_bytes -= old;
         }
-        if took > TARGET_COMMIT_TIME {
-            self.base = self.base.min(in_target_time(bytes, took));
+        // A small commit that is slow waits for something else than its size.
+        if took > TARGET_COMMIT_TIME && bytes >= MIN_COMMIT_BYTES {
+            self.base = self.base.min(in_target_time(bytes, took).max(MIN_COMMIT_BYTES));
         } else if took < TARGET_COMMIT_TIME / 2 && bytes >= self.base / 2 {
             self.base = (self.base * 2).min(self.max_base);
         }
@@ -105,7 +111,7 @@ impl CommitRate {
     fn on_undone(&mut self, bytes: usize) {
         self.committed.clear();
         self.committed_bytes = 0;
-        self.base = self.base.min(bytes / 4);
+        self.base = self.base.min((bytes / 4).max(MIN_COMMIT_BYTES));
     }
 
     fn limit(&self) -> usize {

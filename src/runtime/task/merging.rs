@@ -75,7 +75,7 @@ impl Task {
         now: i64,
         hand_over: &mut HandOver<'_>,
     ) -> Result<(), Fault> {
-        self.resume(hand_over)?;
+        self.resume(now, hand_over)?;
         let Some(mut ordered) = self.ordered.take() else {
             return Err(Fault::internal(format!("task {} does not merge its inputs", self.id)));
         };
@@ -116,7 +116,7 @@ impl Task {
                 MergeStep::Pending => return Ok(()),
                 MergeStep::Ended(slot, Some(message)) => {
                     self.on_watermark(slot, message, now)?;
-                    self.finish_round(ordered, &Released::default(), 0, hand_over)?;
+                    self.finish_round(ordered, (&Released::default(), 0), now, hand_over)?;
                 }
                 MergeStep::Ended(_, None) => {}
                 MergeStep::Rows(released) => self.run_merged(ordered, &released, now, hand_over)?,
@@ -128,14 +128,14 @@ impl Task {
     fn finish_round(
         &mut self,
         ordered: &mut MergeQueue,
-        released: &Released,
-        end: usize,
+        (released, end): (&Released, usize),
+        now: i64,
         hand_over: &mut HandOver<'_>,
     ) -> Result<(), Fault> {
         if self.is_unfinished() {
             self.store_positions(ordered, released, end);
         }
-        self.resume(hand_over)
+        self.resume(now, hand_over)
     }
 
     /// Takes over the positions of the inputs that have moved. What was released from `end` on is not processed yet.
@@ -184,7 +184,7 @@ impl Task {
             let undecoded: Vec<Undecoded<'_>> = undecoded.into_iter().map(|(_, undecoded)| undecoded).collect();
             let fetched: Vec<_> = released.pieces.iter().map(|p| &p.fetched).collect();
             self.round(reads, &clock, &fetched, &undecoded)?;
-            self.finish_round(ordered, released, end, hand_over)?;
+            self.finish_round(ordered, (released, end), now, hand_over)?;
             start = end;
         }
         Ok(())

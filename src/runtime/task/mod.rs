@@ -236,7 +236,7 @@ impl Task {
     /// # Errors
     /// Faults that are not those of single records, and those of `hand_over`.
     pub fn run(&mut self, fetched: &Fetched, now: i64, hand_over: &mut HandOver<'_>) -> Result<(), Fault> {
-        self.resume(hand_over)?;
+        self.resume(now, hand_over)?;
         let input = self.input_of(fetched)?;
         self.dirty = true;
         self.last_record_at[input] = Some(now);
@@ -256,7 +256,7 @@ impl Task {
                 DecodedPart::Watermark { slot, offset, message } if offset >= self.next[slot] => {
                     self.advance_next(input, offset + 1);
                     self.on_watermark(slot, message, now)?;
-                    self.resume(hand_over)?;
+                    self.resume(now, hand_over)?;
                 }
                 DecodedPart::Watermark { .. } => {}
             }
@@ -295,7 +295,8 @@ impl Task {
             }
             let (clock, end) = self.advance_time(read.input, &batch, &runs, start, read.now);
             let whole = end == batch.len();
-            let n = undecoded.partition_point(|u| whole || u.order < batch.meta.order[end]);
+            // A record that could not be decoded behind the last row is behind the position of the part too.
+            let n = undecoded.partition_point(|u| whole || u.order < batch.meta.order[end - 1]);
             let bad;
             (bad, undecoded) = undecoded.split_at(n);
             let mut part = if end - start == batch.len() { batch.clone() } else { batch.slice(start, end - start) };
@@ -307,7 +308,7 @@ impl Task {
             self.round(reads, &clock, &[read.fetched], bad)?;
             faults::fail_point(FailPoint::MidWindow);
             self.advance_next(read.input, if whole { read.next } else { offsets[end - 1] + 1 });
-            self.resume(hand_over)?;
+            self.resume(read.now, hand_over)?;
             if whole {
                 return Ok(());
             }
@@ -330,7 +331,7 @@ impl Task {
     /// # Errors
     /// Faults that are not those of single records, and those of `hand_over`.
     pub fn tick(&mut self, now: i64, hand_over: &mut HandOver<'_>) -> Result<(), Fault> {
-        self.resume(hand_over)?;
+        self.resume(now, hand_over)?;
         let before = self.time.now();
         for (input, last_record_at) in self.inputs.iter().zip(&mut self.last_record_at) {
             let since = *last_record_at.get_or_insert(now);
@@ -346,7 +347,7 @@ impl Task {
         self.pass_time(before, after, now, false)?;
         // The wall clock alone may close a window.
         self.dirty |= self.outbox.bytes() != waiting;
-        self.resume(hand_over)
+        self.resume(now, hand_over)
     }
 
     /// Closes every window.
@@ -354,9 +355,9 @@ impl Task {
     /// # Errors
     /// Faults that are not those of single records, and those of `hand_over`.
     pub fn drain(&mut self, now: i64, hand_over: &mut HandOver<'_>) -> Result<(), Fault> {
-        self.resume(hand_over)?;
+        self.resume(now, hand_over)?;
         self.dirty = true;
         self.pass_time(self.time.now(), self.time.now(), now, true)?;
-        self.resume(hand_over)
+        self.resume(now, hand_over)
     }
 }

@@ -1,9 +1,9 @@
 //! Rounds in which time releases more rows than one commit should carry.
 //!
-//! Such a round is continued until all of it has left, and the task may hand over in between. Meanwhile nothing more
-//! is read, time stands still for the steps behind, and the watermark that is sent downstream is that before the
-//! round. So the results are those of one round, wherever a commit cuts it. Invariant: what is handed over holds the
-//! rows up to the one that let the time pass, and none after it.
+//! Such a round is repeated without input until everything due has left; the task may hand over between repetitions.
+//! Meanwhile it reads nothing, later steps keep the time before the releasing row, and the watermark sent downstream is
+//! that before the round. So the results are those of one round, wherever a commit cuts it. Invariant: a part contains
+//! the rows up to the one that advanced time, and none after it.
 
 use super::{HandOver, Task};
 use crate::metrics::UnfinishedRound;
@@ -18,7 +18,7 @@ impl Task {
     }
 
     /// Whether a round is not complete.
-    pub(super) fn is_unfinished(&self) -> bool {
+    pub(in crate::runtime) fn is_unfinished(&self) -> bool {
         self.unfinished.is_some()
     }
 
@@ -26,11 +26,11 @@ impl Task {
     ///
     /// # Errors
     /// Faults that are not those of single records.
-    pub(in crate::runtime) fn resume(&mut self, hand_over: &mut HandOver<'_>) -> Result<(), Fault> {
+    pub(in crate::runtime) fn resume(&mut self, now: i64, hand_over: &mut HandOver<'_>) -> Result<(), Fault> {
         while let Some(clock) = self.unfinished.clone() {
             self.dirty = true;
             hand_over(self)?;
-            self.round(Vec::new(), &clock, &[], &[])?;
+            self.round(Vec::new(), &RoundClock { now, ..clock }, &[], &[])?;
         }
         Ok(())
     }
@@ -40,8 +40,8 @@ impl Task {
         self.unfinished.as_ref().map_or(self.time.now(), |clock| clock.before)
     }
 
-    /// Advances time by rows of one input; the clock of their round, and the row behind it. The round ends early at
-    /// a row that lets much be released: the rows behind it must not be in the commits that carry that.
+    /// Advances time by rows of one input. Returns the clock of the round, and the index after its last row. A round
+    /// ends early at a row that releases many rows, so that later rows are in none of the commits that carry them.
     pub(super) fn advance_time(
         &mut self,
         input: usize,
@@ -121,14 +121,14 @@ impl Task {
         Some(UnfinishedRound { order, offset, before: clock.before, watermark })
     }
 
-    /// Takes up a round of an earlier run.
+    /// Restores an unfinished round from committed progress.
     pub(super) fn restore_unfinished(&mut self, round: UnfinishedRound) {
         let UnfinishedRound { order, offset, before, watermark } = round;
         self.unfinished = Some(RoundClock {
             order: vec![order; 2].into(),
             offsets: vec![offset; 2].into(),
             watermarks: vec![watermark, self.time.now()].into(),
-            ..self.clock(before, self.time.now(), self.progress.committed_at, false)
+            ..self.clock(before, self.time.now(), 0, false)
         });
     }
 }

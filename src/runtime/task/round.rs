@@ -45,6 +45,18 @@ pub struct RoundClock {
 }
 
 impl RoundClock {
+    /// The clock of the steps behind one that has more to release than a round may: time up to the last record, if it
+    /// is the one that releases. So what is due before it leaves in its order.
+    #[must_use]
+    pub(in crate::runtime) fn held_back(&self) -> Self {
+        let releasing = self.watermarks.partition_point(|w| *w < self.after);
+        let after = match self.watermarks.len() {
+            n if n == releasing + 1 => self.record_reaching(self.after).2,
+            _ => self.before,
+        };
+        Self { after, drain: false, ..self.clone() }
+    }
+
     /// The order and the offset of the record at which the watermark reaches a time, and the watermark before it.
     #[must_use]
     pub fn record_reaching(&self, watermark: i64) -> (i64, i64, i64) {

@@ -57,7 +57,7 @@ impl Task {
             let (outputs, more_due) = (out.outputs, out.release.more_due);
             if more_due && unfinished.is_none() {
                 unfinished = Some(clock.clone());
-                clock_of_step = Cow::Owned(RoundClock { after: clock.before, drain: false, ..clock.clone() });
+                clock_of_step = Cow::Owned(clock.held_back());
             }
             count_outputs(node, &outputs, counters);
             outputs_of.push(outputs);

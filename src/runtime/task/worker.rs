@@ -1,7 +1,7 @@
 //! A task on the Tokio runtime: takes messages in order and reports at barriers.
 //!
-//! Its queue is bounded; a full queue pauses the partitions behind it. A round that releases much is handed over in
-//! parts, at a barrier each; in between the task waits where the parts are as much as a commit may carry.
+//! Its queue is bounded; a full queue pauses the partitions behind it. A round that releases many rows is handed over
+//! in parts, one at each barrier. Between parts the task waits for a barrier while the commit is full.
 
 use super::Task;
 use super::gauges::Gauges;
@@ -12,9 +12,13 @@ use crate::runtime::fault::{self, Fault};
 use crate::time::Clock;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TryRecvError;
 use tokio::task::block_in_place;
+
+/// Time between two looks at whether a commit is still full.
+const FULL_COMMIT_POLL_INTERVAL: Duration = Duration::from_millis(1);
 
 /// What a task works with.
 pub(in crate::runtime) struct Worker {
@@ -36,7 +40,7 @@ struct Working {
     /// What the task has added to [`Gauges::pending_bytes`].
     pending_bytes: usize,
     /// It has left in the middle of a round, with everything up to its last barrier handed over.
-    left: bool,
+    has_left: bool,
 }
 
 /// What comes next for a task.
@@ -52,13 +56,13 @@ pub(in crate::runtime) async fn work(mut task: Task, worker: Worker) -> Option<T
     let (reports, cancel) = (worker.reports.clone(), worker.cancel.clone());
     let name = format!("task {}", task.id());
     let mut working =
-        Working { worker, barrier: None, processed: 0, read_at: Vec::new(), pending_bytes: 0, left: false };
+        Working { worker, barrier: None, processed: 0, read_at: Vec::new(), pending_bytes: 0, has_left: false };
     while let Some(next) = working.next().await {
         let handled = fault::report_panic(&name, &cancel, || working.handle(&mut task, next));
         let report = match handled {
             Ok(None) => continue,
             Ok(Some(report)) => report,
-            Err(Fault::Stopped) if working.left => return Some(task),
+            Err(Fault::Stopped) if working.has_left => return Some(task),
             Err(fault) => TaskReport::Failed(fault),
         };
         let failed = matches!(report, TaskReport::Failed(_));
@@ -96,9 +100,14 @@ impl Working {
                 self.count_pending(task);
                 Ok(None)
             }
+            // A round of an earlier run may not be complete: the barrier takes its first part, and another one follows.
+            Next::Barrier(barrier) if task.is_unfinished() => {
+                self.barrier = Some(barrier);
+                task.resume(now, &mut |task| self.hand_over(task))?;
+                self.count_pending(task);
+                Ok(None)
+            }
             Next::Barrier(barrier) => {
-                // A round of an earlier run may not be complete.
-                task.resume(&mut |task| self.hand_over(task))?;
                 task.advance_positions(&barrier.positions, barrier.at_end);
                 self.report(task, &barrier, true).map(Some)
             }
@@ -125,28 +134,28 @@ impl Working {
         }
     }
 
-    /// In the middle of a round: hands over a part where a barrier is there, and waits for one where the parts are as
-    /// much as a commit may carry.
+    /// Called in the middle of a round: hands over a part if a barrier has arrived, and waits for one while the commit
+    /// is full. Other tasks fill and empty it too, so that the wait may end without a barrier.
     fn hand_over(&mut self, task: &mut Task) -> Result<(), Fault> {
         self.count_pending(task);
-        let there = self.barrier.take().or_else(|| self.worker.inbox.barriers.try_recv().ok());
-        match there {
-            Some(barrier) => self.hand_over_part(task, &barrier),
-            None if self.worker.gauges.is_commit_full() => {
-                let barrier = block_in_place(|| self.worker.inbox.barriers.blocking_recv());
-                self.hand_over_part(task, &barrier.ok_or(Fault::Stopped)?)
+        loop {
+            let received = self.barrier.take().map_or_else(|| self.worker.inbox.barriers.try_recv(), Ok);
+            match received {
+                Ok(barrier) => return self.hand_over_part(task, &barrier),
+                Err(TryRecvError::Disconnected) => return Err(Fault::Stopped),
+                Err(TryRecvError::Empty) if !self.worker.gauges.is_commit_full() => return Ok(()),
+                Err(TryRecvError::Empty) => block_in_place(|| std::thread::park_timeout(FULL_COMMIT_POLL_INTERVAL)),
             }
-            None => Ok(()),
         }
     }
 
     fn hand_over_part(&mut self, task: &mut Task, barrier: &Barrier) -> Result<(), Fault> {
         let report = self.report(task, barrier, barrier.leaving)?;
-        block_in_place(|| self.worker.reports.blocking_send(report)).map_err(|_| Fault::Stopped)?;
         // The rest must be committed too, although nothing more may be read.
         self.worker.gauges.uncommitted.store(true, Ordering::Relaxed);
-        self.left = barrier.leaving;
-        if self.left { Err(Fault::Stopped) } else { Ok(()) }
+        block_in_place(|| self.worker.reports.blocking_send(report)).map_err(|_| Fault::Stopped)?;
+        self.has_left = barrier.leaving;
+        if self.has_left { Err(Fault::Stopped) } else { Ok(()) }
     }
 
     fn report(&mut self, task: &mut Task, barrier: &Barrier, complete: bool) -> Result<TaskReport, Fault> {
@@ -155,7 +164,7 @@ impl Working {
         Ok(TaskReport::Ready { epoch: barrier.epoch, commit, read_at: std::mem::take(&mut self.read_at), complete })
     }
 
-    /// Brings the gauges up to what waits in the task for a barrier.
+    /// Updates the gauges by what the task has pending.
     fn count_pending(&mut self, task: &Task) {
         let (pending, gauges) = (task.pending_bytes(), &self.worker.gauges);
         // One of the two is zero.
