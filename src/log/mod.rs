@@ -278,7 +278,7 @@ impl Transaction {
 pub struct CommitTimeout {
     /// A longer one is undone.
     pub after: Duration,
-    /// The setting that says so.
+    /// The settings that say so, for a message.
     pub setting: &'static str,
 }
 

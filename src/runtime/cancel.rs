@@ -105,10 +105,15 @@ impl CancelToken {
     pub(super) fn report_panic(&self, message: String) {
         let panic = self.0.panic.clone();
         if panic.message.set(message).is_ok() {
-            std::thread::spawn(move || {
+            let overdue = panic.clone();
+            let waiting = std::thread::Builder::new().name("panic".into()).spawn(move || {
                 Self::default().sleep(PANIC_TIMEOUT);
-                panic.overdue.notify_one();
+                overdue.overdue.notify_one();
             });
+            // Without threads nothing else will end either.
+            if waiting.is_err() {
+                panic.overdue.notify_one();
+            }
         }
     }
 

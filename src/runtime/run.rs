@@ -41,7 +41,7 @@ const MAX_RETRY_BACKOFF: Duration = Duration::from_secs(5);
 
 impl Engine {
     /// Runs until cancelled, or to the end; called on a multi-thread Tokio runtime. After a panic it returns although
-    /// parts of the run may still wait for the backplane: whoever ends the process must not wait for them.
+    /// parts of the run may still wait for the backplane; the caller must exit without joining them.
     ///
     /// # Errors
     /// The fault that ended the run.
@@ -51,7 +51,10 @@ impl Engine {
         let running = tokio::task::spawn_blocking(move || catch_panic("the run", || session.run()));
         tokio::select! {
             ended = running => ended.map_err(Fault::internal)?,
-            panic = cancel.panic_overdue() => Err(Fault::Fatal(panic)),
+            panic = cancel.panic_overdue() => {
+                cancel.cancel(CancelReason::Ended);
+                Err(Fault::Fatal(panic))
+            }
         }
     }
 }

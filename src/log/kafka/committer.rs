@@ -18,7 +18,6 @@ use super::errors;
 use super::generation::LiveGeneration;
 use super::producer::{GroupOffsets, KafkaWriter};
 use super::sending::WriteError;
-use super::settings::TRANSACTION_TIMEOUT;
 use super::write_mode::WriteMode;
 use crate::log::{Append, CommitTimeout, Committer, Delivery, EarlyOutput, LogError, LogResult, Recovery, Transaction};
 use crate::record::{Offset, TopicPartition};
@@ -218,8 +217,7 @@ impl Committer for KafkaCommitter {
     }
 
     fn timeout(&self) -> Option<CommitTimeout> {
-        let after = self.cluster.settings.transaction_timeout()?;
-        Some(CommitTimeout { after, setting: TRANSACTION_TIMEOUT })
+        Some(self.cluster.settings.commit_timeout())
     }
 
     fn early_output(&mut self) -> Option<&mut dyn EarlyOutput> {

@@ -13,6 +13,7 @@ mod closing;
 mod cluster;
 mod committer;
 mod context;
+mod defaults;
 mod errors;
 mod fetcher;
 mod generation;

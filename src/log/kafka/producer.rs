@@ -5,11 +5,11 @@
 //! transaction is never committed in part.
 
 use super::closing::ClosesInTime;
-use super::cluster::Cluster;
+use super::cluster::{Cluster, RETRY_TIMEOUT};
 use super::context::{DeliveryReports, KafkaProducerContext, delivery_tag};
 use super::errors;
 use super::generation::LiveGeneration;
-use super::sending::{RETRY_TIMEOUT, RecordSender, WriteError, poll_deliveries};
+use super::sending::{RecordSender, WriteError, poll_deliveries};
 use super::timed_call::call_within;
 use super::write_mode::WriteMode;
 use crate::faults::{self, FailPoint};
@@ -48,8 +48,10 @@ fn record_count(appends: &[&Append]) -> usize {
 
 impl KafkaWriter {
     pub(super) fn new(cluster: &Arc<Cluster>, mode: WriteMode) -> Self {
+        // So long that the coordinator has decided by then.
+        let retry_timeout = RETRY_TIMEOUT.max(cluster.settings.transaction_timeout() * 2);
         Self {
-            sender: RecordSender { cluster: cluster.clone(), mode },
+            sender: RecordSender { cluster: cluster.clone(), mode, retry_timeout },
             producer: None,
             max_batch_bytes: usize::MAX,
             partition_counts: HashMap::new(),
@@ -205,7 +207,7 @@ impl KafkaWriter {
         loop {
             let Err(e) = request(producer) else { return Ok(()) };
             poll_deliveries(producer);
-            if !is_retriable(&e) || start.elapsed() > RETRY_TIMEOUT {
+            if !is_retriable(&e) || start.elapsed() > self.sender.retry_timeout {
                 return Err(self.sender.write_error(action, errors::error_code(&e)));
             }
         }
@@ -237,7 +239,7 @@ impl KafkaWriter {
         while producer.in_flight_count() > 0 {
             poll_deliveries(producer);
             self.sender.check_deliveries(producer)?;
-            if start.elapsed() > RETRY_TIMEOUT {
+            if start.elapsed() > self.sender.retry_timeout {
                 return Err(WriteError::Failed(self.sender.error("writing records", Code::MessageTimedOut)));
             }
         }
@@ -292,7 +294,9 @@ impl KafkaWriter {
             match sent {
                 None => return Err(WriteError::Failed(self.sender.error(ACTION, Code::RequestTimedOut))),
                 Some(Ok(())) => return Ok(()),
-                Some(Err(e)) if is_retriable(&e) && start.elapsed() <= RETRY_TIMEOUT => poll_deliveries(producer),
+                Some(Err(e)) if is_retriable(&e) && start.elapsed() <= self.sender.retry_timeout => {
+                    poll_deliveries(producer)
+                }
                 Some(Err(e)) => return Err(self.sender.write_error(ACTION, errors::error_code(&e))),
             }
         }
@@ -310,7 +314,7 @@ impl KafkaWriter {
             if matches!(&e, KafkaError::Transaction(t) if t.txn_requires_abort()) {
                 return Err(self.sender.write_error("committing", code));
             }
-            if !is_retriable(&e) || start.elapsed() > RETRY_TIMEOUT {
+            if !is_retriable(&e) || start.elapsed() > self.sender.retry_timeout {
                 let first_offsets = producer.context().deliveries().first_offsets.clone();
                 return Err(WriteError::Indeterminate { error: self.sender.error("committing", code), first_offsets });
             }

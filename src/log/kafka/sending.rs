@@ -16,10 +16,6 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How long a step of a transaction is retried while the cluster is busy. Longer than `transaction.timeout.ms`, so
-/// that the coordinator has decided by then.
-pub(super) const RETRY_TIMEOUT: Duration = Duration::from_secs(20);
-
 /// Pause between two checks for delivery reports.
 const DELIVERY_POLL_INTERVAL: Duration = Duration::from_micros(500);
 
@@ -37,6 +33,8 @@ pub(super) enum WriteError {
 pub(super) struct RecordSender {
     pub(super) cluster: Arc<Cluster>,
     pub(super) mode: WriteMode,
+    /// How long a step is retried while the cluster is busy.
+    pub(super) retry_timeout: Duration,
 }
 
 impl RecordSender {
@@ -82,7 +80,7 @@ impl RecordSender {
             };
             match queued {
                 Ok(()) => return Ok(()),
-                Err(KafkaError::MessageProduction(Code::QueueFull)) if start.elapsed() < RETRY_TIMEOUT => {
+                Err(KafkaError::MessageProduction(Code::QueueFull)) if start.elapsed() < self.retry_timeout => {
                     poll_deliveries(producer);
                     self.check_deliveries(producer)?;
                 }

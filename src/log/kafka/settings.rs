@@ -4,17 +4,18 @@
 //! It never shows a secret and opens no connection.
 
 use super::client_names;
+use super::defaults::{
+    ALIASES, AT_LEAST_ONCE, AT_MOST_ONCE, CLIENT_DEFAULTS, CONSUMER, DEFAULT_BATCH_BYTES, FIXED_PROPERTIES, MEMBER,
+    MESSAGE_TIMEOUT, PRODUCER, READER, TRANSACTION_TIMEOUT, TRANSACTIONS,
+};
 use super::write_mode::WriteMode;
-use crate::log::LogError;
+use crate::log::{CommitTimeout, LogError};
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 use thiserror::Error;
-
-/// How long a transaction may stay open: a dead instance blocks readers for no longer.
-const TRANSACTION_TIMEOUT_MS: &str = "10000";
 
 /// Encryption of the connections. Paths are of PEM files.
 #[derive(Clone, Default)]
@@ -84,90 +85,6 @@ impl fmt::Debug for Settings {
             .finish()
     }
 }
-
-/// Properties that exactly-once depends on, each with the reason why it cannot be set.
-const FIXED_PROPERTIES: &[(&str, &str)] = &[
-    ("acks", "a record counts as written only when all replicas have it"),
-    ("allow.auto.create.topics", "a topic with a mistyped name would come into being"),
-    ("auto.offset.reset", "an offset that does not exist is an error, never a silent jump"),
-    ("bootstrap.servers", "set `--brokers` or `kafka: {brokers: …}`"),
-    ("check.crcs", "damaged records would be taken for good ones"),
-    ("enable.auto.commit", "offsets are committed in the same transaction as the results"),
-    ("enable.auto.offset.store", "offsets are committed in the same transaction as the results"),
-    ("enable.gapless.guarantee", "the transaction already decides what is written"),
-    ("enable.idempotence", "without it a retried record is written twice"),
-    ("enable.partition.eof", "the end of a partition is how a restart knows that its state is complete"),
-    ("group.id", "the group is named after the pipeline: change its `name:`"),
-    ("group.protocol", "the partitions of all inputs must be assigned together"),
-    ("isolation.level", "results of aborted transactions would be read"),
-    ("log.queue", "log lines are read by fastdata"),
-    ("offset.store.method", "the brokers keep the offsets, in the transaction of the results"),
-    ("partition.assignment.strategy", "partitions with the same number must meet in one instance"),
-    ("transactional.id", "it is derived from the pipeline's name, so that a restart ends what was left open"),
-];
-
-/// Other names that librdkafka has for the same property: without this a later one would not win.
-const ALIASES: &[(&str, &str)] = &[
-    ("compression.codec", "compression.type"),
-    ("delivery.timeout.ms", "message.timeout.ms"),
-    ("max.in.flight", "max.in.flight.requests.per.connection"),
-    ("metadata.broker.list", "bootstrap.servers"),
-    ("queue.buffering.max.ms", "linger.ms"),
-    ("request.required.acks", "acks"),
-    ("retries", "message.send.max.retries"),
-    ("sasl.mechanisms", "sasl.mechanism"),
-];
-
-/// Defaults of every client; properties override them.
-const CLIENT_DEFAULTS: &[(&str, &str)] = &[
-    ("allow.auto.create.topics", "false"),
-    ("client.id", "fastdata"),
-    // A broker that comes back is found within a second: a transaction does not live much longer.
-    ("reconnect.backoff.max.ms", "1000"),
-    ("socket.keepalive.enable", "true"),
-    ("topic.metadata.refresh.interval.ms", "30000"),
-];
-
-const CONSUMER: &[(&str, &str)] = &[
-    ("auto.offset.reset", "error"),
-    ("check.crcs", "true"),
-    ("enable.auto.commit", "false"),
-    ("enable.auto.offset.store", "false"),
-    ("enable.partition.eof", "true"),
-    ("isolation.level", "read_committed"),
-    // A full queue is retried soon: the default of a second would starve a fast pipeline.
-    ("fetch.queue.backoff.ms", "10"),
-    ("queued.max.messages.kbytes", "16384"),
-    ("queued.min.messages", "10000"),
-];
-
-/// The size of a batch unless the property `batch.size` sets another: librdkafka's default.
-const DEFAULT_BATCH_BYTES: usize = 1_000_000;
-
-/// A broker reports the end of a partition only after it has waited this long for more.
-const READER: &[(&str, &str)] = &[("fetch.wait.max.ms", "50")];
-
-const MEMBER: &[(&str, &str)] = &[
-    ("group.protocol", "classic"),
-    ("partition.assignment.strategy", "range"),
-    ("session.timeout.ms", "10000"),
-    ("heartbeat.interval.ms", "1000"),
-];
-
-const PRODUCER: &[(&str, &str)] =
-    &[("acks", "all"), ("linger.ms", "1"), ("message.timeout.ms", "8000"), ("queue.buffering.max.kbytes", "65536")];
-
-/// A retried record is written once; everything sent becomes visible together.
-const TRANSACTIONS: &[(&str, &str)] = &[("enable.idempotence", "true"), (TRANSACTION_TIMEOUT, TRANSACTION_TIMEOUT_MS)];
-
-/// The property that limits a transaction.
-pub(super) const TRANSACTION_TIMEOUT: &str = "transaction.timeout.ms";
-
-/// A retried record is written once, as far as the brokers remember the producer.
-const AT_LEAST_ONCE: &[(&str, &str)] = &[("enable.idempotence", "true")];
-
-/// No record is retried: it is not known whether the first attempt arrived.
-const AT_MOST_ONCE: &[(&str, &str)] = &[("enable.idempotence", "false"), ("message.send.max.retries", "0")];
 
 /// The property that lets a member keep its partitions over a restart.
 const STATIC_MEMBER_ID: &str = "group.instance.id";
@@ -358,10 +275,21 @@ impl Settings {
         self.base_config(&[]).get("message.max.bytes").and_then(|v| v.parse().ok()).unwrap_or(1_000_000)
     }
 
-    /// How long a transaction may take before the coordinator undoes it.
-    pub(super) fn transaction_timeout(&self) -> Option<Duration> {
-        let timeout = self.base_config(&[TRANSACTIONS]).get(TRANSACTION_TIMEOUT)?.parse().ok()?;
-        Some(Duration::from_millis(timeout))
+    /// How long a commit may take: the coordinator undoes a transaction that takes longer, and the client one whose
+    /// records take longer to arrive.
+    pub(super) fn commit_timeout(&self) -> CommitTimeout {
+        let after = self.transaction_timeout().min(self.milliseconds(MESSAGE_TIMEOUT));
+        CommitTimeout { after, setting: "`transaction.timeout.ms` and `message.timeout.ms`" }
+    }
+
+    /// After how long the coordinator undoes a transaction.
+    pub(super) fn transaction_timeout(&self) -> Duration {
+        self.milliseconds(TRANSACTION_TIMEOUT)
+    }
+
+    fn milliseconds(&self, name: &str) -> Duration {
+        let config = self.base_config(&[PRODUCER, TRANSACTIONS]);
+        Duration::from_millis(config.get(name).and_then(|v| v.parse().ok()).unwrap_or(u64::from(u32::MAX)))
     }
 
     /// A client that writes, in batches of at most so many bytes.

@@ -26,8 +26,8 @@ use std::time::Instant;
 /// How often a commit is attempted while the backplane is busy.
 const MAX_COMMIT_ATTEMPTS: u32 = 5;
 
-/// How often a commit that fails only after a time is attempted. Then it may be too large for the time that it has,
-/// and only a smaller one can succeed.
+/// Attempts that may each fail after more than [`TARGET_COMMIT_TIME`]: the commit may be too large for its timeout, and
+/// only a smaller one can succeed.
 const MAX_SLOW_ATTEMPTS: u32 = 2;
 
 /// Time between two records of the pipeline and the instance, milliseconds.
@@ -172,18 +172,21 @@ impl Commits {
         } else {
             limit.on_undone(bytes, start, end)
         }
+        if committed {
+            return;
+        }
         let Some(CommitTimeout { after, setting }) = self.context.committer.timeout() else { return };
-        if committed || took < after / 2 {
+        if took < after / 2 {
             return;
         }
         if was_least {
             tracing::warn!(
-                "a commit of {bytes} bytes took {took:.1?} and was undone, as `{setting}` is {after:?}, and commits cannot be smaller: raise `{setting}`, or let the brokers take more (a quota may hold this client back)"
+                "a commit of {bytes} bytes took {took:.1?} and was undone, and commits cannot be smaller: raise {setting} (now {after:?}), or let the brokers take more (a quota may hold this client back)"
             );
         } else {
             let next = limit.bytes();
             tracing::warn!(
-                "a commit of {bytes} bytes took {took:.1?} and was undone; the next ones carry about {next} bytes (`{setting}`, {after:?}, is how long one may take)"
+                "a commit of {bytes} bytes took {took:.1?} and was undone; the next ones carry about {next} bytes ({setting} allow one to take {after:?})"
             );
         }
     }
@@ -216,7 +219,7 @@ impl Commits {
             attempt += 1;
             slow += u32::from(start.elapsed() > TARGET_COMMIT_TIME);
             if slow == MAX_SLOW_ATTEMPTS {
-                return Err(Fault::Abort(format!("a commit was attempted in vain for too long: {e}")));
+                return Err(Fault::Abort(format!("a commit failed slowly {MAX_SLOW_ATTEMPTS} times: {e}")));
             }
         }
     }
