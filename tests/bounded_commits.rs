@@ -21,7 +21,7 @@ use tempfile::TempDir;
 /// Keys of the window that closes. Their results have more bytes than any commit may carry.
 const KEYS: usize = 120_000;
 
-/// A key is so long.
+/// Length of each key.
 const KEY_BYTES: usize = 200;
 
 /// Most bytes of a commit that is not slow: the limit, and as much that was in flight when it was reached.

@@ -34,7 +34,7 @@ impl Shutdown {
             }
         });
         match spawned {
-            // Before the thread catches signals one would end the process. Without an answer none is caught.
+            // Until the handlers are installed a signal would end the process. Without an answer none is caught.
             Ok(_) => drop(waiting.recv()),
             Err(e) => tracing::warn!("signals are not caught, so an interrupt ends the process at once: {e}"),
         }
@@ -83,7 +83,7 @@ async fn listen(sender: &watch::Sender<bool>, caught: &SyncSender<()>) {
     let (interrupt, terminate) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
     let (Ok(mut interrupt), Ok(mut terminate)) = (interrupt, terminate) else {
         tracing::warn!("signals are not caught, so an interrupt ends the process at once");
-        // Whoever waits learns from the end of the thread that none is caught.
+        // The end of this thread closes the channel, which says that no signal is caught.
         return;
     };
     let _ = caught.try_send(());

@@ -80,7 +80,7 @@ impl CancelToken {
         self.attach(TokenNode { panic: self.0.panic.clone(), ..TokenNode::default() })
     }
 
-    /// The token of a run: a child with which it shares no report of a panic.
+    /// The token of a run: a child with a panic report of its own.
     pub(super) fn for_run(&self) -> Self {
         self.attach(TokenNode::default())
     }

@@ -3,6 +3,7 @@
 //! A test is one chain of calls: `in_temp().args(..).fails_with(2).stderr(..)`. The environment of the machine
 //! does not reach the program.
 
+use super::wait;
 use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -189,6 +190,17 @@ impl RunningProcess {
     pub fn signal(&self, name: &str) {
         let sent = Command::new("kill").args([&format!("-{name}"), &self.id().to_string()]).status().unwrap();
         assert!(sent.success());
+    }
+
+    /// Suspends it. The signal alone may leave it time to go on for a while.
+    pub fn suspend(&self) {
+        self.signal("STOP");
+        let stat = format!("/proc/{}/stat", self.id());
+        wait::until("the process to be suspended", || {
+            let stat = std::fs::read_to_string(&stat).unwrap();
+            // The state follows the name, which is in parentheses.
+            stat.rsplit(") ").next().unwrap().starts_with('T').then_some(())
+        });
     }
 
     /// Waits for the end of the process.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 /// Commits over a connection with a limited rate, and what they carried.
 #[derive(Debug, Default)]
 pub struct SlowCommits {
-    /// Without a rate commits take no longer than they do.
+    /// `None`: commits are not slowed.
     pub bytes_per_second: Option<u64>,
     /// A commit that takes longer is undone after this time.
     pub timeout: Duration,

@@ -27,7 +27,7 @@ fn bounded_instances_wait_for_each_other() {
     group.await_assignment();
     // One instance is suspended; the other reads its own partitions and waits.
     let mut running = std::mem::take(&mut group.instances);
-    running[1].process.signal("STOP");
+    running[1].process.suspend();
     let first = running[0].name.clone();
     group.wait_until("the other instance to wait", |g| g.log_of(&first).contains(WAITING_MESSAGE).then_some(()));
     assert!(group.consumed() < INPUT_RECORDS, "no records remained to wait for");

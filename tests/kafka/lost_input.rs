@@ -54,7 +54,7 @@ fn records_deleted_before_they_were_read_are_skipped_on_request() {
             let committed = fixture.log.committed(&fixture.name, &[fixture.at(0)]).unwrap();
             (committed[0] >= Some(Offset(14))).then_some(())
         });
-        run.signal("STOP");
+        run.suspend();
         fixture.feed(0);
         await_end(20);
         fixture.log.delete_records(&[(fixture.at(0), Offset(18))]).unwrap();

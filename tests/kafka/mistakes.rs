@@ -116,7 +116,7 @@ fn suspend_instances(group: &mut Group<'_>) {
     for _ in 0..3 {
         group.await_assignment();
         group.await_records(RECORDS_BETWEEN);
-        group.instances[0].process.signal("STOP");
+        group.instances[0].process.suspend();
         let name = group.instances[0].name.clone();
         group.wait_until("the group to remove the suspended instance", |g| {
             g.monitor.members(&g.topic("in")).is_some_and(|m| !m.contains_key(&name)).then_some(())

@@ -23,7 +23,7 @@ fn a_producer_with_a_quota_commits_less_at_a_time_and_ends() {
     let mut appender = log.appender().unwrap();
     for first in (0..records).step_by(5_000) {
         let mut batch = RecordsBuilder::default();
-        for i in first..first + 5_000 {
+        for i in first..(first + 5_000).min(records) {
             batch.push(None, Some(format!(r#"{{"i":{i},"text":"{:x>270}"}}"#, i).as_bytes()), 0);
         }
         let to = TopicPartition::new(input.as_str(), u32::try_from(first / 5_000 % 2).unwrap());

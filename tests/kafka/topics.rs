@@ -289,7 +289,7 @@ fn records_deleted_before_they_were_read_are_reported() {
     let fixture = Fixture::new(cluster, PipelineKind::Stateful, 1);
     fixture.feed(0);
     let run = fixture.start(4);
-    run.signal("STOP");
+    run.suspend();
     fixture.feed(0);
     let at = fixture.at(0);
     let end = wait::until("the marker of the second transaction", || {

@@ -113,7 +113,7 @@ fn a_run_that_retention_overtakes_goes_on_with_its_state() {
         until("the first results", || (results(&log).len() == 3).then_some(()));
         let at = [TopicPartition::new("raw", 0)];
         until("the first commit", || (log.committed("p", &at).unwrap() == [Some(Offset(3))]).then_some(()));
-        run.signal("STOP");
+        run.suspend();
         append_numbers(&log, "raw", 3..7);
         remove(&log, "raw", 5);
         run.signal("CONT");

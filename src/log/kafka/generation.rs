@@ -2,7 +2,7 @@
 //!
 //! A broker accepts offsets with generation -1 and an empty member id from any client, inside a transaction even while
 //! the group has members: clients without a group commit that way. So offsets are sent only with a [`LiveGeneration`],
-//! which nobody but a member can have.
+//! which only a member has.
 
 #![allow(unsafe_code, reason = "rdkafka does not show the generation and the member id of group metadata")]
 
@@ -19,7 +19,7 @@ use std::ptr::NonNull;
 pub(super) struct LiveGeneration(ConsumerGroupMetadata);
 
 impl LiveGeneration {
-    /// That of a client; `None` unless it is a member of its group.
+    /// The generation of a client; `None` unless it is a member of its group.
     pub(super) fn of<C: ConsumerContext>(client: &BaseConsumer<C>) -> Option<Self> {
         let ids = MemberIds::of(client).filter(MemberIds::are_live)?;
         let metadata = client.group_metadata()?;
@@ -32,7 +32,7 @@ impl LiveGeneration {
     }
 }
 
-/// By what a group knows a member.
+/// The ids by which a group identifies a member.
 #[derive(Debug, PartialEq, Eq)]
 struct MemberIds {
     generation: i32,

@@ -24,7 +24,7 @@ pub(super) fn call_within<T: Send + 'static>(
         Err(RecvTimeoutError::Timeout) => Ok(None),
         Err(RecvTimeoutError::Disconnected) => match calling.join() {
             Err(panic) => std::panic::resume_unwind(panic),
-            // It has sent before it ended, but after the wait was over.
+            // Not reached: a value that was sent before the thread ended would have been received.
             Ok(()) => Ok(None),
         },
     }

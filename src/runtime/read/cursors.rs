@@ -167,7 +167,7 @@ impl InputCursor {
         self.read = self.read.max(offset);
     }
 
-    /// Whether there may be something to offer. Cheap, because each step checks every cursor.
+    /// Whether there may be something to offer.
     pub(in crate::runtime) fn may_offer(&self) -> bool {
         let silent = || self.next().is_none() || self.read.0 - self.input.next.0 >= MAX_SILENT_OFFSETS;
         !self.ended && (!self.buffered.is_empty() || silent())

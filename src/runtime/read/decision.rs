@@ -9,8 +9,8 @@
 //! ```
 //!
 //! A final barrier whose epoch is not complete, as a task had more to hand over than a commit carries, is sent again.
-//! Where the run is stopped or the partitions are revoked, what is buffered is dropped and what is unfinished stays
-//! for whoever goes on.
+//! Where the run is stopped or the partitions are revoked, what is buffered is dropped and unfinished rounds are left
+//! to the next owner.
 
 use std::time::Duration;
 
@@ -104,7 +104,7 @@ pub(super) fn next_step(s: &Situation) -> Step {
         Phase::Reading => read_or_commit(s),
         Phase::Draining if s.epoch_in_flight => Step::Listen(BUSY_POLL_TIMEOUT),
         Phase::Draining if s.ending => Step::Close,
-        // A task that has as much to hand over as a commit carries takes nothing more before that.
+        // When the commit is full, tasks take no messages before a barrier.
         Phase::Draining if s.commit_large => Step::Barrier { commits: true },
         // A task that waits must not keep the group from being polled.
         Phase::Draining if s.buffered || !s.queues_have_capacity => Step::Listen(BUSY_POLL_TIMEOUT),

@@ -19,7 +19,7 @@ pub(in crate::runtime) trait BatchSink {
     /// Whether the task of a route takes another batch.
     fn has_capacity(&self, route: usize) -> bool;
 
-    /// Sends batches of several inputs to the task of a route, which takes them for one.
+    /// Sends batches of several inputs to the task of a route, as one message.
     fn accept(&mut self, route: usize, offered: Vec<OfferedBatch>) -> Result<(), Fault>;
 }
 
@@ -106,11 +106,11 @@ impl ReadPartition {
     }
 
     /// Whether only its task, which has no capacity, keeps it from offering more.
-    pub(super) fn is_held_back(&self, to: &dyn BatchSink) -> bool {
+    pub(super) fn waits_for_capacity(&self, to: &dyn BatchSink) -> bool {
         self.changed && !self.ready.is_empty() && !to.has_capacity(self.route)
     }
 
-    /// Brings up to date what is kept of the inputs.
+    /// Recomputes the cached values.
     fn update(&mut self) {
         self.bytes = self.cursors.iter().map(InputCursor::bytes).sum();
         self.next = self.cursors.iter().filter_map(InputCursor::next).min();

@@ -166,7 +166,7 @@ impl SharedReader {
     /// take later makes room, so that nothing waits for ever.
     fn is_far_ahead(&self, to: &dyn BatchSink) -> bool {
         let buffered: usize = self.partitions.values().map(ReadPartition::bytes).sum();
-        buffered >= MAX_BYTES_AHEAD_OF_TASKS && self.partitions.values().any(|p| p.is_held_back(to))
+        buffered >= MAX_BYTES_AHEAD_OF_TASKS && self.partitions.values().any(|p| p.waits_for_capacity(to))
     }
 
     /// Splits off the inputs that block others of their partition.
@@ -401,13 +401,13 @@ mod tests {
     }
 
     #[test]
-    fn who_has_no_records_is_told_the_end() {
+    fn a_sender_without_records_is_offered_its_end() {
         let (tasks, _, _) = run(&[vec![1; 10], vec![]], &[vec![1; 10], vec![]], 3, 0, |_, _| 0);
         assert_eq!(tasks.done[0][1], (0..10).collect::<Vec<_>>());
     }
 
     #[test]
-    fn what_nobody_has_sent_is_brought_to_the_decoder() {
+    fn a_record_of_an_unknown_sender_reaches_the_decoder() {
         let (tasks, _, _) = run(&[vec![0, 9, 1]], &[vec![0, 0, 1]], 2, 0, |_, _| 0);
         assert_eq!(tasks.done[0], [vec![0, 1], vec![2]]);
     }

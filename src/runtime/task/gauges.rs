@@ -20,7 +20,7 @@ pub(in crate::runtime) struct Gauges {
 }
 
 impl Gauges {
-    /// Those of a run whose commits have been learnt from.
+    /// Gauges that share the commit limit of the run.
     pub(in crate::runtime) fn new(commit_limit: Arc<CommitLimit>) -> Self {
         Self { commit_limit, ..Self::default() }
     }
@@ -31,8 +31,8 @@ impl Gauges {
         pending.load(Ordering::Relaxed) + state.load(Ordering::Relaxed) >= self.commit_limit.bytes()
     }
 
-    /// Whether tasks should get nothing more: the rest of a backlog stays in the log. While one commit is in flight,
-    /// the next one is collected.
+    /// Whether two commits' worth is queued or pending: one in flight, one being filled. Then the rest of a backlog
+    /// stays in the log.
     pub(in crate::runtime) fn is_flight_full(&self) -> bool {
         let [queued, pending] = [&self.queued_bytes, &self.pending_bytes];
         queued.load(Ordering::Relaxed) + pending.load(Ordering::Relaxed) >= 2 * self.commit_limit.bytes()

@@ -58,7 +58,7 @@ impl OfferPermit {
 
 impl Drop for OfferPermit {
     fn drop(&mut self) {
-        // Before it counts: whoever sees the count may take the permit.
+        // The permit returns before the count rises, so that a reader of the new count can acquire it.
         self.permit = None;
         self.releases.0.fetch_add(1, Ordering::Release);
     }

@@ -10,8 +10,8 @@ use tokio::sync::mpsc;
 /// Batches that may wait in front of a task, so that it is not idle while the intake reads on.
 const TASK_QUEUE_BATCHES: usize = 4;
 
-/// The way to a task. Barriers go by a way of their own: the intake must not block behind a task that waits for a
-/// model, and a task that has much to hand over takes a barrier before the messages in front of it.
+/// The sending half of a task's queue. Barriers have a channel of their own: the intake must not block behind a task
+/// that waits for a model, and a task in a long round takes a barrier ahead of the messages before it.
 pub(in crate::runtime) struct TaskQueue {
     messages: mpsc::Sender<TaskMessage>,
     barriers: mpsc::Sender<Barrier>,
@@ -41,7 +41,7 @@ impl TaskQueue {
         self.messages.capacity() > 0
     }
 
-    /// Sends a message, after a wait where there is no capacity.
+    /// Sends a message; blocks while the queue is full.
     pub(in crate::runtime) fn send(&mut self, message: TaskMessage) -> Result<(), TaskGone> {
         self.sent += 1;
         self.messages.blocking_send(message).map_err(|_| TaskGone)
@@ -69,7 +69,7 @@ pub(in crate::runtime) enum TaskMessage {
 /// A barrier behind everything that was sent to a task.
 #[derive(Clone, Debug)]
 pub(in crate::runtime) struct Barrier {
-    /// The number of messages to the task that it is behind.
+    /// How many messages were sent to the task before it.
     pub(in crate::runtime) messages_before: u64,
     pub(in crate::runtime) epoch: Epoch,
     /// Windows were closed because no more input will come.
@@ -78,7 +78,7 @@ pub(in crate::runtime) struct Barrier {
     pub(in crate::runtime) positions: Vec<(TopicPartition, Offset)>,
     /// The partitions end at these positions.
     pub(in crate::runtime) at_end: bool,
-    /// The run is stopped or the partitions are revoked: whoever goes on does what is unfinished.
+    /// The run is stopped or the partitions are revoked: the next owner of the partitions finishes the round.
     pub(in crate::runtime) leaving: bool,
 }
 
@@ -92,7 +92,7 @@ pub(in crate::runtime) struct Epoch {
 
 /// A message of a task to the commit loop.
 pub(in crate::runtime) enum TaskReport {
-    /// It has reached a barrier, or hands over a part of what is before it because that is much. `read_at` holds when
+    /// It has reached a barrier, or hands over one part of a large round. `read_at` holds when
     /// each batch that is complete was read.
     Ready { epoch: Epoch, commit: Box<TaskCommit>, read_at: Vec<Instant>, complete: bool },
     /// It cannot go on.

@@ -28,7 +28,7 @@ pub trait Operator: Send {
         Ok(Vec::new())
     }
 
-    /// Where time up to `upto` releases more than `max_rows` rows: the watermark that releases the first of them.
+    /// If advancing to `upto` releases more than `max_rows` rows, the lowest watermark that releases any of them.
     fn mass_release(&self, _upto: i64, _max_rows: usize) -> Option<i64> {
         None
     }
