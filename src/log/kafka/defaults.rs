@@ -69,6 +69,8 @@ pub(super) const MEMBER: &[(&str, &str)] = &[
     ("group.protocol", "classic"),
     ("partition.assignment.strategy", "range"),
     ("session.timeout.ms", "10000"),
+    // The default of the client.
+    ("max.poll.interval.ms", "300000"),
     ("heartbeat.interval.ms", "1000"),
 ];
 

@@ -146,7 +146,27 @@ impl Settings {
                 return Err(SettingsError { property: Some(name.clone()), text });
             }
         }
-        self.base_config(&[]).create_native_config().map(drop).map_err(|e| self.refused_property(&e))
+        self.base_config(&[]).create_native_config().map(drop).map_err(|e| self.refused_property(&e))?;
+        self.check_order(MESSAGE_TIMEOUT, TRANSACTION_TIMEOUT)?;
+        self.check_order("session.timeout.ms", "max.poll.interval.ms")
+    }
+
+    /// Refuses a time that is longer than another one that it must fit into: a client of this kind could not be made.
+    fn check_order(&self, inner: &str, outer: &str) -> Result<(), SettingsError> {
+        let (inner_time, outer_time) = (self.milliseconds(inner), self.milliseconds(outer));
+        // The default for records gives way to a shorter transaction.
+        if inner_time <= outer_time || (inner == MESSAGE_TIMEOUT && !self.sets(inner)) {
+            return Ok(());
+        }
+        let text = format!(
+            "the Kafka property `{inner}` ({inner_time:?}) must not be longer than `{outer}` ({outer_time:?}): change both"
+        );
+        let set = if self.sets(inner) { inner } else { outer };
+        Err(SettingsError { property: Some(set.to_owned()), text })
+    }
+
+    fn sets(&self, property: &str) -> bool {
+        self.properties.iter().any(|(name, _)| canonical_name(name.trim()) == property)
     }
 
     /// The error for a refused property, without the value of one that may be secret.
@@ -288,7 +308,7 @@ impl Settings {
     }
 
     fn milliseconds(&self, name: &str) -> Duration {
-        let config = self.base_config(&[PRODUCER, TRANSACTIONS]);
+        let config = self.base_config(&[MEMBER, PRODUCER, TRANSACTIONS]);
         Duration::from_millis(config.get(name).and_then(|v| v.parse().ok()).unwrap_or(u64::from(u32::MAX)))
     }
 
@@ -307,6 +327,9 @@ impl Settings {
             WriteMode::Transactions(id) => {
                 let mut config = self.base_config(&[PRODUCER, TRANSACTIONS]);
                 config.set("transactional.id", id);
+                if !self.sets(MESSAGE_TIMEOUT) {
+                    config.set(MESSAGE_TIMEOUT, self.commit_timeout().after.as_millis().to_string());
+                }
                 config
             }
             WriteMode::AtLeastOnce => self.base_config(&[PRODUCER, AT_LEAST_ONCE]),

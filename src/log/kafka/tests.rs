@@ -55,6 +55,23 @@ fn properties_that_exactly_once_depends_on_are_refused_with_the_reason() {
 }
 
 #[test]
+fn times_that_do_not_fit_into_one_another_are_refused() {
+    let message = |ms| with(&[("message.timeout.ms", ms)]);
+    assert!(message("10000").check().is_ok());
+    assert_eq!(
+        refused(&message("30000")),
+        "the Kafka property `message.timeout.ms` (30s) must not be longer than `transaction.timeout.ms` (10s): change both"
+    );
+    assert!(with(&[("message.timeout.ms", "30000"), ("transaction.timeout.ms", "30000")]).check().is_ok());
+    // The default of `message.timeout.ms` is longer, and gives way.
+    assert!(with(&[("transaction.timeout.ms", "5000")]).check().is_ok());
+    assert_eq!(
+        refused(&with(&[("max.poll.interval.ms", "5000")])),
+        "the Kafka property `session.timeout.ms` (10s) must not be longer than `max.poll.interval.ms` (5s): change both"
+    );
+}
+
+#[test]
 fn a_wrong_property_is_named_with_its_value() {
     let text = refused(&with(&[("fetch.min.byte", "1")]));
     assert!(text.contains("fetch.min.byte") && text.contains("No such configuration property"), "{text}");
