@@ -163,3 +163,29 @@ sink: out
     let expected: BTreeMap<_, _> = (0..20).map(|i| (format!("k{i}").into_bytes(), 2)).collect();
     assert_eq!(results, expected);
 }
+
+/// A task without a partition of one source passes on the time of the other.
+#[test]
+fn a_window_closes_although_a_task_lacks_one_source() {
+    let text = "
+name: p
+sources:
+  a: {schema: {k: string, ts: timestamp}, timestamp: ts}
+  b: {schema: {k: string, ts: timestamp}, timestamp: ts}
+steps:
+  - merge: [a, b]
+  - {name: hourly, window: {tumbling: 1h, by: [k], select: {n: count(*)}}}
+sink: out
+";
+    let mut driver = driver(text, &[("a", 1), ("b", 3)], false);
+    for (source, count) in COUNTS {
+        for (partition, hour) in (0..count).flat_map(|p| [(p, 0), (p, 2)]) {
+            let ts = hour * 3_600_000;
+            let record = Record::json(None, &json!({"k": "x", "ts": ts}), ts);
+            driver.feed(TopicPartition::new(source, partition), pack(&[record])).unwrap();
+        }
+    }
+    assert!(driver.run(None, false).unwrap());
+    let results: Vec<Record> = output(&driver, "out", 3).into_iter().flatten().collect();
+    assert_eq!(sorted_numbers(&results), [4], "one record of each partition is in the first hour");
+}

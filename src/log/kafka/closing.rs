@@ -69,6 +69,22 @@ mod tests {
         assert!(start.elapsed() < Duration::from_secs(10) && !closed.load(Ordering::Relaxed));
     }
 
+    /// Tells on which thread it is closed.
+    struct ThreadName(std::sync::mpsc::Sender<Option<String>>);
+
+    impl Drop for ThreadName {
+        fn drop(&mut self) {
+            drop(self.0.send(std::thread::current().name().map(str::to_owned)));
+        }
+    }
+
+    #[test]
+    fn a_client_is_closed_on_a_thread_that_can_be_left_behind() {
+        let (name, thread) = std::sync::mpsc::channel();
+        drop(ClosesInTime::new(ThreadName(name)));
+        assert_eq!(thread.recv(), Ok(Some("kafka-close".to_owned())));
+    }
+
     #[test]
     fn a_client_that_closes_is_waited_for() {
         let closed = Arc::<AtomicBool>::default();

@@ -370,3 +370,59 @@ impl Assignment<'_> {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::diagnostics::SourceText;
+    use crate::log::embedded::EmbeddedLog;
+    use crate::log::{FetchLimit, GroupSpec, Log as _, TopicConfig, Transaction};
+    use crate::record::RecordsBuilder;
+    use crate::runtime::group::engine::RunOptions;
+    use crate::time::VirtualClock;
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    /// What a run makes of the message that the records from `asked` on are gone, where 5 is committed.
+    fn explained(asked: i64, lost_input: LostInput) -> Fault {
+        let text = "name: p\nsource: {topic: in, schema: {a: bigint}}\nsteps:\n  - filter: a > 0\nsink: out\n";
+        let source = Arc::new(SourceText { name: "p.yaml".into(), text: text.into() });
+        let spec = crate::spec::parse(source, std::path::Path::new("."), &crate::spec::ProcessEnvironment).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let log = Arc::new(EmbeddedLog::open(folder.path()).unwrap());
+        log.create_topic("in", &TopicConfig { partitions: 1, ..TopicConfig::default() }).unwrap();
+        let (at, mut records) = (TopicPartition::new("in", 0), RecordsBuilder::default());
+        (0..9).for_each(|_| records.push(None, Some(b"{}"), 0));
+        let appended = crate::log::Append { to: at.clone(), records: records.finish() };
+        log.appender().unwrap().append(&[appended]).unwrap();
+        let group = GroupSpec { group: "p".into(), topics: vec!["in".into()], ..GroupSpec::default() };
+        let mut member = log.join(&group).unwrap();
+        let mut committer = member.committer().unwrap();
+        member.poll(FetchLimit::default(), Duration::ZERO).unwrap();
+        committer.commit(&Transaction { offsets: vec![(at.clone(), Offset(5))], ..Transaction::default() }).unwrap();
+        let plan = Arc::new(crate::plan::compile(&spec, &crate::expr::Functions::new()).unwrap());
+        let clock = Arc::new(VirtualClock::at(0));
+        let models = Arc::new(Models::new(&plan, clock.clone(), true));
+        let engine = Engine { plan, log, clock, samples: Arc::new(|_, _| {}), custom: BTreeMap::new() };
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let options = RunOptions { lost_input, ..RunOptions::default() };
+        let cancel = CancelToken::default();
+        let session = Session::new(engine, options, runtime.handle().clone(), cancel.clone());
+        let copies = StateCopies::new(None);
+        let assignment = Assignment { session: &session, cancel, models: &models, copies: &copies, layout: None };
+        let error = LogError::OffsetOutOfRange { at, asked: Offset(asked), earliest: Offset(7), end: Offset(9) };
+        assignment.explain_out_of_range(Fault::Backplane(error))
+    }
+
+    #[test]
+    fn records_that_the_group_has_gone_beyond_are_no_lost_input() {
+        for lost_input in [LostInput::Stop, LostInput::Skip] {
+            let fault = explained(3, lost_input);
+            let text = "another instance has gone on to 5 in `in/0`, and this instance was at 3";
+            assert!(matches!(&fault, Fault::Abort(why) if why == text), "{lost_input:?}: {fault:?}");
+        }
+        assert!(matches!(explained(5, LostInput::Stop), Fault::Backplane(LogError::OffsetOutOfRange { .. })));
+        assert!(matches!(explained(5, LostInput::Skip), Fault::Abort(why) if why.contains("retention removed")));
+    }
+}

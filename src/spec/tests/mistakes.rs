@@ -571,6 +571,16 @@ fn a_name_that_makes_the_name_of_an_internal_topic_too_long() {
 }
 
 #[test]
+fn a_name_that_no_topic_or_group_can_have() {
+    for name in [".", ".."] {
+        let report = bad(&format!("name: \"{name}\"\nsource: {{topic: r, schema: {{a: int}}}}\nsink: out\n"));
+        assert!(report.contains(&format!("error: `{name}` cannot be a name\n  --> p.yaml:1:8\n")), "{report}");
+        let report = bad(&format!("name: p\nsource: {{topic: r, schema: {{a: int}}}}\nsink: {{topic: \"{name}\"}}\n"));
+        assert!(report.contains(&format!("error: `{name}` cannot be a name\n  --> p.yaml:3:16\n")), "{report}");
+    }
+}
+
+#[test]
 fn a_pipeline_without_a_sink() {
     let file = "name: p\nsource: {topic: r, schema: {a: int}}\nsteps:\n  - filter: a > 1\n";
     assert_eq!(

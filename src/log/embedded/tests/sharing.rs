@@ -28,6 +28,54 @@ fn is_reader() -> bool {
     true
 }
 
+/// Whether this process holds a lock on the file that it keeps as long as it has the file open.
+#[cfg(target_os = "linux")]
+fn holds_lock(dir: &TempDir) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let inode = std::fs::metadata(dir.path().join(schema::DATABASE_FILE)).unwrap().ino();
+    let (process, file) = (std::process::id().to_string(), format!(":{inode}"));
+    let locks = std::fs::read_to_string("/proc/locks").unwrap();
+    let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    locks.lines().map(words).any(|words| words.contains(&process) && words.iter().any(|word| word.ends_with(&file)))
+}
+
+/// A process that opens and closes the file by itself loses the locks of all its connections.
+#[test]
+#[cfg(target_os = "linux")]
+fn no_call_releases_the_locks_of_the_process() {
+    let dir = filled();
+    let log = EmbeddedLog::open(dir.path()).unwrap();
+    append(&log, &["d"]).unwrap();
+    assert!(holds_lock(&dir), "after an append");
+    let mut reader = log.reader(&[(TopicPartition::new("t", 0), Offset(0))]).unwrap();
+    reader.poll(FetchLimit::default(), Duration::ZERO).unwrap();
+    assert!(holds_lock(&dir), "after a read");
+    let separate = EmbeddedLog::open_separately(dir.path()).unwrap();
+    assert!(holds_lock(&dir), "after it was opened again");
+    drop(separate);
+    drop(EmbeddedLog::open(dir.path()).unwrap());
+    assert!(holds_lock(&dir), "after it was closed again");
+    drop((log, reader));
+    assert!(!holds_lock(&dir), "nothing is open");
+}
+
+#[test]
+#[cfg(unix)]
+fn handles_of_one_file_share_what_is_open() {
+    let dir = filled();
+    let link = TempDir::new().unwrap();
+    let other_path = link.path().join("data");
+    std::os::unix::fs::symlink(dir.path(), &other_path).unwrap();
+    let first = EmbeddedLog::open(dir.path()).unwrap();
+    for path in [dir.path(), &other_path] {
+        let second = EmbeddedLog::open(path).unwrap();
+        assert!(Arc::ptr_eq(&first.database, &second.database), "{}", path.display());
+    }
+    let before = first.database.signal.commits();
+    append(&EmbeddedLog::open(dir.path()).unwrap(), &["d"]).unwrap();
+    assert_eq!(first.database.signal.commits(), before + 1, "its readers wake at once");
+}
+
 /// SQLite deletes the write-ahead log when the last process closes the file. A process that loses its locks
 /// does not count: another one then deletes the log that the first one still writes to.
 #[test]
