@@ -209,8 +209,12 @@ async fn supervise(
             ended = running.join_next() => {
                 let Some(ended) = ended else { return outcome };
                 let ended = ended.unwrap_or_else(|e| Err(Fault::Fatal(e.to_string())));
-                if ended.is_err() {
+                if let Err(fault) = &ended {
                     stop.cancel(CancelReason::Stop);
+                    // Those may take a while to end in good order, and the fault must be known before.
+                    if !running.is_empty() {
+                        tracing::error!("a pipeline has failed, so the others are stopped: {fault}");
+                    }
                     outcome = outcome.and(ended);
                 }
             }

@@ -29,7 +29,7 @@ pub(super) enum MetaColumn {
 }
 
 impl MetaColumn {
-    pub(super) const ALL: [Self; 6] =
+    pub(super) const VARIANTS: [Self; 6] =
         [Self::Key, Self::Topic, Self::Partition, Self::Offset, Self::Timestamp, Self::Headers];
 
     fn name(self) -> &'static str {
@@ -76,7 +76,7 @@ impl MetaColumn {
 
 /// Whether a meta column has this name.
 pub(super) fn is_meta(name: &str) -> bool {
-    MetaColumn::ALL.iter().any(|m| m.name() == name)
+    MetaColumn::VARIANTS.iter().any(|m| m.name() == name)
 }
 
 fn headers(meta: &Meta) -> Result<ArrayRef, ArrowError> {

@@ -27,7 +27,7 @@ impl Scope {
     /// The columns of a batch and the meta columns; a column hides a meta column of the same name.
     #[must_use]
     pub fn new(columns: SchemaRef) -> Self {
-        Self::build(columns, &MetaColumn::ALL)
+        Self::build(columns, &MetaColumn::VARIANTS)
     }
 
     /// Only the columns of a batch, for rows that come from no single record, such as results of aggregates.

@@ -363,6 +363,11 @@ fn errors_name_the_field_the_found_token_and_the_byte() {
     ] {
         assert_eq!(errors(&JSON, &s, text), expected);
     }
+}
+
+#[test]
+fn errors_of_strict_json_and_of_csv_name_the_field_or_the_column() {
+    let s = schema(&[("n", "int"), ("st", "struct<a: list<bigint>>")]);
     let strict = Format::Json { strict: true };
     assert_eq!(errors(&strict, &s, r#"{"n":1,"alcohl":2}"#), r#"unknown field "alcohl" (byte 7)"#);
     assert_eq!(errors(&strict, &s, r#"{"st":{"b":2}}"#), r#"field `st`: unknown field "b" (byte 7)"#);

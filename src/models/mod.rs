@@ -56,7 +56,7 @@ pub enum ModelFormat {
 
 impl ModelFormat {
     /// All formats.
-    pub const ALL: [Self; 5] = [Self::Tensorflow, Self::TensorflowSaved, Self::Pmml, Self::Onnx, Self::Pfa];
+    pub const VARIANTS: [Self; 5] = [Self::Tensorflow, Self::TensorflowSaved, Self::Pmml, Self::Onnx, Self::Pfa];
 
     /// Whether this version can evaluate the format.
     #[must_use]
@@ -69,7 +69,7 @@ impl ModelFormat {
 
     /// The formats that this version can evaluate, for a message.
     pub(crate) fn served() -> String {
-        let names: Vec<_> = Self::ALL.into_iter().filter(|f| f.is_served()).map(|f| f.to_string()).collect();
+        let names: Vec<_> = Self::VARIANTS.into_iter().filter(|f| f.is_served()).map(|f| f.to_string()).collect();
         names.join(" and ")
     }
 }

@@ -129,6 +129,8 @@ pub(super) struct Fetcher {
     next_served: usize,
     /// The assignment must be set again before the next poll.
     needs_assign: bool,
+    /// Errors that came behind records that the caller has not taken.
+    errors: Vec<(Code, String)>,
 }
 
 impl Fetcher {
@@ -141,12 +143,14 @@ impl Fetcher {
             last_received: 0,
             next_served: 0,
             needs_assign: false,
+            errors: Vec::new(),
         }
     }
 
     /// Sets the partitions; nothing is read before [`Self::seek`].
     pub(super) fn reset(&mut self, of: impl IntoIterator<Item = TopicPartition>) -> KafkaResult<()> {
         self.resume_client()?;
+        self.errors.clear();
         self.partitions = of
             .into_iter()
             .map(|at| PartitionBuffer {
@@ -254,8 +258,17 @@ impl Fetcher {
     }
 
     /// Polls the client: waits for the first record, then takes what is there. Ends early with anything that the
-    /// caller must handle.
+    /// caller must handle. An error is reported once the records in front of it are taken.
     pub(super) fn poll(&mut self, wait: Duration) -> KafkaResult<PollOutcome> {
+        if self.errors.is_empty() {
+            return self.poll_client(wait);
+        }
+        // Nothing more is polled meanwhile, or a busy partition would put the error off for ever.
+        let errors = if self.has_records() { Vec::new() } else { std::mem::take(&mut self.errors) };
+        Ok(PollOutcome { errors, ..PollOutcome::default() })
+    }
+
+    fn poll_client(&mut self, wait: Duration) -> KafkaResult<PollOutcome> {
         let mut outcome = PollOutcome::default();
         let (mut records, mut bytes, mut ended, mut drained) = (0, 0, false, false);
         let before: Vec<i64> = self.partitions.iter().map(PartitionBuffer::position).collect();
@@ -300,10 +313,12 @@ impl Fetcher {
                     self.reach_end(partition);
                 }
                 Some(Err(e)) => {
-                    outcome.errors.push(self.describe_error(&e));
                     if matches!(e, KafkaError::MessageConsumptionFatal(_)) {
                         return Err(e);
                     }
+                    let error = self.describe_error(&e);
+                    let errors = if self.has_records() { &mut self.errors } else { &mut outcome.errors };
+                    errors.push(error);
                     break;
                 }
             }

@@ -6,9 +6,21 @@
 use crate::log::{Log, LogError, Recovery};
 use crate::plan::Physical;
 use crate::record::{Offset, TopicPartition};
+use crate::runtime::cancel::CancelToken;
+use crate::runtime::fault::{Fault, supervise};
 use std::collections::BTreeMap;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
+
+/// The thread, as faults name it.
+const TRIMMING_THREAD: &str = "the trimming of repartition topics";
+
+/// How long the end of an assignment waits for a removal.
+const END_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Time between two attempts to pass on the last positions.
+const END_POLL_INTERVAL: Duration = Duration::from_millis(1);
 
 /// Time between two rounds of removal.
 const TRIM_INTERVAL: Duration = Duration::from_secs(1);
@@ -45,15 +57,54 @@ impl Trimming {
 
     /// Sends what is left, at the end of an assignment.
     pub(super) fn flush(&mut self) {
-        if !self.points.is_empty() {
-            // The other side is gone only when the run has failed.
-            drop(self.to.send(std::mem::take(&mut self.points)));
+        let (mut points, start) = (std::mem::take(&mut self.points), Instant::now());
+        // The other side is gone only when the run has failed.
+        while let Err(TrySendError::Full(waiting)) = self.to.try_send(points) {
+            if start.elapsed() > END_TIMEOUT {
+                return;
+            }
+            std::thread::park_timeout(END_POLL_INTERVAL);
+            points = waiting;
+        }
+    }
+}
+
+/// The thread that removes records. Whoever gives up partitions or ends a run waits for it, but not for brokers that do
+/// not answer: then it is left behind.
+pub(in crate::runtime) struct Trimmer(Receiver<Result<(), Fault>>);
+
+impl Trimmer {
+    /// Starts it. A panic in it cancels the token.
+    pub(in crate::runtime) fn start(log: Arc<dyn Log>, points: Receiver<TrimPoints>, cancel: CancelToken) -> Self {
+        let (done, ended) = sync_channel(1);
+        let trimming = move || {
+            let trim = || {
+                trim(log.as_ref(), &points);
+                Ok(())
+            };
+            // The receiver is gone if this took too long.
+            drop(done.send(supervise(TRIMMING_THREAD, &cancel, trim)));
+        };
+        if let Err(e) = std::thread::Builder::new().name("trimming".into()).spawn(trimming) {
+            tracing::warn!("repartition topics are not trimmed: no thread could be started: {e}");
+        }
+        Self(ended)
+    }
+
+    /// Waits until everything is removed, at most for [`END_TIMEOUT`].
+    pub(in crate::runtime) fn join(self) -> Result<(), Fault> {
+        match self.0.recv_timeout(END_TIMEOUT) {
+            Ok(ended) => ended,
+            Err(_) => {
+                tracing::debug!("repartitioned records are still being removed");
+                Ok(())
+            }
         }
     }
 }
 
 /// Removes records until the side that commits is gone.
-pub(in crate::runtime) fn trim(log: &dyn Log, points: &Receiver<TrimPoints>) {
+fn trim(log: &dyn Log, points: &Receiver<TrimPoints>) {
     let mut denied = false;
     for points in points {
         let before: Vec<(TopicPartition, Offset)> = points.into_iter().collect();

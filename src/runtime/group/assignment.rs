@@ -14,7 +14,7 @@ use crate::runtime::commit::changelog_position::ChangelogPositions;
 use crate::runtime::commit::commit_loop::{self, CommitEnd};
 use crate::runtime::commit::commits::{CommitContext, Commits};
 use crate::runtime::commit::instance_record::InstanceRecord;
-use crate::runtime::commit::trimming::{TrimPoints, Trimming, trim};
+use crate::runtime::commit::trimming::{TrimPoints, Trimmer, Trimming};
 use crate::runtime::fault::{
     Fault, GROUP_POLLING, STANDBY_THREAD, Supervised, root_fault, spawn_supervised, supervise,
 };
@@ -229,15 +229,11 @@ impl Assignment<'_> {
     /// Starts everything, and joins it once the intake ends.
     fn run_parts(&self, parts: Parts) -> AssignmentOutcome {
         let Parts { intake, starts, commits, reported, outcomes, trim_points, own, working } = parts;
-        let log = self.engine().log.as_ref();
         std::thread::scope(|threads| {
             let commit_loop = spawn_supervised(threads, "the commit loop", &self.cancel, move || {
                 Ok(commit_loop::run(commits, reported, &outcomes))
             });
-            let trimming = spawn_supervised(threads, "the trimming of repartition topics", &self.cancel, move || {
-                trim(log, &trim_points);
-                Ok(())
-            });
+            let trimming = Trimmer::start(self.engine().log.clone(), trim_points, self.cancel.clone());
             let standby = self.cancel.child();
             let following = self.start_standby(threads, own, &standby);
             let (outcome, member) = self.read(intake, &starts);
@@ -251,14 +247,9 @@ impl Assignment<'_> {
                     }
                     Ok((end, (member, committer)))
                 }
-                // The fault of the commit loop comes first, as it explains the others. It may also be about removed
-                // records: not every log accepts the position of one.
+                // The fault of the commit loop comes first, as it explains the others.
                 (outcome, ended, others, member) => {
-                    let fault = root_fault([
-                        ended.err().map(|fault| self.explain_out_of_range(fault)),
-                        outcome.err(),
-                        others.err(),
-                    ]);
+                    let fault = root_fault([ended.err(), outcome.err(), others.err()]);
                     Err((fault.unwrap_or_else(|| Fault::internal("the intake has lost its member")), member))
                 }
             }

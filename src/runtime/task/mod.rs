@@ -290,9 +290,6 @@ impl Task {
         let mut undecoded = undecoded.as_slice();
         let mut start = 0;
         loop {
-            if !batch.is_empty() {
-                self.origin = batch.meta.origins.row(batch.len() - 1).clone();
-            }
             let (clock, end) = self.advance_time(read.input, &batch, &runs, start, read.now);
             let whole = end == batch.len();
             // A record that could not be decoded behind the last row is behind the position of the part too.

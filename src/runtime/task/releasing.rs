@@ -61,6 +61,9 @@ impl Task {
             watermarks = self.watermarks_of(input, batch, runs, start..end);
         }
         let rows = end - start;
+        if rows > 0 {
+            self.origin = batch.meta.origins.row(end - 1).clone();
+        }
         let clock = RoundClock {
             origin: self.origin.clone(),
             order: batch.meta.order.slice(start, rows),

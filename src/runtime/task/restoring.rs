@@ -77,8 +77,7 @@ impl Task {
         self.seek(at, oldest);
         self.dirty = true;
         let Some(input) = self.progress.inputs.iter_mut().find(|i| *i.topic == *at.topic) else { return 0 };
-        // Without exactly_once the committed position may be behind what was read, or was counted as lost before.
-        let lost = u64::try_from(oldest.0 - from.0.max(input.next)).unwrap_or(0);
+        let lost = u64::try_from(oldest.0 - from.0).unwrap_or(0);
         input.lost += lost;
         lost
     }

@@ -18,7 +18,7 @@ use crate::state::StateChange;
 use crate::state::{MemoryStore, StateEntries, StateSize, Store};
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, TimestampMillisecondArray, UInt32Array};
 use arrow_select::take::take;
-use open_window::{OpenWindow, StateLayout, window_end, window_prefix};
+use open_window::{OpenSize, OpenWindow, StateLayout, window_end, window_prefix};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -30,6 +30,8 @@ pub struct WindowOperator {
     layout: StateLayout,
     /// Windows touched since the last barrier, by end.
     open: BTreeMap<i64, OpenWindow>,
+    /// The size of what is open, kept up to date because it is asked for with every batch.
+    open_size: OpenSize,
     store: MemoryStore,
     /// When the last row arrived, on the wall clock.
     last_row_at: Option<i64>,
@@ -49,7 +51,8 @@ impl WindowOperator {
         let origin = Arc::new(origin);
         let layout = StateLayout::new(&plan)?;
         let store = MemoryStore::default();
-        Ok(Self { plan, origin, layout, open: BTreeMap::new(), store, last_row_at: None, closed_until: i64::MIN })
+        let (open, open_size) = (BTreeMap::new(), OpenSize::default());
+        Ok(Self { plan, origin, layout, open, open_size, store, last_row_at: None, closed_until: i64::MIN })
     }
 
     fn add_rows(&mut self, batch: Batch, out: &mut Collector<'_>) -> Result<(), Fault> {
@@ -69,8 +72,10 @@ impl WindowOperator {
         let distinct: BTreeSet<i64> = ends.iter().copied().collect();
         for end in &distinct {
             let open = self.open.entry(*end).or_insert_with(|| self.layout.open(*end));
+            let before = open.size(&self.layout);
             if distinct.len() == 1 {
                 open.add_rows(&self.layout, &self.store, &arrays, &filters, batch.len())?;
+                self.open_size.grow(before, open.size(&self.layout));
                 continue;
             }
             let rows: UInt32Array = (0u32..).zip(&ends).filter(|(_, e)| *e == end).map(|(r, _)| r).collect();
@@ -83,6 +88,7 @@ impl WindowOperator {
             };
             let filters: Vec<_> = filters.iter().map(mask).collect();
             open.add_rows(&self.layout, &self.store, &arrays, &filters, rows.len())?;
+            self.open_size.grow(before, open.size(&self.layout));
         }
         Ok(())
     }
@@ -124,6 +130,7 @@ impl WindowOperator {
                 return Ok(());
             }
             let open = self.open.remove(&end).unwrap_or_else(|| self.layout.open(end));
+            self.open_size.shrink(open.size(&self.layout));
             let (keys, values) = open.results(&self.layout, &mut self.store, left)?;
             let (batch, bad) = self.result(clock, end, keys, values)?;
             left = left.saturating_sub(batch.len());
@@ -222,6 +229,7 @@ impl Operator for WindowOperator {
         _idle_if_changed: Option<bool>,
         _out: &mut Collector<'_>,
     ) -> Result<Vec<StateChange>, Fault> {
+        self.open_size = OpenSize::default();
         for (_, open) in std::mem::take(&mut self.open) {
             open.save(&self.layout, &mut self.store)?;
         }
@@ -244,9 +252,8 @@ impl Operator for WindowOperator {
     }
 
     fn size(&self) -> StateSize {
-        let new_groups: usize = self.open.values().map(OpenWindow::new_groups).sum();
-        let open_bytes: usize = self.open.values().map(|open| open.changed_bytes(&self.layout)).sum();
-        let StateSize { keys, bytes, changed_bytes } = self.store.size();
-        StateSize { keys: keys + new_groups as u64, bytes, changed_bytes: changed_bytes + open_bytes }
+        let (stored, open) = (self.store.size(), self.open_size);
+        let changed_bytes = stored.changed_bytes + open.changed_bytes;
+        StateSize { keys: stored.keys + open.new_groups as u64, changed_bytes, ..stored }
     }
 }

@@ -78,6 +78,29 @@ pub(super) struct OpenWindow {
     key_bytes: usize,
 }
 
+/// The size of open windows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct OpenSize {
+    /// Groups without stored state.
+    pub(super) new_groups: usize,
+    /// Bytes of the state that saving them stores, about.
+    pub(super) changed_bytes: usize,
+}
+
+impl OpenSize {
+    /// One of the windows has grown.
+    pub(super) fn grow(&mut self, before: Self, after: Self) {
+        self.new_groups += after.new_groups - before.new_groups;
+        self.changed_bytes += after.changed_bytes - before.changed_bytes;
+    }
+
+    /// One of the windows is no longer open.
+    pub(super) fn shrink(&mut self, by: Self) {
+        self.new_groups -= by.new_groups;
+        self.changed_bytes -= by.changed_bytes;
+    }
+}
+
 /// Bytes that one value of a group's state takes in its row, about.
 const STATE_VALUE_BYTES: usize = 10;
 
@@ -170,9 +193,9 @@ impl OpenWindow {
         self.keys.len() - self.loaded
     }
 
-    /// Bytes of the state that [`Self::save`] stores, about.
-    pub(super) fn changed_bytes(&self, layout: &StateLayout) -> usize {
-        self.key_bytes + self.keys.len() * layout.state_values * STATE_VALUE_BYTES
+    pub(super) fn size(&self, layout: &StateLayout) -> OpenSize {
+        let changed_bytes = self.key_bytes + self.keys.len() * layout.state_values * STATE_VALUE_BYTES;
+        OpenSize { new_groups: self.new_groups(), changed_bytes }
     }
 
     /// Stores the state of all groups.
