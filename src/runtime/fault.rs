@@ -24,6 +24,9 @@ pub enum Fault {
     /// Only a person can help.
     #[error("{0}")]
     Fatal(String),
+    /// A part of the run has panicked: other parts may not end any more.
+    #[error("{0}")]
+    Panic(String),
     /// The run is ending; what was not committed is left for the next one.
     #[error("stopped")]
     Stopped,
@@ -66,8 +69,11 @@ pub(super) fn report_panic<T>(
 
 /// The outer error is a panic.
 fn catch<T>(part: &str, run: impl FnOnce() -> T) -> Result<T, Fault> {
-    catch_unwind(AssertUnwindSafe(run))
-        .map_err(|panic| Fault::internal(format!("{part} has panicked: {}", panic_message(&*panic))))
+    catch_unwind(AssertUnwindSafe(run)).map_err(|panic| panicked(part, panic_message(&*panic)))
+}
+
+fn panicked(part: &str, message: &str) -> Fault {
+    Fault::Panic(format!("internal error: {part} has panicked: {message}"))
 }
 
 /// Runs a part of a run beside which threads run that end with the token. Where the part fails, by a panic too, the
@@ -110,7 +116,7 @@ impl<T> Supervised<'_, T> {
     /// Waits until it has ended.
     pub(super) fn join(self) -> Result<T, Fault> {
         let Self { part, thread } = self;
-        thread.join().unwrap_or_else(|_| Err(Fault::internal(format!("{part} has panicked"))))
+        thread.join().unwrap_or_else(|panic| Err(panicked(part, panic_message(&*panic))))
     }
 }
 
@@ -118,7 +124,7 @@ impl<T> Supervised<'_, T> {
 /// the run recovers from, and that before [`Fault::Stopped`], which is only a consequence; of equals, the first.
 pub(super) fn root_fault(faults: impl IntoIterator<Item = Option<Fault>>) -> Option<Fault> {
     faults.into_iter().flatten().min_by_key(|fault| match fault {
-        Fault::Fatal(_) | Fault::Backplane(_) => 0,
+        Fault::Fatal(_) | Fault::Panic(_) | Fault::Backplane(_) => 0,
         Fault::Abort(_) => 1,
         Fault::Stopped => 2,
     })

@@ -53,7 +53,7 @@ impl Engine {
             ended = running => ended.map_err(Fault::internal)?,
             panic = cancel.panic_overdue() => {
                 cancel.cancel(CancelReason::Ended);
-                Err(Fault::Fatal(panic))
+                Err(Fault::Panic(panic))
             }
         }
     }
@@ -112,7 +112,7 @@ impl Session {
         };
         let mut member = log.join(&group)?;
         let committer = member.committer()?;
-        let copies = StateCopies::new(self.options.state_folder.clone()).valid_for(log.deletion_retention() / 2);
+        let copies = self.state_copies();
         std::thread::scope(|threads| {
             let feed = feed.map(|feed| {
                 let token = &cancel;
@@ -129,6 +129,12 @@ impl Session {
             // Without the feed, a step that waits for a model is stopped, because none can come any more.
             root_fault([outcome.err(), fed.err()]).map_or(Ok(()), Err)
         })
+    }
+
+    /// Copies of state, which are younger than what the log forgets.
+    fn state_copies(&self) -> StateCopies {
+        let max_age = self.engine.log.deletion_retention() / 2;
+        StateCopies::new(self.options.state_folder.clone()).valid_for(max_age)
     }
 
     /// Carries out what the group assigns, until the run or the membership ends; then leaves the group.
@@ -261,13 +267,11 @@ mod tests {
         }
     }
 
-    #[test]
-    fn an_instance_without_partitions_drops_its_copies_of_state() {
+    /// A run over a log in a folder, with the runtime that it uses.
+    fn session(log: &Arc<EmbeddedLog>, cancel: &CancelToken) -> (Session, tokio::runtime::Runtime) {
         let text = "name: p\nsource: {topic: in, schema: {a: bigint}}\nsteps:\n  - filter: a > 0\nsink: out\n";
         let source = Arc::new(SourceText { name: "p.yaml".into(), text: text.into() });
         let spec = crate::spec::parse(source, std::path::Path::new("."), &crate::spec::ProcessEnvironment).unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        let log = Arc::new(EmbeddedLog::open(folder.path()).unwrap());
         let engine = Engine {
             plan: Arc::new(crate::plan::compile(&spec, &crate::expr::Functions::new()).unwrap()),
             log: log.clone(),
@@ -275,9 +279,30 @@ mod tests {
             samples: Arc::new(|_, _| {}),
             custom: BTreeMap::new(),
         };
-        let cancel = CancelToken::default();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let session = Session::new(engine, RunOptions::default(), runtime.handle().clone(), cancel.clone());
+        (Session::new(engine, RunOptions::default(), runtime.handle().clone(), cancel.clone()), runtime)
+    }
+
+    #[test]
+    fn copies_of_state_are_younger_than_what_the_log_forgets() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = Arc::new(EmbeddedLog::open(folder.path()).unwrap());
+        let (session, _runtime) = session(&log, &CancelToken::default());
+        let (copies, at) = (session.state_copies(), TopicPartition::new("p.s.state", 0));
+        let oldest = millis(log.deletion_retention()) / 2;
+        for (age, is_kept) in [(oldest, true), (oldest + 1, false)] {
+            let position = ChangelogPosition::new("one", Offset(1), 0);
+            copies.put(at.clone(), StateCopy { position, rows: BTreeMap::new() });
+            assert_eq!(copies.take(&at, "one", age).is_some(), is_kept, "{age} ms old");
+        }
+    }
+
+    #[test]
+    fn an_instance_without_partitions_drops_its_copies_of_state() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = Arc::new(EmbeddedLog::open(folder.path()).unwrap());
+        let cancel = CancelToken::default();
+        let (session, _runtime) = session(&log, &cancel);
         let mut member = log.join(&GroupSpec { group: "p".into(), ..GroupSpec::default() }).unwrap();
         let committer = member.committer().unwrap();
         let member: Box<dyn Member> = Box::new(WithoutPartitions(member, cancel.clone(), false));

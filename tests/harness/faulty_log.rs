@@ -40,6 +40,8 @@ pub enum InjectedFault {
     PartitionsRevoked { appended: Vec<Append> },
     /// The same, and until then this topic takes no record.
     RecordLimitRaised { topic: &'static str },
+    /// The removal of records never ends, as if no broker answered.
+    RemovalsHang,
 }
 
 /// Where a member stands in an injected rebalance.
@@ -228,7 +230,17 @@ impl Committer for FaultyCommitter {
 }
 
 impl Log for FaultyLog {
-    forward_log!(self => self.log; appender committed delete_records);
+    forward_log!(self => self.log; appender committed);
+
+    fn delete_records(&self, before: &[(TopicPartition, Offset)]) -> LogResult<()> {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        match self.fault {
+            InjectedFault::RemovalsHang => loop {
+                std::thread::park();
+            },
+            _ => self.log.delete_records(before),
+        }
+    }
 
     fn reader(&self, from: &[(TopicPartition, Offset)]) -> LogResult<Box<dyn Reader>> {
         let reader = self.log.reader(from)?;

@@ -22,8 +22,13 @@ fn a_rack_is_refused_where_several_topics_are_read_together() {
     let f = Fastdata::in_temp();
     f.file("p.yaml", MERGE);
     f.file("rack", "client.rack=a\n");
-    for flag in ["--kafka client.rack=a", "--kafka-config rack"] {
-        let ended = f.args(&format!("run p.yaml --brokers 127.0.0.1:9 {flag}")).fails_with(2);
+    for (command, flag) in [
+        ("run", "--kafka client.rack=a"),
+        ("run", "--kafka-config rack"),
+        ("validate", "--kafka client.rack=a"),
+        ("validate --online", "--kafka client.rack=a"),
+    ] {
+        let ended = f.args(&format!("{command} p.yaml --brokers 127.0.0.1:9 {flag}")).fails_with(2);
         ended.stderr(
             "error: the Kafka property `client.rack` cannot be set for pipeline `racks`: it reads several topics (`left`, `right`), and with racks the group can assign partitions with the same number to different instances\n\
              hint: remove `client.rack`; only a pipeline that reads a single topic can use it\n",
@@ -32,6 +37,7 @@ fn a_rack_is_refused_where_several_topics_are_read_together() {
     f.file("one.yaml", "name: one\nsource: {topic: left, schema: {id: bigint}}\nsink: {topic: out}\n");
     let ended = f.args("run one.yaml --brokers 127.0.0.1:9 --kafka client.rack=a").fails_with(1);
     assert!(ended.stderr_text().contains("127.0.0.1:9"), "{}", ended.stderr_text());
+    f.args("validate one.yaml --brokers 127.0.0.1:9 --kafka client.rack=a").succeeds();
 }
 
 #[test]

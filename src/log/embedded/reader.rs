@@ -235,7 +235,11 @@ fn read_rows(
         }
         let data = row.get_ref(2).at(file)?.as_blob();
         let data = data.map_err(|_| topics::damaged(file, &cursor.at, base, "they are not bytes"))?;
+        let is_first = builder.len() == 0;
         builder.add(base, data).map_err(|what| topics::damaged(file, &cursor.at, base, what))?;
+        if is_first {
+            builder.reserve_like(expected_records(&builder, cursor.end - base, limit));
+        }
         if base < next {
             skip = builder.count_before(next);
         }
@@ -245,6 +249,14 @@ fn read_rows(
     }
     let fetched = builder.finish(cursor.at.clone());
     Ok(if skip == 0 { fetched } else { slice(&fetched, skip, fetched.offsets.len() - skip) })
+}
+
+/// How many records a read will return, judged by those of its first row.
+fn expected_records(first: &FetchedBuilder, available: i64, limit: FetchLimit) -> usize {
+    let of_limit = limit.bytes.min(MAX_BATCH_BYTES) / (first.bytes() / first.len().max(1)).max(1);
+    // The last row may go beyond the limit.
+    let most = of_limit.min(limit.records).saturating_add(first.len());
+    most.min(usize::try_from(available).unwrap_or(0))
 }
 
 /// The first offset with this time or a later one; the end where there is none.

@@ -133,6 +133,15 @@ impl FetchedBuilder {
         self.keys.bytes.len() + self.values.bytes.len() + self.headers.bytes.len()
     }
 
+    /// Makes room for records like those so far, up to `records` of them.
+    pub(super) fn reserve_like(&mut self, records: usize) {
+        let more = records.saturating_sub(self.len());
+        self.offsets.reserve(more);
+        self.times.reserve(more);
+        let of = self.len().max(1);
+        [&mut self.keys, &mut self.values].into_iter().for_each(|column| column.reserve_like(more, of));
+    }
+
     /// Adds the records of a row whose first offset is `base`; fails with what is wrong with the row.
     pub(super) fn add(&mut self, base: i64, row: &[u8]) -> Result<(), &'static str> {
         if row.len() < HEADER_LEN || row[0] != VERSION {
@@ -199,6 +208,12 @@ impl Default for BytesColumnBuilder {
 }
 
 impl BytesColumnBuilder {
+    /// Makes room for `more` records, where those so far are `of`.
+    fn reserve_like(&mut self, more: usize, of: usize) {
+        self.ends.reserve(more);
+        self.bytes.reserve((self.bytes.len() / of).saturating_mul(more));
+    }
+
     fn last_end(&self) -> i32 {
         self.ends.last().copied().unwrap_or(0)
     }

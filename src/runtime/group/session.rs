@@ -73,7 +73,7 @@ impl Session {
         std::thread::spawn(move || drop(done.send(catch_panic("the recording of the end", write))));
         match written.recv_timeout(FINAL_RECORD_TIMEOUT) {
             Ok(Ok(())) => {}
-            Ok(Err(fault @ Fault::Fatal(_))) => return Err(fault),
+            Ok(Err(fault @ (Fault::Fatal(_) | Fault::Panic(_)))) => return Err(fault),
             Ok(Err(e)) => tracing::warn!("the end of the run could not be recorded: {e}"),
             Err(_) => tracing::warn!("the end of the run could not be recorded in {FINAL_RECORD_TIMEOUT:?}"),
         }

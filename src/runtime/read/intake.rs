@@ -372,6 +372,8 @@ mod tests {
     use crate::log::embedded::EmbeddedLog;
     use crate::log::{Committer, GroupSpec, LogError, LogResult};
     use crate::record::RecordsBuilder;
+    use crate::runtime::read::read_partition::BatchSink;
+    use crate::runtime::task::merge_queue::OfferedBatch;
     use crate::runtime::task::message::EpochEnd;
 
     /// An intake of a bounded run, of one sub-topology where it has routes, and the side of the commit loop.
@@ -462,6 +464,26 @@ mod tests {
 
         fn leave(self: Box<Self>) -> LogResult<()> {
             Ok(())
+        }
+    }
+
+    #[test]
+    fn batches_of_merged_inputs_that_wait_for_their_task_hold_back_further_ones() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = EmbeddedLog::open(folder.path()).unwrap();
+        let member = log.join(&GroupSpec { group: "p".into(), ..GroupSpec::default() }).unwrap();
+        let (queue, _inbox) = TaskQueue::new();
+        let route = TaskRoute { sub: 0, queue, partitions: Vec::new(), merged: Vec::new() };
+        let (mut intake, _outcomes) = intake(log, member, vec![route], BTreeMap::new());
+        let mut records = RecordsBuilder::default();
+        records.push(None, Some(&vec![b'x'; intake.gauges.commit_limit.bytes()]), 0);
+        let origin = Arc::new(TopicPartition::new("in", 0));
+        let fetched = Fetched { origin, offsets: vec![0].into(), records: records.finish() };
+        for expected in [true, false] {
+            let fetched = Some(fetched.clone());
+            let offer = OfferedBatch { slot: 0, fetched, position: Offset(1), last: false, permit: None };
+            BatchSink::accept(&mut intake, 0, vec![offer]).unwrap();
+            assert_eq!(intake.has_capacity(0), expected, "there is room in the queue, but for one commit more at most");
         }
     }
 

@@ -120,7 +120,8 @@ impl SharedReader {
         partitions.values_mut().for_each(ReadPartition::start);
         let default = FetchLimit::default();
         let worthwhile = partitions.values().map(ReadPartition::worthwhile_records).max().unwrap_or(0);
-        let limit = FetchLimit { records: default.records.max(worthwhile), ..default };
+        let bytes = default.bytes.min(max_partition_bytes);
+        let limit = FetchLimit { records: default.records.max(worthwhile), bytes };
         Ok(Self { reader, partitions, max_partition_bytes, limit })
     }
 
@@ -138,9 +139,10 @@ impl SharedReader {
             return Ok(offered);
         }
         let mut active = self.partitions.values().filter(|p| !p.is_paused()).count();
-        // Bounded, so that the member is polled in between.
+        let mut read = 0;
+        // Bounded, so that the member is polled in between, and tasks are asked again whether they keep up.
         for _ in 0..self.partitions.len() {
-            if active == 0 {
+            if active == 0 || read >= MAX_BYTES_AHEAD_OF_TASKS {
                 break;
             }
             let Some(fetched) = reader.poll(self.limit, Duration::ZERO)? else {
@@ -154,6 +156,7 @@ impl SharedReader {
             };
             let Some(partition) = self.partitions.get_mut(&fetched.origin) else { continue };
             let was_active = !partition.is_paused();
+            read += fetched.records.bytes();
             partition.take(&fetched);
             offered |= partition.offer(to)?;
             partition.pause(reader.as_mut(), self.max_partition_bytes)?;
@@ -228,6 +231,7 @@ mod tests {
         /// How often something was sent, and how often it was asked whether it may be.
         sent: usize,
         asked: Cell<usize>,
+        full: bool,
     }
 
     impl Tasks {
@@ -235,7 +239,7 @@ mod tests {
             let n = order.len();
             let waiting = (0..n).map(|_| (0..senders).map(|_| Default::default()).collect()).collect();
             let done = vec![vec![Vec::new(); senders]; n];
-            Self { order, senders, waiting, done, ended: 0, sent: 0, asked: Cell::new(0) }
+            Self { order, senders, waiting, done, ended: 0, sent: 0, asked: Cell::new(0), full: false }
         }
 
         fn work(&mut self) {
@@ -255,7 +259,7 @@ mod tests {
     impl BatchSink for Tasks {
         fn has_capacity(&self, _: usize) -> bool {
             self.asked.set(self.asked.get() + 1);
-            true
+            !self.full
         }
 
         fn accept(&mut self, route: usize, offered: Vec<OfferedBatch>) -> Result<(), Fault> {
@@ -361,6 +365,29 @@ mod tests {
         assert_eq!(tasks.asked.get(), 0);
         tasks.work();
         assert!(readers.offer(&log, &mut tasks).unwrap(), "what tasks release is noticed");
+    }
+
+    #[test]
+    fn a_reader_does_not_run_far_ahead_of_tasks_without_capacity() {
+        let parts = vec![vec![0; 40]; 22];
+        let bytes = 100_000;
+        let (_folder, log) = log_of(&parts, bytes);
+        let mut readers = readers_of(&log, parts.len(), 1, |_, _| 0);
+        let mut tasks = Tasks { full: true, ..Tasks::new(parts.clone(), 1) };
+        let mut buffered = Vec::new();
+        for _ in 0..5 {
+            assert!(!readers.offer(&log, &mut tasks).unwrap());
+            buffered.push(readers.all[0].partitions.values().map(ReadPartition::bytes).sum::<usize>());
+        }
+        let one_partition = parts[0].len() * bytes + MAX_BUFFERED_BYTES_PER_PARTITION;
+        assert!(buffered[4] < 2 * MAX_BYTES_AHEAD_OF_TASKS + one_partition, "{buffered:?} bytes are buffered");
+        assert!(buffered[4] < parts.len() * parts[0].len() * bytes, "everything is buffered");
+        tasks.full = false;
+        while !readers.is_empty() {
+            readers.offer(&log, &mut tasks).unwrap();
+            tasks.work();
+        }
+        assert_eq!(tasks.ended, parts.len());
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use crate::formats::Decoder;
 use crate::plan::{InputPlan, SourcePlan};
-use crate::record::{BadRow, Batch, Fetched, Meta, Origins};
+use crate::record::{BadRow, Batch, Fetched, Meta, Origins, Records};
 use crate::runtime::fault::Fault;
 use crate::runtime::task::repartition_codec::{RepartitionCodec, RepartitionPart, WatermarkMessage};
 use crate::time::{TaskWatermark, millis};
@@ -113,10 +113,18 @@ impl Input {
         }
     }
 
-    pub(in crate::runtime) fn decode(&mut self, fetched: &Fetched, now: i64) -> Result<DecodedInput, Fault> {
+    /// Decodes what was read, batch by batch.
+    pub(in crate::runtime) fn decode(&mut self, fetched: &[&Fetched], now: i64) -> Result<Vec<DecodedInput>, Fault> {
         match &mut self.kind {
-            InputKind::Source { plan, decoder } => Ok(source(plan, decoder.as_mut(), fetched, self.slots.start, now)),
-            InputKind::Repartition(codec) => repartitioned(codec, fetched, &self.slots),
+            InputKind::Source { plan, decoder } => {
+                let slot = self.slots.start;
+                Ok(fetched.iter().map(|f| source(plan, decoder.as_mut(), f, slot, now)).collect())
+            }
+            InputKind::Repartition(codec) => {
+                let records: Vec<&Records> = fetched.iter().map(|f| &f.records).collect();
+                let decoded = codec.decode(&records)?;
+                fetched.iter().zip(decoded).map(|(f, parts)| repartitioned(parts, f, &self.slots)).collect()
+            }
         }
     }
 
@@ -209,7 +217,7 @@ fn source(plan: &SourcePlan, decoder: &mut dyn Decoder, fetched: &Fetched, slot:
     DecodedInput { parts: vec![DecodedPart::Rows(Box::new(DecodedRows { batch, runs, offsets }))], bad: decoded.bad }
 }
 
-fn repartitioned(codec: &RepartitionCodec, fetched: &Fetched, slots: &Range<usize>) -> Result<DecodedInput, Fault> {
+fn repartitioned(parts: Vec<RepartitionPart>, fetched: &Fetched, slots: &Range<usize>) -> Result<DecodedInput, Fault> {
     let slot = |sender: i32| {
         let slot = usize::try_from(sender).ok().map(|s| slots.start + s).filter(|s| slots.contains(s));
         slot.ok_or_else(|| Fault::Fatal(format!(
@@ -228,6 +236,6 @@ fn repartitioned(codec: &RepartitionCodec, fetched: &Fetched, slots: &Range<usiz
             Ok(DecodedPart::Watermark { slot: slot(sender)?, offset: fetched.offsets[record], message })
         }
     };
-    let parts = codec.decode(&fetched.records)?.into_iter().map(part).collect::<Result<Vec<_>, Fault>>()?;
+    let parts = parts.into_iter().map(part).collect::<Result<Vec<_>, Fault>>()?;
     Ok(DecodedInput { parts, bad: Vec::new() })
 }

@@ -4,12 +4,13 @@
 
 use super::{HandOver, Task};
 use crate::plan::SubTopology;
-use crate::record::{Batch, Offset, TopicPartition};
+use crate::record::{Batch, Fetched, Offset, TopicPartition};
 use crate::runtime::fault::Fault;
 use crate::runtime::task::dead_letters::Undecoded;
-use crate::runtime::task::input::{DecodedPart, Input};
+use crate::runtime::task::input::{DecodedInput, DecodedPart, Input};
 use crate::runtime::task::merge_queue::{DecodedBatch, MergeQueue, MergeStep, OfferedBatch, Released, ReleasedItem};
 use crate::runtime::task::round::RoundClock;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -79,34 +80,41 @@ impl Task {
         let Some(mut ordered) = self.ordered.take() else {
             return Err(Fault::internal(format!("task {} does not merge its inputs", self.id)));
         };
-        for offer in offered {
-            self.queue(offer, &mut ordered, now)?;
-        }
+        self.queue(offered, &mut ordered, now)?;
         let advanced = self.run_released(&mut ordered, now, hand_over);
         self.store_positions(&mut ordered, &Released::default(), 0);
         self.ordered = Some(ordered);
         advanced
     }
 
-    fn queue(&mut self, offer: OfferedBatch, ordered: &mut MergeQueue, now: i64) -> Result<(), Fault> {
-        let OfferedBatch { slot, fetched, position, last, permit } = offer;
-        let permit = permit.map(Arc::new);
-        if let Some(fetched) = fetched {
-            let input = self.input_of(&fetched)?;
-            let decoded = self.inputs[input].decode(&fetched, now)?;
-            let mut bad = decoded.bad;
-            for part in decoded.parts {
-                match part {
-                    DecodedPart::Rows(rows) => {
-                        let rows = *rows;
-                        let (fetched, permit, bad) = (fetched.clone(), permit.clone(), std::mem::take(&mut bad));
-                        ordered.push(slot, DecodedBatch { input, fetched, rows, bad, permit });
+    /// Queues what is offered. Batches of one input are decoded together.
+    fn queue(&mut self, offered: Vec<OfferedBatch>, ordered: &mut MergeQueue, now: i64) -> Result<(), Fault> {
+        let mut batches: BTreeMap<usize, Vec<&Fetched>> = BTreeMap::new();
+        for fetched in offered.iter().filter_map(|o| o.fetched.as_ref()) {
+            batches.entry(self.input_of(fetched)?).or_default().push(fetched);
+        }
+        let mut decoded: BTreeMap<usize, std::vec::IntoIter<DecodedInput>> = BTreeMap::new();
+        for (input, batches) in batches {
+            decoded.insert(input, self.inputs[input].decode(&batches, now)?.into_iter());
+        }
+        for OfferedBatch { slot, fetched, position, last, permit } in offered {
+            if let Some(fetched) = fetched {
+                let input = self.input_of(&fetched)?;
+                let DecodedInput { parts, mut bad } =
+                    decoded.get_mut(&input).and_then(Iterator::next).unwrap_or_default();
+                let permit = permit.map(Arc::new);
+                for part in parts {
+                    match part {
+                        DecodedPart::Rows(rows) => {
+                            let (fetched, permit, bad) = (fetched.clone(), permit.clone(), std::mem::take(&mut bad));
+                            ordered.push(slot, DecodedBatch { input, fetched, rows: *rows, bad, permit });
+                        }
+                        DecodedPart::Watermark { offset, message, .. } => ordered.set_watermark(slot, offset, message),
                     }
-                    DecodedPart::Watermark { offset, message, .. } => ordered.set_watermark(slot, offset, message),
                 }
             }
+            ordered.advance_position(slot, position, last);
         }
-        ordered.advance_position(slot, position, last);
         Ok(())
     }
 

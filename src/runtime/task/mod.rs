@@ -240,7 +240,7 @@ impl Task {
         let input = self.input_of(fetched)?;
         self.dirty = true;
         self.last_record_at[input] = Some(now);
-        let decoded = self.inputs[input].decode(fetched, now)?;
+        let decoded = self.inputs[input].decode(&[fetched], now)?.pop().unwrap_or_default();
         let next = fetched.offsets.last().map_or(0, |last| last + 1);
         let mut read = Read { input, fetched, bad: &decoded.bad, now, next };
         let parts = decoded.parts.len();

@@ -12,6 +12,7 @@ use arrow_array::{Array, ArrayRef, BinaryArray, Int32Array, Int64Array, RecordBa
 use arrow_buffer::ScalarBuffer;
 use arrow_row::{RowConverter, SortField};
 use arrow_schema::{DataType, SchemaRef};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// The kind of a record.
@@ -42,7 +43,7 @@ pub(crate) enum RepartitionPart {
         /// The sending task's partition, row by row.
         senders: ScalarBuffer<i32>,
         /// The index of the record of each row.
-        records: std::ops::Range<usize>,
+        records: Range<usize>,
         /// The rows.
         batch: Box<Batch>,
     },
@@ -117,56 +118,74 @@ impl RepartitionCodec {
         Some(i32::from_be_bytes(number) ^ i32::MIN)
     }
 
-    /// Decodes records, in their order.
+    /// Decodes batches of records, each in its order. All are decoded at once: with many senders each sends little.
     ///
     /// # Errors
     /// The topic holds a record that no repartition of this pipeline wrote.
-    pub(crate) fn decode(&self, records: &Records) -> Result<Vec<RepartitionPart>, Fault> {
-        if records.values.null_count() > 0 {
+    pub(crate) fn decode(&self, batches: &[&Records]) -> Result<Vec<Vec<RepartitionPart>>, Fault> {
+        if batches.iter().any(|records| records.values.null_count() > 0) {
             return Err(Fault::Fatal(
                 "an internal topic holds a record without a value: something else writes it".into(),
             ));
         }
         let parser = self.rows.parser();
-        let rows = (0..records.len()).map(|i| parser.parse(records.values.value(i)));
-        let columns = self.rows.convert_rows(rows).map_err(Fault::internal)?;
+        let values = batches.iter().flat_map(|records| (0..records.len()).map(|i| records.values.value(i)));
+        let columns = self.rows.convert_rows(values.map(|value| parser.parse(value))).map_err(Fault::internal)?;
+        let mut first = 0;
+        let parts = batches.iter().map(|records| {
+            let own = first..first + records.len();
+            first = own.end;
+            self.parts(records, &columns, own)
+        });
+        parts.collect()
+    }
+
+    /// The parts of one batch, whose rows are a range of the decoded columns.
+    fn parts(&self, records: &Records, columns: &[ArrayRef], own: Range<usize>) -> Result<Vec<RepartitionPart>, Fault> {
         let (kinds, senders) = (columns[0].as_primitive::<Int32Type>(), columns[1].as_primitive::<Int32Type>());
         let is_row = |i: usize| kinds.value(i) == PartKind::Row as i32;
         let mut parts = Vec::new();
-        let mut start = 0;
-        while start < records.len() {
+        let mut start = own.start;
+        while start < own.end {
+            let record = start - own.start;
             if !is_row(start) {
                 let kind = kinds.value(start);
                 let message = WatermarkMessage {
                     watermark: columns[7].as_primitive::<Int64Type>().value(start),
                     idle: kind == PartKind::Idle as i32,
                 };
-                parts.push(RepartitionPart::Watermark { sender: senders.value(start), record: start, message });
+                parts.push(RepartitionPart::Watermark { sender: senders.value(start), record, message });
                 start += 1;
                 continue;
             }
-            let run = (start..records.len()).take_while(|i| is_row(*i)).count();
-            let columns_of_run: Vec<ArrayRef> = columns.iter().map(|c| c.slice(start, run)).collect();
-            let number = |i: usize| columns_of_run[i].as_primitive::<Int64Type>().values().clone();
-            let meta = Meta {
-                origins: origins(columns_of_run[2].as_string(), columns_of_run[3].as_primitive())?,
-                order: (0i64..).take(run).collect(),
-                offsets: number(4),
-                timestamps: number(5),
-                event_times: number(6),
-                watermarks: number(7),
-                keys: records.keys.slice(start, run),
-                headers: records.slice(start, run).headers,
-            };
-            let options = RecordBatchOptions::new().with_row_count(Some(run));
-            let own = columns_of_run[POSITION_COLUMNS.len()..].to_vec();
-            let columns = RecordBatch::try_new_with_options(self.schema.clone(), own, &options);
-            let batch = Batch { columns: columns.map_err(Fault::internal)?, meta };
+            let run = (start..own.end).take_while(|i| is_row(*i)).count();
+            let of_run: Vec<ArrayRef> = columns.iter().map(|c| c.slice(start, run)).collect();
+            let batch = self.rows_of(&of_run, records.slice(record, run))?;
             let senders = senders.slice(start, run).values().clone();
-            parts.push(RepartitionPart::Rows { senders, records: start..start + run, batch: Box::new(batch) });
+            parts.push(RepartitionPart::Rows { senders, records: record..record + run, batch: Box::new(batch) });
             start += run;
         }
         Ok(parts)
+    }
+
+    /// The rows of decoded columns, with the keys and headers of their records.
+    fn rows_of(&self, columns: &[ArrayRef], records: Records) -> Result<Batch, Fault> {
+        let number = |i: usize| columns[i].as_primitive::<Int64Type>().values().clone();
+        let rows = columns[0].len();
+        let meta = Meta {
+            origins: origins(columns[2].as_string(), columns[3].as_primitive())?,
+            order: (0i64..).take(rows).collect(),
+            offsets: number(4),
+            timestamps: number(5),
+            event_times: number(6),
+            watermarks: number(7),
+            keys: records.keys,
+            headers: records.headers,
+        };
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        let own = columns[POSITION_COLUMNS.len()..].to_vec();
+        let columns = RecordBatch::try_new_with_options(self.schema.clone(), own, &options);
+        Ok(Batch { columns: columns.map_err(Fault::internal)?, meta })
     }
 }
 
