@@ -1,6 +1,6 @@
 //! Records in columns: raw bytes as a log stores them, and decoded batches with their positions.
 //!
-//! Every module above uses these types. This one knows no format, log or operator.
+//! Most other modules use these types. This one knows no format, log or operator.
 
 mod batch;
 mod headers;

@@ -1,6 +1,6 @@
 //! The partitions that the rows of a batch come from: usually one for all rows, after a merge one for each.
 //!
-//! The usual case costs one pointer a batch, whatever its number of rows.
+//! The usual case costs one pointer per batch, for any number of rows.
 
 use super::TopicPartition;
 use arrow_buffer::ScalarBuffer;

@@ -1,8 +1,8 @@
 //! Cancellation: a token that carries its reasons to everything below it.
 //!
-//! A run has one token, each membership of the group a child of it, each assignment a child of that. To cancel a
+//! A run has one token, each membership of the group a child of it, each assignment a child of that. Cancelling a
 //! token cancels all tokens below it, at once and for good, and wakes the threads that wait on them. The tokens of a
-//! run also share the report of a panic, which ends the run even where a part of it does not end.
+//! run also share the report of a panic, which ends the run even if some part of it does not end.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
-/// How long a run may take to end in good order after a panic. Some parts may be waiting for a backplane that is away.
+/// How long a run may take to end in good order after a panic: some parts may wait for a backplane that is away.
 const PANIC_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Why a token is cancelled.
@@ -66,7 +66,7 @@ impl TokenNode {
         self.cancelled.store(true, Ordering::Release);
         self.changed.notify_all();
         let (children, wakers) = (state.children.clone(), state.wakers.clone());
-        // A waker takes locks of its own, so it runs without one.
+        // Wakers take locks of their own, so they run without this one.
         drop(state);
         wakers.iter().for_each(|wake| wake());
         children.iter().filter_map(Weak::upgrade).for_each(|child| child.cancel(reason));
@@ -110,7 +110,7 @@ impl CancelToken {
                 Self::default().sleep(PANIC_TIMEOUT);
                 overdue.overdue.notify_one();
             });
-            // Without threads nothing else will end either.
+            // If no thread can be started, the run cannot end in good order either.
             if waiting.is_err() {
                 panic.overdue.notify_one();
             }
@@ -123,7 +123,7 @@ impl CancelToken {
         self.0.panic.message.get().cloned().unwrap_or_default()
     }
 
-    /// Whether it was cancelled, for whatever reason.
+    /// Whether it was cancelled, for any reason.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.0.cancelled.load(Ordering::Acquire)
@@ -141,7 +141,7 @@ impl CancelToken {
         &self.0.cancelled
     }
 
-    /// Sleeps for a time, or until it is cancelled; whether it was cancelled.
+    /// Sleeps for a time, or until it is cancelled; returns whether it was.
     pub fn sleep(&self, time: Duration) -> bool {
         let until = Instant::now() + time;
         let mut state = self.0.state();
@@ -155,7 +155,7 @@ impl CancelToken {
         true
     }
 
-    /// Calls `wake` when it is cancelled, or at once where it already is.
+    /// Calls `wake` on each new reason; at once if it is cancelled already.
     pub fn on_cancel(&self, wake: impl Fn() + Send + Sync + 'static) {
         let mut state = self.0.state();
         if state.reasons.is_empty() {

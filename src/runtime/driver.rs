@@ -102,7 +102,7 @@ impl Committing {
 }
 
 impl Driver {
-    /// A pipeline whose sources have so many partitions; other topics follow from the plan.
+    /// A pipeline whose sources have these numbers of partitions; other topics follow from the plan.
     ///
     /// # Errors
     /// Where the topics do not fit together, or an operator cannot be made.
@@ -218,8 +218,8 @@ impl Driver {
         self.running.as_mut().ok_or_else(|| Fault::internal("the driver could not be resumed"))
     }
 
-    /// Reads up to `batches` batches (all, where `None`), sub-topology after sub-topology, and with `drain`
-    /// closes the windows of each at its end; whether the sources are at their end. It also stops after so many parts
+    /// Reads up to `batches` batches (all if `None`), sub-topology after sub-topology, and with `drain` closes the
+    /// windows of each at its end. Returns whether the sources are at their end. It also stops after `batches` parts
     /// of rounds; then it must be resumed.
     ///
     /// # Errors

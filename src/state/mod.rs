@@ -22,7 +22,7 @@ pub struct StateSize {
     pub keys: u64,
     /// Bytes of memory or disk that keys and values take, with their overhead.
     pub bytes: u64,
-    /// Bytes of keys and values that the next barrier returns as changes, about.
+    /// Approximate bytes of the changes that the next barrier returns.
     pub changed_bytes: usize,
 }
 

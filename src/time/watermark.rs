@@ -54,8 +54,8 @@ pub struct TaskWatermark {
     holder: Holder,
 }
 
-/// An input that held the watermark back when it was looked for: while it does, the others need not be asked. It is
-/// no part of what two watermarks are compared by.
+/// The input that held the watermark back at the last search. While it still does, the others need no check. It is
+/// only a cache: watermarks that differ in it are equal.
 #[derive(Clone, Copy, Debug, Default)]
 struct Holder(usize);
 

@@ -18,9 +18,9 @@ pub(in crate::runtime) struct ChangelogPosition {
     pub(in crate::runtime) id: Arc<str>,
     /// Everything before this offset.
     pub(in crate::runtime) next: Offset,
-    /// When that was so: every deletion from this offset on was still in the changelog then, or came later.
+    /// When that was true. Every deletion from `next` on was in the changelog then, or was written later.
     pub(in crate::runtime) at: i64,
-    /// Up to where the file holds it, and when that was so.
+    /// The same two for the copy in the file.
     pub(in crate::runtime) filed: Option<(Offset, i64)>,
 }
 

@@ -1,4 +1,4 @@
-//! The commit loop: a thread that collects what tasks hand over at each barrier and ends the epoch with it.
+//! The commit loop: a thread that collects what tasks hand over at each barrier and then ends the epoch.
 
 use super::changelog_position::ChangelogPositions;
 use super::commits::{Commits, Handover};
@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::mpsc::SyncSender;
 use tokio::sync::mpsc;
 
-/// What is left when everything is committed, or a fault has ended the loop.
+/// What the loop returns when everything is committed, or after a fault.
 pub(in crate::runtime) struct CommitEnd {
     pub(in crate::runtime) committer: Box<dyn Committer>,
     /// Up to where each changelog is known; none after a fault.
@@ -37,7 +37,7 @@ pub(in crate::runtime) fn run(
             }
         };
         let failed = outcome.is_err();
-        // The intake hangs up only once the run is over.
+        // The intake drops its end only when the run is over.
         if outcomes.send(outcome).is_err() || failed {
             return CommitEnd { committer: commits.context.committer, changelogs: None };
         }

@@ -23,17 +23,17 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-/// How often a commit is attempted while the backplane is busy.
+/// Attempts at a commit while the backplane is busy.
 const MAX_COMMIT_ATTEMPTS: u32 = 5;
 
-/// Attempts that may each fail after more than [`TARGET_COMMIT_TIME`]: the commit may be too large for its timeout, and
-/// only a smaller one can succeed.
+/// Slow attempts after which a commit is given up. One that fails after more than [`TARGET_COMMIT_TIME`] may be too
+/// large for its timeout, and then only a smaller one can succeed.
 const MAX_SLOW_ATTEMPTS: u32 = 2;
 
 /// Time between two records of the pipeline and the instance, milliseconds.
 const INSTANCE_RECORD_INTERVAL_MS: i64 = 1_000;
 
-/// What commits are made with.
+/// What [`Commits`] works with.
 pub(in crate::runtime) struct CommitContext {
     pub(in crate::runtime) plan: Arc<Physical>,
     /// The size limits of the topics.
@@ -44,7 +44,7 @@ pub(in crate::runtime) struct CommitContext {
     pub(in crate::runtime) instance: InstanceRecord,
     pub(in crate::runtime) gauges: Arc<Gauges>,
     pub(in crate::runtime) trimming: Trimming,
-    /// Up to where each changelog is what its task holds.
+    /// Up to which offset each changelog is contained in the state of its task.
     pub(in crate::runtime) changelogs: ChangelogPositions,
     pub(in crate::runtime) cancel: CancelToken,
 }
@@ -80,10 +80,10 @@ impl Commits {
         if commits { self.commit() } else { self.send_early() }
     }
 
-    /// Records that the instance has ended, and passes on for removal what the last round has left.
+    /// Records that the instance has ended, and sends the last trim points.
     pub(in crate::runtime) fn finish(mut self) -> CommitContext {
-        // After a revocation the run goes on with what is assigned next, and others remove what is left: nobody must
-        // wait for that.
+        // After a revocation the run continues with its next assignment, and the new owners trim the rest: the
+        // rebalance must not wait for either.
         if !self.context.cancel.is_cancelled_for(CancelReason::Revoked) {
             self.context.info.stopped_at = Some(self.context.clock.now());
             self.recorded_at = None;
@@ -119,7 +119,7 @@ impl Commits {
 
     fn commit(&mut self) -> Result<(), Fault> {
         let now = self.context.clock.now();
-        // Where the clock was set back too: an instance without new records is taken for gone.
+        // Also due after the clock was set back: an instance without new records counts as gone.
         let due = |at: i64| !(0..INSTANCE_RECORD_INTERVAL_MS).contains(&now.saturating_sub(at));
         let record_instance = self.recorded_at.is_none_or(due);
         if self.pending.is_empty() && !record_instance {
@@ -161,7 +161,7 @@ impl Commits {
         Ok(())
     }
 
-    /// Adapts what the next commits carry to how long this one took, and says what to do where that does not help.
+    /// Adapts the limit of the next commits to how long this one took, and warns about one that was undone.
     fn learn(&self, bytes: usize, start: Instant, committed: bool) {
         let limit = &self.context.gauges.commit_limit;
         let was_least = limit.is_least();
@@ -198,7 +198,7 @@ impl Commits {
             // Between two transactions lie only their markers.
             known.next = Offset(first.0 + i64::try_from(append.records.len()).unwrap_or(0));
         }
-        // Whoever can commit knows everything that was committed before.
+        // A member that can commit has read everything that was committed before.
         changelogs.values_mut().for_each(|known| known.at = now);
     }
 

@@ -22,7 +22,7 @@ impl StateLimit {
         Self { limit, steps: BTreeMap::new() }
     }
 
-    /// Takes in what a task has after a barrier.
+    /// Updates the sizes of one task with those at its barrier.
     pub(super) fn update(&mut self, commit: &TaskCommit) {
         if self.limit.is_some() {
             let stateful = commit.progress.steps.iter().filter(|s| s.keys > 0);

@@ -19,7 +19,7 @@ pub(super) struct TransactionBuilder<'a> {
     plan: &'a Physical,
     limits: &'a RecordLimits,
     now: i64,
-    /// Its state is that of changelogs only.
+    /// Its `state` holds only changelogs until [`Self::finish`] adds the progress.
     transaction: Transaction,
     progress: RecordsBuilder,
 }

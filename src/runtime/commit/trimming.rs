@@ -1,7 +1,7 @@
-//! Removes repartitioned records once the task that reads them has committed what they did.
+//! Removes records of repartition topics once the task that reads them has committed their effect.
 //!
-//! A thread of its own does it, so that no commit waits for it. What is not removed while the thread is busy goes
-//! with the next round; a failure is worth a warning, never the run.
+//! A separate thread removes them, so that no commit waits. Positions that arrive while it is busy go with the next
+//! round. A failure is a warning, never a fault.
 
 use crate::log::{Log, LogError, Recovery};
 use crate::plan::Physical;
@@ -28,7 +28,7 @@ const TRIM_INTERVAL: Duration = Duration::from_secs(1);
 /// The first offset of each partition that is still needed.
 pub(in crate::runtime) type TrimPoints = BTreeMap<TopicPartition, Offset>;
 
-/// The side that commits: collects up to where records may be removed.
+/// The committing side: collects the offsets up to which records may be removed.
 pub(in crate::runtime) struct Trimming {
     points: TrimPoints,
     to: SyncSender<TrimPoints>,
@@ -42,7 +42,7 @@ impl Trimming {
         (Self { points: TrimPoints::new(), to, sent_at: None }, from)
     }
 
-    /// Takes in committed positions.
+    /// Adds committed positions, and sends them if a round is due.
     pub(super) fn on_committed(&mut self, plan: &Physical, positions: &[(TopicPartition, Offset)]) {
         let internal = positions.iter().filter(|(at, _)| plan.is_repartition(&at.topic));
         self.points.extend(internal.cloned());
@@ -55,7 +55,7 @@ impl Trimming {
         }
     }
 
-    /// Sends what is left, at the end of an assignment.
+    /// Sends the remaining positions at the end of an assignment.
     pub(super) fn flush(&mut self) {
         let (mut points, start) = (std::mem::take(&mut self.points), Instant::now());
         // The other side is gone only when the run has failed.
@@ -69,8 +69,8 @@ impl Trimming {
     }
 }
 
-/// The thread that removes records. Whoever gives up partitions or ends a run waits for it, but not for brokers that do
-/// not answer: then it is left behind.
+/// The thread that removes records. The end of an assignment waits for it, but leaves it behind if the brokers do not
+/// answer.
 pub(in crate::runtime) struct Trimmer(Receiver<Result<(), Fault>>);
 
 impl Trimmer {
@@ -110,9 +110,9 @@ fn trim(log: &dyn Log, points: &Receiver<TrimPoints>) {
         let before: Vec<(TopicPartition, Offset)> = points.into_iter().collect();
         match log.delete_records(&before) {
             Ok(()) => {}
-            // A missing right is missing for the whole run.
+            // The right stays missing for the whole run: one warning is enough.
             Err(LogError::Denied(why)) if std::mem::replace(&mut denied, true) => tracing::debug!("{why}"),
-            // The next round asks a busy cluster again.
+            // The next round tries again.
             Err(e) if e.recovery() == Recovery::Retry => tracing::debug!("repartitioned records stay for now: {e}"),
             Err(e) => tracing::warn!("processed records of repartition topics could not be removed: {e}"),
         }

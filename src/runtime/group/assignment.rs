@@ -49,7 +49,7 @@ pub(in crate::runtime) struct Assignment<'a> {
     pub(in crate::runtime) cancel: CancelToken,
     pub(in crate::runtime) models: &'a Arc<Models>,
     pub(in crate::runtime) copies: &'a StateCopies,
-    /// The topics, where they were looked up just now.
+    /// The layout, if it was looked up just now.
     pub(in crate::runtime) layout: Option<Arc<PipelineLayout>>,
 }
 
@@ -104,7 +104,7 @@ impl Assignment<'_> {
         }
     }
 
-    /// Rebuilds the tasks while the group is polled; an end, where the group revokes the partitions or the run is
+    /// Rebuilds the tasks while the group is polled; returns an end if the group revokes the partitions or the run is
     /// stopped.
     fn rebuild(
         &self,
@@ -270,8 +270,8 @@ impl Assignment<'_> {
             Ok((outcome, member)) => (outcome, Some(member)),
             Err(fault) => (Err(fault), None),
         };
-        // The intake has dropped its routes, so tasks end, and then the commit loop. A task that waits for a model
-        // would wait for ever.
+        // The intake has dropped its routes, so the tasks end, and then the commit loop. Only a task that waits for a
+        // model must be woken.
         if outcome.is_err() {
             self.cancel.cancel(CancelReason::Ended);
         }
@@ -343,7 +343,7 @@ impl Assignment<'_> {
         }
     }
 
-    /// The tasks as they have ended.
+    /// Waits for the tasks to end; returns those that did not fail.
     fn finished(&self, working: Vec<JoinHandle<Option<Task>>>) -> Vec<Task> {
         working.into_iter().filter_map(|task| self.session.handle.block_on(task).ok().flatten()).collect()
     }

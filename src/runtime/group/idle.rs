@@ -34,7 +34,7 @@ impl Idle {
         self.recorded_at.is_some()
     }
 
-    /// Waits until the group assigns partitions; `None` where the run is stopped first. With more members than
+    /// Waits until the group assigns partitions; `None` if the run is stopped first. With more members than
     /// partitions some get none; such a member calls `on_idle` and waits for others to leave.
     pub(in crate::runtime) fn await_assignment(
         &mut self,

@@ -9,7 +9,7 @@ use std::time::Duration;
 /// How long the group is polled at a time.
 const POLL_TIMEOUT: Duration = Duration::from_millis(2);
 
-/// Polls the group until tasks are built; an end, where the group revokes the partitions or the run is stopped.
+/// Polls the group until tasks are built; returns an end if the group revokes the partitions or the run is stopped.
 pub(super) fn poll_until(
     member: &mut dyn Member,
     cancel: &CancelToken,

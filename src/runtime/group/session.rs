@@ -68,7 +68,7 @@ impl Session {
         let info = PipelineInfo { stopped_at: Some(now), ..self.info() };
         let (done, written) = sync_channel(1);
         let log = self.engine.log.clone();
-        // In a thread of its own: the backplane may be away, and nothing depends on this record.
+        // On a separate thread: the backplane may be away, and nothing depends on this record.
         let write = move || write_instance_record(log.appender()?.as_mut(), &info, now, Vec::new());
         std::thread::spawn(move || drop(done.send(catch_panic("the recording of the end", write))));
         match written.recv_timeout(FINAL_RECORD_TIMEOUT) {

@@ -133,8 +133,8 @@ impl TopicSurvey {
     }
 }
 
-/// Inputs that meet in a task with state must have the same number of partitions: a key must have the same task
-/// whatever input it comes from.
+/// Inputs that meet in a task with state must have the same number of partitions, so that a key has the same task in
+/// each of them.
 fn unequal_inputs(plan: &Physical, sub: &SubTopology, layout: &PipelineLayout) -> Option<TopicMismatch> {
     let counts = &layout.sub(sub.id).inputs;
     let step = sub.nodes.iter().find(|n| n.op.stateful()).filter(|_| counts.iter().any(|n| *n != counts[0]))?;

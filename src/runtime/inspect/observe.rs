@@ -22,7 +22,7 @@ pub enum ObserveError {
     /// No pipeline of that name has ever run here.
     #[error("no pipeline `{pipeline}` has run on {log}")]
     Unknown {
-        /// The name that was asked for.
+        /// The requested name.
         pipeline: String,
         /// The backplane.
         log: String,

@@ -1,4 +1,4 @@
-//! From a plan to tasks. Here, and only here, a variant of the plan becomes an operator.
+//! Builds tasks from a plan. Only here does a variant of the plan become an operator.
 
 use crate::log::RecordLimits;
 use crate::plan::{InputPlan, NodePlan, Op, Physical, PipelineLayout, SubTopology};
@@ -32,7 +32,7 @@ pub struct Surroundings {
     pub limits: RecordLimits,
     /// The models of the run.
     pub models: Arc<Models>,
-    /// Ends what tasks wait for.
+    /// Ends every wait of a task.
     pub cancel: CancelToken,
     /// Receives the samples of `log` steps.
     pub samples: SampleHandler,

@@ -1,7 +1,7 @@
 //! The models of a run. A model is a record of the models topic; it is loaded and checked off the hot path and
 //! replaces its predecessor between two batches.
 //!
-//! This file reads no topic. A step whose data type has no model yet waits here, and logs so once.
+//! It reads no topic. A step whose data type has no model yet waits here, and each wait is logged.
 
 use crate::models::{Applied, ModelDescriptor, Registry, ServedModel};
 use crate::plan::{ModelChoice, Op, Physical, ScorePlan};

@@ -1,4 +1,4 @@
-//! Barriers: the intake sends one behind everything that it has sent, and learns when its epoch is complete.
+//! Barriers: the intake sends one behind everything that it has sent, and receives the end of its epoch.
 
 use super::decision::{Goal, Phase};
 use super::intake::{Intake, TaskRoute};
@@ -15,7 +15,7 @@ impl Intake {
         self.epoch = Epoch { number: self.epoch.number + 1, commits };
         self.sent = false;
         self.epoch_in_flight = true;
-        // What an epoch without a commit leaves behind waits for the next one with a commit.
+        // An epoch without a commit leaves its changes to the next one that commits.
         self.gauges.uncommitted.store(!commits, Ordering::Relaxed);
         if commits {
             self.committed_at = Some(Instant::now());
@@ -34,8 +34,8 @@ impl Intake {
         Ok(())
     }
 
-    /// The last barrier of a goal. Where a sub-topology has come to its end, its windows are closed before, if
-    /// that is wanted, unless the run was stopped or the group has revoked its partitions meanwhile.
+    /// Sends the last barrier of a goal. At the end of a sub-topology, `drain` first closes its windows, unless the run
+    /// was stopped or the partitions were revoked.
     pub(super) fn send_final_barrier(&mut self, goal: Goal) -> Result<(), Fault> {
         let ended = match goal {
             Goal::OwnPart(sub) if !self.cancel.is_cancelled() => Some(sub),
@@ -52,8 +52,8 @@ impl Intake {
         self.send_barrier(true, ended)
     }
 
-    /// By task, the position of each partition of which everything read has reached its task. A bounded run
-    /// reads past its end and drops what lies behind, so there only the end itself is sent, once it is reached.
+    /// The positions to send, by task: those of the partitions whose records have all reached their task. A bounded
+    /// run reads past its end and drops the records behind it, so it sends only the end itself, once it is reached.
     fn barrier_positions(&self, ended: Option<u32>) -> Vec<Vec<(TopicPartition, Offset)>> {
         let mut by_route = vec![Vec::new(); self.routes.len()];
         if self.revoked() {
@@ -78,7 +78,7 @@ impl Intake {
         by_route
     }
 
-    /// Takes in what the commit loop reports, waiting at most so long for it.
+    /// Receives a report of the commit loop, waiting at most `wait` for it.
     pub(super) fn on_outcome(&mut self, wait: Duration) -> Result<(), Fault> {
         match self.committed.recv_timeout(wait) {
             Ok(Ok(EpochEnd { epoch, complete })) => {
@@ -93,7 +93,7 @@ impl Intake {
         }
     }
 
-    /// Why a task is gone: the commit loop knows, or ends once all tasks have.
+    /// The fault that ended a task: the commit loop reports it, or ends once all tasks have.
     pub(super) fn why_gone(&mut self) -> Result<(), Fault> {
         self.routes.clear();
         loop {

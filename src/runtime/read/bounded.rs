@@ -1,5 +1,5 @@
 //! A bounded run: each sub-topology is read to its end before the next one, and tasks that merge their inputs
-//! are offered the least record of all.
+//! receive batches of each of them.
 
 use super::cursors::InputCursor;
 use super::decision::Goal;
@@ -21,8 +21,8 @@ use std::time::{Duration, Instant};
 const PEER_POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 impl Intake {
-    /// Reads stage after stage: what one sends on, the next reads to its end. What other instances send on is
-    /// awaited.
+    /// Reads stage after stage: what one stage sends on, the next reads to its end. Before that it waits until the
+    /// other instances have read their part.
     pub(super) fn read_to_the_end(&mut self) -> Result<(), Fault> {
         for stage in self.options.stages.clone() {
             self.resolve_ends(&stage)?;
@@ -33,7 +33,7 @@ impl Intake {
             if stage.feeds_others && !self.cancel.is_cancelled() {
                 self.await_peers(&stage)?;
             }
-            // A goal that is given up is closed with a commit too.
+            // A cancelled goal was closed with a commit too.
             if self.cancel.is_cancelled() {
                 return Ok(());
             }
@@ -85,7 +85,7 @@ impl Intake {
         Ok(())
     }
 
-    /// What is read last may not be the last offset: some hold no record.
+    /// Advances positions past offsets without a record: the last record need not be at the last offset.
     pub(super) fn advance_past_gaps(&mut self) {
         if self.unfinished.is_empty() {
             return;
@@ -137,7 +137,7 @@ impl Intake {
         let at_end = foreign.iter().zip(committed).filter(|(at, next)| next.unwrap_or_default() >= self.end(at));
         let at_end: Vec<&TopicPartition> = at_end.map(|(at, _)| at).collect();
         if !at_end.is_empty() {
-            // A position at the end is committed before everything that the end releases has left.
+            // A position at the end may be committed before all rows that the end releases have left.
             let reports = reports(&*self.log, &self.options.group, &self.cancel)?;
             let ended = reports.tasks.values().filter(|t| t.ended && t.sub == self.awaited_sub);
             let ended: BTreeSet<Partition> = ended.map(|t| Partition(t.partition)).collect();
@@ -149,7 +149,7 @@ impl Intake {
         Ok(self.unfinished.is_empty())
     }
 
-    /// Offers tasks that merge their inputs what they have capacity for; whether there was anything.
+    /// Offers tasks that merge their inputs what they have capacity for; returns whether anything was offered.
     pub(super) fn offer_merged(&mut self) -> Result<bool, Fault> {
         let (mut readers, log) = (std::mem::take(&mut self.merge_readers), self.log.clone());
         let offered = readers.offer(&*log, self);

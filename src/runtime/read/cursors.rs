@@ -25,7 +25,7 @@ pub(super) const MAX_OFFERED_BYTES: usize = 1 << 20;
 /// Records of one offer at least, while there are as many.
 pub(super) const MIN_OFFERED_RECORDS: usize = 64;
 
-/// Offsets without a record of the input after which its task is offered the position alone.
+/// Offsets without a record of the input after which its task is offered only the position.
 const MAX_SILENT_OFFSETS: i64 = 10_000;
 
 /// The records of one fetch, by sender.
@@ -72,7 +72,7 @@ impl<'a> BySender<'a> {
 /// One input on its way to a task.
 #[derive(Debug)]
 pub(in crate::runtime) struct InputCursor {
-    /// From the first offset that was not offered yet.
+    /// Its `next` is the first offset that was not offered yet.
     input: MergeInput,
     end: Offset,
     /// The first offset that was not read yet.
@@ -93,7 +93,7 @@ impl InputCursor {
         Self { input, end, read, buffered, rows: 0, bytes: 0, offers, releases, ended: false }
     }
 
-    /// Counts there what the task releases from now on. A batch that it holds is still counted where it was.
+    /// Counts releases in `to` from now on. Batches that the task already holds are counted where they were.
     pub(in crate::runtime) fn report_releases(&mut self, to: &Arc<Releases>) {
         self.releases = to.clone();
     }
@@ -108,7 +108,7 @@ impl InputCursor {
         self.input.sender.map(|(_, senders)| senders)
     }
 
-    /// From where to read on; `None` once the end is reached.
+    /// The next offset to read; `None` once the end is reached.
     pub(in crate::runtime) fn next(&self) -> Option<Offset> {
         (self.read < self.end).then_some(self.read)
     }
@@ -133,7 +133,7 @@ impl InputCursor {
         self.buffered.is_empty() && self.next().is_some() && self.offers.available_permits() == MAX_OFFERS_IN_TASK
     }
 
-    /// Buffers its part of a fetch of the partition.
+    /// Buffers the records of this input in a fetch of the partition.
     pub(in crate::runtime) fn take(&mut self, shares: &BySender<'_>) {
         let fetched = shares.fetched;
         let place = |of: Offset| fetched.offsets.partition_point(|o| *o < of.0);

@@ -1,5 +1,5 @@
-//! The phases of an intake, and the decision what it does next. The decision is a pure function of what the
-//! intake sees, so that it is tested without a log.
+//! The phases of an intake, and what it does next. The decision is a pure function of what the intake sees, so that
+//! it can be tested without a log.
 //!
 //! ```text
 //!           goal reached, stopped, revoked          nothing buffered, no epoch in flight
@@ -8,7 +8,7 @@
 //!    └───────────── the next stage of a bounded run ◀───────── its epoch is complete ───┘
 //! ```
 //!
-//! A final barrier whose epoch is not complete, as a task had more to hand over than a commit carries, is sent again.
+//! If a task had more to hand over than a commit carries, the epoch is incomplete and the final barrier is sent again.
 //! Where the run is stopped or the partitions are revoked, what is buffered is dropped and unfinished rounds are left
 //! to the next owner.
 
@@ -20,7 +20,7 @@ pub(super) const IDLE_POLL_TIMEOUT: Duration = Duration::from_millis(20);
 /// How long a poll may take while a task's queue is full, or a commit is in flight.
 pub(super) const BUSY_POLL_TIMEOUT: Duration = Duration::from_micros(500);
 
-/// What an intake is about.
+/// The phase of an intake.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Phase {
     /// Reads, and commits at intervals.
@@ -32,7 +32,7 @@ pub(super) enum Phase {
     Closing,
 }
 
-/// What an intake reads for.
+/// The goal of an intake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Goal {
     /// Read until stopped.
@@ -52,7 +52,7 @@ pub(super) struct Situation {
     /// The run is stopped, or the partitions are revoked.
     pub(super) ending: bool,
     pub(super) goal_reached: bool,
-    /// Nothing needs to be closed once the goal is reached.
+    /// The goal needs no final barrier.
     pub(super) goal_is_wait: bool,
     pub(super) epoch_in_flight: bool,
     /// The last epoch did not carry everything before its barriers.
@@ -70,9 +70,9 @@ pub(super) struct Situation {
     pub(super) uncommitted: bool,
     /// `commit_every` is over since the last commit.
     pub(super) commit_due: bool,
-    /// More output and state waits for the commit than should.
+    /// As much output and state waits for the commit as one may carry.
     pub(super) commit_large: bool,
-    /// The last commit is so long ago that others may take this instance for gone.
+    /// Without a commit now, others may count this instance as gone.
     pub(super) heartbeat_due: bool,
     /// Results may be sent ahead of their commit.
     pub(super) early_output: bool,
@@ -81,13 +81,13 @@ pub(super) struct Situation {
 /// What an intake does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// Poll for records, at most so long.
+    /// Poll for records, for at most this time.
     Read(Duration),
     /// Send a barrier; its epoch commits, or only sends results ahead.
     Barrier { commits: bool },
     /// Stop reading.
     Drain,
-    /// Poll the group without reading, and await what is in flight, at most so long.
+    /// Poll the group without reading, and wait for the epoch in flight, for at most this time.
     Listen(Duration),
     /// Send the final barrier.
     Close,
@@ -95,7 +95,7 @@ pub(super) enum Step {
     Finish,
 }
 
-/// The decision.
+/// Decides the next step.
 pub(super) fn next_step(s: &Situation) -> Step {
     match s.phase {
         Phase::Reading if s.ending => Step::Drain,
@@ -106,7 +106,7 @@ pub(super) fn next_step(s: &Situation) -> Step {
         Phase::Draining if s.ending => Step::Close,
         // When the commit is full, tasks take no messages before a barrier.
         Phase::Draining if s.commit_large => Step::Barrier { commits: true },
-        // A task that waits must not keep the group from being polled.
+        // The group is polled even while a task waits.
         Phase::Draining if s.buffered || !s.queues_have_capacity => Step::Listen(BUSY_POLL_TIMEOUT),
         Phase::Draining => Step::Close,
         Phase::Closing if s.epoch_in_flight => Step::Listen(IDLE_POLL_TIMEOUT),
@@ -126,7 +126,7 @@ fn read_or_commit(s: &Situation) -> Step {
     Step::Read(if s.buffered || s.merging || s.epoch_in_flight {
         BUSY_POLL_TIMEOUT
     } else if s.sent {
-        // A barrier follows at once where nothing more is there.
+        // If no more records are there, a barrier follows at once.
         Duration::ZERO
     } else {
         IDLE_POLL_TIMEOUT

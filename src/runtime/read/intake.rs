@@ -20,7 +20,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-/// How often tasks learn that wall-clock time passes.
+/// How often tasks receive the wall-clock time.
 const TICK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// How often a run without input commits, so that others see that it is alive.
@@ -147,7 +147,7 @@ impl Intake {
         let outcome = match self.seek(starts).and_then(|()| self.read_all()) {
             Ok(()) if self.revoked() => Ok(IntakeEnd::Revoked),
             Ok(()) => Ok(IntakeEnd::Done),
-            // A task that waited for a model was broken off: whoever gets its partition starts that batch anew.
+            // A task that waited for a model was interrupted: the next owner of its partition reads that batch again.
             Err(Fault::Stopped) if self.revoked() && !self.stopping() => Ok(IntakeEnd::Revoked),
             Err(fault) => Err(fault),
         };
@@ -156,7 +156,7 @@ impl Intake {
 
     fn seek(&mut self, starts: &[(TopicPartition, Offset)]) -> Result<(), Fault> {
         for (at, offset) in starts {
-            // Only a seek finds that a committed position belongs to an earlier topic of the same name.
+            // Only a seek detects that a committed position belongs to an earlier topic of the same name.
             self.member.seek(at, *offset)?;
             let merged = self.route_of.get(at).is_some_and(|route| !self.routes[*route].merged.is_empty());
             if merged {
@@ -186,7 +186,7 @@ impl Intake {
                     self.pause_all(true)?;
                 }
                 Step::Listen(timeout) => {
-                    // Behind a final barrier nothing may follow: what is still buffered then is read again.
+                    // Nothing may follow a final barrier: batches that are still buffered then are read again.
                     if self.phase == Phase::Draining {
                         self.hand_over()?;
                     }
@@ -208,7 +208,7 @@ impl Intake {
         Ok(Situation {
             phase: self.phase,
             ending: self.cancel.is_cancelled(),
-            // Some goals ask the log, which may fail or take long, so a goal is looked at only while it counts.
+            // Some goals query the log, which may fail or take long, so the goal is checked only while it matters.
             goal_reached: self.phase == Phase::Reading && !self.cancel.is_cancelled() && self.goal_reached(goal)?,
             goal_is_wait: goal == Goal::Peers,
             epoch_in_flight: self.epoch_in_flight,
@@ -234,12 +234,12 @@ impl Intake {
         self.cancel.is_cancelled_for(CancelReason::Stop) || self.cancel.is_cancelled_for(CancelReason::Ended)
     }
 
-    /// Hands over what waits, polls once, and awaits nothing.
+    /// Hands over buffered batches and polls once; waits for no task and no commit.
     fn read(&mut self, timeout: Duration) -> Result<(), Fault> {
         self.hand_over()?;
         let offered = self.offer_merged()?;
         let timeout = if offered { Duration::ZERO } else { timeout };
-        // What was handed over just now may have emptied the buffer, or have been the first after a barrier.
+        // The situation was taken before the hand-over: a batch sent just now must not wait for a long poll.
         let timeout = if self.sent { timeout.min(BUSY_POLL_TIMEOUT) } else { timeout };
         self.input_idle = false;
         match self.member.poll(self.fetch_limit(), timeout)? {
@@ -260,7 +260,7 @@ impl Intake {
         Ok(())
     }
 
-    /// Awaits an epoch and polls the group, which must not wait for a task that waits. Once the partitions are
+    /// Waits for the epoch in flight and polls the group, which must not wait for a task. Once the partitions are
     /// revoked the member is not polled any more: the next poll would acknowledge the revocation.
     fn listen(&mut self, timeout: Duration) -> Result<(), Fault> {
         self.on_outcome(timeout)?;
@@ -347,7 +347,7 @@ impl Intake {
     fn tick(&mut self) {
         if self.ticked_at.is_none_or(|at| at.elapsed() >= TICK_INTERVAL) {
             self.ticked_at = Some(Instant::now());
-            // A task with a full queue learns of the time with the next tick.
+            // A task with a full queue gets the next tick.
             let free = self.routes.iter_mut().filter(|r| r.queue.has_capacity());
             free.for_each(|r| drop(r.queue.send(TaskMessage::Tick)));
         }

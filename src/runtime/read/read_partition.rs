@@ -1,8 +1,8 @@
 //! One partition of a reader of merged inputs, with the inputs that share it.
 //!
-//! What the intake asks in every step is kept up to date when something is read, offered or released: a repartition
-//! topic has as many inputs in each partition as it has partitions, so to visit all of them in every step would cost
-//! the square of the number of partitions.
+//! The values that the intake needs in every step are cached, and updated when something is read, offered or released.
+//! A repartition topic has as many inputs in each partition as it has senders, so visiting all of them in every step
+//! would cost the square of the number of partitions.
 
 use crate::log::{LogResult, Reader};
 use crate::record::{Fetched, Offset, TopicPartition};
@@ -31,9 +31,9 @@ pub(super) struct ReadPartition {
     paused: bool,
     /// The inputs that may have something to offer, in their order.
     ready: Vec<usize>,
-    /// Something was read since all that is ready was offered.
+    /// Something was read since everything ready was offered.
     changed: bool,
-    /// The releases when all that is ready was offered.
+    /// The count of releases when everything ready was offered.
     seen_releases: usize,
     /// Shared with an input that moves to another reader while its task holds batches.
     releases: Arc<Releases>,
@@ -73,7 +73,7 @@ impl ReadPartition {
         &self.at
     }
 
-    /// From where it is to be read; `None` once its end is reached.
+    /// The next offset to read; `None` once the end is reached.
     pub(super) fn next(&self) -> Option<Offset> {
         self.next
     }
@@ -105,7 +105,7 @@ impl ReadPartition {
         to.has_capacity(self.route) && self.cursors.iter().any(InputCursor::is_starved)
     }
 
-    /// Whether only its task, which has no capacity, keeps it from offering more.
+    /// Whether it has more to offer and its task has no capacity.
     pub(super) fn waits_for_capacity(&self, to: &dyn BatchSink) -> bool {
         self.changed && !self.ready.is_empty() && !to.has_capacity(self.route)
     }
@@ -126,7 +126,7 @@ impl ReadPartition {
         self.update();
     }
 
-    /// Everything before this offset was read.
+    /// Marks everything before this offset as read.
     pub(super) fn advance(&mut self, position: Offset) {
         if self.next.is_some_and(|next| next < position) {
             self.cursors.iter_mut().for_each(|c| c.advance(position));
@@ -144,8 +144,8 @@ impl ReadPartition {
         Ok(())
     }
 
-    /// The inputs that hold their share of the buffer or more. What stays fills less than the buffer, and the
-    /// input whose task is starved is among those that stay.
+    /// Splits off the inputs that hold their share of the buffer or more. The others together fill less than the
+    /// buffer, and the starved input is among them.
     pub(super) fn split_off_ahead(&mut self, max_bytes: usize) -> Self {
         let share = max_bytes / self.cursors.len().max(1);
         let cursors = self.cursors.extract_if(.., |c| c.bytes() >= share).collect();
@@ -153,7 +153,7 @@ impl ReadPartition {
         Self { releases: self.releases.clone(), ..Self::new(self.at.clone(), self.route) }.with_cursors(cursors)
     }
 
-    /// Offers what the task has capacity for; whether there was anything.
+    /// Offers what the task has capacity for; returns whether anything was offered.
     pub(super) fn offer(&mut self, to: &mut dyn BatchSink) -> Result<bool, Fault> {
         let releases = self.releases.count();
         let idle = self.ready.is_empty() || !self.changed && releases == self.seen_releases;

@@ -165,8 +165,8 @@ impl SharedReader {
         Ok(offered)
     }
 
-    /// Whether much is buffered, and tasks have yet to take a part of it: reading on would only fill memory. What they
-    /// take later makes room, so that nothing waits for ever.
+    /// Whether much is buffered that tasks have no capacity for: reading on would only fill memory. It goes on once
+    /// they take some of it.
     fn is_far_ahead(&self, to: &dyn BatchSink) -> bool {
         let buffered: usize = self.partitions.values().map(ReadPartition::bytes).sum();
         buffered >= MAX_BYTES_AHEAD_OF_TASKS && self.partitions.values().any(|p| p.waits_for_capacity(to))

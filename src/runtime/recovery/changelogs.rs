@@ -1,7 +1,7 @@
 //! Restores the state of tasks from the changelogs that it was committed to.
 //!
-//! This may take long: several threads read, it can be cancelled half way, and a gauge shows how far it is. It
-//! starts from a copy of the state where there is one.
+//! This may take long, so several threads read, it can be cancelled at any time, and a gauge shows its progress. It
+//! starts from a copy of the state if there is one.
 
 use crate::faults::{self, FailPoint};
 use crate::log::{FetchLimit, Log, TopicInfo, topic};
@@ -147,7 +147,7 @@ impl Changelogs<'_> {
         Ok(parts)
     }
 
-    /// The state of some tasks.
+    /// Restores some of the tasks, on one thread.
     fn fill(
         &self,
         tasks: &mut [Task],
@@ -214,7 +214,7 @@ impl Changelogs<'_> {
         Ok(())
     }
 
-    /// Moves the position in a changelog forward, and drops the changelog from the unread ones at its end.
+    /// Advances the position in a changelog, and removes the changelog from the unread ones at its end.
     fn advance(
         &self,
         unread: &mut BTreeMap<TopicPartition, &mut ChangelogPartition>,

@@ -11,7 +11,7 @@ use crate::runtime::task::Task;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// What a run does where retention has removed records of a source before they were read.
+/// What a run does if retention has removed records of a source before they were read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LostInput {
     /// It ends with an error.
@@ -21,7 +21,7 @@ pub enum LostInput {
     Skip,
 }
 
-/// The oldest records of the sources that are assigned; none where lost input ends the run.
+/// The oldest records of the assigned sources; none if lost input ends the run.
 pub(super) struct OldestRecords<'a> {
     plan: &'a Physical,
     log: &'a dyn Log,

@@ -22,7 +22,7 @@ fn is_checked() -> bool {
 /// Restores the committed position and counters of a task; its state comes from changelogs.
 ///
 /// # Errors
-/// Where progress and the positions of the group disagree: whatever the delivery, they are committed together.
+/// The progress and the positions of the group disagree; with any delivery they are committed together.
 pub(super) fn restore_position(
     plan: &Physical,
     task: &mut Task,

@@ -1,9 +1,8 @@
 //! Standby copies: the state of tasks that other instances run, kept up to date here, so that taking one over
 //! needs no long restore.
 //!
-//! A copy has no operators and commits nothing. Which partitions an instance keeps copies of follows from those
-//! that it has: the next ones after them, as many again for each copy configured, so that instances need not
-//! coordinate.
+//! A copy has no operators and commits nothing. The partitions that an instance copies follow from those that it owns:
+//! the next ones after them, as many again for each configured copy. So instances need not coordinate.
 
 use crate::log::{FetchLimit, Log, Recovery, Start, partitions, topic};
 use crate::plan::Physical;
@@ -26,7 +25,7 @@ const END_REFRESH_INTERVAL_MS: i64 = 60_000;
 /// The partitions of each sub-topology's tasks that are this instance's.
 pub(in crate::runtime) type OwnPartitions = BTreeMap<u32, BTreeSet<u32>>;
 
-/// The partitions, of `count`, to keep copies of, where each is to have so many.
+/// Which of `count` partitions to keep copies of, if each is to have `copies`.
 fn standby_partitions(copies: u32, count: u32, own: &BTreeSet<u32>) -> BTreeSet<u32> {
     // An instance without partitions can keep copies of all.
     let Some(last) = own.last() else { return (0..count).collect() };
@@ -152,7 +151,7 @@ fn apply(rows: &mut StateEntries, changes: &Fetched) {
     }
 }
 
-/// The current ends of the changelogs; `None` if the backplane is away, and the next request tries again.
+/// The current ends of the changelogs. Topics for which the backplane is busy are left out; the next request retries.
 fn current_ends(
     log: &dyn Log,
     of: &BTreeMap<TopicPartition, StateCopy>,

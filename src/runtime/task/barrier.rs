@@ -1,4 +1,4 @@
-//! A task at a barrier: it hands over its outputs, its state changes, its positions and its progress.
+//! What a task does at a barrier: it hands over its outputs, state changes, positions and progress.
 
 use super::collector::{Collector, Release};
 use super::{Task, TaskCommit};
@@ -7,15 +7,15 @@ use crate::record::{Offset, TopicPartition};
 use crate::runtime::fault::Fault;
 
 impl Task {
-    /// Sends watermarks downstream only where its inputs end. A bounded run merges by event time, where a watermark
-    /// takes effect only at the end, and sending it to every partition at each barrier is what would cost most.
+    /// Sends the watermark downstream only at the end of the inputs. A bounded run merges by event time, so a watermark
+    /// takes effect only at the end; sending it to every partition at each barrier would dominate the cost.
     pub(in crate::runtime) fn send_watermark_at_end(&mut self) {
         self.watermark_at_end = true;
     }
 
     /// Whether the watermark has moved since it was sent, and if so whether all inputs are idle.
     fn watermark_to_send(&mut self) -> Option<bool> {
-        // Whoever waits for the rest of a round must not be told that the inputs are idle.
+        // Downstream tasks wait for the rest of an unfinished round: its inputs do not count as idle.
         let current = (self.settled_time(), !self.is_unfinished() && self.time.idle());
         let moved = self.last_sent != Some(current);
         self.progress.watermark_unsent = moved && self.watermark_at_end && !self.at_end;
@@ -93,7 +93,7 @@ impl Task {
         self.progress.ended = self.at_end && !self.is_unfinished();
         let offsets = self.committed_offsets();
         let appends = self.outbox.take();
-        // What there is to write is committed, even where time alone has caused it.
+        // Output and state changes are committed even if only the passing of time caused them.
         let dirty = std::mem::take(&mut self.dirty) || !appends.is_empty() || !changes.is_empty();
         Ok(TaskCommit {
             task: self.id,

@@ -35,7 +35,7 @@ pub struct Collector<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(in crate::runtime) struct Release {
     pub(in crate::runtime) max_rows: usize,
-    /// More than that is due. Time stands still for the steps behind until the rest has left.
+    /// More rows are due. For the steps behind, time stands still until the rest has left.
     pub(in crate::runtime) more_due: bool,
 }
 

@@ -1,8 +1,8 @@
-//! Bounds the bytes of one commit by how long recent ones took: a backplane undoes a commit that takes too long, and
-//! the next one grows meanwhile.
+//! Limits the bytes of one commit by the throughput of recent ones: a backplane undoes a commit that takes too long,
+//! and the next commit grows while it waits.
 //!
-//! The limit is what the throughput of the last seconds carries in [`TARGET_COMMIT_TIME`]. The rate of a single commit
-//! says nothing: a broker with a quota accepts a burst before it throttles.
+//! The limit is what the throughput over [`RATE_WINDOW`] writes in [`TARGET_COMMIT_TIME`]. The rate of a single commit
+//! is no measure: a broker with a quota accepts a burst before it throttles.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,13 +18,13 @@ const MIN_COMMIT_BYTES: usize = 4 << 10;
 /// The limit before anything is known, for a backplane with a commit timeout.
 const FIRST_COMMIT_BYTES: usize = 1 << 20;
 
-/// How long a commit should take at most.
+/// The longest time that a commit should take.
 pub(in crate::runtime) const TARGET_COMMIT_TIME: Duration = Duration::from_secs(2);
 
-/// The time over which the rate is measured: longer than that over which Kafka measures it for a quota.
+/// The time over which the rate is measured; longer than the window of Kafka's quotas.
 const RATE_WINDOW: Duration = Duration::from_secs(12);
 
-/// The number of bytes of output and state changes that one commit may carry, about: a batch that was read is
+/// The limit on the bytes of output and state changes in one commit. A commit may exceed it by one batch, which is
 /// processed in one piece.
 #[derive(Debug)]
 pub(in crate::runtime) struct CommitLimit {
@@ -32,7 +32,7 @@ pub(in crate::runtime) struct CommitLimit {
     rate: Mutex<CommitRate>,
 }
 
-/// What commits have shown.
+/// The measured throughput of commits.
 #[derive(Debug)]
 struct CommitRate {
     /// The time and the bytes of each commit of the last [`RATE_WINDOW`].
@@ -40,7 +40,7 @@ struct CommitRate {
     committed_bytes: usize,
     /// The lower bound of the limit: a low rate may only mean that there is little input.
     base: usize,
-    /// What `base` grows to.
+    /// The largest value of `base`.
     max_base: usize,
 }
 
@@ -57,12 +57,12 @@ impl Default for CommitLimit {
 }
 
 impl CommitLimit {
-    /// The bytes.
+    /// The limit in bytes.
     pub(in crate::runtime) fn bytes(&self) -> usize {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// Whether a commit cannot become smaller.
+    /// Whether the limit is at its minimum.
     pub(in crate::runtime) fn is_least(&self) -> bool {
         self.bytes() == MIN_COMMIT_BYTES
     }
@@ -72,14 +72,14 @@ impl CommitLimit {
         self.learn(|rate| (rate.base, rate.max_base) = (MAX_COMMIT_BYTES, MAX_COMMIT_BYTES));
     }
 
-    /// Learns from a commit of so many bytes that has taken from `start` to `end`.
+    /// Adapts the limit to a commit of `bytes` that took from `start` to `end`.
     pub(in crate::runtime) fn on_committed(&self, bytes: usize, start: Instant, end: Instant) {
         self.learn(|rate| rate.on_committed(bytes, end.duration_since(start), end));
     }
 
-    /// Learns from a commit that was undone.
+    /// Adapts the limit to a commit that was undone.
     pub(in crate::runtime) fn on_undone(&self, bytes: usize, start: Instant, end: Instant) {
-        // A commit that fails at once, or is small, does not fail for its size.
+        // A commit that fails at once, or is small, does not fail because of its size.
         if end.duration_since(start) > TARGET_COMMIT_TIME && bytes >= MIN_COMMIT_BYTES {
             let limit = self.bytes();
             self.learn(|rate| rate.on_undone(bytes.min(limit)));
@@ -100,7 +100,7 @@ impl CommitRate {
         while let Some((_, old)) = self.committed.pop_front_if(|(at, _)| now.duration_since(*at) > RATE_WINDOW) {
             self.committed_bytes -= old;
         }
-        // A small commit that is slow waits for something else than its size.
+        // If a small commit is slow, its size is not the cause.
         if took > TARGET_COMMIT_TIME && bytes >= MIN_COMMIT_BYTES {
             self.base = self.base.min(in_target_time(bytes, took).max(MIN_COMMIT_BYTES));
         } else if took < TARGET_COMMIT_TIME / 2 && bytes >= self.base / 2 {
@@ -120,7 +120,7 @@ impl CommitRate {
     }
 }
 
-/// The share of some bytes for which [`TARGET_COMMIT_TIME`] suffices.
+/// How many of `bytes`, which took `took`, fit into [`TARGET_COMMIT_TIME`].
 fn in_target_time(bytes: usize, took: Duration) -> usize {
     let fitting = bytes as u128 * TARGET_COMMIT_TIME.as_millis() / took.as_millis().max(1);
     usize::try_from(fitting).unwrap_or(usize::MAX)

@@ -1,7 +1,7 @@
 //! Merges the inputs of a task by event time, in a bounded run.
 //!
-//! Of the next records of all inputs the one with the lowest event time is released first; of equal ones that of the
-//! earlier source, then of the lower partition. Nothing is released while the next record of an input, or its end,
+//! The record with the lowest event time among the next records of all inputs is released first; ties go to the
+//! earlier source, then to the lower partition. Nothing is released while the next record of an input, or its end,
 //! is unknown. Permits bound what a queue holds. A queue never reads a topic and never moves the watermark.
 
 use crate::record::{BadRow, Fetched, Offset};
@@ -157,7 +157,7 @@ pub(in crate::runtime) struct MergeQueue {
     moved: Vec<usize>,
     /// Counts the calls of [`Self::next`].
     round: u64,
-    /// How many runs were released last: about as many come next.
+    /// The number of runs released last, as a capacity for the next ones.
     last_runs: usize,
 }
 
@@ -237,7 +237,7 @@ impl MergeQueue {
         moved
     }
 
-    /// Lets the offset of a slot be asked for again.
+    /// Makes [`Self::take_moved`] return this slot again.
     pub(in crate::runtime) fn mark_moved(&mut self, slot: usize) {
         self.moved.push(slot);
     }
@@ -314,7 +314,7 @@ impl InputQueue {
             self.bad += 1;
         } else {
             let times = &first.rows.batch.meta.event_times;
-            // The first row is the lowest record; a bad record ends the run, as it is a run of its own.
+            // The first row is the lowest record. An undecodable record ends the run: it is released as a separate one.
             let until = first.bad.get(self.bad).map_or(i64::MAX, |b| first.fetched.offsets[b.row]);
             let before = |row: usize| second.is_none_or(|second| (times[row], slot) < second);
             let more = self.row + 1..times.len().min(self.row + max_records - released.len);

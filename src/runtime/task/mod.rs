@@ -1,8 +1,8 @@
-//! A task: the operators of one sub-topology at work on one partition.
+//! A task: the operators of one sub-topology, running on one partition.
 //!
-//! A task takes what was read, runs its operators once a round in the order of the plan, and hands everything over
-//! at a barrier. It knows no threads or channels, never commits, and never reads a topic by itself; the driver and
-//! the runtime run the same tasks.
+//! A task receives records, runs its operators once per round in the order of the plan, and hands over its results at
+//! a barrier. It knows no threads or channels, never commits, and never reads a topic itself; the driver and the
+//! runtime run the same tasks.
 
 mod barrier;
 pub mod collector;
@@ -61,7 +61,7 @@ impl std::fmt::Display for TaskId {
 /// What a task hands over at a barrier.
 #[derive(Debug)]
 pub struct TaskCommit {
-    /// Who.
+    /// The task.
     pub task: TaskId,
     /// Outputs and dead letters.
     pub appends: Vec<Append>,
@@ -92,20 +92,20 @@ pub(in crate::runtime) struct TaskOutput {
     pub(in crate::runtime) errors: ErrorPolicy,
 }
 
-/// Called between the parts of a round, to hand over what there is where it is much. A fault ends the round.
+/// Called between the parts of a round, so that the task can hand over what it has. A fault ends the round.
 pub(in crate::runtime) type HandOver<'a> = dyn FnMut(&mut Task) -> Result<(), Fault> + 'a;
 
 /// How many rows a step may release by time alone in one round.
 const MAX_RELEASED_ROWS: usize = 8192;
 
-/// What was read of one input, beside its rows.
+/// What was read of one input, besides its rows.
 struct Read<'a> {
     input: usize,
     fetched: &'a Fetched,
     /// Records that could not be decoded.
     bad: &'a [BadRow],
     now: i64,
-    /// The offset behind what was read.
+    /// The offset after the last record read.
     next: i64,
 }
 
@@ -131,11 +131,11 @@ pub struct Task {
     last_sent: Option<(i64, bool)>,
     /// Buffered input, where a bounded run merges the inputs by event time.
     ordered: Option<MergeQueue>,
-    /// The last barrier ends what is read: its positions are the ends of the inputs.
+    /// The last barrier was at the end of the inputs of a bounded run.
     at_end: bool,
     /// Watermarks are sent downstream only at the end.
     watermark_at_end: bool,
-    /// The clock of a round that is not complete.
+    /// The clock of an unfinished round.
     unfinished: Option<RoundClock>,
     max_released_rows: usize,
     /// An input had no committed position; where it started is committed even if nothing is read.
@@ -212,7 +212,7 @@ impl Task {
         TopicPartition { topic: self.plan.inputs[input].topic().clone(), partition: self.id.partition }
     }
 
-    /// Bytes of output and state changes that wait for a barrier, about.
+    /// Approximate bytes of output and state changes that wait for a barrier.
     #[must_use]
     pub fn pending_bytes(&self) -> usize {
         self.outbox.bytes() + self.operators.iter().map(|o| o.size().changed_bytes).sum::<usize>()
@@ -224,7 +224,7 @@ impl Task {
         self.dirty
     }
 
-    /// Marks an input as having no partition for this task: it holds time back for none.
+    /// Marks an input as having no partition for this task: it never holds the watermark back.
     pub(in crate::runtime) fn mark_absent(&mut self, input: usize) {
         let slots = self.inputs[input].slots.clone();
         self.time.inputs[slots].iter_mut().for_each(|w| w.idle = true);
@@ -247,7 +247,7 @@ impl Task {
         for (i, part) in decoded.parts.into_iter().enumerate() {
             match part {
                 DecodedPart::Rows(rows) => {
-                    // Behind the last rows are at most records that could not be decoded.
+                    // Only records that could not be decoded can follow the last rows.
                     let behind = rows.offsets.last().map_or(next, |last| last + 1);
                     read.next = if i + 1 == parts { next } else { behind };
                     self.run_rows(*rows, &read, hand_over)?;
@@ -265,7 +265,7 @@ impl Task {
         Ok(())
     }
 
-    /// Everything of an input before this offset was processed.
+    /// Marks everything of an input before this offset as processed.
     fn advance_next(&mut self, input: usize, next: i64) {
         let slots = self.inputs[input].slots.clone();
         self.next[slots].iter_mut().for_each(|own| *own = (*own).max(next));
@@ -276,7 +276,7 @@ impl Task {
         found.ok_or_else(|| Fault::internal(format!("task {} was given records of {}", self.id, fetched.origin)))
     }
 
-    /// Runs rows of one input in rounds, mostly one.
+    /// Runs rows of one input in rounds, usually one.
     fn run_rows(&mut self, rows: DecodedRows, read: &Read<'_>, hand_over: &mut HandOver<'_>) -> Result<(), Fault> {
         // A bounded run may have read some senders further than others.
         let DecodedRows { batch, runs, offsets } = rows.unread(&self.next);
@@ -292,7 +292,7 @@ impl Task {
         loop {
             let (clock, end) = self.advance_time(read.input, &batch, &runs, start, read.now);
             let whole = end == batch.len();
-            // A record that could not be decoded behind the last row is behind the position of the part too.
+            // An undecodable record after the last row is also after the position of this part.
             let n = undecoded.partition_point(|u| whole || u.order < batch.meta.order[end - 1]);
             let bad;
             (bad, undecoded) = undecoded.split_at(n);
@@ -313,7 +313,7 @@ impl Task {
         }
     }
 
-    /// Takes in the watermark of a sender.
+    /// Applies the watermark of a sender.
     fn on_watermark(&mut self, slot: usize, message: WatermarkMessage, now: i64) -> Result<(), Fault> {
         self.dirty = true;
         let before = self.time.now();
@@ -323,7 +323,7 @@ impl Task {
         self.pass_time(before, after, now, false)
     }
 
-    /// Lets the wall clock pass: inputs fall idle, windows with `close_after` close.
+    /// Applies the wall clock: inputs become idle, windows with `close_after` close.
     ///
     /// # Errors
     /// Faults that are not those of single records, and those of `hand_over`.
@@ -332,7 +332,7 @@ impl Task {
         let before = self.time.now();
         for (input, last_record_at) in self.inputs.iter().zip(&mut self.last_record_at) {
             let since = *last_record_at.get_or_insert(now);
-            // Where inputs wait for one another, silence means nothing.
+            // Merged inputs wait for one another, so a silent one need not be idle.
             if self.ordered.is_none() && input.idle_after().is_some_and(|after| now.saturating_sub(since) >= after) {
                 self.dirty |= !self.time.inputs[input.slots.start].idle;
                 self.time.inputs[input.slots.start].idle = true;

@@ -64,7 +64,7 @@ impl Outbox {
         let partitions: Vec<u32> = (0..records.len()).map(partition_of).collect();
         let mut rows: Vec<u32> = (0u32..).take(records.len()).collect();
         rows.sort_by_key(|row| partitions[*row as usize]);
-        // All rows are picked at once: with as many partitions as rows, to pick those of each would cost most.
+        // One `take` for all rows: with as many partitions as rows, one `take` each would dominate the cost.
         let (sorted, mut start) = (records.take(&UInt32Array::from(rows.clone())), 0);
         for run in rows.chunk_by(|a, b| partitions[*a as usize] == partitions[*b as usize]) {
             let to = TopicPartition::new(topic.clone(), partitions[run[0] as usize]);

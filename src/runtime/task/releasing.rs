@@ -1,9 +1,9 @@
-//! Rounds in which time releases more rows than one commit should carry.
+//! Rounds in which a watermark releases more rows than one commit should carry.
 //!
-//! Such a round is repeated without input until everything due has left; the task may hand over between repetitions.
-//! Meanwhile it reads nothing, later steps keep the time before the releasing row, and the watermark sent downstream is
-//! that before the round. So the results are those of one round, wherever a commit cuts it. Invariant: a part contains
-//! the rows up to the one that advanced time, and none after it.
+//! The task repeats such a round without input until every due row has left, and may hand over between repetitions.
+//! Until then it reads nothing, later steps keep the time before the releasing row, and the watermark sent downstream
+//! is the one before the round. So the results equal those of a single round, wherever a commit cuts it. Invariant: a
+//! part contains the rows up to the one that advanced the watermark, and none after it.
 
 use super::{HandOver, Task};
 use crate::metrics::UnfinishedRound;
@@ -17,12 +17,12 @@ impl Task {
         self.max_released_rows = rows;
     }
 
-    /// Whether a round is not complete.
+    /// Whether a round is unfinished.
     pub(in crate::runtime) fn is_unfinished(&self) -> bool {
         self.unfinished.is_some()
     }
 
-    /// Continues a round that is not complete.
+    /// Continues an unfinished round to its end.
     ///
     /// # Errors
     /// Faults that are not those of single records.
@@ -35,13 +35,13 @@ impl Task {
         Ok(())
     }
 
-    /// The watermark up to which everything has left.
+    /// The watermark up to which every due row has left.
     pub(super) fn settled_time(&self) -> i64 {
         self.unfinished.as_ref().map_or(self.time.now(), |clock| clock.before)
     }
 
-    /// Advances time by rows of one input. Returns the clock of the round, and the index after its last row. A round
-    /// ends early at a row that releases many rows, so that later rows are in none of the commits that carry them.
+    /// Advances the watermark by rows of one input. Returns the clock of the round and the index after its last row.
+    /// The round ends at a row that releases many rows, so that no commit with a part of them has later input too.
     pub(super) fn advance_time(
         &mut self,
         input: usize,
@@ -101,8 +101,8 @@ impl Task {
         self.operators.iter().any(|o| o.size().keys > self.bulk_rows() as u64)
     }
 
-    /// How many of the rows with these watermarks belong to a round that ends where much is released; `None` where
-    /// that is all of them, or nothing much is released.
+    /// The number of rows up to and including the one whose watermark releases many rows; `None` if no row does, or
+    /// only the last one.
     pub(super) fn rows_before_mass_release(&self, watermarks: &[i64]) -> Option<usize> {
         let upto = *watermarks.last()?;
         let released = self.operators.iter().filter_map(|o| o.mass_release(upto, self.bulk_rows()));
@@ -111,15 +111,15 @@ impl Task {
         (rows < watermarks.len()).then_some(rows)
     }
 
-    /// Half of what a round may release: the rest is left for groups that the rows of the round begin.
+    /// Half of what a round may release; the other half is for groups that the rows of this round create.
     fn bulk_rows(&self) -> usize {
         self.max_released_rows / 2
     }
 
-    /// What a later run must know to continue the round.
+    /// What a later run needs to continue the round.
     pub(super) fn unfinished_round(&self) -> Option<UnfinishedRound> {
         let clock = self.unfinished.as_ref()?;
-        // All that is released in such a round is released at its last record.
+        // The last record of such a round releases all its due rows.
         let (order, offset, watermark) = clock.record_reaching(clock.after);
         Some(UnfinishedRound { order, offset, before: clock.before, watermark })
     }

@@ -82,7 +82,7 @@ impl Task {
         lost
     }
 
-    /// Sets the position of an input to another one than its progress names.
+    /// Overrides the position of an input.
     pub(in crate::runtime) fn seek(&mut self, at: &TopicPartition, offset: Offset) {
         let input = self.plan.inputs.iter().position(|i| *i.topic() == at.topic);
         for slot in input.into_iter().flat_map(|i| self.inputs[i].slots.clone()) {

@@ -45,8 +45,8 @@ pub struct RoundClock {
 }
 
 impl RoundClock {
-    /// The clock of the steps behind one that has more to release than a round may: time up to the last record, if it
-    /// is the one that releases. So what is due before it leaves in its order.
+    /// The clock for the steps after one that has more rows due than a round may release. If only the last record
+    /// releases them, time stops just before it, else before the round, so that rows due earlier leave in order.
     #[must_use]
     pub(in crate::runtime) fn held_back(&self) -> Self {
         let releasing = self.watermarks.partition_point(|w| *w < self.after);

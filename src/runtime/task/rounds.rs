@@ -25,7 +25,7 @@ impl Task {
     }
 
     /// Runs one round: `read` holds the rows by input, `fetched` the records they were read from, and `undecoded` the
-    /// records that could not be decoded. Where more is due than a round releases, it is to be resumed.
+    /// records that could not be decoded. If more rows are due than one round may release, it stays unfinished.
     pub(super) fn round(
         &mut self,
         read: Vec<(usize, Batch)>,

@@ -17,10 +17,10 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::task::block_in_place;
 
-/// Time between two looks at whether a commit is still full.
+/// Time between two checks whether the commit is still full.
 const FULL_COMMIT_POLL_INTERVAL: Duration = Duration::from_millis(1);
 
-/// What a task works with.
+/// The handles that a task runs with.
 pub(in crate::runtime) struct Worker {
     pub(in crate::runtime) inbox: TaskInbox,
     pub(in crate::runtime) reports: mpsc::Sender<TaskReport>,
@@ -29,29 +29,29 @@ pub(in crate::runtime) struct Worker {
     pub(in crate::runtime) gauges: Arc<Gauges>,
 }
 
-/// A task at work.
+/// The state of a running task.
 struct Working {
     worker: Worker,
-    /// A barrier that was received and not reached.
+    /// A barrier that was received before all messages in front of it were processed.
     barrier: Option<Barrier>,
     /// Messages processed.
     processed: u64,
     read_at: Vec<Instant>,
     /// What the task has added to [`Gauges::pending_bytes`].
     pending_bytes: usize,
-    /// It has left in the middle of a round, with everything up to its last barrier handed over.
+    /// The task left in the middle of a round; everything up to its last barrier is handed over.
     has_left: bool,
 }
 
-/// What comes next for a task.
+/// What a task handles next.
 #[expect(clippy::large_enum_variant, reason = "it is moved once and never stored")]
 enum Next {
     Message(TaskMessage),
     Barrier(Barrier),
 }
 
-/// Works until its queue is closed; returns the task unless it has failed. A panic is reported as a fault, since
-/// a task that only vanishes would leave the commit loop waiting for its report for ever.
+/// Runs a task until its queue is closed; returns the task unless it has failed. A panic is reported as a fault:
+/// without a report the commit loop would wait forever.
 pub(in crate::runtime) async fn work(mut task: Task, worker: Worker) -> Option<Task> {
     let (reports, cancel) = (worker.reports.clone(), worker.cancel.clone());
     let name = format!("task {}", task.id());
@@ -66,7 +66,7 @@ pub(in crate::runtime) async fn work(mut task: Task, worker: Worker) -> Option<T
             Err(fault) => TaskReport::Failed(fault),
         };
         let failed = matches!(report, TaskReport::Failed(_));
-        // The commit loop hangs up only after a fault, which it has reported itself.
+        // The commit loop drops its end only after a fault, which it has reported itself.
         if reports.send(report).await.is_err() || failed {
             return None;
         }
@@ -100,7 +100,7 @@ impl Working {
                 self.count_pending(task);
                 Ok(None)
             }
-            // A round of an earlier run may not be complete: the barrier takes its first part, and another one follows.
+            // A round restored from an earlier run may be unfinished: this barrier takes one part, another one follows.
             Next::Barrier(barrier) if task.is_unfinished() => {
                 self.barrier = Some(barrier);
                 task.resume(now, &mut |task| self.hand_over(task))?;
@@ -135,7 +135,7 @@ impl Working {
     }
 
     /// Called in the middle of a round: hands over a part if a barrier has arrived, and waits for one while the commit
-    /// is full. Other tasks fill and empty it too, so that the wait may end without a barrier.
+    /// is full. All tasks share the commit, so the wait may end without a barrier.
     fn hand_over(&mut self, task: &mut Task) -> Result<(), Fault> {
         self.count_pending(task);
         loop {
@@ -151,7 +151,7 @@ impl Working {
 
     fn hand_over_part(&mut self, task: &mut Task, barrier: &Barrier) -> Result<(), Fault> {
         let report = self.report(task, barrier, barrier.leaving)?;
-        // The rest must be committed too, although nothing more may be read.
+        // The rest of the round must be committed even if no more input arrives.
         self.worker.gauges.uncommitted.store(true, Ordering::Relaxed);
         block_in_place(|| self.worker.reports.blocking_send(report)).map_err(|_| Fault::Stopped)?;
         self.has_left = barrier.leaving;

@@ -66,7 +66,7 @@ struct RowFilter {
 /// Reads the committed state of a step.
 ///
 /// # Errors
-/// Where the step has no such state, what is asked for does not fit it, or it cannot be read.
+/// The step has no such state, the selection does not fit it, or it cannot be read.
 pub fn query(log: &dyn Log, plan: &Physical, step: &str, selection: &Selection) -> Result<QueryResult, QueryError> {
     let (sub, node) = find(plan, step)?;
     let reader = StateReader::for_node(node)?;

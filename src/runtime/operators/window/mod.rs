@@ -30,12 +30,12 @@ pub struct WindowOperator {
     layout: StateLayout,
     /// Windows touched since the last barrier, by end.
     open: BTreeMap<i64, OpenWindow>,
-    /// The size of what is open, kept up to date because it is asked for with every batch.
+    /// The size of the open windows, kept up to date because every batch needs it.
     open_size: OpenSize,
     store: MemoryStore,
     /// When the last row arrived, on the wall clock.
     last_row_at: Option<i64>,
-    /// Windows that close up to here are closed, whatever the watermark: `close_after` closed them on the wall clock.
+    /// Windows that close at or before this time are closed whatever the watermark: `close_after` has closed them.
     closed_until: i64,
 }
 
@@ -121,7 +121,7 @@ impl WindowOperator {
         self.store.range(&window_prefix(i64::MIN), &window_prefix(last.saturating_add(1)))
     }
 
-    /// Closes every window that ends, with its grace, at or before `upto`, as far as one round may.
+    /// Closes every window that ends, with its grace, at or before `upto`, within the row limit of a round.
     fn close(&mut self, clock: &RoundClock, upto: i64, out: &mut Collector<'_>) -> Result<(), Fault> {
         let mut left = out.max_released_rows();
         while let Some(end) = self.first_end().filter(|end| self.closes_at(*end) <= upto) {
@@ -141,7 +141,7 @@ impl WindowOperator {
         Ok(())
     }
 
-    /// Closes all windows for `close_after`, once no row has come for so long on the wall clock.
+    /// Closes all windows once no row has arrived for `close_after` on the wall clock.
     fn close_on_silence(&mut self, clock: &RoundClock) {
         let silent_for = |after: i64| self.last_row_at.is_some_and(|at| clock.now.saturating_sub(at) >= after);
         if !self.plan.close_after.is_some_and(silent_for) {

@@ -83,7 +83,7 @@ pub(super) struct OpenWindow {
 pub(super) struct OpenSize {
     /// Groups without stored state.
     pub(super) new_groups: usize,
-    /// Bytes of the state that saving them stores, about.
+    /// Approximate bytes of state that saving the windows writes.
     pub(super) changed_bytes: usize,
 }
 
@@ -101,7 +101,7 @@ impl OpenSize {
     }
 }
 
-/// Bytes that one value of a group's state takes in its row, about.
+/// Approximate bytes of one value in a row of state.
 const STATE_VALUE_BYTES: usize = 10;
 
 impl OpenWindow {
