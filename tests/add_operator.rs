@@ -45,8 +45,8 @@ fn is_comment(line: &str) -> bool {
     line.trim_start().starts_with("//")
 }
 
-/// Whether code names an operator: its keyword as a literal, its module, or a type or constant after it.
-/// `.flatten()` and a mention in a message do not.
+/// Whether code names an operator: by its keyword as a literal, its module, or a type or constant named after it.
+/// `.flatten()` and a mention in a message do not count.
 fn names(text: &str, keyword: &str) -> bool {
     let camel: String =
         keyword.split('_').map(|part| format!("{}{}", part[..1].to_ascii_uppercase(), &part[1..])).collect();

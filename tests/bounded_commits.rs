@@ -1,5 +1,5 @@
-//! What a commit carries is bounded: a window with many keys leaves over several commits, and over a slow connection
-//! commits become smaller instead of failing for ever.
+//! The size of a commit is bounded: the results of a window with many keys are spread over several commits, and over a
+//! slow connection commits become smaller instead of failing again and again.
 
 use crate::harness::faulty_log::{FaultyLog, InjectedFault};
 use crate::harness::record::{Record, unpack};
@@ -18,13 +18,14 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// Keys of the window that closes. Their results have more bytes than any commit may carry.
+/// Keys of the window that closes. Their results are larger than any single commit may be.
 const KEYS: usize = 120_000;
 
 /// Length of each key.
 const KEY_BYTES: usize = 200;
 
-/// Most bytes of a commit that is not slow: the limit, and as much that was in flight when it was reached.
+/// Upper bound of a commit over a fast connection: twice the limit, as the same amount may be in flight when the limit
+/// is reached, and some more.
 const MAX_COMMIT_BYTES: usize = 36 << 20;
 
 const WINDOW: &str = "name: p
@@ -63,7 +64,7 @@ impl Fixture {
         self.slow.commits.lock().unwrap().clone()
     }
 
-    /// The number of results that are committed.
+    /// The number of committed results.
     fn left(&self) -> usize {
         self.slow.commits.lock().unwrap().iter().map(SlowCommit::results).sum()
     }
@@ -118,7 +119,7 @@ fn assert_each_key_once(fixture: &Fixture) {
 }
 
 #[test]
-fn a_window_with_many_keys_leaves_over_several_commits_while_others_are_read() {
+fn a_large_window_is_emitted_over_several_commits_while_other_partitions_are_read() {
     let fixture = Fixture::new(WINDOW, 2, SlowCommits::default());
     fill_and_close(&fixture, 0);
     let run = fixture.setup().start();
@@ -156,7 +157,7 @@ fn a_bounded_run_closes_many_keys_over_several_commits_at_its_end() {
 }
 
 #[test]
-fn a_run_that_is_stopped_while_a_window_leaves_goes_on_with_the_rest() {
+fn a_run_after_one_that_was_stopped_in_the_middle_of_a_window_emits_the_rest() {
     let fixture = Fixture::new(WINDOW, 1, SlowCommits::default());
     fill_and_close(&fixture, 0);
     let mut stops = 0;
@@ -172,9 +173,9 @@ fn a_run_that_is_stopped_while_a_window_leaves_goes_on_with_the_rest() {
     assert!(fixture.output("out").is_sorted_by_key(|r| r.key.clone()), "they leave in the order of their keys");
 }
 
-/// At its end nothing is read that would let a task go on before the last barrier.
+/// Nothing is left to read, so no record makes the task continue with the window before the last barrier.
 #[test]
-fn a_bounded_run_that_was_stopped_while_a_window_leaves_ends_with_the_rest() {
+fn a_bounded_run_after_one_that_was_stopped_in_the_middle_of_a_window_emits_the_rest() {
     let fixture = Fixture::new(WINDOW, 1, SlowCommits::default());
     fill_and_close(&fixture, 0);
     let run = fixture.setup().start();

@@ -1,7 +1,7 @@
 //! The golden cases under `tests/cases/`: each operator and format, run without interruption, with restarts, on
 //! other numbers of partitions, and on the real runtime. The output is the same bytes each time.
 //!
-//! The expected records were worked out by hand, or by a script under `tests/naive/`.
+//! The expected records were worked out by hand. A script under `tests/naive/` writes the models that they use.
 
 use crate::harness::case::{Case, cases_folder, redistribute};
 use crate::harness::engine;

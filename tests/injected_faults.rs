@@ -82,7 +82,7 @@ pub struct Run {
 }
 
 impl Run {
-    /// The outcome of a run that must end by itself.
+    /// The outcome of a run that must end without a request.
     pub fn join(self) -> Result<(), Fault> {
         wait::until("the run to end", || self.thread.is_finished().then_some(()));
         self.thread.join().unwrap()

@@ -16,8 +16,9 @@
 //! | [`injected_faults`] | operators that panic, a log that fails or does not answer |
 //! | [`panics`] | a panic in each thread of a run |
 //!
-//! What they share is in [`harness`]. No test sleeps to wait for a condition, and no expected value was taken
-//! from the output of the program.
+//! What they share is in [`harness`]. No test sleeps to wait for a condition. Expected values were worked out by hand
+//! or come from a naive model. The exceptions are comparisons of two runs, as in [`kill`] and [`zombies_at_restore`],
+//! and of shipped files with what the program writes, as in [`program`].
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(missing_docs, unreachable_pub, reason = "nothing outside this crate can use it")]
 

@@ -1,5 +1,5 @@
-//! A panic in any thread of a run ends the run soon, with an error that names the part; no thread waits for ever
-//! for the one that is gone.
+//! A panic in any thread of a run ends the run soon, with an error that names the part. No thread waits for ever for
+//! the one that panicked.
 //!
 //! Tasks that panic are in [`crate::injected_faults`].
 
@@ -16,10 +16,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// How soon a run must end after a panic.
+/// Longest time from a panic to the end of the run. The README states it.
 pub const END_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// State without a repartition; `standby` and `commit_every` are to be added.
+/// A fold whose key is that of the records, so that it has state and no repartition.
 pub const COUNTS: &str = "name: p
 source: {topic: in, key: a, schema: {a: string, b: string}}
 steps:
@@ -27,7 +27,7 @@ steps:
 sink: out
 ";
 
-/// State behind a repartition.
+/// A fold behind a repartition.
 const REPARTITIONED_COUNTS: &str = "name: p
 source: {topic: in, key: a, schema: {a: string, b: string}}
 commit_every: 1ms
@@ -84,7 +84,7 @@ fn start(plan: Arc<Physical>, log: PanickingLog) -> Run {
 fn a_panic_while_state_is_restored_ends_the_run() {
     for partition in 0..2 {
         let (plan, log, _dir) = counted();
-        // The reader of the other partition never comes to its end.
+        // The reader of the other partition never reaches its end.
         let log = PanickingLog { topic: CHANGELOG.into(), ..PanickingLog::new(log, PanicIn::ReaderOf(partition)) };
         assert_panicked(start(plan, log), "the restoring of state");
     }
@@ -173,7 +173,7 @@ fn a_panic_while_the_end_of_an_idle_instance_is_recorded_is_an_error() {
     assert_panicked(run, "the recording of the end");
 }
 
-/// Through the binary, which must be built with the fail points.
+/// Through the binary, which must be built with the feature `failpoints`.
 #[cfg(feature = "failpoints")]
 #[test]
 fn a_panic_at_a_fail_point_ends_the_program_with_exit_code_1() {
@@ -201,7 +201,7 @@ fn a_panic_at_a_fail_point_ends_the_program_with_exit_code_1() {
     }
 }
 
-/// Records that the program copies, so many bytes that it copies its commits into the file of the log.
+/// The program copies so many bytes that a checkpoint of the write-ahead log starts, and panics in it.
 #[cfg(feature = "failpoints")]
 #[test]
 fn a_panic_of_the_checkpoints_ends_an_idle_program_with_exit_code_1() {

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use tempfile::TempDir;
 
-/// Limit of a record: more than the progress that every run writes.
+/// Largest record of the logs here. The progress that every run writes is smaller.
 const MAX_RECORD_BYTES: usize = 32 << 10;
 
 /// Bytes of a text that makes a record too large.

@@ -1,5 +1,5 @@
 //! Topics with unequal partition counts in one sub-topology: a task reads and commits the inputs that have its
-//! partition, and internal topics are as wide as the widest that they meet.
+//! partition, and an internal topic has as many partitions as the widest input of its sub-topology.
 
 use crate::harness::engine::read_topic;
 use crate::harness::program::Fastdata;

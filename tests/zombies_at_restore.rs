@@ -1,7 +1,7 @@
 //! Zombies that are suspended between their assignment and the restore of their tasks: other instances have
 //! committed in the meantime, so what the zombie restores does not fit what it was assigned.
 //!
-//! The embedded log has one member only, so a proxy of the log presents the outdated view. Nothing sleeps.
+//! A group on the embedded log has one member only, so a proxy of the log presents the outdated view. Nothing sleeps.
 
 use crate::harness::engine;
 use crate::harness::forward::{forward_log, forward_positions};
@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
-/// `delivery` is to be added.
+/// A fold; the test adds `delivery`.
 const FOLD: &str = "name: p
 source: {topic: in, key: kind, schema: {kind: string, v: bigint}}
 steps:
@@ -53,7 +53,7 @@ struct Zombie {
 }
 
 impl Zombie {
-    /// Whether this change is the one under test and is still to be seen.
+    /// Whether the test makes this change and the zombie has not seen it yet.
     fn awaits(&self, change: Change) -> bool {
         self.change == change && !self.caught_up.load(SeqCst)
     }

@@ -29,7 +29,7 @@ pub(super) fn open_with(global: &Global, kafka: Option<&Settings>) -> anyhow::Re
     }
 }
 
-/// What commands work on.
+/// Makes an open log shareable. With the feature `failpoints`, tests can plant mistakes in it.
 fn opened(log: impl Log + 'static) -> anyhow::Result<Arc<dyn Log>> {
     let log: Arc<dyn Log> = Arc::new(log);
     #[cfg(feature = "failpoints")]
@@ -37,7 +37,7 @@ fn opened(log: impl Log + 'static) -> anyhow::Result<Arc<dyn Log>> {
     Ok(log)
 }
 
-/// Connects to Kafka. One warning a process is enough, however many pipelines it runs.
+/// Connects to Kafka. It warns about a clear-text password once per process, however many pipelines that runs.
 fn connect(settings: &Settings) -> anyhow::Result<Arc<dyn Log>> {
     static WARNED: Once = Once::new();
     if settings.sends_clear_password() {
@@ -111,7 +111,7 @@ pub(super) fn settings(global: &Global, spec: Option<&Spec>) -> anyhow::Result<O
         lines.iter().map(|(_, property)| property.clone()).chain(global.kafka.iter().cloned()).collect();
     settings.check().map_err(|refused| {
         let is = |(name, _): &&(String, String)| refused.property.as_deref() == Some(name);
-        // A later one wins, and those of the command line come last.
+        // The last one wins, and those of the command line come last.
         let line = lines.iter().rfind(|(_, property)| is(&property)).map(|(line, _)| *line);
         match line.filter(|_| global.kafka.iter().find(is).is_none()) {
             Some(line) => UserError::new(format!("{}:{line}: {refused}", path.display())),

@@ -1,7 +1,7 @@
 //! Checks a pipeline against its backplane: topics, partitions, access rights and models. It changes nothing.
 //!
 //! Each finding points to the line of the file that it is about. The right to write cannot be checked without
-//! writing, so a run finds out.
+//! writing, so only a run shows whether it is missing.
 
 use super::models;
 use crate::diagnostics::{Diagnostic, Report, Span};

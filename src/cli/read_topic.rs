@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 /// How long a poll waits for records before its caller can check for an interrupt.
 pub(super) const POLL_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// How long a command waits for a position to move towards the end: longer than a transaction of a fastdata that was
-/// killed stays open.
+/// How long a command waits for a position to move towards the end. A transaction of a fastdata process that was killed
+/// is aborted sooner.
 const STALL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// An offset for each partition.
@@ -41,7 +41,7 @@ pub(super) fn end_offsets(topic: &TopicInfo) -> PartitionOffsets {
     log::partitions(topic).into_iter().zip(topic.partitions.iter().map(|p| p.end)).collect()
 }
 
-/// Follows positions to the ends of partitions, and gives up where they stand still.
+/// Follows positions to the ends of partitions, and fails if none moves for a while.
 pub(super) struct ProgressToEnd {
     ends: PartitionOffsets,
     last: PartitionOffsets,
@@ -49,7 +49,7 @@ pub(super) struct ProgressToEnd {
 }
 
 impl ProgressToEnd {
-    /// Begins now.
+    /// Measures from now on.
     pub(super) fn new(ends: PartitionOffsets) -> Self {
         Self { ends, last: Vec::new(), moved_at: Instant::now() }
     }

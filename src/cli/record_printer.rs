@@ -1,6 +1,7 @@
 //! Prints records for a person or a program.
 //!
-//! No information is lost: bytes that are not text are printed as base64 and marked as such.
+//! Keys and values that are not text are printed as base64 and marked as such, except by `--output raw`. In header
+//! names, bytes that are not text are replaced.
 
 use super::data_format::DataFormat;
 use crate::formats::csv_fields;

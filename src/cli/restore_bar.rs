@@ -15,7 +15,7 @@ impl RestoreBar {
         Self { gauge, enabled: printer.shows_progress(), bar: None }
     }
 
-    /// Draws the current progress, or removes the bar when nothing is left to restore.
+    /// Draws the current progress, or removes the bar once nothing is left to restore.
     pub(super) fn update(&mut self) {
         let parts = if self.enabled { self.gauge.now() } else { Vec::new() };
         let (done, total) = parts.iter().fold((0, 0), |(d, t), p| (d + p.done, t + p.total));

@@ -11,10 +11,10 @@ use tokio::sync::watch;
 /// How often a blocked command checks for a shutdown request.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// How often a blocked command makes the check that it was given.
+/// How often a blocked command runs its check.
 pub(super) const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A check that a command makes while it is blocked; its error ends the command.
+/// A check that runs while a command is blocked; its error ends the command.
 pub(super) type BlockedCheck = Box<dyn Fn() -> io::Result<()> + Send>;
 
 /// Whether a shutdown has been requested; a request is final.
@@ -34,7 +34,8 @@ impl Shutdown {
             }
         });
         match spawned {
-            // Until the handlers are installed a signal would end the process. Without an answer none is caught.
+            // Waits for the handlers: until they are installed, a signal ends the process. A closed channel means that
+            // signals are not caught.
             Ok(_) => drop(waiting.recv()),
             Err(e) => tracing::warn!("signals are not caught, so an interrupt ends the process at once: {e}"),
         }
@@ -83,7 +84,7 @@ async fn listen(sender: &watch::Sender<bool>, caught: &SyncSender<()>) {
     let (interrupt, terminate) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
     let (Ok(mut interrupt), Ok(mut terminate)) = (interrupt, terminate) else {
         tracing::warn!("signals are not caught, so an interrupt ends the process at once");
-        // The end of this thread closes the channel, which says that no signal is caught.
+        // When this thread ends the channel closes, and `on_signals` no longer waits.
         return;
     };
     let _ = caught.try_send(());
@@ -117,7 +118,7 @@ pub(super) struct InterruptibleReader {
 }
 
 impl InterruptibleReader {
-    /// Makes a check while a read waits.
+    /// Runs a check every [`CHECK_INTERVAL`] while a read waits.
     pub(super) fn checking(self, check: BlockedCheck) -> Self {
         Self { check, ..self }
     }

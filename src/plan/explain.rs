@@ -1,5 +1,4 @@
-//! The plan for people: as text with its sub-topologies, as DOT, as Mermaid. The text depends on
-//! the plan alone.
+//! A plan for people: as text with its sub-topologies, as DOT or as Mermaid. The same plan always gives the same text.
 
 use super::logical::Port;
 use super::op::{Op, sqls};

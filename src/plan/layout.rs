@@ -159,9 +159,8 @@ pub fn layout(plan: &Physical, existing: &PartitionCounts) -> PipelineLayout {
     layout
 }
 
-/// The partitions of each input of a sub-topology. Internal topics have the greatest width of what meets in
-/// the sub-topology, so that a key has the same task whatever input it comes from; a group without a key has
-/// one partition.
+/// The partitions of each input of a sub-topology. An internal topic has as many as the widest input, so that a key
+/// has the same task whatever input it comes from; that of a group without a key has one.
 fn input_partitions(plan: &Physical, sub: &SubTopology, existing: &PartitionCounts, before: &[SubLayout]) -> Vec<u32> {
     let natural = |input: &InputPlan| match input {
         InputPlan::Source(s) => existing.get(&s.topic).copied().unwrap_or(1),
@@ -178,8 +177,8 @@ fn input_partitions(plan: &Physical, sub: &SubTopology, existing: &PartitionCoun
     sub.inputs.iter().map(count).collect()
 }
 
-/// The partitions of a sink's topic that does not exist: those that a sink asks for, else the greatest width
-/// of the sub-topologies that write it.
+/// The partitions of a sink's topic that does not exist: as many as a sink asks for, else as many as the widest of the
+/// sub-topologies that write it has tasks.
 fn sink_partitions(plan: &Physical, subs: &[SubLayout], sink: &SinkPlan) -> u32 {
     let writers = plan.subs.iter().zip(subs).flat_map(|(sub, tasks)| sub.nodes.iter().map(move |n| (n, tasks.width)));
     let (mut asked, mut widest) = (None, 1);
@@ -194,7 +193,7 @@ fn sink_partitions(plan: &Physical, subs: &[SubLayout], sink: &SinkPlan) -> u32 
     asked.unwrap_or(widest)
 }
 
-/// The step that reads an input, by which the internal topic is known.
+/// The step that reads an input. Messages about an internal topic name this step.
 fn reader_of<'a>(sub: &'a SubTopology, input: &'a InputPlan) -> &'a str {
     let reads = |from: &NodeInput| matches!(from, NodeInput::Input(i) if sub.inputs[*i].topic() == input.topic());
     sub.nodes.iter().find(|node| node.from.iter().any(reads)).map_or(input.name(), |node| &node.name)
@@ -251,7 +250,7 @@ sink: out
     }
 
     #[test]
-    fn topics_of_sinks_and_dead_letters_that_exist_keep_their_partitions_and_internal_ones_do_not() {
+    fn existing_topics_keep_their_partitions_unless_they_are_internal() {
         let plan = plan(
             "
 name: p
@@ -269,8 +268,8 @@ sink: out
     }
 
     #[test]
-    fn internal_topics_that_meet_have_the_greatest_width() {
-        // Both folds need the key `k`; what they fold meets in the merge, and so in one sub-topology.
+    fn internal_topics_of_one_sub_topology_have_the_same_width() {
+        // Both folds need the key `k`. The merge puts them into one sub-topology.
         let plan = plan(
             "
 name: p
@@ -296,7 +295,7 @@ errors: drop
     }
 
     #[test]
-    fn an_internal_topic_is_as_wide_as_a_source_that_it_meets() {
+    fn an_internal_topic_is_as_wide_as_a_source_of_its_sub_topology() {
         let plan = plan(
             "
 name: p
@@ -315,7 +314,7 @@ sink: out
             (layout.partitions()["p.fb.by"], layout.subs.last().unwrap().clone())
         };
         assert_eq!(widths(4, 2), (4, SubLayout { width: 4, inputs: vec![4, 4] }));
-        // A source cannot be moved, so a narrower one keeps its partitions; `inputs` shows the difference.
+        // A source is not repartitioned, so a narrower one keeps its partitions; `inputs` shows the difference.
         assert_eq!(widths(2, 4), (4, SubLayout { width: 4, inputs: vec![2, 4] }));
     }
 
@@ -336,7 +335,7 @@ sink: out
     }
 
     #[test]
-    fn a_sink_that_asks_for_partitions_gets_them_and_sinks_of_one_topic_agree() {
+    fn the_topic_of_a_sink_has_the_requested_partitions_or_else_those_of_its_widest_writer() {
         let text = |sinks: &str| {
             format!(
                 "name: p\nsources:\n  a: {{schema: {{n: bigint}}}}\n  b: {{schema: {{n: bigint}}}}\nsteps:\n  - {{name: x, \

@@ -32,9 +32,9 @@ pub enum Op {
     Merge,
     /// See `runtime/operators/scan.rs`.
     Scan(ScanPlan),
-    /// See `runtime/operators/window.rs`.
+    /// See `runtime/operators/window/`.
     Window(WindowPlan),
-    /// See `runtime/operators/score.rs`.
+    /// See `runtime/operators/score/`.
     Score(ScorePlan),
     /// See `runtime/operators/log.rs`.
     Log(LogPlan),
@@ -204,7 +204,7 @@ pub struct ScorePlan {
     pub inputs: Vec<(Option<String>, Expr)>,
     /// The columns to add, over the outputs that every model has and then those of `own`.
     pub outputs: Vec<(FieldRef, Expr)>,
-    /// Outputs that not every model has: this one must, with these types.
+    /// Outputs that not every model has. A version serves this step only if it has them, with these types.
     pub own: Vec<Field>,
     /// What happens to rows while there is no model.
     pub when_missing: WhenMissing,

@@ -28,7 +28,7 @@ pub struct Physical {
     pub commit_every: Duration,
     /// What happens to bad records.
     pub errors: ErrorPolicy,
-    /// The bound on queues, windows and models together, in bytes.
+    /// The bound on the committed state of all tasks of an instance, in bytes.
     pub memory_limit: Option<u64>,
     /// How many more instances keep a copy of the state of each task.
     pub standby: u32,
@@ -234,7 +234,7 @@ fn insert_repartitions(pipeline: &str, logical: &mut Logical) -> Vec<Repartition
     cuts
 }
 
-/// The component of each source and each node: those that are connected without crossing a cut.
+/// The component of each source and each node. Two of them share one if they are connected without crossing a cut.
 struct Components {
     sources: Vec<usize>,
     nodes: Vec<usize>,
@@ -327,7 +327,7 @@ impl CutGraph<'_> {
         SubTopology { id: sub_id(index), inputs, nodes }
     }
 
-    /// The inputs of a component, and what each is called in the graph.
+    /// The inputs of a component, and the output in the graph that each of them stands for.
     fn inputs(&self, component: usize) -> (Vec<InputPlan>, BTreeMap<NodeRef, NodeInput>) {
         let (mut inputs, mut resolved) = (Vec::new(), BTreeMap::new());
         for (s, (source, _)) in self.logical.sources.iter().enumerate() {
@@ -350,7 +350,7 @@ impl CutGraph<'_> {
         (inputs, resolved)
     }
 
-    /// The outputs of a node. That of a repartition has no readers here: it leaves by its topic.
+    /// The outputs of a node. That of a repartition has no readers here, because its rows leave through the topic.
     fn outputs(&self, n: usize) -> Vec<OutputPlan> {
         let is_cut = self.cuts.iter().any(|c| c.writer == NodeId(n));
         let readers = |port: usize| {

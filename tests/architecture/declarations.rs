@@ -3,7 +3,7 @@
 use super::{File, sources};
 use std::collections::BTreeMap;
 
-/// Names of the standard library's prelude and of arrow, which mean something else to every reader.
+/// Names of the standard library's prelude and of arrow: every reader expects those types behind them.
 const TAKEN: [&str; 17] = [
     "From",
     "Into",
@@ -67,7 +67,7 @@ fn unqualified(text: &str) -> &str {
     match text.strip_prefix("pub") {
         Some(rest) if rest.starts_with('(') => rest.split_once(')').map_or(rest, |(_, item)| item),
         Some(rest) => rest,
-        // An indented line begins with no word of its own.
+        // An indented line is not at item level.
         None if text.starts_with(char::is_whitespace) => "",
         None => text,
     }

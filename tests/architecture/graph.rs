@@ -2,7 +2,7 @@
 //!
 //! A path that begins with `crate::`, `super::` or `self::`, and a `use` of a child module, is followed through
 //! re-exports to the file that defines its target. A file that only re-exports its children, or calls them by a path
-//! such as `child::function()`, does not use them: a module and its children are one unit there.
+//! such as `child::function()`, does not count as using them: a module and its children are one unit.
 
 use super::{File, sources};
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,4 +1,4 @@
-//! What the tests share: records that can be compared and printed, three ways to run a pipeline, and logs with faults.
+//! What the tests share: records that can be compared and printed, ways to run a pipeline, and logs with faults.
 //!
 //! A test states the input and the expected output. Nothing here computes an expected value.
 

@@ -1,4 +1,4 @@
-//! A log one call of which panics.
+//! A log in which one call panics.
 //!
 //! A run makes each call of the log on a known thread, so the call determines which thread panics.
 
@@ -41,7 +41,7 @@ pub struct PanickingLog {
     pub assigned_below: u32,
     /// Polls of the group.
     pub polls: Arc<AtomicU32>,
-    /// [`PanicIn::ArmedPoll`] is due.
+    /// The next poll panics, with [`PanicIn::ArmedPoll`].
     pub armed: Arc<AtomicBool>,
 }
 
@@ -56,7 +56,7 @@ impl PanickingLog {
         self.armed.store(true, Ordering::Relaxed);
     }
 
-    /// Waits until the group was polled more than once.
+    /// Waits until the run has polled the group a few times.
     pub fn await_polls(&self) {
         wait::until("the run to poll the group", || (self.polls.load(Ordering::Relaxed) > 2).then_some(()));
     }

@@ -192,7 +192,7 @@ impl RunningProcess {
         assert!(sent.success());
     }
 
-    /// Suspends it. The signal alone may leave it time to go on for a while.
+    /// Suspends the process and waits until it is suspended: it may run on for a moment after the signal.
     pub fn suspend(&self) {
         self.signal("STOP");
         let stat = format!("/proc/{}/stat", self.id());

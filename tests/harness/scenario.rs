@@ -75,7 +75,7 @@ impl Scenario {
         self.driver_over(MemoryLog::default(), options, samples)
     }
 
-    /// The same over an empty log.
+    /// The same over a log of the caller, which must be empty.
     fn driver_over(&self, log: MemoryLog, options: DriverOptions, samples: &Arc<Mutex<Vec<String>>>) -> Driver {
         let inputs = self.plan.subs.iter().flat_map(|s| &s.inputs);
         let sources = inputs.filter_map(|i| match i {
@@ -108,8 +108,8 @@ impl Scenario {
         self.collect_outcome(&driver, &samples)
     }
 
-    /// Runs from the first record to the last, where each step releases at most so many rows by time alone before a
-    /// commit.
+    /// Runs from the first record to the last. Between two commits each step emits at most `rows` rows that only the
+    /// watermark or the clock releases.
     pub fn run_in_parts(&self, batch: usize, rows: usize) -> Outcome {
         let samples = Arc::default();
         let options = DriverOptions { batch, commit_every: 3, merge: true, max_released_rows: Some(rows) };
@@ -118,7 +118,7 @@ impl Scenario {
         self.collect_outcome(&driver, &samples)
     }
 
-    /// Runs without interruption over a log that takes records of at most so many bytes.
+    /// Runs without interruption over a log whose records have at most `max_record_bytes` bytes.
     pub fn run_with_record_limit(&self, max_record_bytes: usize, batch: usize) -> Result<Outcome, Fault> {
         let (samples, options) =
             (Arc::default(), DriverOptions { batch, commit_every: 1, merge: true, ..DriverOptions::default() });

@@ -149,7 +149,7 @@ impl TransactionWatch {
     /// Whether a partition holds records of an open transaction.
     pub fn is_open(&self, topic: &str, partition: i32) -> bool {
         let end = |client: &BaseConsumer| client.fetch_watermarks(topic, partition, REQUEST_TIMEOUT).unwrap().1;
-        // In this order: what is decided in between does not count as open.
+        // In this order, so that a transaction that ends in between does not count as open.
         let end_of_all = end(&self.all);
         end(&self.committed) < end_of_all
     }

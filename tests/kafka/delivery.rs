@@ -82,10 +82,11 @@ fn at_least_once_loses_nothing() {
 /// Records of one round.
 const ROUND_RECORDS: i64 = 100;
 
-/// Most rounds until one ends before its commit. An idle instance commits now and then, which may fall into a round.
+/// Rounds that are tried until one ends before its commit: an idle instance commits now and then, and such a commit may
+/// fall into a round.
 const MAX_ROUNDS: i64 = 10;
 
-/// Records that are written before the test waits for their results: several times in a round.
+/// Records that are written at a time, before the test waits for their results.
 const BURST_RECORDS: usize = 10;
 
 /// Time without a commit after the results of a round are visible.

@@ -12,7 +12,7 @@ use std::fmt;
 /// Partitions of the input.
 pub const PARTITIONS: u32 = 4;
 
-/// Keys of the fold: of as many consecutive records each key has one.
+/// Keys of the fold. Of this many consecutive records each key has one.
 pub const SENSORS: i64 = 200;
 
 /// Keys of the window.

@@ -137,7 +137,7 @@ fn a_reader_never_continues_in_a_recreated_topic() {
     let old = topic(&log, &name).unwrap().id;
     let mut reader = log.reader(&[(at.clone(), Offset(0))]).unwrap();
     wait::until("the old records", || reader.poll(FetchLimit::default(), POLL_TIMEOUT).unwrap());
-    // The new topic is longer than the old one was: offsets alone do not tell them apart.
+    // The new topic is longer than the old one was, so offsets alone do not show the difference.
     let other = cluster.connect();
     other.delete_topic(&name).unwrap();
     other.create_topic(&name, &config).unwrap();

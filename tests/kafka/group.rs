@@ -9,11 +9,15 @@
 //! | `FASTDATA_SEED` | the random seed, which is printed at the end |
 //! | `FASTDATA_RECORDS` | the least number of records |
 //! | `FASTDATA_KILLS` | the kills in `kills` and `delivery` |
-//! | `FASTDATA_ZOMBIES`, `FASTDATA_REBALANCES`, `FASTDATA_SIGTERMS` | the repetitions in these tests, the zombies of each delivery |
+//! | `FASTDATA_ZOMBIES` | the zombies of each delivery in `zombies` |
+//! | `FASTDATA_REBALANCES`, `FASTDATA_SIGTERMS` | the repetitions in `rebalances` and `signals` |
+//! | `FASTDATA_FAILPOINTS` | the runs in `failpoints` |
 //! | `FASTDATA_KAFKA_KILLS=1` | also run the tests that kill or stop brokers for minutes |
 //! | `FASTDATA_BOUNCES`, `FASTDATA_OUTAGES`, `FASTDATA_OUTAGE_SECONDS` | kills and outages of brokers |
-//! | `FASTDATA_MISTAKES=1` | make all mistakes in `mistakes` |
-//! | `FASTDATA_BACKLOG_GB` | the size of the backlog in `memory` |
+//! | `FASTDATA_MISTAKES=1` | plant all mistakes in `mistakes` |
+//! | `FASTDATA_CASE` | run only cases with this text in their names, in `mistakes` and `conformance` |
+//! | `FASTDATA_BACKLOG_GB`, `FASTDATA_RESTORE_MB` | the size of the backlog in `memory` and of the state in `restore` |
+//! | `FASTDATA_KAFKA_QUOTA`, `FASTDATA_KAFKA_BACKLOG` | bytes per second and records in `quotas` |
 //! | `FASTDATA_BIN` | another binary than that of this build, such as an optimised one |
 //!
 //! If a test fails, the logs of the instances are kept and their folder is printed.
@@ -211,7 +215,7 @@ impl<'a> Group<'a> {
         });
     }
 
-    /// Keeps the feed going for this time: what matters is that the time passes, not what happens in it.
+    /// Keeps the feed going for this time. For tests in which only the passing of time matters.
     pub fn keep_running_for(&mut self, time: Duration) {
         let start = Instant::now();
         while start.elapsed() < time {

@@ -188,8 +188,8 @@ impl Owners {
         })
     }
 
-    /// Asserts which words are state, and which position is committed. The words are the results too, unless what was
-    /// refused may have left results.
+    /// Asserts which words are state, and which position is committed. The results are the same words; with
+    /// `at_least_once`, refused commits may have left further results.
     fn assert_committed(&self, words: &[&str], position: Option<i64>) {
         let delivery = self.spec.delivery;
         assert_eq!(values(&self.log, &self.state), words, "{delivery:?}: the state");
@@ -203,7 +203,7 @@ impl Owners {
     }
 }
 
-/// What a committer says that knows by itself that it is no member. A broker gives other reasons.
+/// Part of the reason that a committer gives if it knows itself that it is not a member. A broker gives other reasons.
 const NO_MEMBER: &str = "no member of the group";
 
 fn give_up(cluster: &Cluster, delivery: Delivery) {
@@ -212,7 +212,7 @@ fn give_up(cluster: &Cluster, delivery: Delivery) {
     let (mut first, mut zombie) = group.join();
     assigned(&mut *first);
     zombie.commit(&group.commit("one", 1)).unwrap();
-    // The first is never polled again: it does not know that it is taken for dead.
+    // The first member is never polled again, so it does not learn that the group has removed it.
     let mut second = cluster.connect().join(&group.spec).unwrap();
     let mut owner = second.committer().unwrap();
     assert_eq!(assigned(&mut *second).len(), 2);
@@ -226,7 +226,7 @@ fn give_up(cluster: &Cluster, delivery: Delivery) {
 }
 
 #[test]
-fn a_member_that_the_group_has_given_up_overwrites_nothing() {
+fn a_member_that_the_group_has_removed_overwrites_nothing() {
     let Some(cluster) = broker::shared() else { return };
     std::thread::scope(|threads| {
         for delivery in DELIVERIES {
@@ -235,9 +235,10 @@ fn a_member_that_the_group_has_given_up_overwrites_nothing() {
     });
 }
 
-/// The group gives its place away within the second, so that nothing that it has learned is old.
+/// A new member with the same `group.instance.id` takes the place at once, while what the old one knows of its
+/// membership is still recent: only the broker can refuse its commits.
 #[test]
-fn a_member_whose_place_is_taken_overwrites_nothing() {
+fn a_static_member_that_was_replaced_overwrites_nothing() {
     let Some(cluster) = broker::shared() else { return };
     for delivery in DELIVERIES {
         let id = cluster.name("instance");
@@ -278,7 +279,8 @@ fn a_commit_without_a_live_generation_is_refused() {
     }
 }
 
-/// Why a commit without a generation must be refused here: Kafka takes it, although the group has a member.
+/// The reason why fastdata itself refuses a commit without a generation: Kafka accepts it, although the group has a
+/// member.
 #[test]
 fn kafka_itself_accepts_offsets_without_a_generation() {
     let Some(cluster) = broker::shared() else { return };
@@ -300,7 +302,7 @@ fn kafka_itself_accepts_offsets_without_a_generation() {
     group.assert_committed(&["one"], Some(2));
 }
 
-/// A pause that the client has for a partition outlasts the revocation, unless it is lifted.
+/// The client keeps a partition paused beyond its revocation, unless it is resumed.
 #[test]
 fn a_paused_partition_is_read_after_it_was_reassigned() {
     let Some(cluster) = broker::shared() else { return };
@@ -355,7 +357,7 @@ fn owners_with_large_records(cluster: &Cluster, delivery: Delivery) -> Owners {
     Owners::new(cluster, delivery, &[("message.max.bytes", &(OVERSIZED_BYTES * 2).to_string())])
 }
 
-/// State must not forget a result that is not there.
+/// State that is committed although its result could not be written would lose the result for good.
 #[test]
 fn at_least_once_commits_state_after_its_results() {
     let Some(cluster) = broker::shared() else { return };
@@ -375,7 +377,7 @@ fn at_least_once_commits_state_after_its_results() {
     group.assert_committed(&["early", "small"], Some(2));
 }
 
-/// A result must not be there before the state that remembers it.
+/// A result that is sent before its state is committed could be sent again after a fault.
 #[test]
 fn at_most_once_sends_results_after_their_state() {
     let Some(cluster) = broker::shared() else { return };

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Longest time after which a command must have given up.
+/// Time within which each command must give up.
 const GIVE_UP_TIMEOUT: Duration = Duration::from_secs(45);
 
 /// Times of the committed records and of the open transaction.

@@ -149,7 +149,7 @@ sink: {topic: NAME-out}
     let expected: Vec<Plain> =
         written.iter().zip(values).map(|(w, value)| Plain { value: some(value), ..w.clone() }).collect();
     assert_eq!(read(cluster, &format!("{name}-out")), expected);
-    // A record without a value is no row of text: it becomes a dead letter, unchanged, with the reason.
+    // A record without a value cannot be decoded as text: it becomes a dead letter, unchanged, with the reason.
     let dead = read(cluster, &format!("{name}.dead"));
     assert_eq!(dead.len(), 1, "{dead:?}");
     assert_eq!(Plain { headers: Vec::new(), ..dead[0].clone() }, written[3]);

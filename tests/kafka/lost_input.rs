@@ -7,7 +7,7 @@ use crate::harness::wait;
 use fastdata::log::{Log as _, Start};
 use fastdata::record::Offset;
 
-/// The offsets between the committed position and the oldest record, once the group has stopped.
+/// The number of offsets between the committed position and the oldest record, once the group has stopped.
 fn gap_before(fixture: &Fixture<'_>, oldest: i64) -> i64 {
     let committed = fixture.log.committed(&fixture.name, &[fixture.at(0)]).unwrap();
     oldest - committed[0].unwrap().0

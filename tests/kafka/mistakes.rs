@@ -1,7 +1,7 @@
 //! A test of the checks themselves: each planted mistake breaks a promise, and the check of that promise must find it.
 //!
 //! A mistake counts as found only if the expected [`Defect`] is among those that the check reports. A run that fails
-//! or does not end finds nothing. Needs the feature `failpoints`. The short form plants a few of the mistakes;
+//! or does not end counts as not found. Needs the feature `failpoints`. The short form plants a few of the mistakes;
 //! `FASTDATA_MISTAKES=1` plants all, and `FASTDATA_CASE` those with this text in their names.
 
 use super::audit;
@@ -41,10 +41,10 @@ use Disturbance::{Aborts, Suspensions, Undisturbed};
 /// A mistake, the disturbance that exposes it, and the defect that must be found.
 type Case = (&'static str, Disturbance, Defect);
 
-/// After a commit. Some mistakes split a commit into two transactions; odd passes then fall between the two.
+/// Aborts after a commit. Some mistakes split a commit into two transactions; odd passes then fall between the two.
 const AFTER_COMMIT: Disturbance = Aborts("AfterCommit", [3, 5, 9]);
 
-/// In the second of the two transactions.
+/// Aborts in the second of the two transactions.
 const IN_SECOND_TRANSACTION: Disturbance = Aborts("AfterProduce", [4, 6, 10]);
 
 const MISTAKES: &[Case] = &[

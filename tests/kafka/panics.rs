@@ -23,7 +23,7 @@ fn a_panic_ends_a_run_in_time_although_no_broker_answers() {
     }
     let log = Arc::new(PanickingLog::new(kafka.clone(), PanicIn::ArmedPoll));
     let run = Setup::new(plan(COUNTS, Path::new(".")), log.clone()).start();
-    // Then it is a member, and has a producer.
+    // With results the run is a member of the group and has a producer.
     wait::until("the results", || {
         let out = topic(&*kafka, "out").ok()?;
         (out.partitions.iter().map(|p| p.end.0).sum::<i64>() >= 2).then_some(())
@@ -33,7 +33,7 @@ fn a_panic_ends_a_run_in_time_although_no_broker_answers() {
     assert_panicked(run, "the intake");
 }
 
-/// Through the binary, which must be built with the fail points.
+/// Through the binary, which must be built with the feature `failpoints`.
 #[cfg(feature = "failpoints")]
 #[test]
 fn a_panic_at_a_fail_point_ends_an_instance_with_exit_code_1() {

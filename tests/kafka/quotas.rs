@@ -7,8 +7,8 @@ use crate::harness::program::Fastdata;
 use fastdata::log::{Append, Log as _, TopicConfig};
 use fastdata::record::{RecordsBuilder, TopicPartition};
 
-/// Bytes per second that the brokers take from the producer; they let about ten seconds' worth pass first. The name
-/// is that of the variable for a longer run.
+/// Bytes per second that the brokers take from the producer, after a burst of about ten seconds' worth. The name is
+/// that of the variable that sets it.
 const QUOTA: (&str, f64) = ("FASTDATA_KAFKA_QUOTA", 300_000.0);
 
 /// Records of the backlog, of about 300 bytes each.

@@ -116,7 +116,7 @@ fn a_returning_static_member_moves_no_partitions() {
     group.await_assignment();
     group.await_records(RECORDS_BETWEEN_REBALANCES);
     let remaining = group.instances[0].name.clone();
-    // Who makes progress has logged its assignment.
+    // An instance that makes progress has logged its assignment.
     let all = group.partitions();
     group.await_progress_in(&all);
     let assignments = group.log_of(&remaining).matches(ASSIGNMENT_MESSAGE).count();
@@ -132,7 +132,7 @@ fn a_returning_static_member_moves_no_partitions() {
         assignments,
         "the remaining instance got a new assignment"
     );
-    // Static members do not leave the group, so it would wait for them: one returns.
+    // Static members do not leave the group when they end, so a new instance would wait for them: one of them returns.
     while !group.instances.is_empty() {
         group.terminate(0);
     }

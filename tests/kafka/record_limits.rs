@@ -1,5 +1,5 @@
-//! Records that are too large for a topic of Kafka: its `max.message.bytes` counts, and batches of small records stay
-//! within it.
+//! Records that are too large for a topic of Kafka: the limit is `max.message.bytes` of the topic, and batches of small
+//! records stay within it.
 
 use super::broker::{self, Cluster};
 use crate::harness::engine;

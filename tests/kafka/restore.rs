@@ -34,13 +34,13 @@ fn mebibytes() -> usize {
     number("FASTDATA_RESTORE_MB", DEFAULT_STATE_MIB)
 }
 
-/// Keys of the fold: of as many consecutive records each key has one.
+/// Keys of the fold. Of this many consecutive records each key has one.
 fn keys() -> i64 {
     static KEYS: OnceLock<i64> = OnceLock::new();
     *KEYS.get_or_init(|| i64::try_from((mebibytes() << 20) / RECORD_BYTES).unwrap())
 }
 
-/// The text of the record with this number, by which it can be told from all others.
+/// The text of the record with this number, which no other record has.
 fn text(i: i64) -> String {
     format!("{i}-").repeat(RECORD_BYTES / (i.to_string().len() + 1))
 }

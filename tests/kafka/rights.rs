@@ -192,7 +192,7 @@ fn each_command_runs_with_the_rights_that_the_manual_names() {
 }
 
 #[test]
-fn a_list_of_topics_names_those_that_the_user_may_not_see() {
+fn a_list_of_topics_names_those_whose_configuration_the_user_may_not_see() {
     let Some(guarded) = GuardedCluster::new() else { return };
     let [visible, hidden, partly] = ["visible", "hidden", "partly"].map(|n| guarded.cluster.name(n));
     for topic in [&visible, &hidden, &partly] {
@@ -214,7 +214,7 @@ fn a_list_of_topics_names_those_that_the_user_may_not_see() {
 }
 
 #[test]
-fn a_run_that_may_not_trim_its_topics_warns_once() {
+fn a_run_without_the_right_to_trim_its_topics_warns_once() {
     let Some(guarded) = GuardedCluster::new() else { return };
     let name = guarded.cluster.name("untrimmed");
     guarded.create_pipeline(&name);

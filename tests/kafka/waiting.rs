@@ -52,7 +52,7 @@ fn partitions_move_while_instances_wait_for_a_model() {
     println!("waiting: {passed}");
 }
 
-/// All records are read, and the tasks have not processed them.
+/// The instances have read all records, and their tasks have not processed them yet.
 #[test]
 fn partitions_move_while_bounded_instances_wait_for_a_model() {
     let Some(cluster) = broker::shared() else { return };

@@ -1,8 +1,8 @@
-//! Zombies: instances that are suspended until the group goes on without them, and then resumed. With every delivery
+//! Zombies: instances that are suspended until the group continues without them, and then resumed. With every delivery
 //! nothing that they still write replaces state, counters or positions of the new owners, and they join again.
 //!
-//! Every other zombie is suspended within a transaction. It can only go on with it, so the test knows that it tries to
-//! commit. The others are suspended at any moment: some have a whole transaction before them when they wake.
+//! Every other zombie is suspended within a transaction. It can only continue with that one, so the test knows that it
+//! tries to commit. The others are suspended at any moment; some begin a transaction only when they wake.
 
 use super::broker;
 use super::checker::TransactionWatch;
@@ -23,7 +23,8 @@ const RECORDS_BETWEEN_ZOMBIES: i64 = 2_000;
 /// Longest time, in milliseconds, that a zombie stays suspended after the others have its partitions.
 const MAX_EXTRA_SUSPENSION_MS: u64 = 1_000;
 
-/// A transaction that is open for so long while its owner is suspended stays open: it was not just about to end.
+/// A transaction that is still open after its owner was suspended for this time stays open: no request to end it was on
+/// its way to the broker.
 const TIME_TO_COMMIT: Duration = Duration::from_millis(200);
 
 /// Longest time, in milliseconds, until another attempt to suspend an instance within a transaction.

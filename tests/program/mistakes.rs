@@ -117,8 +117,8 @@ steps:
 sink: {topic: out, key: nn}
 ",
     );
-    // `n` and `k` would be in scope without a mistake that is reported already. The columns after a step that cannot be
-    // parsed are unknown, so `q` is not reported.
+    // `n` and `k` are missing only because of mistakes that are reported already, so reading them is not reported. The
+    // columns after a step that cannot be parsed are unknown, so `q` is not reported either.
     f.args("validate p.yaml").fails_with(2).stdout("").stderr(
         "error: unknown type `bigit`
   --> p.yaml:2:34

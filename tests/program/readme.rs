@@ -1,7 +1,7 @@
 //! The commands that README.md shows work as it shows them.
 //!
 //! Each block of shell commands after a line `<!-- test: NAME -->` is run, in the order of the file and in one folder.
-//! Other blocks are not run.
+//! Other blocks are not run here; `.ci/run` runs some of them.
 
 use crate::harness::program::{BINARY, Fastdata};
 use std::fs;

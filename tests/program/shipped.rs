@@ -67,7 +67,8 @@ fn every_pipeline_file_of_the_repository_is_valid() {
     assert!(found > 20, "{found} pipeline files were found");
 }
 
-/// Checks the pipeline files below a folder: those with a `name:` and a source.
+/// Validates the pipeline files below a folder, which are the YAML files with a line that starts with `source`; returns
+/// their number.
 fn valid_below(f: &Fastdata, dir: &Path) -> usize {
     let mut found = 0;
     for entry in fs::read_dir(dir).into_iter().flatten() {

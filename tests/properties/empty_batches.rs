@@ -55,7 +55,7 @@ sink: {{topic: out}}
     )
 }
 
-/// The same, one record at a time; and the number of late rows.
+/// The model, which processes one record at a time: the results and the number of late rows.
 fn expected(events: &[Event], c: &[Condition], s: &Setting) -> (Topics, u64) {
     let mut newest: BTreeMap<u32, i64> = BTreeMap::new();
     let mut count: BTreeMap<u8, i64> = BTreeMap::new();

@@ -35,7 +35,7 @@ fn with_unique_keys(events: &[Event]) -> Topics {
     topics
 }
 
-/// Each result once, by kind and window; and the number of late rows.
+/// The model: each result once, ordered by kind and window, and the number of late rows.
 fn expected(events: &[Event], s: &Setting) -> (Vec<Record>, u64) {
     let mut groups: BTreeMap<(String, i64), Vec<Event>> = BTreeMap::new();
     let mut late = 0;

@@ -16,11 +16,11 @@ use crate::runtime::inspect::observe::{ObserveError, Observer};
 use std::time::{Duration, Instant};
 
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
-/// A rate over less than this flickers.
+/// A rate measured over a shorter time flickers.
 const MIN_RATE_INTERVAL_MILLIS: i64 = 900;
 /// Records to score with each model.
 const RECORDS_PER_MODEL: u64 = 12_000;
-/// The whole demo takes longer than this only if something is wrong.
+/// The demo fails after this time; it takes that long only if something is wrong.
 const TIMEOUT: Duration = Duration::from_secs(120);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ enum DemoPhase {
     FirstModel,
     /// The second model scores.
     SecondModel,
-    /// No more records are written, and those in transit are processed.
+    /// No more records are written; those that were written are processed.
     Drain,
 }
 

@@ -5,7 +5,7 @@ use super::super::shutdown::{CHECK_INTERVAL, Shutdown};
 use crate::log::LogResult;
 use std::time::{Duration, Instant};
 
-/// Often enough for a smooth rate, and seldom enough for batches.
+/// A compromise: more appends make the rate smoother, fewer make batches larger.
 const MAX_APPENDS_PER_SECOND: f64 = 50.0;
 
 /// The due time of each record.
@@ -33,8 +33,8 @@ impl Pace {
         }
     }
 
-    /// Waits until the record after `done` others is due, or until a shutdown is requested; makes `check` in a long
-    /// wait.
+    /// Waits until the record after `done` others is due, or until a shutdown is requested. A long wait runs `check`
+    /// every [`CHECK_INTERVAL`].
     pub(super) fn wait(&self, done: u64, shutdown: &Shutdown, check: impl Fn() -> LogResult<()>) -> LogResult<()> {
         let Some(due) = self.due(done) else { return Ok(()) };
         loop {

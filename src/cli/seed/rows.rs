@@ -72,7 +72,7 @@ impl RowSource {
         if std::mem::take(&mut self.pending) || self.rows.next(&mut self.row)? {
             return Ok(true);
         }
-        // To start over in an empty file would never end.
+        // Starting over in an empty file would never end.
         if !self.repeat || self.is_first || !self.rows.rewind()? {
             return Ok(false);
         }
@@ -121,7 +121,7 @@ impl RecordSource for RowSource {
     fn fill(&mut self, max: usize, into: &mut RecordsBuilder) -> anyhow::Result<usize> {
         let now = SystemClock.now();
         let mut filled = 0;
-        // Available rows are written before the next one of a live source arrives.
+        // Rows that are available are written at once, without waiting for the next one of a live source.
         while filled < max && (filled == 0 || self.pending || self.rows.is_ready()) {
             if !self.advance()? {
                 break;

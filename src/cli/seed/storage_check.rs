@@ -1,6 +1,6 @@
-//! Detects that the log is gone while `seed` waits for its pace or for stdin.
+//! Detects that the log is gone while `seed` waits for the next record to be due, or for stdin.
 //!
-//! stdin is opened before the log, so the check starts without a log.
+//! stdin is opened before the log, so at first there is no log to check.
 
 use crate::log::{Log, LogResult};
 use std::sync::{Arc, OnceLock};

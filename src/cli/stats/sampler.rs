@@ -39,7 +39,7 @@ impl StatsSampler {
                 Ok(snapshot) => found.push(snapshot),
                 // Deleted since the names were listed.
                 Err(ObserveError::Unknown { .. }) if self.only.is_none() => {}
-                // A topic that only has the name of a progress topic must not hide the pipelines.
+                // A topic that merely is named like a progress topic must not hide the pipelines.
                 Err(e @ ObserveError::Foreign { .. }) if self.only.is_none() => {
                     if self.warned.insert(name) {
                         printer.warn(&e);

@@ -79,7 +79,7 @@ fn memory(s: &Snapshot) -> Option<u64> {
 }
 
 /// Instances, sources, steps, repartitions, models, latency and the ledger, at most `width` characters wide if
-/// possible. With `full`, a model whose row does not fit has several lines instead of fewer columns.
+/// possible. With `full`, models whose rows do not fit are shown in several lines each; otherwise columns are left out.
 pub(super) fn body(s: &Snapshot, width: usize, full: bool) -> Vec<StyledLine> {
     let mut lines = Vec::new();
     let mut part = |part: Vec<StyledLine>| {

@@ -68,7 +68,7 @@ struct Resolver {
     report: Report,
     /// Sources and outputs of steps by their names in the file.
     outputs: BTreeMap<(String, Option<String>), NodeRef>,
-    /// Columns of steps that could not be resolved: reading them is not reported.
+    /// Columns that could not be determined because of a mistake that is reported: reading them is not another one.
     undetermined: BTreeSet<String>,
 }
 
@@ -77,7 +77,7 @@ impl Resolver {
         self.outputs.get(&(from.name.clone(), from.output.clone())).copied()
     }
 
-    /// Resolves the steps. A step may refer to a later one, so each round takes one whose inputs are resolved.
+    /// Resolves the steps. A step may read a later one, so each iteration takes a step whose inputs are resolved.
     fn steps(&mut self, spec: &Spec, unreadable: &Unreadable, logical: &mut Logical) {
         let mut pending: Vec<&StepSpec> = spec.steps.iter().collect();
         let mut passing: Vec<&UnreadableStep> = unreadable.steps.iter().filter(|s| s.passes_columns).collect();

@@ -46,8 +46,8 @@ pub(super) fn resolve(
     Some((ScorePlan { model, inputs, outputs, own, when_missing, nulls_as_nan, projection }, result))
 }
 
-/// SQL over the outputs of a model. A name that not every model has is an output of its own: a list of numbers,
-/// as tensors are; if the SQL does not take a list a number, else a text.
+/// Compiles SQL over the outputs of a model. A name that is not among the outputs of every model is added to `own`: as
+/// a list of numbers, as tensors are; as a number if the SQL does not accept a list; else as a text.
 fn output(r: &mut Resolver, sql: &Sql, own: &mut Vec<Field>) -> Option<Expr> {
     let mut first_error = None;
     for data_type in [DataType::new_list(DataType::Float64, true), DataType::Float64, DataType::Utf8] {

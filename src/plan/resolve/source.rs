@@ -21,7 +21,7 @@ pub(super) fn resolve(r: &mut Resolver, source: &SourceSpec) -> Option<(SourcePl
         r.problem(Diagnostic::at(source.format.span, e.to_string()));
         return None;
     }
-    // After a wrong time or key the columns are known all the same.
+    // A wrong time or key does not make the columns unknown.
     let event_time = source.timestamp.as_ref().and_then(|sql| event_time(r, sql, &schema));
     let key = source.key.as_ref().and_then(|name| r.column(name, &schema));
     let key = key.map(|column| vec![schema.field(column).name().clone()]);

@@ -1,4 +1,4 @@
-//! The operators that keep state by key, scan and window. Each needs its input partitioned by its key.
+//! The operators that keep state by key: scan and window. Each needs its input partitioned by its key.
 
 use super::{Resolved, Resolver, diagnose, duplicate_column};
 use crate::diagnostics::Diagnostic;
