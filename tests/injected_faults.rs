@@ -269,21 +269,6 @@ fn a_run_whose_first_commit_aborts_continues_from_the_committed_positions() {
     }
 }
 
-#[test]
-fn a_run_ends_although_processed_records_are_not_removed() {
-    let (log, dir) = log_with_three_records();
-    let faulty = Arc::new(FaultyLog::new(log.clone(), "", InjectedFault::RemovalsHang));
-    let repartitioned = "name: p
-source: {topic: in, schema: {a: bigint}}
-steps:
-  - {name: counted, scan: {by: [a], init: {c: 0}, next: {c: c + 1}}}
-sink: out
-";
-    run_to_end(plan(repartitioned, dir.path()), faulty.clone());
-    assert!(faulty.calls.load(Ordering::Relaxed) > 0, "no record was to be removed");
-    assert_eq!(end_offset(&*log, "out"), Offset(3));
-}
-
 /// Records read and offsets lost, over all tasks.
 fn read_and_lost(log: &dyn Log, plan: &Physical) -> (u64, u64) {
     let tasks = reports(log, &plan.name, &CancelToken::default()).unwrap().tasks;

@@ -34,5 +34,6 @@ mod panics;
 mod program;
 mod properties;
 mod record_limits;
+mod trimming;
 mod unequal_partitions;
 mod zombies_at_restore;
