@@ -25,6 +25,7 @@
 mod add_operator;
 mod architecture;
 mod bounded_commits;
+mod edits;
 mod golden;
 mod harness;
 mod injected_faults;

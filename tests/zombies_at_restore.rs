@@ -144,7 +144,9 @@ impl Log for ZombieLog {
             self.0.append_newer_progress();
             self.0.caught_up.store(true, SeqCst);
         }
-        if self.0.awaits(Change::Revocation) && reads(&progress_topic("p")) {
+        // Before the first poll the topics are only looked at.
+        let is_member = self.0.polls.load(SeqCst) > 0;
+        if is_member && self.0.awaits(Change::Revocation) && reads(&progress_topic("p")) {
             wait::until("the revocation to be polled", || (self.0.polls.load(SeqCst) > 1).then_some(()));
         }
         self.0.log.reader(from)

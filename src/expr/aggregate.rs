@@ -96,6 +96,12 @@ impl Aggregates {
         &self.calls
     }
 
+    /// What the columns of the select mean, beside [`Self::calls`].
+    #[must_use]
+    pub fn definitions(&self) -> Vec<String> {
+        self.columns.iter().map(|(name, expr)| format!("{name} = {}", expr.definition())).collect()
+    }
+
     /// The columns of the select.
     #[must_use]
     pub fn output_fields(&self) -> Vec<FieldRef> {

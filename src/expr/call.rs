@@ -24,6 +24,7 @@ pub struct AggregateCall {
     filter: Option<Predicate>,
     expr: Arc<AggregateFunctionExpr>,
     state: Vec<FieldRef>,
+    definition: String,
 }
 
 impl AggregateCall {
@@ -33,6 +34,7 @@ impl AggregateCall {
         inputs: &[InputColumn],
     ) -> Result<Self, ExprError> {
         let lower = |expr| source.lower(expr, inputs, false);
+        let definition = datafusion_expr::Expr::AggregateFunction(call.clone()).to_string();
         let params = call.params;
         let args = params.args.into_iter().map(lower).collect::<Result<Vec<_>, _>>()?;
         let filter = params.filter.map(|f| lower(*f)).transpose()?.map(Predicate::new);
@@ -59,13 +61,19 @@ impl AggregateCall {
                 Ok((expr.state_fields()?, expr))
             });
         let (state, expr) = built.map_err(|e| source.located(plain(&e)))?;
-        Ok(Self { args, filter, expr, state })
+        Ok(Self { args, filter, expr, state, definition })
     }
 
     /// The canonical name of the function: `avg` for `mean` too.
     #[must_use]
     pub fn function(&self) -> &str {
         self.expr.fun().name()
+    }
+
+    /// What the call means: its function, arguments and clauses, with macros expanded.
+    #[must_use]
+    pub fn definition(&self) -> &str {
+        &self.definition
     }
 
     /// The expressions to evaluate on a batch and pass to the accumulator, in this order.

@@ -57,6 +57,13 @@ impl Expr {
         self.0.sql()
     }
 
+    /// What the text means: names as they were found, macros expanded, one space where the user wrote several. Equal
+    /// definitions over equal columns give equal values.
+    #[must_use]
+    pub fn definition(&self) -> &str {
+        self.0.definition()
+    }
+
     /// The name of the column, where the expression is nothing but a column.
     #[must_use]
     pub fn column(&self) -> Option<&str> {
@@ -101,6 +108,12 @@ impl Predicate {
     #[must_use]
     pub fn sql(&self) -> &str {
         self.0.sql()
+    }
+
+    /// See [`Expr::definition`].
+    #[must_use]
+    pub fn definition(&self) -> &str {
+        self.0.definition()
     }
 
     /// The rows for which the condition holds, without nulls: null and bad rows count as false.
@@ -188,7 +201,7 @@ impl ResolvedSql<'_> {
         let raw = expr.data_type(self.schema.as_arrow()).map_err(wrong)?;
         let data_type = if normalize { self.pipeline_type(&raw)? } else { raw };
         let program = Program::new(self.sql, expr, self.schema, inputs, data_type).map_err(wrong)?;
-        Ok(Expr(Arc::new(program)))
+        Ok(Expr(Arc::new(program.with_definition(unquoted(&self.tree.to_string())))))
     }
 
     fn pipeline_type(&self, raw: &DataType) -> Result<DataType, ExprError> {
@@ -207,6 +220,24 @@ impl ResolvedSql<'_> {
             }
         })
     }
+}
+
+/// SQL without the quotes around plain names.
+fn unquoted(sql: &str) -> String {
+    let mut out = String::with_capacity(sql.len());
+    let mut rest = sql;
+    while let Some(at) = rest.find(['"', '\'']) {
+        let quote = if rest[at..].starts_with('"') { '"' } else { '\'' };
+        let inner = &rest[at + 1..];
+        let Some(len) = inner.find(quote) else { break };
+        let name = &inner[..len];
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let plain = quote == '"' && name.chars().all(is_plain) && name.starts_with(|c: char| !c.is_ascii_digit());
+        out.push_str(&rest[..at]);
+        out.push_str(if plain { name } else { &rest[at..at + len + 2] });
+        rest = &inner[len + 1..];
+    }
+    out + rest
 }
 
 fn simplifier(schema: &DFSchemaRef) -> ExprSimplifier {

@@ -33,6 +33,7 @@ const MAX_SQL_CHARS: usize = 80;
 #[derive(Debug)]
 pub(super) struct Program {
     sql: String,
+    definition: String,
     expr: Arc<dyn PhysicalExpr>,
     inputs: Vec<InputColumn>,
     /// The columns that `inputs` are gathered into.
@@ -74,7 +75,16 @@ impl Program {
             fields.push(Field::new(field.name(), field.data_type().clone(), true));
         }
         let schema = Arc::new(Schema::new(fields));
-        Ok(Self { sql: sql.to_owned(), expr: narrowed.data, inputs, schema, data_type, nullable, column })
+        let (sql, definition) = (sql.to_owned(), sql.to_owned());
+        Ok(Self { sql, definition, expr: narrowed.data, inputs, schema, data_type, nullable, column })
+    }
+
+    pub(super) fn with_definition(self, definition: String) -> Self {
+        Self { definition, ..self }
+    }
+
+    pub(super) fn definition(&self) -> &str {
+        &self.definition
     }
 
     pub(super) fn sql(&self) -> &str {

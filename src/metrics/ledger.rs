@@ -8,6 +8,7 @@
 
 use super::{Counters, RepartitionStats, TaskProgress};
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// All records of a pipeline by what became of them. Totals since its first run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -40,13 +41,17 @@ pub struct Ledger {
 impl Ledger {
     /// Adds up the tasks of a pipeline.
     pub fn of<'a>(tasks: impl IntoIterator<Item = &'a TaskProgress>, repartitions: &[RepartitionStats]) -> Self {
-        let repartition = |name: &str| repartitions.iter().any(|r| r.name == name);
         let (mut c, mut read, mut written, mut unbalanced) = (Counters::default(), 0, 0, 0i128);
         let mut lost_offsets = 0;
+        // Of repartitions of earlier plans: what was sent and never received.
+        let mut left: BTreeMap<&str, i128> = BTreeMap::new();
+        let is_left = |name: &str| repartitions.iter().all(|r| r.name != name);
         for task in tasks {
             for input in &task.inputs {
-                if !repartition(&input.name) {
+                if !input.repartition {
                     read += input.read;
+                } else if is_left(&input.name) {
+                    *left.entry(&input.name).or_default() -= i128::from(input.read);
                 }
                 c.dead += input.dead;
                 c.copied += input.copied;
@@ -55,8 +60,10 @@ impl Ledger {
             for step in &task.steps {
                 c += step.counters;
                 unbalanced += step.counters.remainder().abs();
-                if !repartition(&step.name) {
+                if !step.repartition {
                     written += step.counters.written;
+                } else if is_left(&step.name) {
+                    *left.entry(&step.name).or_default() += i128::from(step.counters.written);
                 }
             }
         }
@@ -69,7 +76,8 @@ impl Ledger {
             late: c.late,
             dead: c.dead,
             absorbed: c.absorbed,
-            in_transit: repartitions.iter().map(|r| r.in_transit).sum(),
+            in_transit: repartitions.iter().map(|r| r.in_transit).sum::<u64>()
+                + left.into_values().map(|n| u64::try_from(n).unwrap_or(0)).sum::<u64>(),
             remainder: 0,
             lost_offsets,
         };

@@ -10,17 +10,19 @@ mod ledger;
 mod progress;
 mod reports;
 mod snapshot;
+mod state_record;
 
 pub use counters::Counters;
 pub use instance::{InstanceInfo, RestoreProgress, instance_key};
 pub use latency::{Latency, LatencySummary};
 pub use ledger::Ledger;
 pub use progress::{
-    EdgeInfo, InputProgress, ModelUse, PIPELINE_KEY, PROGRESS_SUFFIX, PipelineInfo, SourceInfo, StepInfo, StepProgress,
-    TaskProgress, UnfinishedRound, progress_topic,
+    EdgeInfo, InputProgress, LeftInput, ModelUse, PIPELINE_KEY, PROGRESS_SUFFIX, PipelineInfo, SourceInfo, StepInfo,
+    StepProgress, TaskProgress, UnfinishedRound, progress_topic,
 };
 pub use reports::Reports;
 pub use snapshot::{
     InstanceState, InstanceStats, ModelStats, OffsetBounds, PartitionStats, PipelineState, RepartitionStats, Snapshot,
     SourceStats, StepStats,
 };
+pub use state_record::{STATE_VERSION, StateColumn, StateIdentity, StateRecord, state_key};

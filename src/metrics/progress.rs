@@ -4,7 +4,7 @@
 //! tool can read them. Field names are a contract. Counters are totals since the pipeline's first run.
 
 use super::{Counters, Latency};
-use crate::time::TaskWatermark;
+use crate::time::{PartitionWatermark, TaskWatermark};
 use serde::{Deserialize, Serialize};
 
 /// The key of the pipeline's own record. The keys of tasks are `SUB/PARTITION`, those of instances
@@ -128,6 +128,14 @@ pub struct InputProgress {
     /// The next offset for each sender of a repartition, where they differ.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub senders: Vec<i64>,
+    /// Whether it is a repartition and no source.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub repartition: bool,
+    /// How many entries of the task's watermark are its own.
+    pub slots: usize,
+    /// An input of an earlier plan: no task reads it now, and its counters belong to the totals all the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left: Option<LeftInput>,
     /// Records read.
     pub read: u64,
     /// Records that cannot be decoded or are too far in the future.
@@ -139,12 +147,28 @@ pub struct InputProgress {
     pub lost: u64,
 }
 
+/// What an input of an earlier plan needs to be read again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LeftInput {
+    /// Its entries of the task's watermark.
+    pub watermarks: Vec<PartitionWatermark>,
+    /// The watermark of the task.
+    pub at: Option<i64>,
+}
+
 /// One step of a task.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct StepProgress {
     /// Its name.
     pub name: String,
+    /// Whether it sends rows to the tasks that own their key.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub repartition: bool,
+    /// A step of an earlier plan: it runs no more, and its counters belong to the totals all the same.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub left: bool,
     /// Its counters.
     #[serde(flatten)]
     pub counters: Counters,

@@ -1,10 +1,11 @@
-//! The latest records of a progress topic, sorted into pipeline, instances and tasks.
+//! The latest records of a progress topic, sorted into pipeline, instances, tasks and states.
 //!
 //! Every reader of the topic (statistics, the start of a run) uses it, so that all read the keys alike.
 
 use super::instance::INSTANCE_KEY_PREFIX;
-use super::{InstanceInfo, PIPELINE_KEY, PipelineInfo, TaskProgress, instance_key};
-use serde::de::DeserializeOwned;
+use super::state_record::{STATE_KEY_PREFIX, STATE_VERSION};
+use super::{InstanceInfo, PIPELINE_KEY, PipelineInfo, StateRecord, TaskProgress, instance_key};
+use serde::de::{DeserializeOwned, Error as _};
 use std::collections::BTreeMap;
 
 /// The reports of a pipeline that have been read.
@@ -16,6 +17,8 @@ pub struct Reports {
     pub instances: BTreeMap<String, InstanceInfo>,
     /// Tasks by key.
     pub tasks: BTreeMap<String, TaskProgress>,
+    /// What the state of each step means, by name.
+    pub states: BTreeMap<String, StateRecord>,
 }
 
 impl Reports {
@@ -28,6 +31,15 @@ impl Reports {
         if key == PIPELINE_KEY {
             self.info = value.map(serde_json::from_slice).transpose()?.map(|info| (info, at));
             return Ok(());
+        }
+        if let Some(step) = key.strip_prefix(STATE_KEY_PREFIX) {
+            upsert(&mut self.states, step, value)?;
+            return match self.states.get(step) {
+                Some(state) if state.version > STATE_VERSION => Err(serde_json::Error::custom(format!(
+                    "the state of `{step}` was committed by a later version of fastdata; use that one"
+                ))),
+                _ => Ok(()),
+            };
         }
         match key.strip_prefix(INSTANCE_KEY_PREFIX) {
             Some(name) => upsert(&mut self.instances, name, value),
@@ -63,6 +75,12 @@ mod tests {
     #[test]
     fn records_are_sorted_by_key_and_deleted_by_a_null_value() {
         let mut reports = Reports::default();
+        let state = br#"{"version":1,"identity":{"operator":"scan","by":[],"values":[]},"before":{}}"#;
+        reports.apply(b"state/counted", Some(state), 5).unwrap();
+        let later = br#"{"version":9,"identity":{"operator":"scan","by":[],"values":[]},"before":{}}"#;
+        let refused = reports.clone().apply(b"state/counted", Some(later), 5).unwrap_err().to_string();
+        assert!(refused.contains("later version"), "{refused}");
+        assert_eq!(reports.states["counted"].identity.operator, "scan");
         for key in ["pipeline", "instance/process 7 on a/b", "1/0"] {
             reports.apply(key.as_bytes(), Some(b"{}"), 5).unwrap();
         }

@@ -12,7 +12,7 @@ fn columns(schema: &SchemaRef) -> String {
     all.join(", ")
 }
 
-fn input_name(sub: &SubTopology, input: NodeInput) -> String {
+pub(super) fn input_name(sub: &SubTopology, input: NodeInput) -> String {
     match input {
         NodeInput::Input(i) => sub.inputs[i].name().to_owned(),
         NodeInput::Node(n, Port(p)) => match &sub.nodes[n].outputs[p].name {

@@ -9,12 +9,15 @@ mod logical;
 mod op;
 mod physical;
 mod resolve;
+mod states;
+mod verdicts;
 
 pub use explain::{dot, mermaid, text};
 pub use layout::{PartitionCounts, PipelineLayout, SubLayout, TopicLayout, TopicRole, layout};
 pub use logical::{Logical, LogicalNode, LogicalOutput, NodeId, NodeRef, Port};
 pub use op::*;
 pub use physical::{InputPlan, NodeInput, NodePlan, OutputPlan, Physical, RepartitionInput, SubId, SubTopology};
+pub use verdicts::{StateVerdict, state_verdicts};
 
 use crate::diagnostics::Report;
 use crate::expr::Functions;

@@ -1,11 +1,13 @@
 //! What each operator needs to run: compiled expressions and resolved columns, one variant per operator.
 
-use crate::expr::{Aggregates, Expr, Predicate};
+use crate::expr::{AggregateCall, Aggregates, Expr, Predicate};
 use crate::formats::Format;
+use crate::metrics::{StateColumn, StateIdentity};
+use crate::record::type_name;
 use crate::spec::operators::{self, Descriptor};
 use crate::spec::{WatermarkOptions, WhenMissing};
 use crate::time::Tumbling;
-use arrow_schema::{Field, FieldRef, SchemaRef};
+use arrow_schema::{DataType, Field, FieldRef, SchemaRef};
 use datafusion_common::ScalarValue;
 use std::sync::Arc;
 
@@ -81,6 +83,76 @@ impl Op {
         }
     }
 
+    /// What the bytes of an operator's state mean; `None` where it has none.
+    #[must_use]
+    pub fn identity(&self) -> Option<StateIdentity> {
+        let of = |by: &[Expr], values: Vec<StateColumn>, windows: Option<String>| StateIdentity {
+            operator: self.kind().to_owned(),
+            by: by.iter().map(|e| column(text(e), e.data_type())).collect(),
+            values,
+            windows,
+        };
+        match self {
+            Self::Scan(s) => {
+                let values = s.state.iter().zip(&s.init).zip(&s.next);
+                let value = |((field, init), next): ((&FieldRef, _), &Expr)| {
+                    column(&format!("{}: {init} then {}", field.name(), next.definition()), field.data_type())
+                };
+                Some(of(&s.by, values.map(value).collect(), None))
+            }
+            Self::Window(w) => {
+                let call = |call: &AggregateCall| {
+                    let types: Vec<String> = call.state_fields().iter().map(|f| f.data_type().to_string()).collect();
+                    StateColumn { sql: call.definition().to_owned(), data_type: types.join(", ") }
+                };
+                Some(of(&w.by, w.aggregates.calls().iter().map(call).collect(), Some(windows(w))))
+            }
+            Self::Custom(_) => Some(of(&[], Vec::new(), None)),
+            Self::Filter(_)
+            | Self::Select(_)
+            | Self::Set(_)
+            | Self::Drop(_)
+            | Self::Rename(_)
+            | Self::Flatten(_)
+            | Self::KeyBy(_)
+            | Self::Branch(_)
+            | Self::Merge
+            | Self::Score(_)
+            | Self::Log(_)
+            | Self::Sink(_)
+            | Self::Repartition(_) => None,
+        }
+    }
+
+    /// The parameters of an operator, as far as they decide what leaves it.
+    pub(super) fn definition(&self) -> String {
+        match self {
+            Self::Filter(condition) => condition.definition().to_owned(),
+            Self::Select(p) | Self::Set(p) | Self::Drop(p) | Self::Rename(p) => projection(p),
+            Self::Flatten(f) => format!("{} as {:?}", f.column, f.schema.fields()),
+            Self::KeyBy(by) => texts(by),
+            Self::Branch(conditions) => conditions.iter().map(|c| c.definition()).collect::<Vec<_>>().join(" | "),
+            Self::Scan(s) => format!("{:?} {:?}", self.identity(), s.seen.fields()),
+            Self::Window(w) => {
+                let (columns, results) = (w.schema.fields(), w.aggregates.definitions());
+                format!("{:?} {} {:?} {columns:?} {results:?}", self.identity(), w.grace, w.close_after)
+            }
+            Self::Custom(kind) => (*kind).to_owned(),
+            Self::Score(s) => {
+                let model = match &s.model {
+                    ModelChoice::Fixed(data_type) => format!("model {data_type}"),
+                    ModelChoice::By(column) => format!("model by {}", text(column)),
+                };
+                let inputs: Vec<String> = s.inputs.iter().map(|(name, e)| format!("{name:?} {}", text(e))).collect();
+                let outputs: Vec<String> = s.outputs.iter().map(|(f, e)| format!("{} {}", f.name(), text(e))).collect();
+                format!("{model} {inputs:?} {outputs:?} {:?} {}", s.when_missing, s.nulls_as_nan)
+            }
+            Self::Sink(s) => format!("{} {:?}", s.topic, s.format),
+            Self::Repartition(r) => sqls(&r.by),
+            Self::Merge | Self::Log(_) => String::new(),
+        }
+    }
+
     /// Its parameters in a few words, for people; empty if there is nothing to add to the name.
     pub(super) fn summary(&self) -> String {
         match self {
@@ -109,6 +181,32 @@ impl Op {
 
 fn duration(millis: i64) -> String {
     humantime::format_duration(std::time::Duration::from_millis(millis.unsigned_abs())).to_string()
+}
+
+fn column(sql: &str, data_type: &DataType) -> StateColumn {
+    StateColumn { sql: sql.to_owned(), data_type: type_name(data_type) }
+}
+
+fn windows(plan: &WindowPlan) -> String {
+    let millis = |ms: i64| humantime::format_duration(std::time::Duration::from_millis(ms.unsigned_abs())).to_string();
+    let size = format!("tumbling {}", millis(plan.tumbling.size));
+    if plan.tumbling.offset == 0 { size } else { format!("{size} from {}", millis(plan.tumbling.offset)) }
+}
+
+fn text(expr: &Expr) -> &str {
+    expr.column().unwrap_or_else(|| expr.definition())
+}
+
+fn texts(exprs: &[Expr]) -> String {
+    exprs.iter().map(text).collect::<Vec<_>>().join(", ")
+}
+
+fn projection(plan: &Projection) -> String {
+    let item = |(field, item): (&FieldRef, &Item)| match item {
+        Item::Column(column) => format!("{} = column {column}", field.name()),
+        Item::Expr(expr) => format!("{} = {}", field.name(), text(expr)),
+    };
+    plan.schema.fields().iter().zip(&plan.items).map(item).collect::<Vec<_>>().join(", ")
 }
 
 /// Expressions as a list; columns by their names.

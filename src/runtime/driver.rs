@@ -188,7 +188,8 @@ impl Driver {
         let rebuild =
             Rebuild { plan, log: &self.log, surroundings, copies: &copies, gauge: &gauge, cancel, now, lost_input };
         let start = |at: &TopicPartition| Ok(self.log.resolve(at, Start::Earliest)?);
-        let Rebuilt { mut tasks, starts, changelogs, expired_instances, .. } = rebuild.run(&assigned, &start)?;
+        let Rebuilt { mut tasks, starts, changelogs, expired_instances, states, .. } =
+            rebuild.run(&assigned, &start)?;
         if let Some(rows) = self.options.max_released_rows {
             tasks.iter_mut().for_each(|task| task.set_max_released_rows(rows));
         }
@@ -204,6 +205,7 @@ impl Driver {
             clock: self.clock.clone(),
             info: PipelineInfo { name: plan.name.clone(), instance: "driver".into(), ..PipelineInfo::default() },
             instance: InstanceRecord::new(tasks.iter().map(Task::id), expired_instances),
+            states,
             gauges: Arc::default(),
             trimming,
             changelogs,

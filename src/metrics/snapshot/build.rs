@@ -122,7 +122,8 @@ fn source(
     for task in tasks.values() {
         // A task reads one partition of each input, sources first; its watermark has an entry for each input.
         let at = |(slot, input): (usize, _)| (input, task.watermark.inputs.get(slot).copied());
-        let found = task.inputs.iter().enumerate().map(at).find(|(i, _): &(&InputProgress, _)| i.name == source.name);
+        let of_source = |(i, _): &(&InputProgress, _)| i.name == source.name && i.left.is_none();
+        let found = task.inputs.iter().enumerate().map(at).find(of_source);
         let Some((input, clock)) = found else { continue };
         let end = bounds.and_then(|b| b.get(task.partition as usize)).copied();
         if bounds.is_some() && end.is_none() {
@@ -143,6 +144,15 @@ fn source(
             committed_at: Some(task.committed_at),
         };
         partitions.insert(task.partition, row);
+    }
+    // What tasks of earlier plans have read of it.
+    let left = tasks.values().flat_map(|t| t.inputs.iter().map(move |i| (t.partition, i)));
+    for (number, input) in left.filter(|(_, i)| i.name == source.name && i.left.is_some()) {
+        let row =
+            partitions.entry(number).or_insert_with(|| PartitionStats { partition: number, ..Default::default() });
+        row.read += input.read;
+        row.dead += input.dead;
+        row.lost_offsets += input.lost;
     }
     let partitions: Vec<PartitionStats> = partitions.into_values().collect();
     let read_from = partitions.iter().filter(|p| p.next.is_some());
@@ -226,7 +236,9 @@ fn repartition(
     for task in tasks.values() {
         for input in task.inputs.iter().filter(|i| i.name == name) {
             received += input.read;
-            next.insert(task.partition, input.next);
+            if input.left.is_none() {
+                next.insert(task.partition, input.next);
+            }
         }
     }
     let topic = repartition_topic(pipeline, name);

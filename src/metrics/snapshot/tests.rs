@@ -15,11 +15,12 @@ fn step(name: &str, kind: &str) -> StepInfo {
 }
 
 fn counted(name: &str, counters: Counters) -> StepProgress {
-    StepProgress { name: name.into(), counters, ..StepProgress::default() }
+    StepProgress { name: name.into(), counters, repartition: name.ends_with(".by"), ..StepProgress::default() }
 }
 
 fn input(name: &str, topic: &str, next: i64, read: u64) -> InputProgress {
-    InputProgress { name: name.into(), topic: topic.into(), next, read, ..InputProgress::default() }
+    let repartition = name.ends_with(".by");
+    InputProgress { name: name.into(), topic: topic.into(), next, read, repartition, ..InputProgress::default() }
 }
 
 fn clock(at: i64, idle: bool) -> TaskWatermark {

@@ -51,6 +51,7 @@ pub(in crate::runtime) fn run(
 mod tests {
     use super::super::commits::CommitContext;
     use super::super::instance_record::InstanceRecord;
+    use super::super::state_records::StateRecords;
     use super::super::trimming::Trimming;
     use super::*;
     use crate::diagnostics::SourceText;
@@ -112,6 +113,7 @@ sink: out
                 clock,
                 info,
                 instance,
+                states: StateRecords::default(),
                 gauges,
                 trimming,
                 changelogs,

@@ -4,6 +4,7 @@
 use super::changelog_position::ChangelogPositions;
 use super::instance_record::{InstanceRecord, resident_bytes};
 use super::state_limit::StateLimit;
+use super::state_records::StateRecords;
 use super::transaction::TransactionBuilder;
 use super::trimming::Trimming;
 use crate::log::{Append, CommitTimeout, Committer, RecordLimits, Recovery, Transaction};
@@ -42,6 +43,7 @@ pub(in crate::runtime) struct CommitContext {
     pub(in crate::runtime) clock: Arc<dyn Clock>,
     pub(in crate::runtime) info: PipelineInfo,
     pub(in crate::runtime) instance: InstanceRecord,
+    pub(in crate::runtime) states: StateRecords,
     pub(in crate::runtime) gauges: Arc<Gauges>,
     pub(in crate::runtime) trimming: Trimming,
     /// Up to which offset each changelog is contained in the state of its task.
@@ -136,10 +138,11 @@ impl Commits {
         }
         self.state_limit.check()?;
         if record_instance {
-            let CommitContext { info, instance, .. } = &mut self.context;
+            let CommitContext { info, instance, states, .. } = &mut self.context;
             info.memory = resident_bytes();
             builder.add_pipeline(info)?;
             instance.push_to(info, now, builder.progress())?;
+            states.push_to(now, builder.progress())?;
             self.recorded_at = Some(now);
         }
         self.commit_transaction(builder.finish(), now)?;

@@ -5,5 +5,6 @@ pub(in crate::runtime) mod commit_loop;
 pub(in crate::runtime) mod commits;
 pub(in crate::runtime) mod instance_record;
 mod state_limit;
+pub(in crate::runtime) mod state_records;
 mod transaction;
 pub(in crate::runtime) mod trimming;

@@ -182,7 +182,7 @@ impl Assignment<'_> {
         mut committer: Box<dyn Committer>,
         Ready { rebuilt, limits, stages }: Ready,
     ) -> AssignmentOutcome {
-        let Rebuilt { tasks, starts, changelogs, own, expired_instances } = rebuilt;
+        let Rebuilt { tasks, starts, changelogs, own, expired_instances, states } = rebuilt;
         let ends = match self.session.options.until_end {
             true => self.session.source_ends().cloned().map(Some),
             false => Ok(None),
@@ -205,6 +205,7 @@ impl Assignment<'_> {
             clock: clock.clone(),
             info: self.session.info(),
             instance: InstanceRecord::new(tasks.iter().map(Task::id), expired_instances),
+            states,
             gauges: gauges.clone(),
             trimming,
             changelogs,

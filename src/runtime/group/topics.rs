@@ -3,7 +3,11 @@
 //! [`survey`] changes nothing; [`prepare`] surveys and then creates. Every mismatch names the topic and what to do.
 
 use crate::log::{Log, LogError, TopicInfo, topic};
-use crate::plan::{InputPlan, PartitionCounts, Physical, PipelineLayout, SubTopology, TopicLayout, TopicRole, layout};
+use crate::metrics::Reports;
+use crate::plan::{
+    InputPlan, PartitionCounts, Physical, PipelineLayout, StateVerdict, SubTopology, TopicLayout, TopicRole, layout,
+    state_verdicts,
+};
 use crate::runtime::cancel::CancelToken;
 use crate::runtime::fault::Fault;
 use crate::runtime::read::progress;
@@ -82,8 +86,35 @@ pub fn survey(plan: &Physical, log: &dyn Log, cancel: &CancelToken) -> Result<To
             },
         }
     }
-    survey.move_deleted(plan, log, cancel)?;
+    if survey.existing.iter().any(|t| t.role == TopicRole::Progress) {
+        let reports = progress::reports(log, &plan.name, cancel)?;
+        survey.move_deleted(plan, &reports);
+        survey.mismatches.extend(misread_states(plan, &reports, &survey.layout));
+    }
     Ok(survey)
+}
+
+/// The states that the steps of a plan would misread.
+fn misread_states(plan: &Physical, reports: &Reports, layout: &PipelineLayout) -> Vec<TopicMismatch> {
+    let now = plan.states();
+    let mut verdicts = state_verdicts(&reports.states, &now);
+    let held = |step: &str| reports.tasks.values().flat_map(|t| &t.steps).any(|s| s.name == step && s.keys > 0);
+    for step in now.keys().filter(|step| !reports.states.contains_key(*step) && held(step)) {
+        let why = "it was committed by a version of fastdata that did not record what its bytes mean";
+        verdicts.insert(step.clone(), StateVerdict::Refused(why.into()));
+    }
+    let refused = verdicts.into_iter().filter_map(|(step, verdict)| match verdict {
+        StateVerdict::Refused(why) => Some((step, why)),
+        StateVerdict::Kept | StateVerdict::Mixed(_) | StateVerdict::New | StateVerdict::Orphaned => None,
+    });
+    let mismatch = |(step, why): (String, String)| {
+        let topic = layout.topics.iter().find(|t| t.role == TopicRole::State && t.owner == step)?.clone();
+        let fault = Fault::Fatal(format!(
+            "the state of `{step}` does not fit the step: {why}; go back to the earlier file, give the step another name, or start its state over with `--reset {step}`"
+        ));
+        Some(TopicMismatch { topic, fault })
+    };
+    refused.filter_map(mismatch).collect()
 }
 
 fn partition_count(info: &TopicInfo) -> u32 {
@@ -105,18 +136,13 @@ fn contents(topic: &TopicLayout) -> String {
 
 impl TopicSurvey {
     /// Adds a mismatch for each missing topic that was written to: a new topic would be empty without notice.
-    fn move_deleted(&mut self, plan: &Physical, log: &dyn Log, cancel: &CancelToken) -> Result<(), Fault> {
-        let holds_data = |t: &TopicLayout| matches!(t.role, TopicRole::State | TopicRole::Repartition);
-        let has_progress = self.existing.iter().any(|t| t.role == TopicRole::Progress);
-        if !has_progress || !self.missing.iter().any(holds_data) {
-            return Ok(());
-        }
-        let progress = progress::reports(log, &plan.name, cancel)?.tasks;
+    fn move_deleted(&mut self, plan: &Physical, reports: &Reports) {
+        let progress = &reports.tasks;
         let steps = || progress.values().flat_map(|t| &t.steps);
         let inputs = || progress.values().flat_map(|t| &t.inputs);
         let written = |t: &mut TopicLayout| match t.role {
             TopicRole::State => steps().any(|s| s.name == t.owner && s.keys > 0),
-            TopicRole::Repartition => inputs().any(|i| *i.topic == *t.topic && i.next > 0),
+            TopicRole::Repartition => inputs().any(|i| *i.topic == *t.topic && i.next > 0 && i.left.is_none()),
             TopicRole::Source | TopicRole::Sink | TopicRole::DeadLetters | TopicRole::Progress => false,
         };
         let deleted: Vec<TopicLayout> = self.missing.extract_if(.., written).collect();
@@ -129,7 +155,6 @@ impl TopicSurvey {
             ));
             TopicMismatch { topic, fault }
         }));
-        Ok(())
     }
 }
 

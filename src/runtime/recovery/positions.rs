@@ -93,7 +93,7 @@ pub(super) fn check_complete(plan: &Physical, task: &Task, progress: &TaskProgre
 pub(super) fn explain_overtaken<'a>(
     (plan, log): (&Physical, &dyn Log),
     assigned: &AssignedPartitions,
-    was: impl IntoIterator<Item = (&'a Task, &'a Option<TaskProgress>)>,
+    was: impl IntoIterator<Item = (&'a Task, Option<&'a TaskProgress>)>,
     fault: Fault,
     cancel: &CancelToken,
 ) -> Fault {
@@ -120,7 +120,7 @@ pub(super) fn explain_overtaken<'a>(
         Err(why @ (Fault::Stopped | Fault::Abort(_))) => return why,
         Err(_) => return fault,
     };
-    let differs = |(task, was): &(&Task, &Option<TaskProgress>)| now.remove(&task.id().to_string()) != **was;
+    let differs = |(task, was): &(&Task, Option<&TaskProgress>)| now.remove(&task.id().to_string()).as_ref() != *was;
     was.into_iter().find(differs).map_or(fault, |(task, _)| {
         Fault::Abort(format!(
             "another instance has gone on while tasks were being built here: the progress of task {} has changed",

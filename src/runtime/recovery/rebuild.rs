@@ -6,6 +6,7 @@ use super::changelogs::{Changelogs, RestoreGauge};
 use super::lost_input::{LostInput, OldestRecords};
 pub(in crate::runtime) use super::positions::AssignedPartitions;
 use super::positions::{check_complete, explain_overtaken, restore_position};
+use super::recorded::Recorded;
 use super::standby::OwnPartitions;
 use super::state_copies::StateCopies;
 use crate::log::Log;
@@ -14,6 +15,7 @@ use crate::plan::{Physical, SubLayout, SubTopology};
 use crate::record::{Offset, Partition, TopicPartition};
 use crate::runtime::cancel::CancelToken;
 use crate::runtime::commit::changelog_position::ChangelogPositions;
+use crate::runtime::commit::state_records::StateRecords;
 use crate::runtime::fault::Fault;
 use crate::runtime::operators::build::{self, Surroundings};
 use crate::runtime::read::progress::reports;
@@ -44,6 +46,8 @@ pub(in crate::runtime) struct Rebuilt {
     pub(in crate::runtime) own: OwnPartitions,
     /// Keys of the records of instances that ended long ago.
     pub(in crate::runtime) expired_instances: Vec<String>,
+    /// What the first commit records of the state of steps.
+    pub(in crate::runtime) states: StateRecords,
 }
 
 impl Rebuild<'_> {
@@ -54,7 +58,8 @@ impl Rebuild<'_> {
         start: &dyn Fn(&TopicPartition) -> Result<Offset, Fault>,
     ) -> Result<Rebuilt, Fault> {
         let (mut tasks, mut progress, mut own) = (Vec::new(), Vec::new(), OwnPartitions::new());
-        let mut reports = reports(self.log, &self.plan.name, self.cancel)?;
+        let reports = reports(self.log, &self.plan.name, self.cancel)?;
+        let recorded = Recorded::new(&reports);
         for sub in &self.plan.subs {
             let shared = Arc::new(sub.clone());
             let own = own.entry(sub.id.0).or_default();
@@ -64,13 +69,14 @@ impl Rebuild<'_> {
                     continue;
                 }
                 let task = build::task(self.plan, &shared, partition, self.surroundings)?;
-                progress.push(reports.tasks.remove(&task.id().to_string()));
+                progress.push(recorded.progress_of(&task));
                 own.insert(partition);
                 tasks.push(task);
             }
         }
         let changelogs = self.restore(&mut tasks, &progress, assigned).map_err(|fault| {
-            explain_overtaken((self.plan, self.log), assigned, tasks.iter().zip(&progress), fault, self.cancel)
+            let was = tasks.iter().map(|task| (task, reports.tasks.get(&task.id().to_string())));
+            explain_overtaken((self.plan, self.log), assigned, was, fault, self.cancel)
         })?;
         // Before the starts: otherwise records that retention removes in between would count as lost.
         let oldest = OldestRecords::look_up(self.plan, self.log, assigned, self.lost_input)?;
@@ -91,7 +97,8 @@ impl Rebuild<'_> {
             }
         }
         let expired_instances = reports.expired_instance_keys(self.now);
-        Ok(Rebuilt { tasks, starts, changelogs, own, expired_instances })
+        let states = StateRecords::new(self.plan.states(), &reports.states, self.now);
+        Ok(Rebuilt { tasks, starts, changelogs, own, expired_instances, states })
     }
 
     fn restore(

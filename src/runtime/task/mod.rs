@@ -28,7 +28,7 @@ pub(in crate::runtime) use merging::MergeInput;
 use crate::faults::{self, FailPoint};
 use crate::log::Append;
 use crate::metrics::{InputProgress, StepProgress, TaskProgress};
-use crate::plan::SubTopology;
+use crate::plan::{InputPlan, NodePlan, Op, SubTopology};
 use crate::record::{BadRow, Fetched, Offset, Partition, TopicPartition};
 use crate::runtime::fault::Fault;
 use crate::runtime::task::dead_letters::{DeadLetters, Undecoded};
@@ -152,20 +152,27 @@ impl Task {
         TaskOutput { outbox, dead_letters, errors }: TaskOutput,
     ) -> Self {
         let slots = inputs.last().map_or(0, |i| i.slots.end);
-        let steps = plan.nodes.iter().map(|n| StepProgress { name: n.name.clone(), ..StepProgress::default() });
+        let step = |n: &NodePlan| StepProgress {
+            name: n.name.clone(),
+            repartition: matches!(n.op, Op::Repartition(_)),
+            ..StepProgress::default()
+        };
         let progress = TaskProgress {
             sub: id.sub,
             partition: id.partition.0,
             inputs: plan
                 .inputs
                 .iter()
-                .map(|i| InputProgress {
-                    name: i.name().into(),
-                    topic: i.topic().to_string(),
+                .zip(&inputs)
+                .map(|(plan, input)| InputProgress {
+                    name: plan.name().into(),
+                    topic: plan.topic().to_string(),
+                    repartition: matches!(plan, InputPlan::Repartition(_)),
+                    slots: input.slots.len(),
                     ..InputProgress::default()
                 })
                 .collect(),
-            steps: steps.collect(),
+            steps: plan.nodes.iter().map(step).collect(),
             ..TaskProgress::default()
         };
         let origin = Arc::new(TopicPartition { topic: plan.inputs[0].topic().clone(), partition: id.partition });
@@ -200,6 +207,11 @@ impl Task {
     #[must_use]
     pub fn id(&self) -> TaskId {
         self.id
+    }
+
+    /// Its progress as of the last barrier.
+    pub(in crate::runtime) fn progress(&self) -> &TaskProgress {
+        &self.progress
     }
 
     /// The partitions that it reads; an input whose topic has fewer partitions has none.

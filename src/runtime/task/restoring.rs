@@ -7,7 +7,8 @@ use crate::runtime::Fault;
 use crate::state::StateEntries;
 
 impl Task {
-    /// Restores the progress that was committed last.
+    /// Restores the progress that was committed last: that of its inputs and steps, in their order, and behind them
+    /// that of earlier plans.
     ///
     /// # Errors
     /// The progress is that of another plan.
@@ -24,24 +25,13 @@ impl Task {
             self.restore_unfinished(round);
         }
         self.last_sent = (!progress.watermark_unsent).then(|| (self.settled_time(), self.time.idle()));
-        // Counters of another set of steps would not add up with those of this one, so they start at zero.
-        let same = progress.steps.iter().map(|s| &s.name).eq(self.progress.steps.iter().map(|s| &s.name));
-        for (input, own) in self.progress.inputs.iter_mut().zip(&self.inputs) {
-            if let Some(was) = progress.inputs.iter().find(|i| i.name == input.name) {
-                input.clone_from(was);
-                for (sender, slot) in own.slots.clone().enumerate() {
-                    self.next[slot] = was.senders.get(sender).copied().unwrap_or(was.next);
-                }
-                if !same {
-                    (input.read, input.dead, input.copied) = (0, 0, 0);
-                }
+        for (input, own) in progress.inputs.iter().zip(&self.inputs) {
+            for (sender, slot) in own.slots.clone().enumerate() {
+                self.next[slot] = input.senders.get(sender).copied().unwrap_or(input.next);
             }
         }
-        if same {
-            for (step, was) in self.progress.steps.iter_mut().zip(progress.steps) {
-                step.counters = was.counters;
-            }
-        }
+        self.progress.inputs = progress.inputs;
+        self.progress.steps = progress.steps;
         Ok(())
     }
 

@@ -1,0 +1,73 @@
+//! What the state of each step of a plan means, and what its rows have passed before.
+//!
+//! A definition is the text of the file: an edit that changes nothing but its form (spaces, the names of results)
+//! keeps state, one that may change a value does not.
+
+use super::op::{Op, SourcePlan};
+use super::physical::{InputPlan, NodeInput, NodePlan, Physical, SubTopology};
+use crate::metrics::{STATE_VERSION, StateRecord};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+
+impl Physical {
+    /// The state of each step that has one, by name.
+    #[must_use]
+    pub fn states(&self) -> BTreeMap<String, StateRecord> {
+        let nodes = self.subs.iter().flat_map(|sub| (0..sub.nodes.len()).map(move |n| (sub, n)));
+        let stateful = nodes.filter_map(|(sub, n)| {
+            let node = &sub.nodes[n];
+            let record = StateRecord {
+                version: STATE_VERSION,
+                identity: node.op.identity()?,
+                before: self.before(sub, n),
+                left_at: None,
+            };
+            Some((node.name.clone(), record))
+        });
+        stateful.collect()
+    }
+
+    /// Digests of the definitions of everything before a node.
+    fn before(&self, sub: &SubTopology, node: usize) -> BTreeMap<String, String> {
+        let mut found = BTreeMap::new();
+        let mut open: Vec<(&SubTopology, NodeInput)> = sub.nodes[node].from.iter().map(|from| (sub, *from)).collect();
+        while let Some((sub, input)) = open.pop() {
+            let node = match input {
+                NodeInput::Node(n, _) => Some((sub, &sub.nodes[n])),
+                NodeInput::Input(i) => match &sub.inputs[i] {
+                    InputPlan::Source(source) => {
+                        found.insert(format!("source {}", source.name), digest(&source_definition(source)));
+                        None
+                    }
+                    InputPlan::Repartition(r) => {
+                        let sender = self.subs.iter().find(|s| s.id == r.from);
+                        sender.and_then(|s| Some((s, s.nodes.iter().find(|n| n.name == r.name)?)))
+                    }
+                },
+            };
+            let Some((sub, node)) = node else { continue };
+            // Whether rows travel through a topic says nothing about them.
+            let is_new = matches!(node.op, Op::Repartition(_))
+                || found.insert(node.name.clone(), digest(&node_definition(sub, node))).is_none();
+            if is_new {
+                open.extend(node.from.iter().map(|from| (sub, *from)));
+            }
+        }
+        found
+    }
+}
+
+fn digest(definition: &str) -> String {
+    Sha256::digest(definition).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn source_definition(source: &SourcePlan) -> String {
+    let SourcePlan { name: _, topic, format, schema, event_time, watermark } = source;
+    let time = event_time.as_ref().map(|e| e.definition());
+    format!("{topic} {format:?} {:?} {time:?} {watermark:?}", schema.fields())
+}
+
+fn node_definition(sub: &SubTopology, node: &NodePlan) -> String {
+    let from: Vec<String> = node.from.iter().map(|input| super::explain::input_name(sub, *input)).collect();
+    format!("{} of {}: {}", node.op.kind(), from.join(", "), node.op.definition())
+}

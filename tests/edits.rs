@@ -1,0 +1,347 @@
+//! Edits of a pipeline file that has committed state: each pair of thirty, and what a run does then.
+//!
+//! What is expected follows from the classes below, which a person has assigned: what the bytes of the state mean, and
+//! what its rows have passed before.
+
+use crate::harness::ledger::ledger;
+use crate::harness::scenario::{FIXED_NOW_MS, plan};
+use crate::harness::topics::{append, temp_log, topic_config, total_end};
+use crate::injected_faults::{Setup, run_to_end};
+use fastdata::log::Log;
+use fastdata::log::embedded::EmbeddedLog;
+use fastdata::plan::{Physical, state_verdicts};
+use fastdata::record::RecordsBuilder;
+use fastdata::runtime::{CancelToken, reports};
+use std::path::Path;
+use std::sync::Arc;
+
+/// A pipeline file.
+struct Variant {
+    label: &'static str,
+    steps: &'static str,
+    /// The step with state.
+    step: &'static str,
+    /// What its bytes mean.
+    bytes: &'static str,
+    /// What its rows have passed before.
+    before: &'static str,
+}
+
+const fn variant(label: &'static str, steps: &'static str, bytes: &'static str, before: &'static str) -> Variant {
+    Variant { label, steps, step: "counted", bytes, before }
+}
+
+const COUNT: &str = "- {name: counted, scan: {by: [g], init: {c: 0}, next: {c: c + 1}}}";
+
+/// Thirty versions of one file.
+const VARIANTS: [Variant; 30] = [
+    variant("count", COUNT, "count by g", ""),
+    variant("spaces", "- {name: counted, scan: {by: [g], init: {c: 0}, next: {c: 'c  +  1'}}}", "count by g", ""),
+    variant(
+        "block style",
+        "- name: counted\n  scan:\n    by: [g]\n    init: {c: 0}\n    next: {c: C + 1}",
+        "count by g",
+        "",
+    ),
+    variant("two at a time", "- {name: counted, scan: {by: [g], init: {c: 0}, next: {c: c + 2}}}", "twos by g", ""),
+    variant("sum", "- {name: counted, scan: {by: [g], init: {c: 0}, next: {c: c + v}}}", "sum by g", ""),
+    variant("from ten", "- {name: counted, scan: {by: [g], init: {c: 10}, next: {c: c + 1}}}", "from ten by g", ""),
+    variant(
+        "floating",
+        "- {name: counted, scan: {by: [g], init: {c: CAST(0 AS double)}, next: {c: c + 1}}}",
+        "floating by g",
+        "",
+    ),
+    variant(
+        "two columns",
+        "- {name: counted, scan: {by: [g], init: {c: 0, s: 0}, next: {c: c + 1, s: s + v}}}",
+        "count and sum by g",
+        "",
+    ),
+    variant(
+        "columns swapped",
+        "- {name: counted, scan: {by: [g], init: {s: 0, c: 0}, next: {s: s + v, c: c + 1}}}",
+        "sum and count by g",
+        "",
+    ),
+    variant("other column", "- {name: counted, scan: {by: [g], init: {n: 0}, next: {n: n + 1}}}", "n by g", ""),
+    variant("by key", "- {name: counted, scan: {by: [k], init: {c: 0}, next: {c: c + 1}}}", "count by k", ""),
+    variant("by both", "- {name: counted, scan: {by: [g, k], init: {c: 0}, next: {c: c + 1}}}", "count by g, k", ""),
+    variant("by both swapped", "- {name: counted, scan: {by: [k, g], init: {c: 0}, next: {c: c + 1}}}", "by k, g", ""),
+    variant("by nothing", "- {name: counted, scan: {init: {c: 0}, next: {c: c + 1}}}", "count", ""),
+    variant(
+        "filter before",
+        "- {name: f, filter: v > 0}\n- {name: counted, scan: {by: [g], init: {c: 0}, next: {c: c + 1}}}",
+        "count by g",
+        "v > 0",
+    ),
+    variant(
+        "other filter before",
+        "- {name: f, filter: v > 1}\n- {name: counted, scan: {by: [g], init: {c: 0}, next: {c: c + 1}}}",
+        "count by g",
+        "v > 1",
+    ),
+    variant(
+        "set before",
+        "- {name: f, set: {g: upper(g)}}\n- {name: counted, scan: {by: [g], init: {c: 0}, next: {c: c + 1}}}",
+        "count by g",
+        "upper",
+    ),
+    variant(
+        "column added before",
+        "- {name: f, set: {w: v + 1}}\n- {name: counted, scan: {by: [g], init: {c: 0}, next: {c: c + 1}}}",
+        "count by g",
+        "w",
+    ),
+    variant(
+        "filter after",
+        "- {name: counted, scan: {by: [g], init: {c: 0}, next: {c: c + 1}}}\n- {name: after, filter: c > 0}",
+        "count by g",
+        "",
+    ),
+    Variant {
+        label: "renamed",
+        steps: "- {name: tally, scan: {by: [g], init: {c: 0}, next: {c: c + 1}}}",
+        step: "tally",
+        bytes: "count by g",
+        before: "",
+    },
+    variant("window", "- {name: counted, window: {tumbling: 1m, by: [g], select: {c: count(*)}}}", "minutes", ""),
+    variant(
+        "window of five",
+        "- {name: counted, window: {tumbling: 5m, by: [g], select: {c: count(*)}}}",
+        "five minutes",
+        "",
+    ),
+    variant("window sum", "- {name: counted, window: {tumbling: 1m, by: [g], select: {c: sum(v)}}}", "sums", ""),
+    variant(
+        "window both",
+        "- {name: counted, window: {tumbling: 1m, by: [g], select: {c: count(*), s: sum(v)}}}",
+        "counts and sums",
+        "",
+    ),
+    variant(
+        "window both swapped",
+        "- {name: counted, window: {tumbling: 1m, by: [g], select: {s: sum(v), c: count(*)}}}",
+        "sums and counts",
+        "",
+    ),
+    variant(
+        "window column renamed",
+        "- {name: counted, window: {tumbling: 1m, by: [g], select: {total: 'count( * ) + 0'}}}",
+        "minutes",
+        "",
+    ),
+    variant(
+        "window grace",
+        "- {name: counted, window: {tumbling: 1m, by: [g], select: {c: count(*)}, grace: 10s}}",
+        "minutes",
+        "",
+    ),
+    variant("window by key", "- {name: counted, window: {tumbling: 1m, by: [k], select: {c: count(*)}}}", "by k", ""),
+    variant(
+        "window filter",
+        "- {name: f, filter: v > 0}\n- {name: counted, window: {tumbling: 1m, by: [g], select: {c: count(*)}}}",
+        "minutes",
+        "v > 0",
+    ),
+    variant("window mean", "- {name: counted, window: {tumbling: 1m, by: [g], select: {c: avg(v)}}}", "means", ""),
+];
+
+fn compiled(variant: &Variant) -> Arc<Physical> {
+    let last = if variant.steps.contains("name: after") { "after" } else { variant.step };
+    let text = format!(
+        "name: p\nsource: {{topic: in, key: k, schema: {{k: string, g: string, v: bigint}}}}\nsteps:\n{}\nsinks: [{{from: {last}, topic: out}}]\n",
+        variant.steps
+    );
+    plan(&text, Path::new("."))
+}
+
+/// What is expected of the state of a variant where another takes over.
+fn expected(was: &Variant, now: &Variant) -> &'static str {
+    match () {
+        () if was.step != now.step => "new",
+        () if was.bytes != now.bytes => "refused",
+        () if was.before != now.before => "mixed",
+        () => "kept",
+    }
+}
+
+#[test]
+fn each_edit_of_thirty_has_its_verdict() {
+    let plans: Vec<_> = VARIANTS.iter().map(compiled).collect();
+    let mut counts = std::collections::BTreeMap::new();
+    for (was, old) in VARIANTS.iter().zip(&plans) {
+        for (now, new) in VARIANTS.iter().zip(&plans) {
+            let verdicts = state_verdicts(&old.states(), &new.states());
+            let verdict = &verdicts[now.step];
+            assert_eq!(verdict.word(), expected(was, now), "from `{}` to `{}`: {verdict}", was.label, now.label);
+            assert_eq!(was.step != now.step, verdicts.get(was.step).is_some_and(|v| v.word() == "orphaned"));
+            *counts.entry(verdict.word()).or_insert(0) += 1;
+        }
+    }
+    assert_eq!(counts.values().sum::<i32>(), 900);
+    assert!(counts["kept"] >= 40 && counts["mixed"] >= 20 && counts["refused"] >= 600 && counts["new"] == 58);
+}
+
+/// A log with two partitions of input.
+fn log() -> (Arc<EmbeddedLog>, tempfile::TempDir) {
+    let (log, dir) = temp_log();
+    log.create_topic("in", &topic_config(2)).unwrap();
+    (log, dir)
+}
+
+/// Six more records of one group, all within a minute.
+fn add_input(log: &dyn Log) {
+    for partition in 0..2 {
+        let mut records = RecordsBuilder::default();
+        for v in 1..4 {
+            records.push(Some(b"k"), Some(format!(r#"{{"k": "k", "g": "g", "v": {v}}}"#).as_bytes()), FIXED_NOW_MS);
+        }
+        append(log, "in", partition, records.finish());
+    }
+}
+
+/// The keys in the state of a step.
+fn keys(log: &dyn Log, step: &str) -> u64 {
+    let tasks = reports(log, "p", &CancelToken::default()).unwrap().tasks;
+    tasks.values().flat_map(|t| &t.steps).filter(|s| s.name == step && !s.left).map(|s| s.keys).sum()
+}
+
+/// What was ever read and written, by a ledger that adds up.
+fn remainder_is_zero(plan: &Physical, log: &dyn Log) -> (u64, u64) {
+    let tasks = reports(log, "p", &CancelToken::default()).unwrap().tasks;
+    let ledger = ledger(plan, tasks.values());
+    (ledger.read, ledger.written)
+}
+
+/// Runs a file, then an edit of it, then the file again.
+fn edit_and_back(was: &Variant, now: &Variant) {
+    let context = format!("from `{}` to `{}`", was.label, now.label);
+    let (log, _dir) = log();
+    let (old, new) = (compiled(was), compiled(now));
+    add_input(&*log);
+    run_to_end(old.clone(), log.clone());
+    let held = keys(&*log, was.step);
+    add_input(&*log);
+    let edited = Setup { until_end: true, ..Setup::new(new.clone(), log.clone()) }.start().join();
+    match expected(was, now) {
+        "refused" => {
+            let why = edited.expect_err(&context).to_string();
+            assert!(why.starts_with("the state of `counted` does not fit the step: "), "{context}: {why}");
+            assert_eq!(keys(&*log, was.step), held, "{context}: nothing has changed");
+        }
+        _ => {
+            edited.unwrap_or_else(|e| panic!("{context}: {e}"));
+            assert_eq!(remainder_is_zero(&new, &*log).0, 12, "{context}: all that was ever read");
+        }
+    }
+    add_input(&*log);
+    let back = Setup { until_end: true, ..Setup::new(old.clone(), log.clone()) }.start().join();
+    if was.step == now.step {
+        back.unwrap_or_else(|e| panic!("{context} and back: {e}"));
+        assert_eq!(remainder_is_zero(&old, &*log).0, 18, "{context} and back");
+    } else {
+        let why = back.expect_err(&context).to_string();
+        assert!(why.contains("the pipeline has run without it"), "{context} and back: {why}");
+    }
+}
+
+#[test]
+fn a_run_does_as_the_verdict_says_and_the_way_back_is_open() {
+    for now in &VARIANTS {
+        edit_and_back(&VARIANTS[0], now);
+    }
+}
+
+#[test]
+fn a_window_goes_on_or_is_refused_as_the_verdict_says() {
+    for now in VARIANTS.iter().filter(|v| v.label.starts_with("window")) {
+        edit_and_back(&VARIANTS[20], now);
+    }
+}
+
+/// The last count that left for a group.
+fn last_count(log: &dyn Log) -> i64 {
+    use fastdata::log::{FetchLimit, Start, topic};
+    let info = topic(log, "out").unwrap();
+    let mut greatest = 0;
+    for at in fastdata::log::partitions(&info) {
+        let mut reader = log.reader(&[(at.clone(), log.resolve(&at, Start::Earliest).unwrap())]).unwrap();
+        while let Some(fetched) = reader.poll(FetchLimit::default(), std::time::Duration::ZERO).unwrap() {
+            for value in fetched.records.values.iter().flatten() {
+                let text = std::str::from_utf8(value).unwrap();
+                let digits = text.split("\"c\":").nth(1).unwrap().trim_end_matches('}');
+                greatest = greatest.max(digits.parse().unwrap());
+            }
+        }
+    }
+    greatest
+}
+
+#[test]
+fn a_kept_fold_goes_on_from_its_count() {
+    let (log, _dir) = log();
+    for (label, count) in [("count", 6), ("spaces", 12), ("filter before", 18), ("block style", 24)] {
+        add_input(&*log);
+        run_to_end(compiled(VARIANTS.iter().find(|v| v.label == label).unwrap()), log.clone());
+        assert_eq!(last_count(&*log), count, "{label}");
+    }
+}
+
+/// Sources that change their places keep their watermarks, and one that is added is read from its beginning.
+#[test]
+fn inputs_are_found_by_name() {
+    let (log, dir) = temp_log();
+    let pipeline = |sources: &[&str]| {
+        let of = |name: &&str| format!("  {name}: {{topic: {name}, key: k, schema: {{k: string}}}}\n");
+        let (list, named): (String, Vec<&str>) = (sources.iter().map(of).collect(), sources.to_vec());
+        let merge = if named.len() == 1 {
+            String::new()
+        } else {
+            format!("  - {{name: all, merge: [{}]}}\n", named.join(", "))
+        };
+        let from = if named.len() == 1 { named[0] } else { "all" };
+        let text = format!(
+            "name: p\nsources:\n{list}steps:\n{merge}  - {{name: counted, from: {from}, scan: {{by: [k], init: {{c: 0}}, next: {{c: c + 1}}}}}}\nsink: out\n"
+        );
+        plan(&text, dir.path())
+    };
+    let add = |topic: &str, records: usize, time: i64| {
+        let mut b = RecordsBuilder::default();
+        (0..records).for_each(|_| b.push(Some(b"k"), Some(br#"{"k": "k"}"#), time));
+        append(&*log, topic, 0, b.finish());
+    };
+    for topic in ["a", "b", "c"] {
+        log.create_topic(topic, &topic_config(1)).unwrap();
+    }
+    add("a", 2, 1_000);
+    add("b", 3, 9_000);
+    run_to_end(pipeline(&["a", "b"]), log.clone());
+    let watermarks = || {
+        let tasks = reports(&*log, "p", &CancelToken::default()).unwrap().tasks;
+        let task = tasks.values().find(|t| t.inputs.len() > 1 && t.inputs.iter().all(|i| i.left.is_none())).unwrap();
+        let of = task.inputs.iter().zip(&task.watermark.inputs).map(|(i, w)| (i.name.clone(), w.at, i.next));
+        let mut all: Vec<_> = of.collect();
+        all.sort();
+        all
+    };
+    let named = |all: &[(&str, i64, i64)]| all.iter().map(|(n, w, o)| ((*n).to_owned(), *w, *o)).collect::<Vec<_>>();
+    assert_eq!(watermarks(), named(&[("a", 1_000, 2), ("b", 9_000, 3)]));
+    add("a", 1, 2_000);
+    run_to_end(pipeline(&["b", "a"]), log.clone());
+    assert_eq!(watermarks(), named(&[("a", 2_000, 3), ("b", 9_000, 3)]), "they have changed their places");
+    add("c", 4, 500);
+    let three = pipeline(&["c", "b", "a"]);
+    run_to_end(three.clone(), log.clone());
+    assert_eq!(watermarks(), named(&[("a", 2_000, 3), ("b", 9_000, 3), ("c", 500, 4)]));
+    assert_eq!((remainder_is_zero(&three, &*log), total_end(&*log, "out")), ((10, 10), Some(10)));
+    add("a", 1, 3_000);
+    let one = pipeline(&["a"]);
+    run_to_end(one.clone(), log.clone());
+    assert_eq!(
+        remainder_is_zero(&one, &*log),
+        (11, 11),
+        "what sources of earlier files have brought stays in the totals"
+    );
+}
