@@ -4,17 +4,15 @@ use super::versions::{ModelVersion, PublishedState};
 use crate::cli::exit::UserError;
 use crate::cli::figures::bytes;
 use crate::cli::output::OutputFormat;
+use crate::cli::read_topic::{POLL_TIMEOUT, ProgressToEnd};
 use crate::cli::table::{Table, TableColumn};
 use crate::diagnostics::one_of;
-use crate::log::{FetchLimit, Log};
+use crate::log::{FetchLimit, Log, Reader, Start};
 use crate::models::{ModelDescriptor, ServedModel, prepare};
+use crate::record::{Fetched, Offset};
 use crate::time::{Clock as _, SystemClock};
 use anyhow::Context as _;
 use serde_json::Value;
-use std::time::Duration;
-
-/// How long the read of a single record may take.
-const READ_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The versions that a name selects: an exact version, or else the one that serves, or else the newest. Without a
 /// name, all that serve.
@@ -64,11 +62,28 @@ pub(super) fn describe(log: &dyn Log, version: &ModelVersion, output: OutputForm
 }
 
 fn load(log: &dyn Log, version: &ModelVersion) -> anyhow::Result<ServedModel> {
+    let end = log.resolve(&version.at, Start::Latest)?;
     let mut reader = log.reader(&[(version.at.clone(), version.offset)])?;
-    let limit = FetchLimit { records: 1, ..FetchLimit::default() };
-    let fetched = reader.poll(limit, READ_TIMEOUT)?.context("its record no longer exists")?;
+    let fetched = read_record(log, &mut *reader, version, end)?.context("its record no longer exists")?;
     let descriptor = ModelDescriptor::read(fetched.records.values.value(0))?;
     Ok(prepare(version.offset, &descriptor, SystemClock.now())?)
+}
+
+/// The record of a version, from a reader that stands at its offset; `None` if a later record or the end comes first.
+fn read_record(
+    log: &dyn Log,
+    reader: &mut dyn Reader,
+    version: &ModelVersion,
+    end: Offset,
+) -> anyhow::Result<Option<Fetched>> {
+    let mut progress = ProgressToEnd::new(vec![(version.at.clone(), end)]);
+    let limit = FetchLimit { records: 1, ..FetchLimit::default() };
+    while !progress.is_at_end(log, reader.positions())? {
+        if let Some(fetched) = reader.poll(limit, POLL_TIMEOUT)? {
+            return Ok(Some(fetched).filter(|f| f.offsets[0] == version.offset.0));
+        }
+    }
+    Ok(None)
 }
 
 #[cfg(test)]
@@ -76,6 +91,55 @@ fn load(log: &dyn Log, version: &ModelVersion) -> anyhow::Result<ServedModel> {
 mod tests {
     use super::super::versions::tests::sample;
     use super::*;
+    use crate::log::embedded::EmbeddedLog;
+    use crate::log::{Append, LogResult, TopicConfig};
+    use crate::record::{RecordsBuilder, TopicPartition};
+    use std::time::Duration;
+
+    /// A reader whose first polls return nothing, as while a broker is slow.
+    struct SlowReader {
+        reader: Box<dyn Reader>,
+        empty_polls: u32,
+    }
+
+    impl Reader for SlowReader {
+        fn poll(&mut self, limit: FetchLimit, wait: Duration) -> LogResult<Option<Fetched>> {
+            if self.empty_polls > 0 {
+                self.empty_polls -= 1;
+                return Ok(None);
+            }
+            self.reader.poll(limit, wait)
+        }
+
+        fn positions(&self) -> Vec<(TopicPartition, Offset)> {
+            self.reader.positions()
+        }
+
+        fn pause(&mut self, of: &[TopicPartition], paused: bool) -> LogResult<()> {
+            self.reader.pause(of, paused)
+        }
+    }
+
+    #[test]
+    fn a_version_is_read_from_a_log_that_is_slow_to_answer() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = EmbeddedLog::open(folder.path()).unwrap();
+        log.create_topic("models", &TopicConfig { partitions: 1, ..TopicConfig::default() }).unwrap();
+        let mut records = RecordsBuilder::default();
+        (0..3_u8).for_each(|i| records.push(None, Some(&[i]), 0));
+        let at = TopicPartition::new("models", 0);
+        log.appender().unwrap().append(&[Append { to: at.clone(), records: records.finish() }]).unwrap();
+        let versions = sample();
+        let read = |start: i64, version: usize, end: i64| {
+            let reader = log.reader(&[(at.clone(), Offset(start))]).unwrap();
+            let mut reader = SlowReader { reader, empty_polls: 15 };
+            let fetched = read_record(&log, &mut reader, &versions[version], Offset(end)).unwrap();
+            fetched.map(|f| f.records.values.value(0).to_vec())
+        };
+        assert_eq!(read(1, 1, 3), Some(vec![1]));
+        assert_eq!(read(2, 1, 3), None, "another record is not taken for it");
+        assert_eq!(read(3, 3, 3), None, "the end comes first");
+    }
 
     #[test]
     fn a_name_selects_the_serving_version_before_the_newest() {
