@@ -15,15 +15,6 @@ use std::time::Duration;
 
 const POLL_TIMEOUT: Duration = Duration::from_millis(50);
 
-/// Whether the environment requests faults that take minutes, such as brokers that are killed.
-pub fn slow_faults_requested() -> bool {
-    let requested = std::env::var_os("FASTDATA_KAFKA_KILLS").is_some();
-    if !requested {
-        eprintln!("skipped: set FASTDATA_KAFKA_KILLS=1 for faults that take minutes");
-    }
-    requested
-}
-
 /// Transactions that are committed while brokers are killed one after the other.
 ///
 /// The cluster has three nodes. A single node breaks Kafka's promise when it is killed and restarted: its
@@ -32,8 +23,9 @@ pub fn slow_faults_requested() -> bool {
 const COMMITS: i64 = 100;
 
 #[test]
+#[ignore = "takes minutes: cargo test -- --ignored kafka::faults"]
 fn an_append_is_atomic_when_brokers_are_killed() {
-    let Some(cluster) = slow_faults_requested().then(|| broker::start(broker::THREE_NODES)).flatten() else { return };
+    let Some(cluster) = broker::start(broker::THREE_NODES) else { return };
     let log = cluster.connect();
     log.create_topic("t", &topic_config(1)).unwrap();
     let at = TopicPartition::new("t", 0);
@@ -74,8 +66,9 @@ fn an_append_is_atomic_when_brokers_are_killed() {
 }
 
 #[test]
+#[ignore = "takes minutes: cargo test -- --ignored kafka::faults"]
 fn results_and_positions_are_committed_together_when_brokers_are_killed() {
-    let Some(cluster) = slow_faults_requested().then(|| broker::start(broker::THREE_NODES)).flatten() else { return };
+    let Some(cluster) = broker::start(broker::THREE_NODES) else { return };
     let log = cluster.connect();
     let (input, output, spec) = topics(&cluster, &log, 1);
     let at = TopicPartition::new(input, 0);

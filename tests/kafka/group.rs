@@ -12,13 +12,14 @@
 //! | `FASTDATA_ZOMBIES` | the zombies of each delivery in `zombies` |
 //! | `FASTDATA_REBALANCES`, `FASTDATA_SIGTERMS` | the repetitions in `rebalances` and `signals` |
 //! | `FASTDATA_FAILPOINTS` | the runs in `failpoints` |
-//! | `FASTDATA_KAFKA_KILLS=1` | also run the tests that kill or stop brokers for minutes |
 //! | `FASTDATA_BOUNCES`, `FASTDATA_OUTAGES`, `FASTDATA_OUTAGE_SECONDS` | kills and outages of brokers |
 //! | `FASTDATA_MISTAKES=1` | plant all mistakes in `mistakes` |
 //! | `FASTDATA_CASE` | run only cases with this text in their names, in `mistakes` and `conformance` |
 //! | `FASTDATA_BACKLOG_GB`, `FASTDATA_RESTORE_MB` | the size of the backlog in `memory` and of the state in `restore` |
 //! | `FASTDATA_KAFKA_QUOTA`, `FASTDATA_KAFKA_BACKLOG` | bytes per second and records in `quotas` |
 //! | `FASTDATA_BIN` | another binary than that of this build, such as an optimised one |
+//!
+//! Tests that kill or stop brokers for minutes are `#[ignore]`: `cargo test -- --ignored kafka::` runs them.
 //!
 //! If a test fails, the logs of the instances are kept and their folder is printed.
 
