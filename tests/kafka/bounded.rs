@@ -66,6 +66,7 @@ fn a_run_over_many_partitions_needs_few_clients() {
         instance.process.child().try_wait().unwrap()
     });
     assert_eq!(status.code(), Some(0), "{}", group.log_of(&instance.name));
+    assert!(peak > 0, "the threads of the process are unknown");
     assert!(
         peak < MAX_THREADS_PER_PARTITION * MANY_PARTITIONS as usize,
         "{peak} threads for {MANY_PARTITIONS} partitions"
