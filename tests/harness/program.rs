@@ -5,9 +5,10 @@
 
 use super::wait;
 use std::fs;
-use std::io::Read as _;
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -15,7 +16,10 @@ use tempfile::TempDir;
 pub const BINARY: &str = env!("CARGO_BIN_EXE_fastdata");
 
 /// Longest time that a run may take.
-const RUN_TIMEOUT: Duration = Duration::from_secs(60);
+pub const RUN_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Lines of stderr that are read ahead; the process waits if it writes more before they are asked for.
+const MAX_LINES_READ_AHEAD: usize = 1_024;
 
 /// A folder in which the program is run.
 pub struct Fastdata {
@@ -71,14 +75,14 @@ impl Fastdata {
     pub fn start(&self, line: &str) -> RunningProcess {
         let mut command = self.command(line);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        RunningProcess { child: command.spawn().unwrap(), line: line.into() }
+        RunningProcess::spawn(command, line)
     }
 
     /// Starts a process that runs beside the test and reads its stdin from a pipe.
     pub fn start_with_input(&self, line: &str) -> RunningProcess {
         let mut command = self.command(line);
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
-        RunningProcess { child: command.spawn().unwrap(), line: line.into() }
+        RunningProcess::spawn(command, line)
     }
 
     /// Starts a process that runs beside the test and writes its stderr to a file in the folder.
@@ -87,7 +91,7 @@ impl Fastdata {
         command.envs(env.iter().map(|(name, value)| (name, value)));
         let log = fs::File::create(self.dir().join(file)).unwrap();
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-        RunningProcess { child: command.spawn().unwrap(), line: line.into() }
+        RunningProcess::spawn(command, line)
     }
 
     /// `FASTDATA_BIN` names another binary, such as an optimised one for long tests.
@@ -174,9 +178,15 @@ impl Finished {
 pub struct RunningProcess {
     child: Child,
     line: String,
+    /// The lines of stderr, from a thread that reads them since they were first asked for.
+    stderr: Option<mpsc::Receiver<String>>,
 }
 
 impl RunningProcess {
+    fn spawn(mut command: Command, line: &str) -> Self {
+        Self { child: command.spawn().unwrap(), line: line.into(), stderr: None }
+    }
+
     /// The process id.
     pub fn id(&self) -> u32 {
         self.child.id()
@@ -209,21 +219,39 @@ impl RunningProcess {
         super::wait::until(&format!("the end of `fastdata {line}`"), || self.child.try_wait().unwrap())
     }
 
-    /// The next line of stderr; empty at its end.
-    pub fn next_stderr_line(&mut self) -> String {
-        let (mut line, mut byte) = (Vec::new(), [0]);
-        let stderr = self.child.stderr.as_mut().unwrap();
-        while stderr.read(&mut byte).unwrap() == 1 && byte != *b"\n" {
-            line.push(byte[0]);
+    /// The next line of stderr with its end; `None` once the process has closed it.
+    fn read_stderr_line(&mut self) -> Option<String> {
+        let Self { child, stderr, line } = self;
+        let lines = stderr.get_or_insert_with(|| {
+            let mut pipe = BufReader::new(child.stderr.take().expect("stderr is a pipe"));
+            let (send, lines) = mpsc::sync_channel(MAX_LINES_READ_AHEAD);
+            std::thread::spawn(move || {
+                loop {
+                    let mut line = String::new();
+                    if pipe.read_line(&mut line).unwrap() == 0 || send.send(line).is_err() {
+                        return;
+                    }
+                }
+            });
+            lines
+        });
+        match lines.recv_timeout(RUN_TIMEOUT) {
+            Ok(line) => Some(line),
+            Err(mpsc::RecvTimeoutError::Disconnected) => None,
+            Err(mpsc::RecvTimeoutError::Timeout) => {
+                panic!("`fastdata {line}` has written no line to stderr for {RUN_TIMEOUT:?}, and has not closed it")
+            }
         }
-        String::from_utf8(line).unwrap()
     }
 
-    /// The rest of stderr. Blocks until the process closes it, so the process must have ended or be killed.
+    /// The next line of stderr; empty at its end.
+    pub fn next_stderr_line(&mut self) -> String {
+        self.read_stderr_line().unwrap_or_default().trim_end_matches('\n').to_owned()
+    }
+
+    /// The rest of stderr, until the process closes it: it must have ended or be about to.
     pub fn stderr_text(&mut self) -> String {
-        let mut text = String::new();
-        self.child.stderr.take().unwrap().read_to_string(&mut text).unwrap();
-        text
+        std::iter::from_fn(|| self.read_stderr_line()).collect()
     }
 }
 
