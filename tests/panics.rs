@@ -190,10 +190,12 @@ fn a_panic_at_a_fail_point_ends_the_program_with_exit_code_1() {
         records.push(Some(b"x"), Some(br#"{"a": "x", "b": "y"}"#), FIXED_NOW_MS);
         append(&log, "in", 0, records.finish());
         drop(log);
-        let start = Instant::now();
         let env = [("FASTDATA_PANIC", format!("{point}:1"))];
-        let status = program.start_with_log("run p.yaml", "stderr", &env).wait();
-        let stderr = std::fs::read_to_string(program.dir().join("stderr")).unwrap();
+        let mut run = program.start_with_log("run p.yaml", "stderr", &env);
+        let stderr = || std::fs::read_to_string(program.dir().join("stderr")).unwrap();
+        crate::harness::wait::until("the panic", || stderr().contains("a test asks for a panic").then_some(()));
+        let start = Instant::now();
+        let (status, stderr) = (run.wait(), stderr());
         assert_eq!(status.code(), Some(1), "{stderr}");
         let error = format!("error: internal error: {part} has panicked: a test asks for a panic at {point}");
         assert!(stderr.contains(&error), "{point}: {stderr}");

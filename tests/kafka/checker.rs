@@ -135,7 +135,7 @@ pub fn count_committed(cluster: &Cluster, topic: &str) -> usize {
     count
 }
 
-/// Watches single partitions for open transactions.
+/// Watches partitions for open transactions.
 pub struct TransactionWatch {
     all: BaseConsumer,
     committed: BaseConsumer,
@@ -153,22 +153,20 @@ impl TransactionWatch {
         let end_of_all = end(&self.all);
         end(&self.committed) < end_of_all
     }
-}
 
-/// The partitions of topics with this prefix that have an open transaction: a reader of committed records does not
-/// reach their end.
-pub fn open_transactions(cluster: &Cluster, prefix: &str) -> Vec<String> {
-    let (all, stable) = (client(cluster, "read_uncommitted"), client(cluster, "read_committed"));
-    let metadata = all.fetch_metadata(None, REQUEST_TIMEOUT).unwrap();
-    let mut found = Vec::new();
-    for topic in metadata.topics().iter().map(|t| t.name()).filter(|t| t.starts_with(prefix)) {
-        for ((partition, _, end), (_, _, seen)) in
-            partition_bounds(&all, topic).into_iter().zip(partition_bounds(&stable, topic))
-        {
-            if seen < end {
-                found.push(format!("{topic}/{partition}: {seen} of {end}"));
-            }
+    /// The partitions of topics with this prefix that have an open transaction: a reader of committed records does not
+    /// reach their end.
+    pub fn open_partitions(&self, prefix: &str) -> Vec<String> {
+        let metadata = self.all.fetch_metadata(None, REQUEST_TIMEOUT).unwrap();
+        let mut found = Vec::new();
+        for topic in metadata.topics().iter().map(|t| t.name()).filter(|t| t.starts_with(prefix)) {
+            // In this order, as in `is_open`.
+            let (all, committed) = (partition_bounds(&self.all, topic), partition_bounds(&self.committed, topic));
+            let open = all.into_iter().zip(committed).filter(|((_, _, end), (_, _, seen))| seen < end);
+            found.extend(
+                open.map(|((partition, _, end), (_, _, seen))| format!("{topic}/{partition}: {seen} of {end}")),
+            );
         }
+        found
     }
-    found
 }

@@ -207,7 +207,7 @@ impl Owners {
 const NO_MEMBER: &str = "no member of the group";
 
 fn give_up(cluster: &Cluster, delivery: Delivery) {
-    let timeouts = [("session.timeout.ms", "2000"), ("max.poll.interval.ms", "2000")];
+    let timeouts = [("session.timeout.ms", "6000"), ("max.poll.interval.ms", "6000")];
     let group = Owners::new(cluster, delivery, &timeouts);
     let (mut first, mut zombie) = group.join();
     assigned(&mut *first);

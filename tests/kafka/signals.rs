@@ -2,8 +2,9 @@
 //!
 //! The group has one instance, so that every open transaction is its own.
 
+use super::broker;
+use super::checker::TransactionWatch;
 use super::group::{Group, GroupPlan, number, random};
-use super::{broker, checker};
 use rand::RngExt as _;
 use std::time::{Duration, Instant};
 
@@ -18,7 +19,7 @@ const MAX_SHUTDOWN_TIME: Duration = Duration::from_secs(10);
 
 /// Longest time from the end of the process until all committed records are visible. It is shorter than
 /// `transaction.timeout.ms`, after which the broker aborts an abandoned transaction.
-const MAX_TIME_TO_VISIBILITY: Duration = Duration::from_secs(3);
+const MAX_TIME_TO_VISIBILITY: Duration = Duration::from_secs(5);
 
 #[test]
 fn sigterm_ends_an_instance_soon_and_leaves_no_open_transaction() {
@@ -30,6 +31,7 @@ fn sigterm_ends_an_instance_soon_and_leaves_no_open_transaction() {
         cluster,
         GroupPlan { instances: 1, args, ..GroupPlan::exact("signals", MAX_RECORDS_TO_SIGNAL * 2) },
     );
+    let watch = TransactionWatch::new(cluster);
     let (mut worst, mut invisible) = (Duration::ZERO, Duration::ZERO);
     for time in 0..times {
         if random.random_range(0..3) == 0 {
@@ -43,7 +45,7 @@ fn sigterm_ends_an_instance_soon_and_leaves_no_open_transaction() {
         assert!(took < MAX_SHUTDOWN_TIME, "signal {time}: the shutdown took {took:?}");
         let ended = Instant::now();
         loop {
-            let open = checker::open_transactions(cluster, &group.name);
+            let open = watch.open_partitions(&group.name);
             if open.is_empty() {
                 break;
             }

@@ -25,7 +25,7 @@ const MAX_EXTRA_SUSPENSION_MS: u64 = 1_000;
 
 /// A transaction that is still open after its owner was suspended for this time stays open: no request to end it was on
 /// its way to the broker.
-const TIME_TO_COMMIT: Duration = Duration::from_millis(200);
+const TIME_TO_COMMIT: Duration = Duration::from_secs(1);
 
 /// Longest time, in milliseconds, until another attempt to suspend an instance within a transaction.
 const MAX_TIME_TO_NEXT_ATTEMPT_MS: u64 = 20;

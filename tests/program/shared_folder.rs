@@ -87,8 +87,8 @@ fn fails_when_the_folder_is_replaced(line: &str, lines: usize, is_busy: impl Fn(
         let stderr = program.stderr_text();
         assert_eq!(code, Some(1), "`{line}`: {stderr}");
         assert!(stderr.contains("the data folder `.fastdata` was removed, moved or replaced"), "`{line}`: {stderr}");
-        // The check runs every second; a loaded machine takes some more to end a process.
-        assert!(took < Duration::from_secs(4), "`{line}` took {took:?}");
+        // The check runs every second; a loaded machine may take some more to end a process.
+        assert!(took < Duration::from_secs(20), "`{line}` took {took:?}");
         reader.join().unwrap();
     }
 }
