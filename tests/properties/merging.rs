@@ -101,12 +101,17 @@ fn assert_merged(input: &Topics, output: &Topics) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// Compares the folds of each partition with folds over the merged valid records of all senders.
+/// Compares the folds of each partition with folds over the merged valid records of all senders. Which kinds are in
+/// which partition, the output says; together these are all kinds of the valid input.
 fn assert_folded(input: &Topics, output: &Topics) -> Result<(), TestCaseError> {
+    let kind = |w: &Queued| field(&w.record, "kind").as_str().unwrap().to_owned();
+    let valid = (0..PARTITIONS).flat_map(|p| stream(input, "odd", p)).filter(|w| w.time.is_some());
+    let expected_kinds: BTreeSet<String> = valid.map(|w| kind(&w)).collect();
+    let mut found_kinds = BTreeSet::new();
     for partition in 0..PARTITIONS {
         let found = output.get(&("out".to_owned(), partition)).cloned().unwrap_or_default();
         let kinds: BTreeSet<String> = found.iter().map(|r| field(r, "kind").as_str().unwrap().to_owned()).collect();
-        let kind = |w: &Queued| field(&w.record, "kind").as_str().unwrap().to_owned();
+        found_kinds.extend(kinds.iter().cloned());
         let own = |w: &Queued| w.time.is_some() && kinds.contains(&kind(w));
         let senders = (0..PARTITIONS).map(|p| stream(input, "odd", p).into_iter().filter(own).collect());
         let mut sums = std::collections::BTreeMap::new();
@@ -122,7 +127,15 @@ fn assert_folded(input: &Topics, output: &Topics) -> Result<(), TestCaseError> {
         });
         prop_assert_eq!(found.collect::<Vec<_>>(), expected);
     }
+    prop_assert_eq!(found_kinds, expected_kinds);
     Ok(())
+}
+
+#[test]
+fn the_check_of_folds_finds_a_kind_that_is_missing() {
+    let event = |i: i64| Event { partition: 0, kind: 0, ts: i, v: Some(1), x: 0.0 };
+    let input = two_topics(&[event(0), event(1)]);
+    assert!(assert_folded(&input, &Topics::new()).is_err());
 }
 
 proptest! {
