@@ -16,3 +16,4 @@ mod shared_folder;
 mod shipped;
 mod signals;
 mod start_offsets;
+mod swap;
