@@ -2,9 +2,10 @@
 
 use super::broker;
 use super::group::number;
-use super::wire;
+use super::{segments, wire};
 use crate::harness::program::Fastdata;
-use fastdata::log::{Append, Log as _, TopicConfig};
+use crate::harness::topics::topic_config;
+use fastdata::log::{Append, Log as _};
 use fastdata::record::{RecordsBuilder, TopicPartition};
 
 /// Bytes per second that the brokers take from the producer, after a burst of about ten seconds' worth. The name is
@@ -14,12 +15,15 @@ const QUOTA: (&str, f64) = ("FASTDATA_KAFKA_QUOTA", 300_000.0);
 /// Records of the backlog, of about 300 bytes each.
 const RECORDS: (&str, usize) = ("FASTDATA_KAFKA_BACKLOG", 20_000);
 
+/// Least number of commits of the backlog, each counted in each partition that it writes to.
+const MIN_COMMITS: usize = 5;
+
 #[test]
 fn a_producer_with_a_quota_commits_less_at_a_time_and_ends() {
     let Some(cluster) = broker::shared() else { return };
     let (quota, records) = (number(QUOTA.0, QUOTA.1), number(RECORDS.0, RECORDS.1));
     let (input, output, log) = (cluster.name("backlog"), cluster.name("copied"), cluster.connect());
-    log.create_topic(&input, &TopicConfig { partitions: 2, ..TopicConfig::default() }).unwrap();
+    log.create_topic(&input, &topic_config(2)).unwrap();
     let mut appender = log.appender().unwrap();
     for first in (0..records).step_by(5_000) {
         let mut batch = RecordsBuilder::default();
@@ -40,6 +44,11 @@ fn a_producer_with_a_quota_commits_less_at_a_time_and_ends() {
     let run = f.args(&format!("run p.yaml --until-end --brokers {brokers} --kafka client.id={name}")).succeeds();
     println!("quotas: {}", run.stderr_text());
     let ends = log.topics(Some(&output)).unwrap().pop().unwrap().partitions;
+    let folder = |partition: usize| cluster.data_dir(0).join(format!("{output}-{partition}"));
+    let commits: Vec<Vec<usize>> = (0..ends.len()).map(|p| segments::commits(&folder(p))).collect();
+    println!("quotas: records of each commit by partition: {commits:?}");
+    assert_eq!(commits.iter().flatten().sum::<usize>(), records, "{commits:?}");
+    assert!(commits.iter().map(Vec::len).sum::<usize>() >= MIN_COMMITS, "{commits:?}\n{}", run.stderr_text());
     let reader = f.args(&format!("tail --topic {output} --until-end --output raw --brokers {brokers}")).succeeds();
     assert_eq!(reader.stdout_text().lines().count(), records, "{ends:?}\n{}", run.stderr_text());
 }

@@ -99,6 +99,22 @@ impl Batch {
     }
 }
 
+/// The number of records of each committed transaction in a partition, in their order.
+pub fn commits(folder: &Path) -> Vec<usize> {
+    let (mut commits, mut open) = (Vec::new(), BTreeMap::<i64, usize>::new());
+    for batch in files(folder).iter().flat_map(|f| batches(f)) {
+        if batch.attributes & 0x20 == 0 {
+            *open.entry(batch.producer).or_default() += batch.count;
+            continue;
+        }
+        let records = open.remove(&batch.producer).unwrap_or_default();
+        // The key of a marker has a version, then a type: 0 for an abort, 1 for a commit.
+        let is_commit = batch.records().iter().any(|(key, _)| key.ends_with(&[0, 1]));
+        commits.extend(is_commit.then_some(records));
+    }
+    commits
+}
+
 /// The last record of a coordinator about a transaction.
 struct TransactionState {
     id: String,
