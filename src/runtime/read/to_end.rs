@@ -59,3 +59,59 @@ pub(in crate::runtime) fn read_to(
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::log::LogResult;
+    use std::io::{Read as _, Seek as _};
+    use std::sync::Arc;
+
+    const END: Offset = Offset(5);
+
+    /// A reader that returns nothing, and stands still until it has waited for a time.
+    struct SilentReader {
+        silence: Duration,
+        waited: Duration,
+    }
+
+    impl Reader for SilentReader {
+        fn poll(&mut self, _: FetchLimit, wait: Duration) -> LogResult<Option<Fetched>> {
+            self.waited += wait;
+            Ok(None)
+        }
+
+        fn positions(&self) -> Vec<(TopicPartition, Offset)> {
+            vec![(TopicPartition::new("t", 0), if self.waited < self.silence { Offset(3) } else { END })]
+        }
+
+        fn pause(&mut self, _: &[TopicPartition], _: bool) -> LogResult<()> {
+            Ok(())
+        }
+    }
+
+    /// What is logged while a reader is silent.
+    fn logged(silence: Duration) -> String {
+        let mut file = tempfile::tempfile().unwrap();
+        let writer = Arc::new(file.try_clone().unwrap());
+        let subscriber = tracing_subscriber::fmt().with_writer(writer).with_ansi(false).finish();
+        tracing::subscriber::with_default(subscriber, || {
+            let mut reader = SilentReader { silence, waited: Duration::ZERO };
+            read_to(&mut reader, END, &CancelToken::default(), |_| Ok(())).unwrap();
+        });
+        let mut text = String::new();
+        file.rewind().unwrap();
+        file.read_to_string(&mut text).unwrap();
+        text
+    }
+
+    #[test]
+    fn a_read_that_waits_says_for_what_and_after_a_minute_what_to_do() {
+        let (waits, stuck) = ("waiting for offset 3 of `t/0`, which is to be read up to 5", "find-hanging");
+        let count = |text: &str| (text.matches(waits).count(), text.matches(stuck).count());
+        assert_eq!(count(&logged(Duration::from_secs(2))), (0, 0));
+        assert_eq!(count(&logged(Duration::from_secs(59))), (1, 0));
+        assert_eq!(count(&logged(Duration::from_secs(180))), (2, 1));
+    }
+}
