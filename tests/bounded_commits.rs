@@ -2,13 +2,14 @@
 //! slow connection commits become smaller instead of failing again and again.
 
 use crate::harness::faulty_log::{FaultyLog, InjectedFault};
-use crate::harness::record::{Record, unpack};
+use crate::harness::record::Record;
+use crate::harness::run::Setup;
 use crate::harness::scenario::plan;
 use crate::harness::slow_commits::{SlowCommit, SlowCommits};
+use crate::harness::topics::{append, read_partition, temp_log, topic_config};
 use crate::harness::wait;
-use crate::injected_faults::Setup;
 use fastdata::log::embedded::EmbeddedLog;
-use fastdata::log::{Append, FetchLimit, Log, Start, TopicConfig};
+use fastdata::log::{Log as _, partitions};
 use fastdata::plan::Physical;
 use fastdata::record::{RecordsBuilder, TopicPartition};
 use std::collections::BTreeSet;
@@ -44,15 +45,13 @@ struct Fixture {
 
 impl Fixture {
     fn new(text: &str, partitions: u32, slow: SlowCommits) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let log = Arc::new(EmbeddedLog::open(folder.path()).unwrap());
-        log.create_topic("in", &TopicConfig { partitions, ..TopicConfig::default() }).unwrap();
+        let (log, folder) = temp_log();
+        log.create_topic("in", &topic_config(partitions)).unwrap();
         Self { log, slow: Arc::new(slow), plan: plan(text, Path::new(".")), _folder: folder }
     }
 
     fn append(&self, partition: u32, mut records: RecordsBuilder) {
-        let to = TopicPartition::new("in", partition);
-        self.log.appender().unwrap().append(&[Append { to, records: records.finish() }]).unwrap();
+        append(&*self.log, "in", partition, records.finish());
     }
 
     fn setup(&self) -> Setup {
@@ -71,18 +70,7 @@ impl Fixture {
 
     fn output(&self, topic: &str) -> Vec<Record> {
         let info = self.log.topics(Some(topic)).unwrap().pop().unwrap();
-        let mut all = Vec::new();
-        for (p, _) in (0..).zip(&info.partitions) {
-            let at = TopicPartition::new(topic, p);
-            let (from, end) =
-                (self.log.resolve(&at, Start::Earliest).unwrap(), self.log.resolve(&at, Start::Latest).unwrap());
-            let mut reader = self.log.reader(&[(at, from)]).unwrap();
-            while reader.positions()[0].1 < end {
-                let fetched = reader.poll(FetchLimit::default(), Duration::ZERO).unwrap();
-                all.extend(fetched.iter().flat_map(|f| unpack(&f.records)));
-            }
-        }
-        all
+        partitions(&info).iter().flat_map(|at| read_partition(&*self.log, at)).collect()
     }
 }
 

@@ -4,9 +4,9 @@
 //! what its rows have passed before.
 
 use crate::harness::ledger::ledger;
+use crate::harness::run::{Setup, run_to_end};
 use crate::harness::scenario::{FIXED_NOW_MS, plan};
 use crate::harness::topics::{append, temp_log, topic_config, total_end};
-use crate::injected_faults::{Setup, run_to_end};
 use fastdata::log::Log;
 use fastdata::log::embedded::EmbeddedLog;
 use fastdata::plan::{Physical, state_verdicts};

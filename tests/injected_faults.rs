@@ -3,9 +3,9 @@
 use crate::harness::case::Case;
 use crate::harness::faulty_log::{FaultyLog, InjectedFault};
 use crate::harness::record::pack;
+use crate::harness::run::{Setup, run_to_end};
 use crate::harness::scenario::{FIXED_NOW_MS, model_records, plan};
-pub use crate::harness::topics::{append, topic_config};
-use crate::harness::topics::{temp_log, total_end};
+use crate::harness::topics::{append, temp_log, topic_config, total_end};
 use crate::harness::wait;
 use fastdata::log::embedded::EmbeddedLog;
 use fastdata::log::{Append, Log, Start};
@@ -15,85 +15,12 @@ use fastdata::record::{Offset, Records, RecordsBuilder, TopicPartition};
 use fastdata::runtime::operators::build::Factory;
 use fastdata::runtime::task::operator::Operator;
 use fastdata::runtime::{
-    CancelReason, CancelToken, Collector, Engine, Fault, LostInput, MODELS_TOPIC, Round, RunOptions, StartFrom, reports,
+    CancelReason, CancelToken, Collector, Fault, LostInput, MODELS_TOPIC, Round, StartFrom, reports,
 };
-use fastdata::time::VirtualClock;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::thread::JoinHandle;
 use tempfile::TempDir;
-
-/// A run to be started on a thread of its own.
-pub struct Setup {
-    pub plan: Arc<Physical>,
-    pub log: Arc<dyn Log>,
-    pub custom: BTreeMap<&'static str, Factory>,
-    pub stop: CancelToken,
-    pub from: StartFrom,
-    pub lost_input: LostInput,
-    pub until_end: bool,
-    /// Closes every window at the end.
-    pub drain: bool,
-}
-
-impl Setup {
-    /// An unbounded run from the committed positions.
-    pub fn new(plan: Arc<Physical>, log: Arc<dyn Log>) -> Self {
-        Self {
-            plan,
-            log,
-            custom: BTreeMap::new(),
-            stop: CancelToken::default(),
-            from: StartFrom::Committed,
-            lost_input: LostInput::Stop,
-            until_end: false,
-            drain: false,
-        }
-    }
-
-    pub fn start(self) -> Run {
-        let Self { plan, log, custom, stop, from, lost_input, until_end, drain } = self;
-        let engine =
-            Engine { plan, log, clock: Arc::new(VirtualClock::at(FIXED_NOW_MS)), samples: Arc::new(|_, _| {}), custom };
-        let options =
-            RunOptions { until_end, drain, from, lost_input, instance: "test".into(), ..RunOptions::default() };
-        let requested = stop.clone();
-        let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
-            let outcome = runtime.block_on(engine.run(&options, &requested));
-            // After a panic a part of the run may still wait for the backplane.
-            runtime.shutdown_background();
-            outcome
-        });
-        Run { stop, thread }
-    }
-}
-
-/// Runs to the end of the input without a fault.
-pub fn run_to_end(plan: Arc<Physical>, log: Arc<dyn Log>) {
-    Setup { until_end: true, ..Setup::new(plan, log) }.start().join().unwrap();
-}
-
-/// A run on a thread of its own.
-pub struct Run {
-    pub stop: CancelToken,
-    pub thread: JoinHandle<Result<(), Fault>>,
-}
-
-impl Run {
-    /// The outcome of a run that must end without a request.
-    pub fn join(self) -> Result<(), Fault> {
-        wait::until("the run to end", || self.thread.is_finished().then_some(()));
-        self.thread.join().unwrap()
-    }
-
-    /// The outcome of a run that is asked to stop.
-    pub fn stop_and_join(self) -> Result<(), Fault> {
-        self.stop.cancel(CancelReason::Stop);
-        self.join()
-    }
-}
 
 pub fn single_record(value: &[u8]) -> Records {
     let mut records = RecordsBuilder::default();

@@ -4,8 +4,10 @@
 //! Tasks that panic are in [`crate::injected_faults`].
 
 use crate::harness::panicking_log::{PANIC_MESSAGE, PanicIn, PanickingLog};
+use crate::harness::run::{Run, Setup, run_to_end};
 use crate::harness::scenario::{FIXED_NOW_MS, plan};
-use crate::injected_faults::{Run, Setup, append, run_to_end, scoring_pipeline, single_record, topic_config};
+use crate::harness::topics::{append, temp_log, topic_config};
+use crate::injected_faults::{scoring_pipeline, single_record};
 use fastdata::log::Log as _;
 use fastdata::log::embedded::EmbeddedLog;
 use fastdata::plan::Physical;
@@ -40,8 +42,7 @@ const CHANGELOG: &str = "p.counted.state";
 
 /// The counts, with two partitions of which each has a record, and a log.
 fn counts() -> (Arc<Physical>, Arc<EmbeddedLog>, TempDir) {
-    let dir = tempfile::tempdir().unwrap();
-    let log = Arc::new(EmbeddedLog::open(dir.path()).unwrap());
+    let (log, dir) = temp_log();
     log.create_topic("in", &topic_config(2)).unwrap();
     for partition in 0..2 {
         let mut records = RecordsBuilder::default();

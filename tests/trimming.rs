@@ -1,9 +1,9 @@
 //! Records of repartition topics are removed once they are processed, and no run waits for that for long.
 
 use crate::harness::faulty_log::{FaultyLog, InjectedFault};
+use crate::harness::run::run_to_end;
 use crate::harness::scenario::plan;
 use crate::harness::topics::{append, temp_log, topic_config, total_end};
-use crate::injected_faults::run_to_end;
 use fastdata::log::Log as _;
 use fastdata::record::RecordsBuilder;
 use std::sync::Arc;

@@ -2,11 +2,11 @@
 //!
 //! Unlike the driver this uses threads, channels, transactions and storage.
 
-use super::record::{Topics, pack, unpack};
+use super::record::{Topics, pack};
 use super::scenario::{FIXED_NOW_MS, Scenario};
-use super::topics::topic_config;
+use super::topics::{read_partition, topic_config};
 use fastdata::log::embedded::EmbeddedLog;
-use fastdata::log::{Append, FetchLimit, Log, Start, TopicInfo, partitions};
+use fastdata::log::{Append, Log, TopicInfo, partitions};
 use fastdata::metrics::progress_topic;
 use fastdata::plan::{InputPlan, Op};
 use fastdata::record::{RecordsBuilder, TopicPartition};
@@ -15,10 +15,6 @@ use fastdata::time::VirtualClock;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
-
-/// Longest wait for records that are in the log.
-const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
 
 const MODELS_TOPIC: &str = "models";
 
@@ -63,21 +59,11 @@ pub fn try_run(scenario: &Scenario, log: Arc<dyn Log>) -> Result<(), Fault> {
 
 /// All records of a topic.
 pub fn read_topic(log: &dyn Log, topic: &TopicInfo) -> Topics {
-    let mut found = Topics::new();
-    for (at, info) in partitions(topic).into_iter().zip(&topic.partitions) {
-        let mut reader = log.reader(&[(at.clone(), log.resolve(&at, Start::Earliest).unwrap())]).unwrap();
-        while reader.positions()[0].1 < info.end {
-            let before = reader.positions();
-            let Some(fetched) = reader.poll(FetchLimit::default(), FETCH_TIMEOUT).unwrap() else {
-                // An offset without a record, such as the marker of a transaction, only moves the position.
-                assert_ne!(reader.positions(), before, "no records of {at} before its end at {}", info.end);
-                continue;
-            };
-            let partition = found.entry((at.topic.to_string(), at.partition.0)).or_default();
-            partition.extend(unpack(&fetched.records));
-        }
-    }
-    found
+    let records = partitions(topic).into_iter().map(|at| {
+        let records = read_partition(log, &at);
+        ((at.topic.to_string(), at.partition.0), records)
+    });
+    records.filter(|(_, records)| !records.is_empty()).collect()
 }
 
 /// The records of a pipeline's sinks and of its dead letters.

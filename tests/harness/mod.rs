@@ -10,6 +10,7 @@ pub mod ledger;
 pub mod panicking_log;
 pub mod program;
 pub mod record;
+pub mod run;
 pub mod scenario;
 pub mod slow_commits;
 pub mod topics;

@@ -18,8 +18,7 @@ fn bounded_instances_wait_for_each_other() {
     let Some(cluster) = broker::shared() else { return };
     let args = "-v --kafka session.timeout.ms=30000".to_owned();
     let mut group = Group::new(cluster, GroupPlan { instances: 2, args, ..GroupPlan::exact("bounded", 0) });
-    group.feed.allow_up_to(INPUT_RECORDS);
-    group.wait_until("the records to be written", |g| (g.feed.written() >= INPUT_RECORDS).then_some(()));
+    group.feed.write_up_to(INPUT_RECORDS);
     for _ in 0..2 {
         let instance = group.spawn("--until-end");
         group.instances.push(instance);
@@ -56,8 +55,7 @@ fn a_run_over_many_partitions_needs_few_clients() {
     let Some(cluster) = broker::shared() else { return };
     let mut group =
         Group::new(cluster, GroupPlan { partitions: MANY_PARTITIONS, instances: 1, ..GroupPlan::exact("many", 0) });
-    group.feed.allow_up_to(INPUT_RECORDS);
-    group.wait_until("the records to be written", |g| (g.feed.written() >= INPUT_RECORDS).then_some(()));
+    group.feed.write_up_to(INPUT_RECORDS);
     let mut instance = group.spawn("--until-end");
     group.await_assignment();
     let mut peak = 0;

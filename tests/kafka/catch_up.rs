@@ -4,7 +4,6 @@
 use super::exact::{self, PARTITIONS, RECORDS_PER_WINDOW};
 use super::group::{Group, GroupPlan, number, random};
 use super::{broker, checker};
-use crate::harness::wait;
 
 /// Records unless `FASTDATA_RECORDS` sets their number.
 const DEFAULT_RECORDS: i64 = 100_000;
@@ -24,11 +23,7 @@ fn catch_up(instances: usize) {
     let (_, seed) = random();
     let pipeline = format!("{}{STEPS}", exact::SOURCE);
     let mut group = Group::new(cluster, GroupPlan { pipeline, instances, ..GroupPlan::exact("catch-up", 0) });
-    group.feed.allow_up_to(records);
-    while group.feed.written() < records {
-        let at = group.feed.written();
-        wait::until("the backlog to be written", || (group.feed.written() > at).then_some(()));
-    }
+    group.feed.write_up_to(records);
     let start = std::time::Instant::now();
     for _ in 0..instances {
         let instance = group.spawn("");

@@ -3,6 +3,7 @@
 //! It shares nothing with fastdata but the client library. A record follows from its number, so no test has to
 //! keep what was written.
 
+use crate::harness::wait;
 use rdkafka::ClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
@@ -83,6 +84,15 @@ impl Feed {
     /// Raises the limit: the records before this number may be written.
     pub fn allow_up_to(&self, limit: i64) {
         self.shared.allowed.fetch_max(limit, Ordering::Relaxed);
+    }
+
+    /// Raises the limit, and waits until the records before this number are written.
+    pub fn write_up_to(&self, limit: i64) {
+        self.allow_up_to(limit);
+        while self.written() < limit {
+            let at = self.written();
+            wait::until(&format!("record {at} of {limit} to be written"), || (self.written() > at).then_some(()));
+        }
     }
 
     /// The number of acknowledged records; panics if one could not be written.

@@ -3,12 +3,12 @@
 //! The conformance suite cannot test this: a group on the embedded log has one member.
 
 use super::broker::{self, Cluster};
-use crate::harness::topics::topic_config;
+use crate::harness::record::Record;
+use crate::harness::topics::{read_partition, topic_config};
 use crate::harness::wait;
 use fastdata::log::kafka::{KafkaLog, Settings};
 use fastdata::log::{
-    Append, Committer, Delivery, FetchLimit, GroupEvent, GroupSpec, Log, LogError, Member, Recovery, Start,
-    TopicConfig, Transaction,
+    Append, Committer, Delivery, FetchLimit, GroupEvent, GroupSpec, Log, LogError, Member, Recovery, Transaction,
 };
 use fastdata::record::{Offset, Records, RecordsBuilder, TopicPartition};
 use rdkafka::TopicPartitionList;
@@ -31,16 +31,8 @@ pub fn records(words: &[String]) -> Records {
 
 /// All committed values of a partition, in order.
 pub fn values(log: &KafkaLog, at: &TopicPartition) -> Vec<String> {
-    let (from, end) = (log.resolve(at, Start::Earliest).unwrap(), log.resolve(at, Start::Latest).unwrap());
-    let mut reader = log.reader(&[(at.clone(), from)]).unwrap();
-    let mut all = Vec::new();
-    wait::until(&format!("offset {end} of {at}"), || {
-        if let Some(fetched) = reader.poll(FetchLimit::default(), POLL_TIMEOUT).unwrap() {
-            all.extend(fetched.records.values.iter().map(|v| String::from_utf8(v.unwrap().to_vec()).unwrap()));
-        }
-        (reader.positions()[0].1 >= end).then_some(())
-    });
-    all
+    let text = |record: Record| String::from_utf8(record.value.unwrap()).unwrap();
+    read_partition(log, at).into_iter().map(text).collect()
 }
 
 /// A topic of some partitions, and one for results.
@@ -155,7 +147,7 @@ impl Owners {
         let log = KafkaLog::connect(&Settings { properties, ..cluster.settings() }).unwrap();
         let (input, output, spec) = topics(cluster, &log, 2);
         let state = cluster.name("state");
-        log.create_topic(&state, &TopicConfig { partitions: 1, ..TopicConfig::default() }).unwrap();
+        log.create_topic(&state, &topic_config(1)).unwrap();
         let (input, state) = (TopicPartition::new(input, 0), TopicPartition::new(state, 0));
         Self { log, spec: GroupSpec { delivery, ..spec }, input, output, state }
     }

@@ -4,7 +4,8 @@
 use super::broker;
 use super::interop::producer;
 use crate::harness::program::Fastdata;
-use fastdata::log::{Log as _, LogError, Start, TopicConfig};
+use crate::harness::topics::topic_config;
+use fastdata::log::{Log as _, LogError, Start};
 use fastdata::record::{Offset, TopicPartition};
 use rdkafka::producer::{BaseRecord, Producer as _};
 use std::time::{Duration, Instant};
@@ -22,7 +23,7 @@ const OPEN_AT: i64 = COMMITTED_AT + 60_000;
 fn commands_do_not_wait_for_ever_behind_a_transaction_that_stays_open() {
     let Some(cluster) = broker::shared() else { return };
     let (log, topic) = (cluster.connect(), cluster.name("hanging"));
-    log.create_topic(&topic, &TopicConfig { partitions: 1, ..TopicConfig::default() }).unwrap();
+    log.create_topic(&topic, &topic_config(1)).unwrap();
     let producer = producer(cluster, &[("transactional.id", &topic), ("transaction.timeout.ms", "600000")]);
     producer.init_transactions(REQUEST_TIMEOUT).unwrap();
     let write = |value: &str, time: i64| {

@@ -2,9 +2,10 @@
 
 use super::broker;
 use crate::harness::panicking_log::{PanicIn, PanickingLog};
+use crate::harness::run::Setup;
 use crate::harness::scenario::{FIXED_NOW_MS, plan};
+use crate::harness::topics::{append, topic_config};
 use crate::harness::wait;
-use crate::injected_faults::{Setup, append, topic_config};
 use crate::panics::{COUNTS, assert_panicked};
 use fastdata::log::{Log as _, topic};
 use fastdata::record::RecordsBuilder;

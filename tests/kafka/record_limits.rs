@@ -4,19 +4,17 @@
 use super::broker::{self, Cluster};
 use crate::harness::engine;
 use crate::harness::program::Fastdata;
-use crate::harness::record::{Record, Topics, pack, unpack};
+use crate::harness::record::{Record, Topics, pack};
 use crate::harness::scenario::Scenario;
-use crate::harness::topics::topic_config;
-use crate::harness::wait;
+use crate::harness::topics::{append, read_partition, topic_config};
+use fastdata::log::Log as _;
 use fastdata::log::kafka::KafkaLog;
-use fastdata::log::{self, Append, FetchLimit, Log as _};
-use fastdata::record::{Offset, TopicPartition};
+use fastdata::record::TopicPartition;
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use std::time::Duration;
 
 /// The setting `max.message.bytes` of the topics that are written to.
 const MAX_MESSAGE_BYTES: usize = 3_000;
@@ -45,22 +43,13 @@ fn seeded(cluster: &Cluster, steps: &str, records: &[Record]) -> (Fastdata, Scen
     f.file("p.yaml", &text);
     let log = cluster.connect();
     log.create_topic(&format!("{name}-in"), &topic_config(1)).unwrap();
-    let to = TopicPartition::new(format!("{name}-in"), 0);
-    log.appender().unwrap().append(&[Append { to, records: pack(records) }]).unwrap();
+    append(&log, &format!("{name}-in"), 0, pack(records));
     (f, Scenario::new(&text, Topics::new(), 1), name)
 }
 
 /// All records of a topic with one partition.
 fn read(log: &KafkaLog, topic: &str) -> Vec<Record> {
-    let (at, end) = (TopicPartition::new(topic, 0), log::topic(log, topic).unwrap().partitions[0].end);
-    let mut reader = log.reader(&[(at, Offset(0))]).unwrap();
-    let mut found = Vec::new();
-    wait::until("all records of the topic", || {
-        let fetched = reader.poll(FetchLimit::default(), Duration::from_millis(50)).unwrap();
-        found.extend(fetched.iter().flat_map(|f| unpack(&f.records)));
-        (reader.positions()[0].1 >= end).then_some(())
-    });
-    found
+    read_partition(log, &TopicPartition::new(topic, 0))
 }
 
 #[test]

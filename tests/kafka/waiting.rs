@@ -57,8 +57,7 @@ fn partitions_move_while_instances_wait_for_a_model() {
 fn partitions_move_while_bounded_instances_wait_for_a_model() {
     let Some(cluster) = broker::shared() else { return };
     let mut group = Group::new(cluster, plan("waiting-end", 0));
-    group.feed.allow_up_to(RECORDS);
-    group.wait_until("the records to be written", |g| (g.feed.written() >= RECORDS).then_some(()));
+    group.feed.write_up_to(RECORDS);
     start_two(&mut group, "--until-end");
     publish(&group);
     for mut instance in std::mem::take(&mut group.instances) {
