@@ -6,11 +6,10 @@
 use super::broker;
 use super::feed::Record;
 use super::group::{Group, GroupPlan, number};
-use crate::harness::wait;
 use std::time::Instant;
 
 /// Size of the backlog in GB unless `FASTDATA_BACKLOG_GB` sets it.
-const DEFAULT_BACKLOG_GB: f64 = 0.5;
+const DEFAULT_BACKLOG_GB: f64 = 1.5;
 
 const PARTITIONS: u32 = 10;
 
@@ -55,11 +54,7 @@ fn assert_bounded(what: &str, steps: &str, args: &str, part: impl Fn(i64) -> i64
         ..GroupPlan::exact("memory", 0)
     };
     let mut group = Group::new(cluster, plan);
-    group.feed.allow_up_to(records);
-    while group.feed.written() < records {
-        let at = group.feed.written();
-        wait::until("the backlog to be written", || (group.feed.written() > at).then_some(()));
-    }
+    group.feed.write_up_to(records);
     let start = Instant::now();
     let instance = group.spawn("");
     let process = instance.process.id();
