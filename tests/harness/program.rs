@@ -98,10 +98,15 @@ impl Fastdata {
     fn command(&self, line: &str) -> Command {
         let mut command = Command::new(std::env::var_os("FASTDATA_BIN").unwrap_or_else(|| BINARY.into()));
         command.args(line.split_whitespace()).current_dir(self.dir());
-        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("FASTDATA")) {
-            command.env_remove(name);
-        }
+        remove_settings(&mut command);
         command
+    }
+}
+
+/// Keeps the environment variables that set options of the program from a command.
+pub fn remove_settings(command: &mut Command) {
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("FASTDATA")) {
+        command.env_remove(name);
     }
 }
 

@@ -3,10 +3,13 @@
 //! Each block of shell commands after a line `<!-- test: NAME -->` is run, in the order of the file and in one folder.
 //! Other blocks are not run here; `.ci/run` runs some of them.
 
-use crate::harness::program::{BINARY, Fastdata};
+use crate::harness::program::{BINARY, Fastdata, remove_settings};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+
+/// Longest time that a block may take.
+const BLOCK_TIMEOUT_SECONDS: &str = "300";
 
 /// The marked blocks of a text, as name and commands.
 fn blocks(text: &str) -> Vec<(String, String)> {
@@ -44,18 +47,15 @@ fn every_marked_command_works() {
     let own = Path::new(BINARY).parent().unwrap().display().to_string();
     let path = format!("{own}:{}", std::env::var("PATH").unwrap_or_default());
     for (name, block) in blocks {
-        // The test has a build already.
-        let block = block.replace("cargo run --release --", "fastdata").replace("cargo run --", "fastdata");
-        let output = Command::new("bash")
-            .args(["-euo", "pipefail", "-c", &block])
-            .current_dir(f.dir())
-            .env("PATH", &path)
-            .output()
-            .unwrap();
+        // It ends all processes of a block.
+        let mut command = Command::new("timeout");
+        remove_settings(&mut command);
+        command.args(["--kill-after=5", BLOCK_TIMEOUT_SECONDS, "bash", "-euo", "pipefail", "-c", &block]);
+        let output = command.current_dir(f.dir()).env("PATH", &path).output().unwrap();
         let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(
             output.status.success(),
-            "`{name}` of README.md: {}\n{block}\nstdout:\n{out}\nstderr:\n{err}",
+            "`{name}` of README.md: {} (124: after {BLOCK_TIMEOUT_SECONDS} s)\n{block}\nstdout:\n{out}\nstderr:\n{err}",
             output.status
         );
     }
