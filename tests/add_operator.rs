@@ -16,7 +16,18 @@ const RECIPE: [&str; 6] = [
 ];
 
 /// Operators whose names mean nothing else in the source.
-const SAMPLES: [&str; 3] = ["flatten", "key_by", "branch"];
+const SAMPLES: [&str; 5] = ["rename", "flatten", "key_by", "branch", "merge"];
+
+/// Operators of one file whose names are also other words: only their variants and types are looked for.
+const COMMON_WORDS: [&str; 6] = ["filter", "select", "set", "drop", "scan", "log"];
+
+/// Further files that name an operator, and why.
+const BEYOND_THE_RECIPE: [(&str, &str); 2] = [
+    // `query` shows its state. The README says so.
+    ("scan", "src/runtime/inspect/query/mod.rs"),
+    // A step may be this word alone.
+    ("log", "src/spec/lower/step.rs"),
+];
 
 /// Nodes of a plan that no step of a pipeline file creates: code may distinguish them from operators.
 const INTERNAL_NODES: [&str; 2] = ["Sink", "Repartition"];
@@ -45,11 +56,26 @@ fn is_comment(line: &str) -> bool {
     line.trim_start().starts_with("//")
 }
 
+fn camel(keyword: &str) -> String {
+    keyword.split('_').map(|part| format!("{}{}", part[..1].to_ascii_uppercase(), &part[1..])).collect()
+}
+
+/// Whether code names an operator by its variant in the enums of operators, or by a type of its own.
+fn names_its_types(text: &str, keyword: &str) -> bool {
+    let camel = camel(keyword);
+    let is_path = |c: char| c.is_alphanumeric() || matches!(c, '_' | ':');
+    let own = |path: &str| {
+        let variant = ["Op::", "OperatorSpec::"].iter().any(|of| path.strip_prefix(of) == Some(&camel));
+        let types = [format!("{camel}Spec"), format!("{camel}Plan"), format!("{camel}Operator")];
+        variant || types.iter().any(|t| path.rsplit("::").next() == Some(t))
+    };
+    text.lines().filter(|l| !is_comment(l)).any(|line| line.split(|c| !is_path(c)).any(own))
+}
+
 /// Whether code names an operator: by its keyword as a literal, its module, or a type or constant named after it.
 /// `.flatten()` and a mention in a message do not count.
 fn names(text: &str, keyword: &str) -> bool {
-    let camel: String =
-        keyword.split('_').map(|part| format!("{}{}", part[..1].to_ascii_uppercase(), &part[1..])).collect();
+    let camel = camel(keyword);
     let upper = keyword.to_ascii_uppercase();
     let code = || text.lines().filter(|l| !is_comment(l));
     let literal = format!("\"{keyword}\"");
@@ -91,6 +117,21 @@ fn an_operator_touches_the_files_of_the_recipe_and_no_others() {
         let strays = strays(&files);
         assert!(strays.is_empty(), "`{keyword}`:\n  {}\nit is named in {files:#?}", strays.join("\n  "));
     }
+}
+
+#[test]
+fn an_operator_with_a_common_name_is_named_in_no_further_files() {
+    let is_listed =
+        |file: &str| RECIPE.iter().any(|place| file == *place || place.ends_with('/') && file.starts_with(place));
+    let mut found = BTreeSet::new();
+    for (file, text) in sources("src") {
+        let named = COMMON_WORDS.iter().filter(|keyword| names_its_types(&text, keyword));
+        found.extend(named.filter(|_| !is_listed(&file)).map(|keyword| (*keyword, file.clone())));
+    }
+    let expected = BEYOND_THE_RECIPE.map(|(keyword, file)| (keyword, file.to_owned()));
+    assert_eq!(found, BTreeSet::from(expected));
+    assert!(names_its_types("Op::Filter(_) => x", "filter") && names_its_types("use a::{SetPlan, b};", "set"));
+    assert!(!names_its_types("ErrorPolicy::Drop\nimpl Drop for X\nfilter::filter()\nOp::SetX", "drop"));
 }
 
 #[test]

@@ -169,16 +169,32 @@ fn each_command_runs_with_the_rights_that_the_manual_names() {
     // A topic that exists needs no right to create it.
     guarded.grant("publish-model", &[("models", &topic)], |_, operation| operation == wire::CREATE);
     guarded.run_allowed(&format!("publish-model {model} --topic {topic}"));
-    // Pipelines.
-    let name = unique("rights");
+    for command in ["models list", "models show"] {
+        guarded.grant(command, &[("models", &topic)], WITHOUT_NONE);
+        let shown = guarded.run_allowed(&format!("{command} --topic {topic} --output json"));
+        assert!(shown.contains("ONNX") && !shown.contains("\"error\""), "{shown}");
+    }
+    pipelines_run_with_their_rights(&guarded);
+}
+
+fn pipelines_run_with_their_rights(guarded: &GuardedCluster) {
+    let name = guarded.cluster.name("rights");
     guarded.create_pipeline(&name);
     let (input, output) = (format!("{name}-in"), format!("{name}-out"));
     let names = [("PIPELINE", name.as_str()), ("SOURCE", &input), ("SINK", &output)];
+    let validate = || {
+        guarded.grant("validate --online", &names, WITHOUT_NONE);
+        guarded.run_allowed(&format!("validate {name}.yaml --online"));
+    };
+    validate();
     guarded.grant("run", &names, WITHOUT_NONE);
     guarded.run_allowed(&format!("run {name}.yaml --until-end --quiet"));
     guarded.run_allowed(&format!("run {name}.yaml --until-end --quiet"));
     guarded.grant("run --from", &names, WITHOUT_NONE);
     guarded.run_allowed(&format!("run {name}.yaml --until-end --quiet --from earliest"));
+    validate();
+    guarded.grant("query", &names, WITHOUT_NONE);
+    assert_eq!(guarded.run_allowed(&format!("query {name}.yaml counted")).lines().count(), 3);
     guarded.grant("stats", &names, WITHOUT_NONE);
     assert!(guarded.run_allowed(&format!("stats {name}")).contains("counted"));
     guarded.grant("stats", &names, |name, _| name == "SOURCE");
