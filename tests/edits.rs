@@ -289,6 +289,33 @@ fn a_kept_fold_goes_on_from_its_count() {
     }
 }
 
+#[test]
+fn a_step_that_cannot_read_its_state_starts_over_alone() {
+    let (log, _dir) = log();
+    let version = |label: &str| compiled(VARIANTS.iter().find(|v| v.label == label).unwrap());
+    let reset = |label: &str, step: &str| {
+        let setup = Setup { until_end: true, reset: vec![step.into()], ..Setup::new(version(label), log.clone()) };
+        setup.start().join().map_err(|fault| fault.to_string())
+    };
+    add_input(&*log);
+    run_to_end(version("count"), log.clone());
+    add_input(&*log);
+    assert_eq!(
+        reset("two at a time", "after").unwrap_err(),
+        "`after` is no step with state; steps with state: `counted`"
+    );
+    assert_eq!(
+        reset("count", "counted").unwrap_err(),
+        "the state of `counted` need not start over: the step goes on with its state; `--from earliest` starts the whole pipeline over"
+    );
+    reset("two at a time", "counted").unwrap();
+    assert_eq!(last_count(&*log), 12, "six records by two, from zero");
+    assert_eq!(remainder_is_zero(&version("two at a time"), &*log).0, 12);
+    add_input(&*log);
+    run_to_end(version("two at a time"), log.clone());
+    assert_eq!(last_count(&*log), 24);
+}
+
 /// Sources that change their places keep their watermarks, and one that is added is read from its beginning.
 #[test]
 fn inputs_are_found_by_name() {

@@ -9,6 +9,7 @@ mod completions;
 mod context;
 mod data_format;
 mod demo;
+mod diff;
 mod doctor;
 mod exit;
 mod figures;
@@ -72,6 +73,7 @@ enum CliCommand {
     Run(run::RunArgs),
     Validate(validate::ValidateArgs),
     Graph(graph::GraphArgs),
+    Diff(diff::DiffArgs),
     Stats(stats::StatsArgs),
     Query(query::QueryArgs),
     Seed(seed::SeedArgs),
@@ -118,6 +120,7 @@ fn execute(command: CliCommand, context: &CliContext) -> anyhow::Result<()> {
         CliCommand::Run(args) => run::execute(&args, context),
         CliCommand::Validate(args) => validate::execute(&args, context),
         CliCommand::Graph(args) => graph::execute(&args, context),
+        CliCommand::Diff(args) => diff::execute(&args, context),
         CliCommand::Stats(args) => stats::execute(&args, context),
         CliCommand::Query(args) => query::execute(&args, context),
         CliCommand::Seed(args) => seed::execute(&args, context),

@@ -57,6 +57,13 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "START", value_enum, default_value = "committed")]
     pub(super) from: StartPosition,
 
+    /// Let a step begin without the state that it cannot read any more, where the pipeline stands
+    ///
+    /// Only where the step was edited so that its state does not fit, and while no other instance runs. Rows on their
+    /// way to the step that the earlier version of the file has sent become dead letters.
+    #[arg(long, value_name = "STEP", conflicts_with = "from")]
+    pub(super) reset: Vec<String>,
+
     /// What to do where retention removed records of a source before they were read
     #[arg(long, value_name = "ACTION", value_enum, default_value = "stop")]
     pub(super) on_lost_input: LostInputAction,
@@ -127,6 +134,7 @@ pub(super) fn execute(args: &RunArgs, context: &CliContext) -> anyhow::Result<()
         until_end: args.until_end,
         drain: args.drain,
         from: args.from.into(),
+        reset: args.reset.clone(),
         lost_input: args.on_lost_input.into(),
         instance: instance_name(),
         ..RunOptions::default()
@@ -181,7 +189,8 @@ fn start_all(
         Err(e) => Fault::Fatal(format!("{e:#}")),
     };
     let mut running = JoinSet::new();
-    for (spec, physical) in pipelines {
+    for (spec, mut physical) in pipelines {
+        options.reset.iter().for_each(|step| physical.start_over(step));
         let kafka = backplane::settings(global, Some(&spec)).map_err(fault)?;
         let log = backplane::open_with(global, kafka.as_ref()).map_err(fault)?;
         let engine = Engine {

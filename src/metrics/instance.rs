@@ -74,6 +74,12 @@ impl std::fmt::Display for RestoreProgress {
 }
 
 impl InstanceInfo {
+    /// Whether it has reported within the last ten seconds and not stopped.
+    #[must_use]
+    pub fn is_alive(&self, now: i64) -> bool {
+        self.stopped_at.is_none() && now.saturating_sub(self.reported_at) <= SILENT_AFTER_MILLIS
+    }
+
     /// Whether its last report is too old to be kept.
     #[must_use]
     pub(super) fn is_expired(&self, now: i64) -> bool {

@@ -345,6 +345,11 @@ pub struct SinkPlan {
     pub partitions: Option<u32>,
 }
 
+/// The rows of a repartition topic by their columns and the key that they are sent by. Rows of another identity were
+/// sent by an earlier version of the file and cannot be read as these.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RowsId(pub u32);
+
 /// Sends each row to the task that owns its key.
 #[derive(Clone, Debug)]
 pub struct RepartitionPlan {
@@ -354,4 +359,6 @@ pub struct RepartitionPlan {
     pub by: Vec<Expr>,
     /// The columns of the rows.
     pub schema: SchemaRef,
+    /// Which rows these are: see [`RowsId`].
+    pub rows: RowsId,
 }

@@ -2,7 +2,7 @@
 //! sub-topologies are connected by topics only.
 
 use super::logical::{Logical, LogicalNode, LogicalOutput, NodeId, NodeRef, Port};
-use super::op::{Op, RepartitionPlan, SourcePlan};
+use super::op::{Op, RepartitionPlan, RowsId, SourcePlan};
 use crate::diagnostics::{Diagnostic, Report};
 use crate::expr::{Expr, Functions, Scope};
 use crate::spec::{Delivery, ErrorPolicy, Spec};
@@ -75,6 +75,19 @@ impl Physical {
         Ok(())
     }
 
+    /// Lets a step begin without its state: rows on their way to it that an earlier version of the file has sent become
+    /// dead letters.
+    pub fn start_over(&mut self, step: &str) {
+        let topic = format!("{}.{step}.by", self.name);
+        for input in self.subs.iter_mut().flat_map(|s| &mut s.inputs) {
+            if let InputPlan::Repartition(r) = input
+                && *r.topic == *topic
+            {
+                r.discards_earlier = true;
+            }
+        }
+    }
+
     /// Whether a topic is a repartition topic of this pipeline.
     #[must_use]
     pub fn is_repartition(&self, topic: &str) -> bool {
@@ -135,6 +148,10 @@ pub struct RepartitionInput {
     pub from: SubId,
     /// Whether all rows go to one partition because the group has no key.
     pub single: bool,
+    /// Which rows it holds.
+    pub rows: RowsId,
+    /// Whether rows of an earlier version of the file become dead letters; otherwise they end the run.
+    pub discards_earlier: bool,
 }
 
 /// An input of a node, within its sub-topology.
@@ -196,6 +213,7 @@ struct RepartitionCut {
     reader: NodeId,
     schema: SchemaRef,
     single: bool,
+    rows: RowsId,
 }
 
 /// Inserts a repartition before each node whose input is not partitioned by the key that it needs.
@@ -216,7 +234,8 @@ fn insert_repartitions(pipeline: &str, logical: &mut Logical) -> Vec<Repartition
         });
         let name = format!("{}.by", logical.nodes[reader].name);
         let topic: Arc<str> = format!("{pipeline}.{name}").into();
-        let plan = RepartitionPlan { topic: topic.clone(), by: by.collect(), schema: input.schema.clone() };
+        let rows = super::states::rows_id(&key, &input.schema);
+        let plan = RepartitionPlan { topic: topic.clone(), by: by.collect(), schema: input.schema.clone(), rows };
         let span = logical.nodes[reader].span;
         let writer = NodeId(logical.nodes.len());
         let output = LogicalOutput { name: None, schema: input.schema.clone(), key: Some(key.clone()) };
@@ -229,6 +248,7 @@ fn insert_repartitions(pipeline: &str, logical: &mut Logical) -> Vec<Repartition
             reader: NodeId(reader),
             schema: input.schema,
             single: key.is_empty(),
+            rows,
         });
     }
     cuts
@@ -345,6 +365,8 @@ impl CutGraph<'_> {
                 schema: cut.schema.clone(),
                 from: sub_id(self.order.iter().position(|c| *c == writer).unwrap_or(0)),
                 single: cut.single,
+                rows: cut.rows,
+                discards_earlier: false,
             }));
         }
         (inputs, resolved)

@@ -16,6 +16,7 @@ use super::fault::{
 use super::group::assignment::{Assignment, GroupHandles};
 use super::group::engine::{Engine, RunOptions, StartFrom};
 use super::group::idle::Idle;
+use super::group::reset_states::reset_states;
 use super::group::session::Session;
 use super::group::topics;
 use super::operators::models::Models;
@@ -38,6 +39,12 @@ const MODELS_FEED: &str = "the models feed";
 
 /// Longest wait between two attempts. An attempt that lasted longer counts as one that worked.
 const MAX_RETRY_BACKOFF: Duration = Duration::from_secs(5);
+
+/// What a run removes before its first membership, and only then.
+struct FirstStart {
+    starts_over: bool,
+    resets: bool,
+}
 
 impl Engine {
     /// Runs until cancelled, or to the end; called on a multi-thread Tokio runtime. After a panic it returns although
@@ -64,10 +71,14 @@ impl Session {
     fn run(&self) -> Result<(), Fault> {
         let (plan, clock) = (&self.engine.plan, &self.engine.clock);
         topics::check_sources(plan, self.engine.log.as_ref())?;
-        let (mut backoff, mut reset) = (MIN_RETRY_BACKOFF, self.options.from != StartFrom::Committed);
+        let mut backoff = MIN_RETRY_BACKOFF;
+        let mut start = FirstStart {
+            starts_over: self.options.from != StartFrom::Committed,
+            resets: !self.options.reset.is_empty(),
+        };
         loop {
             let started_at = clock.now();
-            match self.attempt(&mut reset) {
+            match self.attempt(&mut start) {
                 Err(Fault::Abort(why)) if !self.cancel.is_cancelled() => {
                     tracing::warn!("going back to what was committed: {why}");
                     let worked = clock.now() - started_at > millis(MAX_RETRY_BACKOFF);
@@ -87,13 +98,16 @@ impl Session {
     }
 
     /// One membership of the group, from joining to leaving: as many assignments as the group makes.
-    fn attempt(&self, reset: &mut bool) -> Result<(), Fault> {
+    fn attempt(&self, start: &mut FirstStart) -> Result<(), Fault> {
         let Engine { plan, log, clock, .. } = &self.engine;
-        if std::mem::take(reset)
+        if std::mem::take(&mut start.starts_over)
             && let Err(fault) = topics::reset(plan, log.as_ref(), &self.cancel)
         {
-            *reset = true;
+            start.starts_over = true;
             return Err(fault);
+        }
+        if std::mem::take(&mut start.resets) {
+            reset_states(plan, log.as_ref(), &self.options.reset, clock.now(), &self.cancel)?;
         }
         let layout = Arc::new(topics::prepare(plan, log.as_ref(), &self.cancel)?);
         if self.options.until_end || self.options.from == StartFrom::Latest {

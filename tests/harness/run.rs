@@ -19,6 +19,8 @@ pub struct Setup {
     pub stop: CancelToken,
     pub from: StartFrom,
     pub lost_input: LostInput,
+    /// Steps that begin without their state.
+    pub reset: Vec<String>,
     pub until_end: bool,
     /// Closes every window at the end.
     pub drain: bool,
@@ -34,17 +36,18 @@ impl Setup {
             stop: CancelToken::default(),
             from: StartFrom::Committed,
             lost_input: LostInput::Stop,
+            reset: Vec::new(),
             until_end: false,
             drain: false,
         }
     }
 
     pub fn start(self) -> Run {
-        let Self { plan, log, custom, stop, from, lost_input, until_end, drain } = self;
+        let Self { plan, log, custom, stop, from, lost_input, reset, until_end, drain } = self;
         let engine =
             Engine { plan, log, clock: Arc::new(VirtualClock::at(FIXED_NOW_MS)), samples: Arc::new(|_, _| {}), custom };
         let options =
-            RunOptions { until_end, drain, from, lost_input, instance: "test".into(), ..RunOptions::default() };
+            RunOptions { until_end, drain, from, lost_input, reset, instance: "test".into(), ..RunOptions::default() };
         let requested = stop.clone();
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();

@@ -32,6 +32,8 @@ pub struct RunOptions {
     pub drain: bool,
     /// Where to start.
     pub from: StartFrom,
+    /// Steps that begin without the state that they cannot read.
+    pub reset: Vec<String>,
     /// What to do where retention has removed records of a source before they were read.
     pub lost_input: LostInput,
     /// The name of this instance: no two instances of a group may have the same.

@@ -4,6 +4,7 @@ pub(super) mod assignment;
 pub(super) mod engine;
 pub(super) mod idle;
 mod rebuild_poll;
+pub(super) mod reset_states;
 mod restore_record;
 pub(super) mod session;
 pub mod topics;

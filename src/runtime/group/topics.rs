@@ -94,8 +94,9 @@ pub fn survey(plan: &Physical, log: &dyn Log, cancel: &CancelToken) -> Result<To
     Ok(survey)
 }
 
-/// The states that the steps of a plan would misread.
-fn misread_states(plan: &Physical, reports: &Reports, layout: &PipelineLayout) -> Vec<TopicMismatch> {
+/// What becomes of the committed state where a plan takes over.
+#[must_use]
+pub fn recorded_verdicts(plan: &Physical, reports: &Reports) -> BTreeMap<String, StateVerdict> {
     let now = plan.states();
     let mut verdicts = state_verdicts(&reports.states, &now);
     let held = |step: &str| reports.tasks.values().flat_map(|t| &t.steps).any(|s| s.name == step && s.keys > 0);
@@ -103,6 +104,12 @@ fn misread_states(plan: &Physical, reports: &Reports, layout: &PipelineLayout) -
         let why = "it was committed by a version of fastdata that did not record what its bytes mean";
         verdicts.insert(step.clone(), StateVerdict::Refused(why.into()));
     }
+    verdicts
+}
+
+/// The states that the steps of a plan would misread.
+fn misread_states(plan: &Physical, reports: &Reports, layout: &PipelineLayout) -> Vec<TopicMismatch> {
+    let verdicts = recorded_verdicts(plan, reports);
     let refused = verdicts.into_iter().filter_map(|(step, verdict)| match verdict {
         StateVerdict::Refused(why) => Some((step, why)),
         StateVerdict::Kept | StateVerdict::Mixed(_) | StateVerdict::New | StateVerdict::Orphaned => None,

@@ -31,7 +31,7 @@ impl RepartitionOperator {
     /// # Errors
     /// Where a column's type has no row form.
     pub fn new(step: String, plan: RepartitionPlan, task: Partition) -> Result<Self, Fault> {
-        let codec = RepartitionCodec::new(plan.schema.clone())?;
+        let codec = RepartitionCodec::new(plan.schema.clone(), plan.rows)?;
         Ok(Self { step, plan, codec, task })
     }
 

@@ -5,7 +5,7 @@
 
 use crate::formats::Decoder;
 use crate::plan::{InputPlan, SourcePlan};
-use crate::record::{BadRow, Batch, Fetched, Meta, Origins, Records};
+use crate::record::{BadRow, Batch, Fetched, Meta, Origins};
 use crate::runtime::fault::Fault;
 use crate::runtime::task::repartition_codec::{RepartitionCodec, RepartitionPart, WatermarkMessage};
 use crate::time::{TaskWatermark, millis};
@@ -15,6 +15,7 @@ use arrow_array::{Array, BooleanArray};
 use arrow_buffer::ScalarBuffer;
 use arrow_cast::cast;
 use arrow_schema::DataType;
+use std::borrow::Cow;
 use std::ops::Range;
 
 /// One input of a task.
@@ -26,7 +27,7 @@ pub(in crate::runtime) struct Input {
 
 enum InputKind {
     Source { plan: SourcePlan, decoder: Box<dyn Decoder> },
-    Repartition(RepartitionCodec),
+    Repartition { codec: RepartitionCodec, discards_earlier: bool },
 }
 
 /// A decoded fetch, in the order of the log.
@@ -89,7 +90,10 @@ impl Input {
                 let decoder = s.format.decoder(&s.schema).map_err(Fault::internal)?;
                 InputKind::Source { plan: s.clone(), decoder }
             }
-            InputPlan::Repartition(r) => InputKind::Repartition(RepartitionCodec::new(r.schema.clone())?),
+            InputPlan::Repartition(r) => InputKind::Repartition {
+                codec: RepartitionCodec::new(r.schema.clone(), r.rows)?,
+                discards_earlier: r.discards_earlier,
+            },
         };
         Ok(Self { kind, slots })
     }
@@ -99,7 +103,7 @@ impl Input {
         match &self.kind {
             InputKind::Source { plan, .. } => plan.watermark.idle.map(millis),
             // Senders announce that they are idle.
-            InputKind::Repartition(_) => None,
+            InputKind::Repartition { .. } => None,
         }
     }
 
@@ -107,7 +111,7 @@ impl Input {
     pub(in crate::runtime) fn sender(&self, slot: usize) -> Option<(i32, i32)> {
         match &self.kind {
             InputKind::Source { .. } => None,
-            InputKind::Repartition(_) => {
+            InputKind::Repartition { .. } => {
                 Some((i32::try_from(slot - self.slots.start).ok()?, i32::try_from(self.slots.len()).ok()?))
             }
         }
@@ -120,10 +124,21 @@ impl Input {
                 let slot = self.slots.start;
                 Ok(fetched.iter().map(|f| source(plan, decoder.as_mut(), f, slot, now)).collect())
             }
-            InputKind::Repartition(codec) => {
-                let records: Vec<&Records> = fetched.iter().map(|f| &f.records).collect();
-                let decoded = codec.decode(&records)?;
-                fetched.iter().zip(decoded).map(|(f, parts)| repartitioned(parts, f, &self.slots)).collect()
+            InputKind::Repartition { codec, discards_earlier } => {
+                let earlier: Vec<Vec<usize>> = fetched.iter().map(|f| earlier_rows(codec, f)).collect();
+                let found = fetched.iter().zip(&earlier).find_map(|(f, rows)| Some((f, *rows.first()?)));
+                if let Some((f, row)) = found.filter(|_| !*discards_earlier) {
+                    return Err(Fault::Fatal(earlier_row(f, row)));
+                }
+                let own: Vec<Cow<'_, Fetched>> =
+                    fetched.iter().zip(&earlier).map(|(f, rows)| without(f, rows)).collect();
+                let decoded = codec.decode(&own.iter().map(|f| &f.records).collect::<Vec<_>>())?;
+                let mut all = Vec::with_capacity(own.len());
+                for (((f, own), rows), parts) in fetched.iter().zip(&own).zip(earlier).zip(decoded) {
+                    let bad = rows.into_iter().map(|row| BadRow { row, error: earlier_row(f, row) }).collect();
+                    all.push(DecodedInput { bad, ..repartitioned(parts, own, &self.slots)? });
+                }
+                Ok(all)
             }
         }
     }
@@ -142,7 +157,7 @@ impl Input {
                 let delay = millis(plan.watermark.delay);
                 time.observe_into(slot, &batch.meta.event_times[rows], delay, in_force);
             }
-            InputKind::Repartition(_) => time.raise_into(slot, &batch.meta.watermarks[rows], in_force),
+            InputKind::Repartition { .. } => time.raise_into(slot, &batch.meta.watermarks[rows], in_force),
         }
     }
 
@@ -152,7 +167,7 @@ impl Input {
     pub(in crate::runtime) fn late_watermarks(&self, rows: &Meta, in_force: &[i64]) -> ScalarBuffer<i64> {
         match &self.kind {
             InputKind::Source { .. } => in_force.to_vec().into(),
-            InputKind::Repartition(_) => {
+            InputKind::Repartition { .. } => {
                 rows.watermarks.iter().zip(in_force).map(|(own, task)| *own.max(task)).collect()
             }
         }
@@ -217,6 +232,34 @@ fn source(plan: &SourcePlan, decoder: &mut dyn Decoder, fetched: &Fetched, slot:
     DecodedInput { parts: vec![DecodedPart::Rows(Box::new(DecodedRows { batch, runs, offsets }))], bad: decoded.bad }
 }
 
+/// The records that an earlier version of the file has sent.
+fn earlier_rows(codec: &RepartitionCodec, fetched: &Fetched) -> Vec<usize> {
+    let values = &fetched.records.values;
+    // A record without a value has an error of its own.
+    (0..values.len()).filter(|row| values.is_valid(*row) && !codec.is_own(values.value(*row))).collect()
+}
+
+fn earlier_row(fetched: &Fetched, row: usize) -> String {
+    let (at, offset) = (&fetched.origin, fetched.offsets[row]);
+    format!(
+        "record {offset} of `{at}` was sent by an earlier version of the file, with other columns or another key; run that version with `--until-end` once, or give the record up with `--reset` and the step that reads the topic"
+    )
+}
+
+/// A fetch without some of its records.
+fn without<'a>(fetched: &'a Fetched, rows: &[usize]) -> Cow<'a, Fetched> {
+    if rows.is_empty() {
+        return Cow::Borrowed(fetched);
+    }
+    let kept = (0..fetched.offsets.len()).filter(|row| rows.binary_search(row).is_err());
+    let kept: Vec<u32> = kept.filter_map(|row| u32::try_from(row).ok()).collect();
+    Cow::Owned(Fetched {
+        origin: fetched.origin.clone(),
+        offsets: kept.iter().map(|row| fetched.offsets[*row as usize]).collect(),
+        records: fetched.records.take(&kept.into()),
+    })
+}
+
 fn repartitioned(parts: Vec<RepartitionPart>, fetched: &Fetched, slots: &Range<usize>) -> Result<DecodedInput, Fault> {
     let slot = |sender: i32| {
         let slot = usize::try_from(sender).ok().map(|s| slots.start + s).filter(|s| slots.contains(s));
@@ -238,4 +281,75 @@ fn repartitioned(parts: Vec<RepartitionPart>, fetched: &Fetched, slots: &Range<u
     };
     let parts = parts.into_iter().map(part).collect::<Result<Vec<_>, Fault>>()?;
     Ok(DecodedInput { parts, bad: Vec::new() })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::diagnostics::SourceText;
+    use crate::record::{Records, TopicPartition};
+    use crate::runtime::task::repartition_codec::PartKind;
+    use arrow_array::{ArrayRef, BinaryArray, StringArray};
+    use std::sync::Arc;
+
+    /// The input of a step behind a repartition, of a version of a file.
+    fn repartition(columns: &str, by: &str, discards_earlier: bool) -> crate::plan::RepartitionInput {
+        let text = format!(
+            "name: p\nsource: {{topic: in, schema: {{{columns}}}}}\nsteps:\n  - {{name: s, scan: {{by: [{by}], init: {{c: 0}}, next: {{c: c + 1}}}}}}\nsink: out\n"
+        );
+        let source = Arc::new(SourceText { name: "p.yaml".into(), text });
+        let spec = crate::spec::parse(source, std::path::Path::new("."), &crate::spec::ProcessEnvironment).unwrap();
+        let mut plan = crate::plan::compile(&spec, &crate::expr::Functions::new()).unwrap();
+        if discards_earlier {
+            plan.start_over("s");
+        }
+        let found = plan.subs.into_iter().flat_map(|s| s.inputs).find_map(|i| match i {
+            InputPlan::Repartition(r) => Some(r),
+            InputPlan::Source(_) => None,
+        });
+        found.unwrap()
+    }
+
+    /// Rows of two string columns as a version of the file sends them.
+    fn sent(by: &crate::plan::RepartitionInput, from: i64) -> Fetched {
+        let codec = RepartitionCodec::new(by.schema.clone(), by.rows).unwrap();
+        let columns: Vec<ArrayRef> =
+            by.schema.fields().iter().map(|_| Arc::new(StringArray::from(vec!["x", "y"])) as ArrayRef).collect();
+        let two = |v: i64| ScalarBuffer::from(vec![v, v + 1]);
+        let meta = Meta {
+            origins: Origins::one(Arc::new(TopicPartition::new("in", 0))),
+            order: two(0),
+            offsets: two(0),
+            timestamps: two(0),
+            event_times: two(0),
+            watermarks: two(0),
+            keys: BinaryArray::from(vec![&b"x"[..], b"y"]),
+            headers: None,
+        };
+        let values = codec.encode(PartKind::Row, 0, &meta, &columns).unwrap();
+        let records = Records { keys: meta.keys, values, timestamps: two(0), headers: None };
+        Fetched { origin: Arc::new(TopicPartition::new("p.s.by", 3)), offsets: two(from), records }
+    }
+
+    #[test]
+    fn rows_of_an_earlier_version_of_the_file_are_never_taken_for_those_of_this_one() {
+        let now = repartition("a: string, b: string", "a", false);
+        let decode = |plan: &crate::plan::RepartitionInput, fetched: &[&Fetched]| {
+            Input::new(&InputPlan::Repartition(plan.clone()), 0..1).unwrap().decode(fetched, 0)
+        };
+        let own = sent(&now, 0);
+        assert_eq!(decode(&now, &[&own]).unwrap()[0].bad.len(), 0);
+        for (columns, by) in
+            [("a: string, c: string", "a"), ("a: string, b: string", "b"), ("b: string, a: string", "a")]
+        {
+            let earlier = sent(&repartition(columns, by, false), 7);
+            let why = decode(&now, &[&own, &earlier]).unwrap_err().to_string();
+            assert!(why.starts_with("record 7 of `p.s.by/3` was sent by an earlier version of the file"), "{why}");
+            let discarding = repartition("a: string, b: string", "a", true);
+            let decoded = decode(&discarding, &[&own, &earlier]).unwrap();
+            let counts: Vec<_> = decoded.iter().map(|d| (d.parts.len(), d.bad.len())).collect();
+            assert_eq!(counts, [(1, 0), (0, 2)], "{columns} by {by}");
+        }
+    }
 }

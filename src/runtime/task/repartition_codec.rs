@@ -4,6 +4,7 @@
 //! Each row is one record, so that the backplane partitions them. The value holds position and times, then the row,
 //! in `arrow-row` form.
 
+use crate::plan::RowsId;
 use crate::record::{Batch, Meta, Origins, Records, TopicPartition};
 use crate::runtime::Fault;
 use arrow_array::cast::AsArray;
@@ -22,6 +23,9 @@ pub(in crate::runtime) enum PartKind {
     Watermark = 1,
     Idle = 2,
 }
+
+/// The bits of the first column that hold the kind.
+const KIND_BITS: u32 = 8;
 
 /// Columns before those of the pipeline: kind, sender, topic, partition, offset, timestamp, event time, watermark.
 const POSITION_COLUMNS: [DataType; 8] = [
@@ -72,6 +76,7 @@ pub(crate) struct WatermarkMessage {
 pub(crate) struct RepartitionCodec {
     rows: RowConverter,
     schema: SchemaRef,
+    id: RowsId,
 }
 
 impl RepartitionCodec {
@@ -79,10 +84,10 @@ impl RepartitionCodec {
     ///
     /// # Errors
     /// A column has a type without a row form.
-    pub(crate) fn new(schema: SchemaRef) -> Result<Self, Fault> {
+    pub(crate) fn new(schema: SchemaRef, id: RowsId) -> Result<Self, Fault> {
         let types = POSITION_COLUMNS.into_iter().chain(schema.fields().iter().map(|f| f.data_type().clone()));
         let rows = RowConverter::new(types.map(SortField::new).collect()).map_err(Fault::internal)?;
-        Ok(Self { rows, schema })
+        Ok(Self { rows, schema, id })
     }
 
     pub(in crate::runtime) fn encode(
@@ -97,7 +102,7 @@ impl RepartitionCodec {
         let partitions = (0..n).map(partition).collect::<Result<Vec<i32>, Fault>>()?;
         let number = |b: &ScalarBuffer<i64>| Arc::new(Int64Array::new(b.clone(), None)) as ArrayRef;
         let mut all: Vec<ArrayRef> = vec![
-            Arc::new(Int32Array::from_value(kind as i32, n)),
+            Arc::new(Int32Array::from_value(self.first_column(kind), n)),
             Arc::new(Int32Array::from_value(sender, n)),
             Arc::new(StringArray::from_iter_values((0..n).map(|row| &*meta.origins.row(row).topic))),
             Arc::new(Int32Array::from(partitions)),
@@ -110,12 +115,21 @@ impl RepartitionCodec {
         self.rows.convert_columns(&all).and_then(arrow_row::Rows::try_into_binary).map_err(Fault::internal)
     }
 
+    /// The kind of a record, and in the bits above it which rows it belongs to.
+    fn first_column(&self, kind: PartKind) -> i32 {
+        kind as i32 | self.id.0.cast_signed() << KIND_BITS
+    }
+
+    /// Whether a record is one of these rows, without decoding it: the first column says so.
+    #[must_use]
+    pub(crate) fn is_own(&self, value: &[u8]) -> bool {
+        number(value, 1).is_some_and(|first| first >> KIND_BITS == self.id.0.cast_signed())
+    }
+
     /// The sender of a record, without decoding it: it is the second column, at a fixed offset.
     #[must_use]
     pub(crate) fn sender(value: &[u8]) -> Option<i32> {
-        let number = value.get(6..10)?.try_into().ok()?;
-        // The row form of a number inverts the sign bit, so that rows sort as bytes.
-        Some(i32::from_be_bytes(number) ^ i32::MIN)
+        number(value, 6)
     }
 
     /// Decodes batches of records, each in its order. All are decoded at once: with many senders each sends little.
@@ -143,7 +157,7 @@ impl RepartitionCodec {
     /// The parts of one batch, whose rows are a range of the decoded columns.
     fn parts(&self, records: &Records, columns: &[ArrayRef], own: Range<usize>) -> Result<Vec<RepartitionPart>, Fault> {
         let (kinds, senders) = (columns[0].as_primitive::<Int32Type>(), columns[1].as_primitive::<Int32Type>());
-        let is_row = |i: usize| kinds.value(i) == PartKind::Row as i32;
+        let is_row = |i: usize| kinds.value(i) == self.first_column(PartKind::Row);
         let mut parts = Vec::new();
         let mut start = own.start;
         while start < own.end {
@@ -152,7 +166,7 @@ impl RepartitionCodec {
                 let kind = kinds.value(start);
                 let message = WatermarkMessage {
                     watermark: columns[7].as_primitive::<Int64Type>().value(start),
-                    idle: kind == PartKind::Idle as i32,
+                    idle: kind == self.first_column(PartKind::Idle),
                 };
                 parts.push(RepartitionPart::Watermark { sender: senders.value(start), record, message });
                 start += 1;
@@ -187,6 +201,13 @@ impl RepartitionCodec {
         let columns = RecordBatch::try_new_with_options(self.schema.clone(), own, &options);
         Ok(Batch { columns: columns.map_err(Fault::internal)?, meta })
     }
+}
+
+/// A number in the row form of a record.
+fn number(value: &[u8], at: usize) -> Option<i32> {
+    let bytes = value.get(at..at + 4)?.try_into().ok()?;
+    // The row form of a number inverts the sign bit, so that rows sort as bytes.
+    Some(i32::from_be_bytes(bytes) ^ i32::MIN)
 }
 
 /// The origins of rows. Consecutive rows mostly share one.
