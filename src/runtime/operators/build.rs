@@ -96,3 +96,38 @@ fn operator(node: &NodePlan, task: TaskId, around: &Surroundings) -> Result<Box<
         },
     })
 }
+
+/// Tasks for the tests of what runs in them.
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+pub(in crate::runtime) mod fixture {
+    use super::*;
+    use crate::diagnostics::SourceText;
+    use crate::plan::{PartitionCounts, layout};
+    use crate::record::{Fetched, RecordsBuilder};
+    use crate::time::VirtualClock;
+
+    /// The task of partition 0 of the first sub-topology; `in` has one partition.
+    pub(in crate::runtime) fn task_of(text: &str) -> Task {
+        let source = Arc::new(SourceText { name: "p.yaml".into(), text: text.into() });
+        let spec = crate::spec::parse(source, std::path::Path::new("."), &crate::spec::ProcessEnvironment).unwrap();
+        let plan = crate::plan::compile(&spec, &crate::expr::Functions::new()).unwrap();
+        let around = Surroundings {
+            layout: Arc::new(layout(&plan, &PartitionCounts::from([("in".into(), 1)]))),
+            limits: RecordLimits::default(),
+            models: Arc::new(Models::new(&plan, Arc::new(VirtualClock::at(0)), false)),
+            cancel: CancelToken::default(),
+            samples: Arc::new(|_, _| {}),
+            custom: BTreeMap::new(),
+        };
+        task(&plan, &Arc::new(plan.subs[0].clone()), 0, &around).unwrap()
+    }
+
+    /// Runs records of `in`, of which the first has this offset.
+    pub(in crate::runtime) fn run(task: &mut Task, first: i64, values: &[&str], now: i64) {
+        let mut records = RecordsBuilder::default();
+        values.iter().for_each(|value| records.push(None, Some(value.as_bytes()), 0));
+        let (origin, offsets) = (Arc::new(TopicPartition::new("in", 0)), (first..).take(values.len()).collect());
+        task.run(&Fetched { origin, offsets, records: records.finish() }, now, &mut |_| Ok(())).unwrap();
+    }
+}

@@ -6,6 +6,10 @@ use crate::metrics::{Latency, TaskProgress};
 use crate::record::{Offset, TopicPartition};
 use crate::runtime::fault::Fault;
 
+/// How often a task that is at the end of a bounded run says so again, milliseconds. An instance that waits sends a
+/// barrier every five seconds.
+const END_REPORT_INTERVAL_MS: i64 = 4_000;
+
 impl Task {
     /// Sends the watermark downstream only at the end of the inputs. A bounded run merges by event time, so a watermark
     /// takes effect only at the end; sending it to every partition at each barrier would dominate the cost.
@@ -54,6 +58,14 @@ impl Task {
         self
     }
 
+    /// Notes that a bounded run is at its end here, which holds until this task is gone. Other instances wait for it,
+    /// so it is committed even if nothing else has happened, and again from time to time for those that join later.
+    fn update_end(&mut self, now: i64) {
+        let (was, since) = (self.progress.ended, now.saturating_sub(self.progress.committed_at));
+        self.progress.ended |= self.at_end && !self.is_unfinished();
+        self.dirty |= self.progress.ended && (!was || since >= END_REPORT_INTERVAL_MS);
+    }
+
     /// Hands over everything since the last barrier.
     ///
     /// # Errors
@@ -87,14 +99,16 @@ impl Task {
             progress.next = next.iter().copied().min().unwrap_or(0);
             progress.senders = if next.iter().all(|n| *n == progress.next) { Vec::new() } else { next.to_vec() };
         }
-        self.progress.committed_at = now;
+        self.update_end(now);
         self.progress.watermark = self.time.clone();
         self.progress.unfinished = self.unfinished_round();
-        self.progress.ended = self.at_end && !self.is_unfinished();
         let offsets = self.committed_offsets();
         let appends = self.outbox.take();
         // Output and state changes are committed even if only the passing of time caused them.
         let dirty = std::mem::take(&mut self.dirty) || !appends.is_empty() || !changes.is_empty();
+        if dirty {
+            self.progress.committed_at = now;
+        }
         Ok(TaskCommit {
             task: self.id,
             offsets,
@@ -103,5 +117,29 @@ impl Task {
             progress: TaskProgress { latency: Latency::default(), ..self.progress.clone() },
             dirty,
         })
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::runtime::operators::build::fixture;
+
+    #[test]
+    fn the_end_of_a_bounded_run_is_committed_although_nothing_else_has_happened_since_the_last_commit() {
+        let text = "name: p\nsource: {topic: in, schema: {a: bigint}}\nsteps:\n  - filter: a > 0\nsink: out\n";
+        let (mut task, at) = (fixture::task_of(text), TopicPartition::new("in", 0));
+        fixture::run(&mut task, 0, &[r#"{"a": 1}"#], 0);
+        let mut barrier = |now, end: Option<i64>| {
+            let positions: Vec<_> = end.map(|end| (at.clone(), Offset(end))).into_iter().collect();
+            let commit = task.advance_positions(&positions, end.is_some()).barrier(now, false).unwrap();
+            (commit.dirty, commit.progress.ended)
+        };
+        assert_eq!(barrier(0, None), (true, false), "a commit between the last record and the end");
+        assert_eq!(barrier(1, Some(1)), (true, true));
+        assert_eq!(barrier(2, None), (false, true), "a later stage goes on");
+        assert_eq!(barrier(1 + END_REPORT_INTERVAL_MS, None), (true, true), "for those that have joined since");
+        assert_eq!(barrier(2 + END_REPORT_INTERVAL_MS, None), (false, true));
     }
 }
