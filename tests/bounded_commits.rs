@@ -196,3 +196,33 @@ sink: out
     assert_eq!(fixture.slow.undone.load(Ordering::Relaxed), 0, "commits were undone");
     assert_eq!(fixture.output("out").len(), 60_000);
 }
+
+/// The records of one message to a task give more output than a commit may carry.
+#[test]
+fn over_a_slow_connection_a_bounded_run_that_merges_its_inputs_ends() {
+    let slow =
+        SlowCommits { bytes_per_second: Some(2_000_000), timeout: Duration::from_secs(3), ..SlowCommits::default() };
+    let text = "name: p
+sources:
+  a: {topic: in, schema: {k: string, ts: timestamp}, timestamp: ts}
+  b: {topic: other, schema: {k: string, ts: timestamp}, timestamp: ts}
+steps:
+  - merge: [a, b]
+  - select: {wide: \"repeat(k, 20)\"}
+sink: out
+";
+    let fixture = Fixture::new(text, 1, slow);
+    fixture.log.create_topic("other", &topic_config(1)).unwrap();
+    for topic in ["in", "other"] {
+        let mut records = RecordsBuilder::default();
+        (0..1500).for_each(|i| record(&mut records, &key(i), i as i64));
+        append(&*fixture.log, topic, 0, records.finish());
+    }
+    let run = Setup { until_end: true, ..fixture.setup() }.start();
+    run.join().unwrap();
+    assert_eq!(fixture.output("out").len(), 3000);
+    let commits = fixture.commits();
+    let largest = commits.iter().map(|c| c.bytes).max().unwrap();
+    assert!(largest < 6_000_000, "a commit carried {largest} bytes");
+    assert!(fixture.slow.undone.load(Ordering::Relaxed) <= 3, "commits do not become smaller");
+}

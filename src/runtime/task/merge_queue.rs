@@ -82,6 +82,8 @@ pub(in crate::runtime) struct Released {
     pub(in crate::runtime) pieces: Vec<Arc<DecodedBatch>>,
     pub(in crate::runtime) runs: Vec<ReleasedRun>,
     len: usize,
+    /// Approximate bytes of the records.
+    bytes: usize,
 }
 
 /// Consecutive records of one batch.
@@ -159,6 +161,8 @@ pub(in crate::runtime) struct MergeQueue {
     round: u64,
     /// The number of runs released last, as a capacity for the next ones.
     last_runs: usize,
+    /// Approximate bytes of the records released at once; one record is always released.
+    max_bytes: usize,
 }
 
 #[derive(Debug, Default)]
@@ -190,7 +194,13 @@ impl MergeQueue {
                 unknown.insert(slot);
             }
         }
-        Self { queues, heads: BinaryHeap::new(), unknown, moved: Vec::new(), round: 0, last_runs: 0 }
+        let (heads, moved, max_bytes) = (BinaryHeap::new(), Vec::new(), usize::MAX);
+        Self { queues, heads, unknown, moved, round: 0, last_runs: 0, max_bytes }
+    }
+
+    /// Limits the bytes that are released at once.
+    pub(in crate::runtime) fn set_max_bytes(&mut self, bytes: usize) {
+        self.max_bytes = bytes;
     }
 
     pub(in crate::runtime) fn push(&mut self, slot: usize, piece: DecodedBatch) {
@@ -246,7 +256,7 @@ impl MergeQueue {
     pub(in crate::runtime) fn next(&mut self, max_records: usize) -> MergeStep {
         let mut released = Released { runs: Vec::with_capacity(self.last_runs), ..Released::default() };
         self.round += 1;
-        while released.len < max_records {
+        while released.len < max_records && (released.len == 0 || released.bytes < self.max_bytes) {
             // The next record of a queue without one is not known, unless it has ended.
             if let Some(slot) = self.unknown.first().copied() {
                 let queue = &mut self.queues[slot];
@@ -261,7 +271,10 @@ impl MergeQueue {
             let second = self.heads.peek().map(|Reverse(head)| *head);
             let queue = &mut self.queues[slot];
             let piece = queue.place(self.round, &mut released);
-            queue.release(slot, (piece, second), max_records, &mut released);
+            let (before, record_bytes) = (released.len, queue.record_bytes());
+            let fitting = (self.max_bytes.saturating_sub(released.bytes) / record_bytes).max(1);
+            queue.release(slot, (piece, second), fitting.min(max_records - before), &mut released);
+            released.bytes += (released.len - before) * record_bytes;
             self.moved.push(slot);
             match queue.head() {
                 Some(time) => self.heads.push(Reverse((time, slot))),
@@ -298,8 +311,14 @@ impl InputQueue {
         self.placed.1
     }
 
-    /// Releases records of the first batch, which is a piece of what is released, while they precede `second`, the
-    /// next record of the other queues.
+    /// The mean bytes of a record of the first batch.
+    fn record_bytes(&self) -> usize {
+        let records = self.pieces.front().map(|piece| &piece.fetched.records);
+        records.map_or(1, |records| records.bytes() / records.len().max(1)).max(1)
+    }
+
+    /// Releases at most `max_records` records of the first batch, which is a piece of what is released, while they
+    /// precede `second`, the next record of the other queues.
     fn release(
         &mut self,
         slot: usize,
@@ -317,7 +336,7 @@ impl InputQueue {
             // The first row is the lowest record. An undecodable record ends the run: it is released as a separate one.
             let until = first.bad.get(self.bad).map_or(i64::MAX, |b| first.fetched.offsets[b.row]);
             let before = |row: usize| second.is_none_or(|second| (times[row], slot) < second);
-            let more = self.row + 1..times.len().min(self.row + max_records - released.len);
+            let more = self.row + 1..times.len().min(self.row + max_records);
             let rows = 1 + more.take_while(|r| first.rows.offsets[*r] < until && before(*r)).count();
             released.runs.push(ReleasedRun { slot, piece, item: ReleasedItem::Rows(self.row, rows) });
             released.len += rows;

@@ -66,7 +66,14 @@ impl Task {
         inputs
     }
 
-    /// Queues what is offered of some inputs, and runs what the queues release.
+    /// Limits the bytes of the records in a round of merged inputs, as far as they are known before it.
+    pub(in crate::runtime) fn limit_merged_rounds(&mut self, bytes: usize) {
+        if let Some(ordered) = &mut self.ordered {
+            ordered.set_max_bytes(bytes);
+        }
+    }
+
+    /// Queues what is offered of some inputs, and runs what the queues release. After each round it may hand over.
     ///
     /// # Errors
     /// Faults that are not those of single records, and those of `hand_over`.
@@ -132,7 +139,8 @@ impl Task {
         }
     }
 
-    /// Continues a round of which a commit may carry a part: `end` records of what was released are processed.
+    /// Finishes a round of which a commit may carry a part: `end` records of what was released are processed. What a
+    /// queue releases may be more than one commit should carry, so the task may hand over after each round.
     fn finish_round(
         &mut self,
         ordered: &mut MergeQueue,
@@ -140,10 +148,9 @@ impl Task {
         now: i64,
         hand_over: &mut HandOver<'_>,
     ) -> Result<(), Fault> {
-        if self.is_unfinished() {
-            self.store_positions(ordered, released, end);
-        }
-        self.resume(now, hand_over)
+        self.store_positions(ordered, released, end);
+        self.resume(now, hand_over)?;
+        hand_over(self)
     }
 
     /// Takes over the positions of the inputs that have moved. What was released from `end` on is not processed yet.

@@ -144,6 +144,7 @@ impl Working {
             }
             TaskMessage::Offer(offered, at) => {
                 let bytes = offered_bytes(&offered);
+                task.limit_merged_rounds(self.worker.gauges.commit_limit.bytes());
                 let done = task.offer(offered, now, &mut |task| self.hand_over(task));
                 self.worker.gauges.queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
                 self.read_at.push(at);
@@ -154,8 +155,8 @@ impl Working {
         }
     }
 
-    /// Called in the middle of a round: hands over a part if a barrier has arrived, and waits for one while the commit
-    /// is full. All tasks share the commit, so the wait may end without a barrier.
+    /// Called in the middle of a round, and between the rounds of merged inputs: hands over a part if a barrier has
+    /// arrived, and waits for one while the commit is full. All tasks share the commit, so the wait may end without a barrier.
     fn hand_over(&mut self, task: &mut Task) -> Result<(), Fault> {
         self.count_pending(task);
         loop {
