@@ -4,26 +4,25 @@
 use super::cursors::InputCursor;
 use super::decision::Goal;
 use super::intake::Intake;
-use super::progress::reports;
 use super::read_partition::BatchSink;
 use super::readers::MergeReaders;
 use super::stages::Stage;
 use crate::log::Start;
-use crate::record::{Offset, Partition, TopicPartition};
+use crate::record::{Offset, TopicPartition};
 use crate::runtime::fault::Fault;
 use crate::runtime::task::merge_queue::{OfferedBatch, offered_bytes};
 use crate::runtime::task::message::TaskMessage;
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
-
-/// How often the committed positions of the other instances are fetched.
-const PEER_POLL_INTERVAL: Duration = Duration::from_millis(100);
+use std::time::Instant;
 
 impl Intake {
     /// Reads stage after stage: what one stage sends on, the next reads to its end. Before that it waits until the
     /// other instances have read their part.
     pub(super) fn read_to_the_end(&mut self) -> Result<(), Fault> {
+        if self.options.stages.iter().any(|s| s.feeds_others && !self.foreign(s).is_empty()) {
+            self.peers.begin(&*self.log)?;
+        }
         for stage in self.options.stages.clone() {
             self.resolve_ends(&stage)?;
             if self.has_part_in(stage.sub) {
@@ -107,46 +106,28 @@ impl Intake {
             Goal::OwnPart(_) => {
                 Ok(self.unfinished.is_empty() && self.buffered.is_empty() && self.merge_readers.is_empty())
             }
-            Goal::Peers => self.peers_are_done(),
+            Goal::Peers => self.peers.are_done(&*self.log),
         }
     }
 
-    /// Waits until the other instances of the group have read their part of a stage.
+    /// The partitions of a stage that other instances of the group read.
+    fn foreign<'a>(&self, stage: &'a Stage) -> Vec<&'a TopicPartition> {
+        stage.partitions.iter().filter(|at| !self.route_of.contains_key(*at)).collect()
+    }
+
+    /// Waits until the other instances have read their part of a stage.
     fn await_peers(&mut self, stage: &Stage) -> Result<(), Fault> {
-        let foreign = stage.partitions.iter().filter(|at| !self.route_of.contains_key(*at));
-        self.unfinished = foreign.cloned().collect();
-        (self.peers_polled_at, self.awaited_sub) = (None, stage.sub);
-        if self.peers_are_done()? {
+        let foreign = self.foreign(stage);
+        let ends = self.options.ends.as_ref();
+        let end = |at: &TopicPartition| ends.and_then(|ends| ends.get(at)).copied().unwrap_or_default();
+        self.peers.expect(stage, foreign.iter().copied(), end);
+        if self.peers.are_done(&*self.log)? {
             return Ok(());
         }
-        let topics: BTreeSet<&str> = self.unfinished.iter().map(|at| &*at.topic).collect();
-        let topics: Vec<String> = topics.iter().map(|t| format!("`{t}`")).collect();
+        let topics: BTreeSet<String> = foreign.iter().map(|at| format!("`{}`", at.topic)).collect();
+        let topics: Vec<String> = topics.into_iter().collect();
         tracing::info!("waiting until other instances have read their part of {}", topics.join(", "));
         self.pursue(Goal::Peers)
-    }
-
-    fn peers_are_done(&mut self) -> Result<bool, Fault> {
-        if self.unfinished.is_empty() {
-            return Ok(true);
-        }
-        if self.peers_polled_at.is_some_and(|at| at.elapsed() < PEER_POLL_INTERVAL) {
-            return Ok(false);
-        }
-        let foreign: Vec<TopicPartition> = self.unfinished.iter().cloned().collect();
-        let committed = self.log.committed(&self.options.group, &foreign)?;
-        let at_end = foreign.iter().zip(committed).filter(|(at, next)| next.unwrap_or_default() >= self.end(at));
-        let at_end: Vec<&TopicPartition> = at_end.map(|(at, _)| at).collect();
-        if !at_end.is_empty() {
-            // A position at the end may be committed before all rows that the end releases have left.
-            let reports = reports(&*self.log, &self.options.group, &self.cancel)?;
-            let ended = reports.tasks.values().filter(|t| t.ended && t.sub == self.awaited_sub);
-            let ended: BTreeSet<Partition> = ended.map(|t| Partition(t.partition)).collect();
-            for at in at_end.into_iter().filter(|at| ended.contains(&at.partition)) {
-                self.unfinished.remove(at);
-            }
-        }
-        self.peers_polled_at = Some(Instant::now());
-        Ok(self.unfinished.is_empty())
     }
 
     /// Offers tasks that merge their inputs what they have capacity for; returns whether anything was offered.

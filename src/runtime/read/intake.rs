@@ -4,6 +4,7 @@
 //! slower poll. The intake decides when to commit; it never commits.
 
 use super::decision::{BUSY_POLL_TIMEOUT, Goal, Phase, Situation, Step, next_step};
+use super::peers::Peers;
 use super::readers::MergeReaders;
 use super::stages::Stage;
 use crate::faults::{self, FailPoint};
@@ -87,9 +88,8 @@ pub(in crate::runtime) struct Intake {
     pub(super) positions: BTreeMap<TopicPartition, Offset>,
     /// Partitions of the current stage that have not come to their end.
     pub(super) unfinished: BTreeSet<TopicPartition>,
-    pub(super) peers_polled_at: Option<Instant>,
-    /// The sub-topology of the partitions that other instances read to their end.
-    pub(super) awaited_sub: u32,
+    /// What a bounded run waits for.
+    pub(super) peers: Peers,
     pub(super) sent: bool,
     pub(super) input_idle: bool,
     pub(super) epoch: Epoch,
@@ -111,6 +111,7 @@ impl Intake {
     ) -> Self {
         let of = |(i, route): (usize, &TaskRoute)| route.partitions.iter().map(move |at| (at.clone(), i)).collect();
         let route_of = routes.iter().enumerate().flat_map(|r| -> Vec<_> { of(r) }).collect();
+        let peers = Peers::new(&options.group);
         Self {
             log,
             member,
@@ -125,8 +126,7 @@ impl Intake {
             merge_readers: MergeReaders::default(),
             positions: BTreeMap::new(),
             unfinished: BTreeSet::new(),
-            peers_polled_at: None,
-            awaited_sub: 0,
+            peers,
             sent: false,
             input_idle: false,
             epoch: Epoch::default(),
@@ -385,7 +385,12 @@ mod tests {
     ) -> (Intake, std::sync::mpsc::SyncSender<CommitOutcome>) {
         let (outcomes, committed) = std::sync::mpsc::sync_channel(2);
         let partitions: Vec<TopicPartition> = ends.keys().cloned().collect();
-        let stage = |r: &TaskRoute| Stage { sub: r.sub, partitions: partitions.clone(), feeds_others: false };
+        let stage = |r: &TaskRoute| Stage {
+            sub: r.sub,
+            partitions: partitions.clone(),
+            sources: BTreeSet::new(),
+            feeds_others: false,
+        };
         let options = IntakeOptions {
             group: "p".into(),
             commit_every: Duration::from_secs(1),

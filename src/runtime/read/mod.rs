@@ -6,6 +6,7 @@ pub(in crate::runtime) mod cursors;
 mod decision;
 pub(in crate::runtime) mod intake;
 pub(super) mod model_feed;
+mod peers;
 pub(super) mod progress;
 pub(in crate::runtime) mod read_partition;
 pub(in crate::runtime) mod readers;

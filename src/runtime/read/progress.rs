@@ -19,11 +19,14 @@ pub fn reports(log: &dyn Log, pipeline: &str, cancel: &CancelToken) -> Result<Re
     }
     read_all(log, &TopicPartition::new(topic.as_str(), 0), cancel, |fetched| {
         for record in fetched.keyed() {
-            found
-                .apply(record.key, record.value, record.timestamp)
-                .map_err(|e| Fault::Fatal(format!("topic `{topic}` holds a record that is no progress: {e}")))?;
+            found.apply(record.key, record.value, record.timestamp).map_err(|e| not_progress(&topic, &e))?;
         }
         Ok(())
     })?;
     Ok(found)
+}
+
+/// Something else writes to a progress topic.
+pub(super) fn not_progress(topic: &str, e: &serde_json::Error) -> Fault {
+    Fault::Fatal(format!("topic `{topic}` holds a record that is no progress: {e}"))
 }
