@@ -97,6 +97,7 @@ impl ScanOperator {
         }
         let (group_of_row, group_keys) = self.groups(&keys, batch.len())?;
         let mut state: Vec<OwnedRow> = group_keys.iter().map(|k| self.load(k)).collect();
+        let mut folded = vec![false; state.len()];
         let mut after: Vec<Option<OwnedRow>> = vec![None; batch.len()];
         let mut bad: Vec<BadRow> = Vec::new();
         for rows in levels(&group_of_row) {
@@ -108,15 +109,19 @@ impl ScanOperator {
                 match failed.get(&i) {
                     Some(error) => bad.push(BadRow { row: *row as usize, error: error.clone() }),
                     None => {
-                        let new_state = next.row(i).owned();
-                        state[group_of_row[*row as usize] as usize] = new_state.clone();
+                        let (group, new_state) = (group_of_row[*row as usize] as usize, next.row(i).owned());
+                        state[group] = new_state.clone();
+                        folded[group] = true;
                         after[*row as usize] = Some(new_state);
                     }
                 }
             }
         }
-        for (key, state) in group_keys.into_iter().zip(state) {
-            self.store.put(key, Some(state.row().as_ref().to_vec()));
+        // A key exists from its first row that could be folded on.
+        for ((key, state), _) in group_keys.into_iter().zip(state).zip(folded).filter(|(_, folded)| *folded) {
+            if self.store.get(&key) != Some(state.row().as_ref()) {
+                self.store.put(key, Some(state.row().as_ref().to_vec()));
+            }
         }
         bad.sort_by_key(|b| b.row);
         let good = out.without_bad(batch, &bad);
@@ -221,5 +226,31 @@ impl Operator for ScanOperator {
 
     fn size(&self) -> StateSize {
         self.store.size()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use crate::runtime::operators::build::fixture;
+
+    #[test]
+    fn state_is_written_for_keys_with_a_row_that_changed_it() {
+        let text = "name: p
+source: {topic: in, key: k, schema: {k: string, n: bigint}}
+steps:
+  - {name: greatest, scan: {by: [k], init: {m: 0}, next: {m: \"greatest(m, 12 / n)\"}}}
+sink: out
+";
+        let mut task = fixture::task_of(text);
+        let mut changed = |first, values: &[&str]| {
+            fixture::run(&mut task, first, values, 0);
+            let commit = task.barrier(0, false).unwrap();
+            (commit.changes.iter().map(|(_, c)| c.len()).sum::<usize>(), commit.progress.steps[0].keys)
+        };
+        assert_eq!(changed(0, &[r#"{"k": "a", "n": 0}"#]), (0, 0), "its only row has failed");
+        assert_eq!(changed(1, &[r#"{"k": "a", "n": 3}"#, r#"{"k": "b", "n": 0}"#]), (1, 1));
+        assert_eq!(changed(3, &[r#"{"k": "a", "n": 4}"#]), (0, 1), "the state stays the same");
+        assert_eq!(changed(4, &[r#"{"k": "a", "n": 2}"#, r#"{"k": "a", "n": 0}"#]), (1, 1));
     }
 }
