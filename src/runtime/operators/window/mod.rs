@@ -33,7 +33,7 @@ pub struct WindowOperator {
     /// The size of the open windows, kept up to date because every batch needs it.
     open_size: OpenSize,
     store: MemoryStore,
-    /// When the last row arrived, on the wall clock.
+    /// When the last row arrived, on the wall clock; for restored windows, when the task has started.
     last_row_at: Option<i64>,
     /// Windows that close at or before this time are closed whatever the watermark: `close_after` has closed them.
     closed_until: i64,
@@ -143,8 +143,9 @@ impl WindowOperator {
 
     /// Closes all windows once no row has arrived for `close_after` on the wall clock.
     fn close_on_silence(&mut self, clock: &RoundClock) {
-        let silent_for = |after: i64| self.last_row_at.is_some_and(|at| clock.now.saturating_sub(at) >= after);
-        if !self.plan.close_after.is_some_and(silent_for) {
+        let Some(after) = self.plan.close_after else { return };
+        let since = *self.last_row_at.get_or_insert(clock.now);
+        if clock.now.saturating_sub(since) < after {
             return;
         }
         self.last_row_at = None;
@@ -255,5 +256,32 @@ impl Operator for WindowOperator {
         let (stored, open) = (self.store.size(), self.open_size);
         let changed_bytes = stored.changed_bytes + open.changed_bytes;
         StateSize { keys: stored.keys + open.new_groups as u64, changed_bytes, ..stored }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use crate::runtime::operators::build::fixture;
+
+    #[test]
+    fn the_clock_closes_windows_that_were_restored() {
+        let text = "name: p
+source: {topic: in, key: k, schema: {k: string, ts: timestamp}, timestamp: ts}
+steps:
+  - {name: counted, window: {tumbling: 1s, by: [k], select: {n: count(*)}, close_after: 30s}}
+sink: out
+";
+        let mut before = fixture::task_of(text);
+        fixture::run(&mut before, 0, &[r#"{"k": "a", "ts": 1}"#], 0);
+        let mut task = fixture::task_of(text);
+        for (step, changes) in before.barrier(0, false).unwrap().changes {
+            changes.iter().for_each(|(k, v)| task.restore_state(&step, k, v.as_deref()).unwrap());
+        }
+        let mut results = |now| {
+            task.tick(now, &mut |_| Ok(())).unwrap();
+            task.barrier(now, false).unwrap().appends.len()
+        };
+        assert_eq!([results(100_000), results(129_999), results(130_000)], [0, 0, 1]);
     }
 }
