@@ -4,6 +4,7 @@
 //! header `fastdata-model: NAME@VERSION`.
 
 mod fit;
+mod uses;
 
 pub(crate) use fit::bind;
 
@@ -26,6 +27,7 @@ use fit::{Fit, with_own};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
+use uses::ModelUses;
 
 /// The operator of `score`.
 pub struct ScoreOperator {
@@ -33,14 +35,16 @@ pub struct ScoreOperator {
     models: Arc<Models>,
     /// Ends the wait for a model.
     cancel: CancelToken,
-    bound: BTreeMap<(String, i64), (Arc<ServedModel>, Fit, ModelUse)>,
+    /// The model that served each data type last.
+    bound: BTreeMap<String, (Arc<ServedModel>, Fit)>,
+    uses: ModelUses,
 }
 
 impl ScoreOperator {
     /// Scores with the models of this run.
     #[must_use]
     pub fn new(plan: ScorePlan, models: Arc<Models>, cancel: CancelToken) -> Self {
-        Self { plan, models, cancel, bound: BTreeMap::new() }
+        Self { plan, models, cancel, bound: BTreeMap::new(), uses: ModelUses::default() }
     }
 
     /// Scores rows that share a data type; `None` if all of them are dropped or dead-lettered.
@@ -89,8 +93,7 @@ impl ScoreOperator {
     }
 
     fn score_with(&mut self, model: &Arc<ServedModel>, batch: Batch, out: &mut Collector<'_>) -> Result<Batch, Fault> {
-        let id = (model.data_type.clone(), model.version.0);
-        if !self.bound.contains_key(&id) {
+        if self.bound.get(&model.data_type).is_none_or(|(bound, _)| bound.version != model.version) {
             let fit = bind(&self.plan, model).map_err(|e| Fault::Fatal(format!("model {}: {e}", model.label())))?;
             let used = ModelUse {
                 name: model.name.clone(),
@@ -102,13 +105,13 @@ impl ScoreOperator {
                 duration: Latency::default(),
                 ..ModelUse::default()
             };
-            let others = self.bound.values_mut().filter(|(m, _, _)| m.data_type == model.data_type);
-            others.for_each(|(_, _, used)| used.active = false);
-            self.bound.insert(id.clone(), (model.clone(), fit, ModelUse { active: true, ..used }));
+            self.uses.activate(used);
+            self.bound.insert(model.data_type.clone(), (model.clone(), fit));
         }
         let inputs: Vec<_> = self.plan.inputs.iter().map(|(_, e)| e).collect();
         let (batch, features) = evaluate(&inputs, batch, out);
-        let Some((_, fit, used)) = self.bound.get_mut(&id) else {
+        let used = self.uses.get_mut(&model.data_type, model.version.0);
+        let (Some((_, fit)), Some(used)) = (self.bound.get(&model.data_type), used) else {
             return Err(Fault::internal("a model was not bound"));
         };
         let started = Instant::now();
@@ -190,6 +193,6 @@ impl Operator for ScoreOperator {
     }
 
     fn models(&self) -> Vec<ModelUse> {
-        self.bound.values().map(|(_, _, used)| used.clone()).collect()
+        self.uses.all()
     }
 }
