@@ -15,7 +15,7 @@ use crate::record::TopicPartition;
 use crate::runtime::cancel::CancelToken;
 use crate::runtime::operators::{ScanOperator, WindowOperator};
 use crate::runtime::read::to_end::read_all;
-use arrow_array::{Array, ArrayRef, BooleanArray, Int32Array, RecordBatch};
+use arrow_array::{Array, ArrayRef, Int32Array, RecordBatch};
 use arrow_schema::{DataType, Field, FieldRef, Schema};
 use arrow_select::concat::concat_batches;
 use arrow_select::filter::filter_record_batch;
@@ -204,9 +204,9 @@ impl StateReader {
             Self::Window(window) => {
                 let (mut parts, mut bad) = (Vec::new(), Vec::new());
                 for (columns, faults) in window.results(&rows)? {
-                    let good: BooleanArray =
-                        (0..columns.num_rows()).map(|r| Some(!faults.iter().any(|b| b.row == r))).collect();
-                    parts.push(filter_record_batch(&columns, &good).map_err(QueryError::internal)?);
+                    let mut good = vec![true; columns.num_rows()];
+                    faults.iter().for_each(|fault| good[fault.row] = false);
+                    parts.push(filter_record_batch(&columns, &good.into()).map_err(QueryError::internal)?);
                     bad.extend(faults.into_iter().map(|b| b.error));
                 }
                 let rows = concat_batches(window.schema(), &parts).map_err(QueryError::internal)?;

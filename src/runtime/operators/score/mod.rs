@@ -143,9 +143,10 @@ impl ScoreOperator {
             return Ok(projected);
         }
         // A dead letter contains the input row, without outputs.
-        let good: Vec<u32> = (0u32..).take(batch.len()).filter(|r| !bad.iter().any(|b| b.row == *r as usize)).collect();
+        let mut good = vec![true; batch.len()];
+        bad.iter().for_each(|b| good[b.row] = false);
         let _good = out.without_bad(batch, &bad);
-        Ok(projected.take(&UInt32Array::from(good)))
+        Ok(projected.filter(&good.into()))
     }
 }
 

@@ -16,10 +16,11 @@ use crate::runtime::task::round::{Round, RoundClock};
 use crate::runtime::{Collector, Fault};
 use crate::state::StateChange;
 use crate::state::{MemoryStore, StateEntries, StateSize, Store};
+use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, TimestampMillisecondArray, UInt32Array};
 use arrow_select::take::take;
 use open_window::{OpenSize, OpenWindow, StateLayout, window_end, window_prefix};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The operator of `window`.
@@ -68,27 +69,37 @@ impl WindowOperator {
             return Ok(());
         }
         out.absorbed(batch.len());
-        let ends: Vec<i64> = batch.meta.event_times.iter().map(|t| self.plan.tumbling.end(*t)).collect();
-        let distinct: BTreeSet<i64> = ends.iter().copied().collect();
-        for end in &distinct {
-            let open = self.open.entry(*end).or_insert_with(|| self.layout.open(*end));
+        let mut ends: Vec<i64> = batch.meta.event_times.iter().map(|t| self.plan.tumbling.end(*t)).collect();
+        if ends.is_sorted() {
+            return self.add_sorted(&ends, &arrays, &filters);
+        }
+        // Rows of one window keep their order.
+        let mut order: Vec<u32> = (0u32..).take(ends.len()).collect();
+        order.sort_by_key(|row| ends[*row as usize]);
+        ends.sort_unstable();
+        let order = UInt32Array::from(order);
+        let sorted = |a: &ArrayRef| take(a, &order, None).map_err(Fault::internal);
+        let arrays = arrays.iter().map(sorted).collect::<Result<Vec<_>, _>>()?;
+        let filters = filters.iter().map(|f| {
+            let Some(f) = f else { return Ok(None) };
+            Ok(Some(take(f, &order, None).map_err(Fault::internal)?.as_boolean().clone()))
+        });
+        let filters = filters.collect::<Result<Vec<_>, Fault>>()?;
+        self.add_sorted(&ends, &arrays, &filters)
+    }
+
+    /// Adds rows that are sorted by the end of their window.
+    fn add_sorted(&mut self, ends: &[i64], arrays: &[ArrayRef], filters: &[Option<BooleanArray>]) -> Result<(), Fault> {
+        let mut start = 0;
+        for same in ends.chunk_by(|a, b| a == b) {
+            let (end, rows) = (same[0], same.len());
+            let open = self.open.entry(end).or_insert_with(|| self.layout.open(end));
             let before = open.size(&self.layout);
-            if distinct.len() == 1 {
-                open.add_rows(&self.layout, &self.store, &arrays, &filters, batch.len())?;
-                self.open_size.grow(before, open.size(&self.layout));
-                continue;
-            }
-            let rows: UInt32Array = (0u32..).zip(&ends).filter(|(_, e)| *e == end).map(|(r, _)| r).collect();
-            let part = |a: &ArrayRef| take(a, &rows, None).map_err(Fault::internal);
-            let arrays = arrays.iter().map(part).collect::<Result<Vec<_>, _>>()?;
-            let mask = |f: &Option<BooleanArray>| -> Option<BooleanArray> {
-                f.as_ref().map(|f| {
-                    rows.values().iter().map(|r| Some(f.is_valid(*r as usize) && f.value(*r as usize))).collect()
-                })
-            };
-            let filters: Vec<_> = filters.iter().map(mask).collect();
-            open.add_rows(&self.layout, &self.store, &arrays, &filters, rows.len())?;
+            let arrays: Vec<ArrayRef> = arrays.iter().map(|a| a.slice(start, rows)).collect();
+            let filters: Vec<_> = filters.iter().map(|f| f.as_ref().map(|f| f.slice(start, rows))).collect();
+            open.add_rows(&self.layout, &self.store, &arrays, &filters, rows)?;
             self.open_size.grow(before, open.size(&self.layout));
+            start += rows;
         }
         Ok(())
     }
