@@ -65,9 +65,9 @@ mod tests {
     use crate::runtime::task::{TaskCommit, TaskId};
     use crate::state::StateChange;
     use crate::time::VirtualClock;
-    use std::sync::Arc;
     use std::sync::atomic::Ordering;
     use std::sync::mpsc::sync_channel;
+    use std::sync::{Arc, Mutex};
 
     const TEXT: &str = "name: p
 source: {topic: in, key: a, schema: {a: string, b: string}}
@@ -81,12 +81,19 @@ sink: out
     /// A committer whose commits succeed or fail.
     struct TestCommitter {
         succeeds: bool,
+        /// The progress records of all commits, one after the other.
+        progress: Arc<Mutex<String>>,
     }
 
     impl Committer for TestCommitter {
         fn commit(&mut self, transaction: &Transaction) -> LogResult<Vec<Option<Offset>>> {
             match self.succeeds {
-                true => Ok(vec![None; transaction.state.len()]),
+                true => {
+                    let records = transaction.state.last().map(|append| append.records.values.clone());
+                    let mut progress = self.progress.lock().unwrap();
+                    records.iter().flatten().flatten().for_each(|v| progress.push_str(&String::from_utf8_lossy(v)));
+                    Ok(vec![None; transaction.state.len()])
+                }
                 false => Err(LogError::Busy("the coordinator is away".into())),
             }
         }
@@ -96,14 +103,15 @@ sink: out
     fn commits(
         succeeds: bool,
         gauges: &Arc<Gauges>,
-    ) -> (Commits, std::sync::mpsc::Receiver<super::super::trimming::TrimPoints>) {
+    ) -> (Commits, std::sync::mpsc::Receiver<super::super::trimming::TrimPoints>, Arc<Mutex<String>>) {
         let source = Arc::new(SourceText { name: "p.yaml".into(), text: TEXT.into() });
         let spec = crate::spec::parse(source, std::path::Path::new("."), &crate::spec::ProcessEnvironment).unwrap();
         let plan = crate::plan::compile(&spec, &crate::expr::Functions::new()).unwrap();
         let (clock, info, gauges) = (Arc::new(VirtualClock::at(0)), PipelineInfo::default(), gauges.clone());
         let instance = InstanceRecord::new([TASK].into_iter(), Vec::new());
         let (trimming, trimmed) = Trimming::new();
-        let committer = Box::new(TestCommitter { succeeds });
+        let progress: Arc<Mutex<String>> = Arc::default();
+        let committer = Box::new(TestCommitter { succeeds, progress: progress.clone() });
         let (plan, changelogs, cancel) = (Arc::new(plan), ChangelogPositions::default(), CancelToken::default());
         (
             Commits::new(CommitContext {
@@ -120,6 +128,7 @@ sink: out
                 cancel,
             }),
             trimmed,
+            progress,
         )
     }
 
@@ -137,7 +146,7 @@ sink: out
 
     /// What is removed from a repartition topic after a run that has processed its records up to the fifth.
     fn removed(succeeds: bool) -> Vec<(TopicPartition, Offset)> {
-        let (commits, trimmed) = commits(succeeds, &Arc::default());
+        let (commits, trimmed, _) = commits(succeeds, &Arc::default());
         let mut inputs = commits.context.plan.subs.iter().flat_map(|s| &s.inputs).map(InputPlan::topic);
         let at = TopicPartition { topic: inputs.next_back().unwrap().clone(), partition: TASK.partition };
         let (to, reports) = mpsc::channel(1);
@@ -159,7 +168,7 @@ sink: out
     #[test]
     fn state_counts_as_uncommitted_only_until_the_next_commit() {
         let gauges: Arc<Gauges> = Arc::default();
-        let (commits, _trimmed) = commits(true, &gauges);
+        let (commits, _trimmed, _) = commits(true, &gauges);
         let (to, reports) = mpsc::channel(1);
         let (done, completed) = sync_channel(1);
         let running = std::thread::spawn(move || drop(run(commits, reports, &done)));
@@ -174,5 +183,19 @@ sink: out
         drop(to);
         running.join().unwrap();
         assert_eq!(uncommitted, [0, 8, 16, 0, 8]);
+    }
+
+    #[test]
+    fn an_instance_reports_its_end_unless_the_run_goes_back_after_a_fault() {
+        for goes_back in [false, true] {
+            let gauges: Arc<Gauges> = Arc::default();
+            gauges.goes_back.store(goes_back, Ordering::Relaxed);
+            let (commits, _trimmed, progress) = commits(true, &gauges);
+            let (to, reports) = mpsc::channel(1);
+            drop(to);
+            drop(run(commits, reports, &sync_channel(1).0));
+            let progress = progress.lock().unwrap();
+            assert_eq!(progress.contains("\"stopped_at\":0"), !goes_back, "{progress}");
+        }
     }
 }

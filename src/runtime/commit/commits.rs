@@ -82,13 +82,15 @@ impl Commits {
         if commits { self.commit() } else { self.send_early() }
     }
 
-    /// Records that the instance has ended, and sends the last trim points.
+    /// Records that the instance has ended, unless it goes on after a fault, and sends the last trim points.
     pub(in crate::runtime) fn finish(mut self) -> CommitContext {
         // After a revocation the run continues with its next assignment, and the new owners trim the rest: the
         // rebalance must not wait for either.
         if !self.context.cancel.is_cancelled_for(CancelReason::Revoked) {
-            self.context.info.stopped_at = Some(self.context.clock.now());
-            self.recorded_at = None;
+            if !self.context.gauges.goes_back.load(Ordering::Relaxed) {
+                self.context.info.stopped_at = Some(self.context.clock.now());
+                self.recorded_at = None;
+            }
             if let Err(e) = self.commit() {
                 tracing::warn!("the end of the run could not be recorded: {e}");
             }

@@ -151,6 +151,9 @@ impl Intake {
             Err(Fault::Stopped) if self.revoked() && !self.stopping() => Ok(IntakeEnd::Revoked),
             Err(fault) => Err(fault),
         };
+        // Before the tasks end, and with them the commit loop, which records the end of the run.
+        let goes_back = matches!(outcome, Err(Fault::Abort(_))) && !self.stopping();
+        self.gauges.goes_back.store(goes_back, Ordering::Relaxed);
         (outcome, self.member)
     }
 
@@ -422,6 +425,21 @@ mod tests {
         let uncommitted = |intake: &mut Intake| intake.gauges.uncommitted.store(true, Ordering::Relaxed);
         assert!(lost(end_after(uncommitted)), "results sent ahead of their commit");
         assert_eq!(end_after(|_| ()).unwrap(), IntakeEnd::Done);
+    }
+
+    #[test]
+    fn a_run_that_recovers_from_a_fault_goes_back_and_does_not_end() {
+        for (stopped, goes_back) in [(false, true), (true, false)] {
+            let mut gauges = None;
+            let ended = end_after(|intake| {
+                (intake.sent, gauges) = (true, Some(intake.gauges.clone()));
+                if stopped {
+                    intake.cancel.cancel(CancelReason::Stop);
+                }
+            });
+            assert!(matches!(ended, Err(Fault::Abort(_))), "stopped: {stopped}");
+            assert_eq!(gauges.unwrap().goes_back.load(Ordering::Relaxed), goes_back, "stopped: {stopped}");
+        }
     }
 
     /// A member of two partitions: the first stands at its end, behind an offset without a record; others write to

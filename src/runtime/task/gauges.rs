@@ -18,6 +18,8 @@ pub(in crate::runtime) struct Gauges {
     pub(in crate::runtime) uncommitted: AtomicBool,
     /// Wakes tasks that wait while the commit is full.
     pub(in crate::runtime) emptied: Notify,
+    /// The intake has ended with a fault from which the run recovers: it goes on from the last commit.
+    pub(in crate::runtime) goes_back: AtomicBool,
     /// How much a commit may carry; kept over assignments.
     pub(in crate::runtime) commit_limit: Arc<CommitLimit>,
 }
