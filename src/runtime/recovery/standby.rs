@@ -22,6 +22,12 @@ const POLL_TIMEOUT: Duration = Duration::from_millis(100);
 /// Time between two requests for the ends of the changelogs, milliseconds.
 const END_REFRESH_INTERVAL_MS: i64 = 60_000;
 
+/// Wait before copies that could not be followed are followed again.
+const RETRY_BACKOFF: Duration = Duration::from_secs(1);
+
+/// After this time without a fault, the next one is reported again, milliseconds.
+const KEPT_WELL_MS: i64 = 60_000;
+
 /// The partitions of each sub-topology's tasks that are this instance's.
 pub(in crate::runtime) type OwnPartitions = BTreeMap<u32, BTreeSet<u32>>;
 
@@ -45,10 +51,30 @@ pub(in crate::runtime) struct Standby<'a> {
 
 /// Keeps copies until it is cancelled.
 pub(in crate::runtime) fn follow(standby: Standby<'_>, cancel: &CancelToken) {
-    loop {
-        match keep(standby, cancel) {
+    follow_with(RETRY_BACKOFF, standby.clock, cancel, || keep(standby, cancel));
+}
+
+/// Keeps copies again and again. While the backplane is away it retries, so that the copies are late and not given up.
+fn follow_with(
+    backoff: Duration,
+    clock: &dyn Clock,
+    cancel: &CancelToken,
+    mut keep: impl FnMut() -> Result<FollowEnd, Fault>,
+) {
+    let mut warned = false;
+    while !cancel.is_cancelled() {
+        let started_at = clock.now();
+        let kept = keep();
+        warned &= clock.now().saturating_sub(started_at) < KEPT_WELL_MS;
+        match kept {
             Ok(FollowEnd::Cancelled) => return,
             Ok(FollowEnd::Stale) => tracing::debug!("a standby copy is too old and is rebuilt"),
+            Err(Fault::Abort(why)) => {
+                if !std::mem::replace(&mut warned, true) {
+                    tracing::warn!("standby copies are not kept up to date, which is retried: {why}");
+                }
+                cancel.sleep(backoff);
+            }
             Err(fault) => {
                 let until = "until the group assigns partitions anew";
                 return tracing::warn!("standby copies are not kept up to date {until}: {fault}");
@@ -66,9 +92,17 @@ enum FollowEnd {
 }
 
 fn keep(standby: Standby<'_>, cancel: &CancelToken) -> Result<FollowEnd, Fault> {
+    let Standby { log, copies, clock, .. } = standby;
+    let mut followed = BTreeMap::new();
+    let outcome = begin(standby, &mut followed).and_then(|()| read(log, &mut followed, clock, cancel));
+    followed.into_iter().for_each(|(at, copy)| copies.put(at, copy));
+    outcome
+}
+
+/// Takes the copies to follow, and drops the others.
+fn begin(standby: Standby<'_>, followed: &mut BTreeMap<TopicPartition, StateCopy>) -> Result<(), Fault> {
     let Standby { log, plan, copies, own, clock } = standby;
     let now = clock.now();
-    let mut followed: BTreeMap<TopicPartition, StateCopy> = BTreeMap::new();
     for sub in &plan.subs {
         for node in sub.nodes.iter().filter(|n| n.op.stateful()) {
             let info = topic(log, &plan.state_topic(&node.name))?;
@@ -87,9 +121,7 @@ fn keep(standby: Standby<'_>, cancel: &CancelToken) -> Result<FollowEnd, Fault> 
         }
     }
     copies.clear();
-    let outcome = read(log, &mut followed, clock, cancel);
-    followed.into_iter().for_each(|(at, copy)| copies.put(at, copy));
-    outcome
+    Ok(())
 }
 
 fn read(
@@ -221,6 +253,22 @@ mod tests {
         assert_eq!(read(90 * HOUR, 0), (FollowEnd::Cancelled, 1, 100, 1), "it is current");
         assert_eq!(read(80 * HOUR, 0), (FollowEnd::Stale, 0, 80, 0), "too old from the start");
         assert_eq!(read(90 * HOUR, 13 * HOUR), (FollowEnd::Stale, 1, 100, 1), "asleep for long after it was current");
+    }
+
+    #[test]
+    fn copies_are_followed_again_after_a_fault_that_passes() {
+        let cancel = CancelToken::default();
+        let followed = |faults: Vec<Fault>| {
+            let (mut faults, mut calls) = (faults.into_iter(), 0);
+            follow_with(Duration::ZERO, &VirtualClock::at(0), &cancel, || {
+                calls += 1;
+                faults.next().map_or(Ok(FollowEnd::Cancelled), Err)
+            });
+            calls
+        };
+        let away = || Fault::Abort("the broker is away".into());
+        assert_eq!(followed(vec![away(), away()]), 3);
+        assert_eq!(followed(vec![away(), Fault::Fatal("it was cut".into()), away()]), 2, "a person must help");
     }
 
     fn next(copies: u32, count: u32, own: &[u32]) -> Vec<u32> {
