@@ -46,6 +46,18 @@ struct FirstStart {
     resets: bool,
 }
 
+/// The wait after the next fault.
+struct RetryBackoff(Duration);
+
+impl RetryBackoff {
+    /// The wait after a fault; `worked` says that the attempt lasted for a while.
+    fn after(&mut self, worked: bool) -> Duration {
+        let wait = if worked { MIN_RETRY_BACKOFF } else { self.0 };
+        self.0 = (wait * 2).min(MAX_RETRY_BACKOFF);
+        wait
+    }
+}
+
 impl Engine {
     /// Runs until cancelled, or to the end; called on a multi-thread Tokio runtime. After a panic it returns although
     /// parts of the run may still wait for the backplane; the caller must exit without joining them.
@@ -71,7 +83,7 @@ impl Session {
     fn run(&self) -> Result<(), Fault> {
         let (plan, clock) = (&self.engine.plan, &self.engine.clock);
         topics::check_sources(plan, self.engine.log.as_ref())?;
-        let mut backoff = MIN_RETRY_BACKOFF;
+        let mut backoff = RetryBackoff(MIN_RETRY_BACKOFF);
         let mut start = FirstStart {
             starts_over: self.options.from != StartFrom::Committed,
             resets: !self.options.reset.is_empty(),
@@ -82,8 +94,7 @@ impl Session {
                 Err(Fault::Abort(why)) if !self.cancel.is_cancelled() => {
                     tracing::warn!("going back to what was committed: {why}");
                     let worked = clock.now() - started_at > millis(MAX_RETRY_BACKOFF);
-                    backoff = if worked { MIN_RETRY_BACKOFF } else { (backoff * 2).min(MAX_RETRY_BACKOFF) };
-                    self.cancel.sleep(backoff);
+                    self.cancel.sleep(backoff.after(worked));
                 }
                 // As after a kill, the next run continues from the last commit, which loses what `delivery`
                 // says and no more.
@@ -106,8 +117,9 @@ impl Session {
             start.starts_over = true;
             return Err(fault);
         }
-        if std::mem::take(&mut start.resets) {
+        if start.resets {
             reset_states(plan, log.as_ref(), &self.options.reset, clock.now(), &self.cancel)?;
+            start.resets = false;
         }
         let layout = Arc::new(topics::prepare(plan, log.as_ref(), &self.cancel)?);
         if self.options.until_end || self.options.from == StartFrom::Latest {
@@ -295,6 +307,14 @@ mod tests {
         };
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         (Session::new(engine, RunOptions::default(), runtime.handle().clone(), cancel.clone()), runtime)
+    }
+
+    #[test]
+    fn the_wait_after_faults_doubles_from_the_least_to_the_longest() {
+        let mut backoff = RetryBackoff(MIN_RETRY_BACKOFF);
+        let mut waits = |worked: [bool; 8]| worked.map(|worked| backoff.after(worked).as_millis());
+        assert_eq!(waits([false; 8]), [100, 200, 400, 800, 1_600, 3_200, 5_000, 5_000]);
+        assert_eq!(waits([true, false, false, true, true, false, false, false])[..6], [100, 200, 400, 100, 100, 200]);
     }
 
     #[test]
