@@ -5,7 +5,7 @@
 use super::{Headers, Origins};
 use arrow_array::{Array, ArrayRef, BinaryArray, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array};
 use arrow_buffer::ScalarBuffer;
-use arrow_select::concat::{concat, concat_batches};
+use arrow_select::concat::concat;
 use arrow_select::filter::filter_record_batch;
 use arrow_select::interleave::interleave;
 use arrow_select::take::{take, take_record_batch};
@@ -162,31 +162,6 @@ impl Batch {
             return self.clone();
         }
         Self { columns: self.columns.slice(start, rows), meta: self.meta.slice(start, rows) }
-    }
-
-    /// Joins several batches with the same columns in their order.
-    #[must_use]
-    pub fn concat(batches: &[Self]) -> Self {
-        let schema = batches[0].columns.schema();
-        let columns = batches.iter().map(|b| {
-            let options = RecordBatchOptions::new().with_row_count(Some(b.len()));
-            RecordBatch::try_new_with_options(schema.clone(), b.columns.columns().to_vec(), &options)
-                .expect("merged batches have the same columns, as the plan has checked")
-        });
-        let columns = concat_batches(&schema, &columns.collect::<Vec<_>>()).expect("a round is far below 2 GiB");
-        let numbers = |f: fn(&Meta) -> &[i64]| batches.iter().flat_map(|b| f(&b.meta).iter().copied()).collect();
-        let headers = encoded_headers(batches.iter()).map(|h| Headers::from_encoded(concat_binary(h.into_iter())));
-        let meta = Meta {
-            origins: Origins::concat(batches.iter().map(|b| (&b.meta.origins, b.len()))),
-            order: numbers(|m| &m.order),
-            offsets: numbers(|m| &m.offsets),
-            timestamps: numbers(|m| &m.timestamps),
-            event_times: numbers(|m| &m.event_times),
-            watermarks: numbers(|m| &m.watermarks),
-            keys: concat_binary(batches.iter().map(|b| b.meta.keys.clone())),
-            headers,
-        };
-        Self { columns, meta }
     }
 
     /// The same rows with other columns.

@@ -53,12 +53,6 @@ impl Origins {
         Self { all: self.all.clone(), rows: self.rows.as_ref().map(|r| r.slice(start, rows)) }
     }
 
-    pub(super) fn concat<'a>(parts: impl Iterator<Item = (&'a Self, usize)> + Clone) -> Self {
-        let of: Vec<&Self> = parts.clone().map(|(o, _)| o).collect();
-        let rows = parts.enumerate().flat_map(|(part, (_, n))| (0..n).map(move |row| (part, row)));
-        Self::gather(&of, rows)
-    }
-
     pub(super) fn interleave(of: &[&Self], rows: &[(usize, usize)]) -> Self {
         Self::gather(of, rows.iter().copied())
     }
@@ -93,8 +87,7 @@ mod tests {
         let partitions = |o: &Origins, n: usize| (0..n).map(|r| o.row(r).partition.0).collect::<Vec<_>>();
         assert_eq!(partitions(&b.take(&[2, 1, 1]), 3), [1, 0, 0]);
         assert_eq!(partitions(&b.slice(1, 2), 2), [0, 1]);
-        assert_eq!(partitions(&Origins::concat([(&a, 2), (&b, 3)].into_iter()), 5), [0, 0, 1, 0, 1]);
         assert_eq!(partitions(&Origins::interleave(&[&a, &b], &[(1, 0), (0, 7), (1, 1)]), 3), [1, 0, 0]);
-        assert!(Origins::concat([(&a, 1), (&a, 1)].into_iter()).single().is_some());
+        assert!(Origins::interleave(&[&a, &a], &[(0, 0), (1, 0)]).single().is_some());
     }
 }

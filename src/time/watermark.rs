@@ -80,14 +80,7 @@ impl TaskWatermark {
         self.at.unwrap_or(NO_WATERMARK)
     }
 
-    /// Advances by records of one input, in their order. Returns the watermark after each record.
-    pub fn observe(&mut self, input: usize, event_times: &[i64], delay: i64) -> Vec<i64> {
-        let mut watermarks = Vec::with_capacity(event_times.len());
-        self.observe_into(input, event_times, delay, &mut watermarks);
-        watermarks
-    }
-
-    /// As [`Self::observe`]; appends the watermarks to those of the records before.
+    /// Advances by records of one input, in their order. Appends the watermark after each record.
     pub fn observe_into(&mut self, input: usize, event_times: &[i64], delay: i64, watermarks: &mut Vec<i64>) {
         self.advance(input, event_times, watermarks, |own, t| own.observe(t, delay));
     }
@@ -151,14 +144,21 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// The watermark after each record.
+    fn observe(w: &mut TaskWatermark, input: usize, event_times: &[i64], delay: i64) -> Vec<i64> {
+        let mut watermarks = Vec::new();
+        w.observe_into(input, event_times, delay, &mut watermarks);
+        watermarks
+    }
+
     #[test]
     fn the_watermark_is_the_minimum_over_active_inputs() {
         let mut w = TaskWatermark::new(2);
-        assert_eq!(w.observe(0, &[100, 90, 120], 10), [NO_WATERMARK; 3]);
-        assert_eq!(w.observe(1, &[50], 10), [40]);
+        assert_eq!(observe(&mut w, 0, &[100, 90, 120], 10), [NO_WATERMARK; 3]);
+        assert_eq!(observe(&mut w, 1, &[50], 10), [40]);
         w.inputs[1].idle = true;
         assert_eq!(w.resolve(), 110);
-        assert_eq!(w.observe(1, &[60], 10), [110], "an idle input that resumes does not move it back");
+        assert_eq!(observe(&mut w, 1, &[60], 10), [110], "an idle input that resumes does not move it back");
     }
 
     proptest! {
@@ -167,8 +167,8 @@ mod tests {
         fn batch_boundaries_do_not_matter(runs in prop::collection::vec((0usize..3, prop::collection::vec(-500i64..500, 0..12)), 0..12), delay in 0i64..50) {
             let (mut whole, mut single) = (TaskWatermark::new(3), TaskWatermark::new(3));
             for (input, times) in &runs {
-                let at_once = whole.observe(*input, times, delay);
-                let one_by_one: Vec<i64> = times.iter().flat_map(|t| single.observe(*input, &[*t], delay)).collect();
+                let at_once = observe(&mut whole, *input, times, delay);
+                let one_by_one: Vec<i64> = times.iter().flat_map(|t| observe(&mut single, *input, &[*t], delay)).collect();
                 prop_assert_eq!(at_once, one_by_one);
                 prop_assert_eq!(&whole, &single);
             }

@@ -4,15 +4,12 @@ use super::instance_record::to_progress;
 use crate::log::{Append, RecordLimits, Transaction};
 use crate::metrics::{Latency, PIPELINE_KEY, PipelineInfo};
 use crate::plan::Physical;
-use crate::record::{Records, RecordsBuilder, TopicPartition};
+use crate::record::{RecordsBuilder, TopicPartition};
 use crate::runtime::fault::Fault;
+use crate::runtime::task::outbox::join_by_partition;
 use crate::runtime::task::{TaskCommit, TaskId};
 use crate::state::StateChange;
 use std::collections::BTreeMap;
-
-/// Records and bytes of appends that are joined into one.
-const MAX_JOINED_RECORDS: usize = 4096;
-const MAX_JOINED_BYTES: usize = 1 << 20;
 
 /// Builds the transaction and the progress records that go with it.
 pub(super) struct TransactionBuilder<'a> {
@@ -70,64 +67,9 @@ impl<'a> TransactionBuilder<'a> {
     }
 
     pub(super) fn finish(mut self) -> Transaction {
+        // A repartition topic gets small appends of each task for each of its partitions.
         self.transaction.results = join_by_partition(std::mem::take(&mut self.transaction.results));
         self.transaction.state.push(to_progress(&self.plan.name, self.progress));
         self.transaction
-    }
-}
-
-/// Small appends of several tasks to one partition become one append, in their order: a repartition topic gets one
-/// of each task for each of its partitions.
-fn join_by_partition(appends: Vec<Append>) -> Vec<Append> {
-    /// The parts of an append that is not complete.
-    struct Open {
-        index: usize,
-        rows: usize,
-        bytes: usize,
-    }
-    let mut open: BTreeMap<TopicPartition, Open> = BTreeMap::new();
-    let mut joined: Vec<(TopicPartition, Vec<Records>)> = Vec::new();
-    for Append { to, records } in appends {
-        let (rows, bytes) = (records.len(), records.bytes());
-        match open.get_mut(&to) {
-            Some(o) if o.rows + rows <= MAX_JOINED_RECORDS && o.bytes + bytes <= MAX_JOINED_BYTES => {
-                (o.rows, o.bytes) = (o.rows + rows, o.bytes + bytes);
-                joined[o.index].1.push(records);
-            }
-            _ => {
-                open.insert(to.clone(), Open { index: joined.len(), rows, bytes });
-                joined.push((to, vec![records]));
-            }
-        }
-    }
-    joined.into_iter().map(|(to, parts)| Append { to, records: Records::concat(parts) }).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn appends_to_one_partition_are_joined_in_their_order() {
-        let append = |partition: u32, values: &[&str]| {
-            let mut records = RecordsBuilder::default();
-            values.iter().for_each(|v| records.push(None, Some(v.as_bytes()), 0));
-            Append { to: TopicPartition::new("t", partition), records: records.finish() }
-        };
-        let large = "x".repeat(MAX_JOINED_BYTES);
-        let joined = join_by_partition(vec![
-            append(1, &["a"]),
-            append(0, &["b", "c"]),
-            append(1, &["d"]),
-            append(1, &[&large]),
-            append(0, &["e"]),
-            append(1, &["f"]),
-        ]);
-        let text = |a: &Append| {
-            let values =
-                a.records.values.iter().map(|v| String::from_utf8_lossy(&v.unwrap_or_default()[..1]).into_owned());
-            format!("{} {}", a.to.partition, values.collect::<String>())
-        };
-        assert_eq!(joined.iter().map(text).collect::<Vec<_>>(), ["1 ad", "0 bce", "1 x", "1 f"]);
     }
 }

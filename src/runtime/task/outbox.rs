@@ -82,23 +82,66 @@ impl Outbox {
     /// Returns all buffered records; small parts are joined.
     pub fn take(&mut self) -> Vec<Append> {
         self.bytes = 0;
-        let mut appends = Vec::new();
-        for (to, parts) in std::mem::take(&mut self.waiting) {
-            let mut pending: Vec<Records> = Vec::new();
-            let (mut rows, mut bytes) = (0, 0);
-            for part in parts {
-                if !pending.is_empty()
-                    && (rows + part.len() > MAX_BATCH_RECORDS || bytes + part.bytes() > MAX_BATCH_BYTES)
-                {
-                    appends.push(Append { to: to.clone(), records: Records::concat(std::mem::take(&mut pending)) });
-                    (rows, bytes) = (0, 0);
-                }
-                rows += part.len();
-                bytes += part.bytes();
-                pending.push(part);
+        let waiting = std::mem::take(&mut self.waiting).into_iter();
+        let append = |(to, parts): (TopicPartition, Vec<Records>)| {
+            parts.into_iter().map(move |records| Append { to: to.clone(), records })
+        };
+        join_by_partition(waiting.flat_map(append))
+    }
+}
+
+/// Small appends to one partition become one append, in their order.
+pub(in crate::runtime) fn join_by_partition(appends: impl IntoIterator<Item = Append>) -> Vec<Append> {
+    /// The parts of an append that is not complete.
+    struct Open {
+        index: usize,
+        rows: usize,
+        bytes: usize,
+    }
+    let mut open: BTreeMap<TopicPartition, Open> = BTreeMap::new();
+    let mut joined: Vec<(TopicPartition, Vec<Records>)> = Vec::new();
+    for Append { to, records } in appends {
+        let (rows, bytes) = (records.len(), records.bytes());
+        match open.get_mut(&to) {
+            Some(o) if o.rows + rows <= MAX_BATCH_RECORDS && o.bytes + bytes <= MAX_BATCH_BYTES => {
+                (o.rows, o.bytes) = (o.rows + rows, o.bytes + bytes);
+                joined[o.index].1.push(records);
             }
-            appends.push(Append { to, records: Records::concat(pending) });
+            _ => {
+                open.insert(to.clone(), Open { index: joined.len(), rows, bytes });
+                joined.push((to, vec![records]));
+            }
         }
-        appends
+    }
+    joined.into_iter().map(|(to, parts)| Append { to, records: Records::concat(parts) }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::RecordsBuilder;
+
+    #[test]
+    fn appends_to_one_partition_are_joined_in_their_order() {
+        let append = |partition: u32, values: &[&str]| {
+            let mut records = RecordsBuilder::default();
+            values.iter().for_each(|v| records.push(None, Some(v.as_bytes()), 0));
+            Append { to: TopicPartition::new("t", partition), records: records.finish() }
+        };
+        let large = "x".repeat(MAX_BATCH_BYTES);
+        let joined = join_by_partition([
+            append(1, &["a"]),
+            append(0, &["b", "c"]),
+            append(1, &["d"]),
+            append(1, &[&large]),
+            append(0, &["e"]),
+            append(1, &["f"]),
+        ]);
+        let text = |a: &Append| {
+            let values =
+                a.records.values.iter().map(|v| String::from_utf8_lossy(&v.unwrap_or_default()[..1]).into_owned());
+            format!("{} {}", a.to.partition, values.collect::<String>())
+        };
+        assert_eq!(joined.iter().map(text).collect::<Vec<_>>(), ["1 ad", "0 bce", "1 x", "1 f"]);
     }
 }
