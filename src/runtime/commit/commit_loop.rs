@@ -57,7 +57,7 @@ mod tests {
     use crate::diagnostics::SourceText;
     use crate::log::{LogError, LogResult, RecordLimits, Transaction};
     use crate::metrics::PipelineInfo;
-    use crate::metrics::TaskProgress;
+    use crate::metrics::{StepProgress, TaskProgress};
     use crate::plan::InputPlan;
     use crate::record::{Offset, TopicPartition};
     use crate::runtime::cancel::CancelToken;
@@ -70,6 +70,7 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     const TEXT: &str = "name: p
+state: {memory_limit: 1KiB}
 source: {topic: in, key: a, schema: {a: string, b: string}}
 steps:
   - {name: counted, scan: {by: [b], init: {c: 0}, next: {c: c + 1}}}
@@ -197,5 +198,23 @@ sink: out
             let progress = progress.lock().unwrap();
             assert_eq!(progress.contains("\"stopped_at\":0"), !goes_back, "{progress}");
         }
+    }
+
+    #[test]
+    fn state_that_was_restored_counts_from_the_first_commit_on() {
+        let (mut commits, _trimmed, _) = commits(true, &Arc::default());
+        let step = |bytes| StepProgress { name: "counted".into(), keys: 1, bytes, ..StepProgress::default() };
+        let commit = |partition, bytes, dirty| TaskCommit {
+            task: TaskId { partition: crate::record::Partition(partition), ..TASK },
+            appends: Vec::new(),
+            changes: Vec::new(),
+            offsets: Vec::new(),
+            progress: TaskProgress { steps: vec![step(bytes)], ..TaskProgress::default() },
+            dirty,
+        };
+        let handed_over = |restored| vec![(commit(0, 24, true), Vec::new()), (commit(1, restored, false), Vec::new())];
+        assert!(commits.end_epoch(handed_over(1_000), true).is_ok());
+        let fault = commits.end_epoch(handed_over(1_001), true).unwrap_err().to_string();
+        assert!(fault.contains("1025 bytes, beyond `state.memory_limit` of 1024"), "{fault}");
     }
 }

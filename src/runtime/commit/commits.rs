@@ -100,6 +100,8 @@ impl Commits {
     }
 
     fn add_pending(&mut self, handed_over: Vec<Handover>) {
+        // Also of tasks that have nothing to commit: they hold what they have restored.
+        handed_over.iter().for_each(|(commit, _)| self.state_limit.update(commit));
         for (commit, mut read_at) in handed_over.into_iter().filter(|(commit, _)| commit.dirty) {
             match self.pending.entry(commit.task) {
                 Entry::Vacant(pending) => {
@@ -135,7 +137,6 @@ impl Commits {
         let (plan, limits) = (self.context.plan.clone(), self.context.limits.clone());
         let mut builder = TransactionBuilder::new(&plan, &limits, now);
         for (commit, _) in &mut pending {
-            self.state_limit.update(commit);
             builder.add(commit, &self.latency)?;
         }
         self.state_limit.check()?;
