@@ -55,6 +55,8 @@ cases! {
     window_global
     window_late
     window_repartition
+    window_statistics
+    window_sum
 }
 
 /// Records in a batch and batches between commits.

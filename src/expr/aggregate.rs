@@ -14,7 +14,7 @@ use super::stack::with_large_stack;
 use super::{ExprError, Scope, expand, parse, types};
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::{Field, FieldRef};
-use datafusion_common::tree_node::{Transformed, TreeNode};
+use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion_common::{Column, DFSchemaRef};
 use datafusion_expr::Expr as LogicalExpr;
 use datafusion_expr::expr::AggregateFunction;
@@ -136,7 +136,11 @@ impl SelectPlanner<'_> {
         let replaced = logical.transform_down(|part| {
             let LogicalExpr::AggregateFunction(call) = part else { return Ok(Transformed::no(part)) };
             match self.call_index(call, &source) {
-                Ok(i) => Ok(Transformed::yes(LogicalExpr::Column(Column::new_unqualified(call_name(i))))),
+                Ok(i) => {
+                    let results = LogicalExpr::Column(Column::new_unqualified(call_name(i)));
+                    // Not searched further: it holds no calls.
+                    Ok(Transformed::new(self.calls[i].1.finish(results), true, TreeNodeRecursion::Jump))
+                }
                 Err(error) => {
                     failed = Some(error);
                     datafusion_common::exec_err!("a call could not be compiled")

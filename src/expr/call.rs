@@ -8,10 +8,11 @@ use super::ExprError;
 use super::compile::{Expr, Predicate, ResolvedSql};
 use super::error::plain;
 use super::inputs::InputColumn;
+use super::own::OwnAggregate;
 use arrow_schema::{DataType, Field, FieldRef, Schema};
 use datafusion_common::Result;
-use datafusion_expr::GroupsAccumulator;
 use datafusion_expr::expr::{AggregateFunction, NullTreatment};
+use datafusion_expr::{Expr as LogicalExpr, GroupsAccumulator};
 use datafusion_physical_expr::aggregate::{AggregateExprBuilder, AggregateFunctionExpr};
 use datafusion_physical_expr::expressions::{Column, Literal};
 use datafusion_physical_expr::{GroupsAccumulatorAdapter, PhysicalExpr};
@@ -23,6 +24,8 @@ pub struct AggregateCall {
     args: Vec<Expr>,
     filter: Option<Predicate>,
     expr: Arc<AggregateFunctionExpr>,
+    /// What computes it in the place of `expr`.
+    own: Option<OwnAggregate>,
     state: Vec<FieldRef>,
     definition: String,
 }
@@ -58,10 +61,14 @@ impl AggregateCall {
             .and_then(|expr| {
                 let expr = Arc::new(expr);
                 create_accumulator(&expr)?;
-                Ok((expr.state_fields()?, expr))
+                let types: Vec<&DataType> = args.iter().map(Expr::data_type).collect();
+                let own =
+                    OwnAggregate::replacing(expr.fun().name(), params.distinct, &types, expr.field().data_type())?;
+                let state = own.as_ref().map_or_else(|| expr.state_fields(), |own| Ok(own.state_fields()))?;
+                Ok((expr, own, state))
             });
-        let (state, expr) = built.map_err(|e| source.located(plain(&e)))?;
-        Ok(Self { args, filter, expr, state, definition })
+        let (expr, own, state) = built.map_err(|e| source.located(plain(&e)))?;
+        Ok(Self { args, filter, expr, own, state, definition })
     }
 
     /// The canonical name of the function: `avg` for `mean` too.
@@ -97,7 +104,15 @@ impl AggregateCall {
     /// The type of the accumulator's results, which [`super::Aggregates::finish`] takes.
     #[must_use]
     pub fn data_type(&self) -> DataType {
-        self.expr.field().data_type().clone()
+        self.own.as_ref().map_or_else(|| self.expr.field().data_type().clone(), OwnAggregate::data_type)
+    }
+
+    /// The values of the call, of the accumulator's results.
+    pub(super) fn finish(&self, results: LogicalExpr) -> LogicalExpr {
+        match &self.own {
+            Some(own) => own.finish(results),
+            None => results,
+        }
     }
 
     pub(super) fn nullable(&self) -> bool {
@@ -120,7 +135,10 @@ impl AggregateCall {
     /// A fresh accumulator without groups.
     #[must_use]
     pub fn accumulator(&self) -> Box<dyn GroupsAccumulator> {
-        create_accumulator(&self.expr).expect("one was created when the call was compiled")
+        match &self.own {
+            Some(own) => own.accumulator(),
+            None => create_accumulator(&self.expr).expect("one was created when the call was compiled"),
+        }
     }
 }
 

@@ -20,6 +20,7 @@ pub(crate) mod kernels;
 mod locate;
 mod macros;
 mod names;
+mod own;
 mod parse;
 mod physical;
 mod resolve;

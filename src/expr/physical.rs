@@ -2,12 +2,13 @@
 //!
 //! Compilation and constant folding share it, so that a constant is computed exactly as a record's value.
 
+use arrow_schema::DataType;
 use datafusion_common::tree_node::{Transformed, TreeNode};
-use datafusion_common::{DFSchemaRef, Result};
+use datafusion_common::{DFSchemaRef, Result, ScalarValue};
 use datafusion_expr::execution_props::ExecutionProps;
 use datafusion_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion_expr::{Expr, Operator};
-use datafusion_physical_expr::expressions::BinaryExpr;
+use datafusion_physical_expr::expressions::{BinaryExpr, Literal, NegativeExpr};
 use datafusion_physical_expr::{PhysicalExpr, create_physical_expr};
 use std::sync::Arc;
 
@@ -15,12 +16,29 @@ use std::sync::Arc;
 pub(super) fn physical(expr: &Expr, schema: &DFSchemaRef) -> Result<Arc<dyn PhysicalExpr>> {
     let planned = create_physical_expr(expr, schema, &ExecutionProps::new(), &PhysicalPlanningContext::default())?;
     let checked = planned.transform_up(|part| {
-        let Some(binary) = part.downcast_ref::<BinaryExpr>() else { return Ok(Transformed::no(part)) };
-        if !matches!(binary.op(), Operator::Plus | Operator::Minus | Operator::Multiply) {
-            return Ok(Transformed::no(part));
-        }
-        let checked = binary.clone().with_fail_on_overflow(true);
-        Ok(Transformed::yes(Arc::new(checked) as Arc<dyn PhysicalExpr>))
+        Ok(match checked(&part, schema)? {
+            Some(checked) => Transformed::yes(checked),
+            None => Transformed::no(part),
+        })
     })?;
     Ok(checked.data)
+}
+
+/// A part that could wrap, as one that is an error where it would.
+fn checked(part: &Arc<dyn PhysicalExpr>, schema: &DFSchemaRef) -> Result<Option<Arc<dyn PhysicalExpr>>> {
+    if let Some(negative) = part.downcast_ref::<NegativeExpr>() {
+        let zero = match negative.arg().data_type(schema.as_arrow())? {
+            DataType::Int32 => ScalarValue::Int32(Some(0)),
+            DataType::Int64 => ScalarValue::Int64(Some(0)),
+            _ => return Ok(None),
+        };
+        let zero = Arc::new(Literal::new(zero));
+        let difference = BinaryExpr::new(zero, Operator::Minus, negative.arg().clone());
+        return Ok(Some(Arc::new(difference.with_fail_on_overflow(true))));
+    }
+    let Some(binary) = part.downcast_ref::<BinaryExpr>() else { return Ok(None) };
+    if !matches!(binary.op(), Operator::Plus | Operator::Minus | Operator::Multiply) {
+        return Ok(None);
+    }
+    Ok(Some(Arc::new(binary.clone().with_fail_on_overflow(true))))
 }

@@ -285,6 +285,45 @@ fn each_bad_row_has_its_message_and_other_rows_keep_their_values() {
 }
 
 #[test]
+fn integers_never_wrap() {
+    let batch = batch(vec![
+        ("i", Arc::new(arrow_array::Int32Array::from(vec![i32::MIN, -1, 7]))),
+        ("n", Arc::new(Int64Array::from(vec![i64::MIN, -1, 7]))),
+        ("x", Arc::new(Float64Array::from(vec![-1e300, 2e18, 7.0]))),
+    ]);
+    let bad = |sql: &str| {
+        let Evaluated { array, bad } = Expr::compile(sql, &scope(&batch), &Functions::new()).unwrap().evaluate(&batch);
+        (shown(&array), bad.iter().map(|b| b.row).collect::<Vec<_>>())
+    };
+    let of = |values: [&str; 3], rows: &[usize]| (values.map(str::to_owned).to_vec(), rows.to_vec());
+    for (i, n) in [("-i", "-n"), ("abs(i)", "abs(n)"), ("i * i", "n * n"), ("i - 1 - 2", "n - 1 - 2")] {
+        for sql in [n, i] {
+            // With a literal, which is a bigint, an int is one too.
+            let rows: &[usize] = if sql == "i - 1 - 2" { &[] } else { &[0] };
+            assert_eq!(bad(sql).1, rows, "{sql}");
+        }
+    }
+    assert_eq!(bad("-n"), of(["-", "1", "-7"], &[0]));
+    assert_eq!(bad("-i"), of(["-", "1", "-7"], &[0]));
+    assert_eq!(bad("n / -1"), of(["-", "1", "-7"], &[0]));
+    assert_eq!(bad("n % -1"), of(["0", "0", "0"], &[]));
+    assert_eq!(bad("i / i"), of(["1", "1", "1"], &[]));
+    assert_eq!(bad("-(-n)"), of(["-9223372036854775808", "-1", "7"], &[]));
+    assert_eq!(bad("n + n + n").1, [0]);
+    assert_eq!(bad("i + i").1, [0]);
+    assert_eq!(bad("CAST(n AS int)"), of(["-", "-1", "7"], &[0]));
+    assert_eq!(bad("CAST(x AS bigint)"), of(["-", "2000000000000000000", "7"], &[0]));
+    assert_eq!(bad("CAST(x AS int)"), of(["-", "-", "7"], &[0, 1]));
+    assert_eq!(bad("CAST(n AS decimal(10,0))").1, [0]);
+    assert_eq!(bad("lcm(n, 3)").1, [0]);
+    assert_eq!(bad("-9223372036854775808 + 0").0[0], "-9223372036854775808");
+    let message = Expr::compile("-n", &scope(&batch), &Functions::new()).unwrap().evaluate(&batch).bad[0].error.clone();
+    assert_eq!(message, "`-n`: Overflow happened on: 0 - -9223372036854775808");
+    let constant = constant("-(-9223372036854775808)", &Functions::new(), None).unwrap_err();
+    assert_eq!(constant.message, "Overflow happened on: 0 - -9223372036854775808");
+}
+
+#[test]
 fn the_time_is_read_for_each_batch_and_random_values_are_not_folded() {
     let time = Arc::new(AtomicI64::new(5_000));
     let shared = time.clone();
