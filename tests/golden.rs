@@ -44,6 +44,7 @@ cases! {
     merge_sources
     meta
     rename
+    rename_key
     scan
     scan_by_key
     score

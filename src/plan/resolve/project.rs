@@ -93,17 +93,21 @@ pub(super) fn drop(r: &mut Resolver, names: &[Name], input: &LogicalOutput, span
 
 pub(super) fn rename(r: &mut Resolver, pairs: &[(Name, Name)], input: &LogicalOutput) -> Projected {
     let mut columns = ColumnList::of(input);
-    let mut key = input.key.clone();
     let mut good = true;
     for (old, new) in pairs {
         let Some(i) = r.column(old, &input.schema) else {
             good = false;
             continue;
         };
-        let from = input.schema.field(i).name();
         columns.0[i].0 = Arc::new(input.schema.field(i).clone().with_name(new.value.clone()));
-        key.iter_mut().flatten().filter(|k| *k == from).for_each(|k| k.clone_from(&new.value));
     }
+    // All pairs are renamed at once: what a column is called now says nothing of what it was called before.
+    let renamed = |k: &String| match input.schema.index_of(k) {
+        Ok(i) => Some(columns.0[i].0.name().clone()),
+        // The record's own key, unless a column hides it now.
+        Err(_) => columns.0.iter().all(|(f, _)| f.name() != k).then(|| k.clone()),
+    };
+    let key = input.key.as_ref().and_then(|key| key.iter().map(renamed).collect());
     for (i, (field, _)) in columns.0.iter().enumerate() {
         if columns.0[..i].iter().any(|(f, _)| f.name() == field.name()) {
             let span = pairs.iter().find(|(_, n)| n.value == *field.name()).map_or(Span::default(), |(_, n)| n.span);
@@ -133,7 +137,68 @@ pub(super) fn flatten(
         return None;
     }
     fields[column] = Arc::new(Field::new(name.clone(), item.data_type().clone(), true));
-    let key = input.key.clone().filter(|k| !k.contains(field.name()));
+    let key = input.key.clone().filter(|k| !k.contains(field.name()) && !k.contains(name));
     let schema = Arc::new(Schema::new(fields));
     Some((FlattenPlan { column, schema: schema.clone() }, LogicalOutput { name: None, schema, key }))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use crate::diagnostics::SourceText;
+    use crate::expr::Functions;
+    use crate::spec::ProcessEnvironment;
+    use std::path::Path;
+    use std::sync::Arc;
+
+    /// How many repartitions a window by `by` needs after these steps over records by the key `a`.
+    fn repartitions(steps: &str, by: &str) -> usize {
+        let text = format!(
+            "name: p\nsource: {{topic: t, key: a, schema: {{a: bigint, b: bigint, c: bigint, tags: list<bigint>}}}}\n\
+             steps:\n{steps}  - {{name: w, window: {{tumbling: 1m, by: {by}, select: {{rows: count(*)}}}}}}\nsink: out\n"
+        );
+        let source = SourceText { name: "p.yaml".into(), text };
+        let spec = crate::spec::parse(Arc::new(source), Path::new("."), &ProcessEnvironment).unwrap();
+        crate::plan::compile(&spec, &Functions::new()).unwrap().subs.len() - 1
+    }
+
+    #[test]
+    fn a_window_repartitions_unless_its_key_is_that_of_the_records() {
+        for (steps, by, expected) in [
+            ("", "a", 0),
+            ("", "b", 1),
+            ("  - rename: {a: x}\n", "x", 0),
+            ("  - rename: {a: b, b: a}\n", "b", 0),
+            ("  - rename: {a: b, b: a}\n", "a", 1),
+            ("  - rename: {a: b, b: c, c: a}\n", "b", 0),
+            ("  - rename: {a: b, b: c, c: a}\n", "c", 1),
+            ("  - rename: {c: a, b: c, a: b}\n", "a", 1),
+            ("  - rename: {a: b, b: a}\n  - rename: {a: b, b: a}\n", "a", 0),
+            ("  - rename: {a: b, b: x}\n", "x", 1),
+            ("  - rename: {b: x}\n", "a", 0),
+            ("  - set: {a: b}\n", "a", 1),
+            ("  - set: {a: a, b: a}\n", "a", 0),
+            ("  - set: {a: a + 0}\n", "a", 1),
+            ("  - select: {a: b, b: a}\n", "a", 1),
+            ("  - select: {a: a}\n", "a", 0),
+            ("  - drop: a\n  - rename: {b: a}\n", "a", 1),
+            ("  - {flatten: {column: tags, as: tag}}\n", "a", 0),
+            ("  - key_by: b\n", "b", 1),
+            ("  - key_by: a\n", "a", 0),
+            ("  - scan: {by: a, init: {n: 0}, next: {n: n + 1}}\n", "a", 0),
+            // The fold is by `b`; its own `b` hides that, and the rows are no longer where their `a` puts them.
+            ("  - scan: {by: b, init: {b: 0}, next: {b: b + 1}}\n", "a", 2),
+            ("  - scan: {init: {n: 0}, next: {n: n + 1}}\n", "a", 0),
+            // A group by the record's own key, then a column of that name.
+            ("  - scan: {by: _key, init: {n: 0}, next: {n: n + 1}}\n", "_key", 1),
+            ("  - scan: {by: _key, init: {n: 0}, next: {n: n + 1}}\n  - rename: {b: _key}\n", "_key", 2),
+            (
+                "  - scan: {by: _key, init: {n: 0}, next: {n: n + 1}}\n  - flatten: {column: tags, as: _key}\n",
+                "_key",
+                2,
+            ),
+        ] {
+            assert_eq!(repartitions(steps, by), expected, "{steps}by {by}");
+        }
+    }
 }

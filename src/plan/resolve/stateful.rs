@@ -58,10 +58,11 @@ pub(super) fn scan(r: &mut Resolver, scan: &ScanSpec, input: &LogicalOutput) -> 
     }
     let (by, next) = (by?, next.into_iter().collect::<Option<Vec<_>>>()?);
     let needs = by_fields(&scan.by, &by).iter().map(|f| f.name().clone()).collect::<Vec<_>>();
-    let key = input.key.clone().filter(|k| k.iter().all(|k| !state.iter().any(|s| s.name() == k)));
     // A fold without a key is one fold per partition, in the order of the log: it needs no repartition.
-    let needs_key = (!needs.is_empty()).then(|| needs.clone());
-    let key = needs_key.clone().filter(|k| k.iter().all(|k| !state.iter().any(|s| s.name() == k))).or(key);
+    let needs_key = (!needs.is_empty()).then_some(needs);
+    // With a key the rows are partitioned by it, whatever they were partitioned by before.
+    let key = needs_key.as_ref().or(input.key.as_ref()).cloned();
+    let key = key.filter(|k| k.iter().all(|k| !state.iter().any(|s| s.name() == k)));
     let output = LogicalOutput { name: None, schema: seen.clone(), key };
     Some((Op::Scan(ScanPlan { by, state, init, next, seen }), vec![output], needs_key))
 }
