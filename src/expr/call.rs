@@ -67,7 +67,7 @@ impl AggregateCall {
                 let state = own.as_ref().map_or_else(|| expr.state_fields(), |own| Ok(own.state_fields()))?;
                 Ok((expr, own, state))
             });
-        let (expr, own, state) = built.map_err(|e| source.located(plain(&e)))?;
+        let (expr, own, state) = built.map_err(|e| source.located(ExprError::new(plain(&e))))?;
         Ok(Self { args, filter, expr, own, state, definition })
     }
 

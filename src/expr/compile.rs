@@ -9,12 +9,12 @@ use super::functions::Functions;
 use super::inputs::InputColumn;
 use super::physical::physical;
 use super::stack::with_large_stack;
-use super::{ExprError, Scope, context, expand, fold, locate, parse, resolve, types};
+use super::{ExprError, Scope, context, expand, fold, implicit, locate, parse, resolve, types};
 use crate::record::{BadRow, Batch, type_name};
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, BooleanArray};
 use arrow_schema::DataType;
-use datafusion_common::{DFSchemaRef, Result as DfResult, ScalarValue};
+use datafusion_common::{DFSchemaRef, ScalarValue};
 use datafusion_expr::Expr as LogicalExpr;
 use datafusion_expr::ExprSchemable as _;
 use datafusion_expr::simplify::SimplifyContext;
@@ -173,19 +173,22 @@ pub(super) struct ResolvedSql<'a> {
 impl ResolvedSql<'_> {
     /// The coerced logical expression.
     pub(super) fn plan(&self) -> Result<LogicalExpr, ExprError> {
-        self.plan_part(self.tree).map_err(|e| self.located(plain(&e)))
+        self.plan_part(self.tree).map_err(|e| self.located(e))
     }
 
-    fn plan_part(&self, tree: &ast::Expr) -> DfResult<LogicalExpr> {
-        let expr = context::plan(tree.clone(), self.schema, self.functions)?;
-        let expr = simplifier(self.schema).coerce(expr, self.schema)?;
-        fold::fold(expr, self.schema)
+    fn plan_part(&self, tree: &ast::Expr) -> Result<LogicalExpr, ExprError> {
+        let wrong = |e| ExprError::new(plain(&e));
+        let expr = context::plan(tree.clone(), self.schema, self.functions).map_err(wrong)?;
+        let expr = implicit::mark_written(expr).map_err(wrong)?;
+        let expr = simplifier(self.schema).coerce(expr, self.schema).map_err(|e| implicit::hinted(wrong(e)))?;
+        fold::fold(implicit::check(expr, self.schema)?, self.schema).map_err(wrong)
     }
 
-    pub(super) fn located(&self, message: String) -> ExprError {
-        let error_of = |part: &ast::Expr| self.plan_part(part).err().map(|e| plain(&e));
-        let at = locate::locate(self.tree, self.sql, &message, &error_of);
-        ExprError::new(message).at(at.or(Some(0..self.sql.len())))
+    /// An error of the whole, at the smallest part that has it.
+    pub(super) fn located(&self, error: ExprError) -> ExprError {
+        let error_of = |part: &ast::Expr| self.plan_part(part).err().map(|e| e.message);
+        let at = locate::locate(self.tree, self.sql, &error.message, &error_of);
+        error.at(at.or(Some(0..self.sql.len())))
     }
 
     /// Makes a plan executable; `normalize` casts the result to a type that a pipeline file can name.
@@ -195,7 +198,7 @@ impl ResolvedSql<'_> {
         inputs: &[InputColumn],
         normalize: bool,
     ) -> Result<Expr, ExprError> {
-        let wrong = |e| self.located(plain(&e));
+        let wrong = |e| self.located(ExprError::new(plain(&e)));
         let simple = simplifier(self.schema).simplify(logical).map_err(wrong)?;
         let expr = physical(&simple, self.schema).map_err(wrong)?;
         let raw = expr.data_type(self.schema.as_arrow()).map_err(wrong)?;

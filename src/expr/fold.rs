@@ -28,7 +28,8 @@ pub(super) fn fold(expr: Expr, schema: &DFSchemaRef) -> Result<Expr> {
     Ok(folded.data)
 }
 
-fn is_constant(expr: &Expr) -> Result<bool> {
+/// Whether the value of an expression is known before the first record.
+pub(super) fn is_constant(expr: &Expr) -> Result<bool> {
     let varies = expr.exists(|part| {
         Ok(match part {
             Expr::ScalarFunction(f) => f.func.signature().volatility != Volatility::Immutable,

@@ -15,6 +15,7 @@ mod evaluate;
 mod expand;
 mod fold;
 mod functions;
+mod implicit;
 mod inputs;
 pub(crate) mod kernels;
 mod locate;

@@ -523,6 +523,60 @@ fn a_chain_within_the_limit_compiles_and_runs_on_a_small_stack() {
     assert_eq!(error(&vec!["id"; 400].join(" + ")).0, "this expression is nested more than 150 levels deep");
 }
 
+#[test]
+fn strings_are_read_as_something_else_only_where_that_is_written() {
+    let of = |m: &str, at: &str, hint: &str| (m.to_owned(), at.to_owned(), hint.to_owned());
+    let hint = |arg: &str, to: &str| {
+        format!("say how it is read: `CAST({arg} AS {to})`, or `TRY_CAST`, which gives null where it is none")
+    };
+    let number = "the string `kind` stands where a number is needed";
+    assert_eq!(error("id > 0 AND kind > 20"), of(number, "kind > 20", &hint("kind", "double")));
+    for sql in ["20 < kind", "kind = id", "kind BETWEEN 1 AND 3", "kind IN (1, 2)"] {
+        assert_eq!(error(sql).0, number, "{sql}");
+    }
+    for sql in ["id IN (1, kind)", "id BETWEEN 1 AND kind", "CASE kind WHEN 1 THEN 2 END", "kind > alcohol"] {
+        assert_eq!(error(sql).0, number, "{sql}");
+    }
+    assert_eq!(error("ts > kind").0, "the string `kind` stands where a timestamp is needed");
+    assert_eq!(error("CAST(kind AS date) = body").0, "the string `body` stands where a date is needed");
+    assert_eq!(
+        error("json_get(body, 'a') > 5"),
+        of("a string stands where a number is needed", "json_get(body, 'a') > 5", &hint("…", "double"))
+    );
+    for sql in ["kind + 1", "id * kind", "alcohol - kind"] {
+        let (message, at, found) = error(sql);
+        assert!(message.starts_with("Cannot coerce arithmetic expression "), "{message}");
+        assert_eq!(
+            (at.as_str(), found.as_str()),
+            (sql, "a string is no number: read it as one, as in `CAST(… AS double)`")
+        );
+    }
+    // A cast that is written allows no other.
+    assert_eq!(error("CAST(kind AS bigint) > 1 OR kind > 1").1, "kind > 1");
+    assert_eq!(error("id = 'abc'").0, "Cannot cast string 'abc' to value of bigint type");
+    for sql in [
+        "ts > '2026-01-01T00:00:00Z'",
+        "id > '1'",
+        "alcohol < '13.45'",
+        "id = concat('1', '2')",
+        "TRY_CAST(kind AS bigint) > 1",
+        "TRY_CAST(kind AS double) + 1 > alcohol",
+        "kind = '7'",
+        "kind || id = 'x'",
+        "kind IS NULL OR kind > 'a'",
+        "coalesce(kind, 'x') = 'x'",
+        "_key = 'k'",
+        "kind LIKE '1%'",
+        "id IN ('1', '2')",
+    ] {
+        assert!(compile(sql).is_ok(), "{sql}: {:?}", compile(sql).err());
+    }
+    let error = aggregates(&[("n", "sum(id) FILTER (WHERE kind > 1)")]).unwrap_err();
+    assert_eq!(error.1.message, number);
+    let error = aggregates(&[("n", "count(*) > kind")]).unwrap_err();
+    assert_eq!(error.1.message, "a string stands where a number is needed");
+}
+
 proptest! {
     #[test]
     fn no_text_panics(text in "[a-z0-9_ ().,'\"\\[\\]{}<>=+*/|:;$@?!~&^%-]{0,40}") {
