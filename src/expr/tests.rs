@@ -198,6 +198,12 @@ fn own_functions_handle_nulls_and_edge_cases() {
     assert_eq!(values("json_get(body, '$.a')"), [r#"{"b":[1,"x"]}"#, "-", "-"]);
     assert_eq!(values("json_get(body, '$[''a''].b[0]')"), ["1", "-", "-"]);
     assert_eq!(values("json_get(body, kind)"), ["-", "-", "-"]);
+    let numbers = r#"{"n": 12345678901234567890123, "m": [0.10, 1e400, -0], "o": {"p" : 1.50}}"#;
+    for (path, expected) in
+        [("n", "12345678901234567890123"), ("m[0]", "0.10"), ("m", "[0.10,1e400,-0]"), ("o", r#"{"p":1.50}"#)]
+    {
+        assert_eq!(values(&format!("json_get('{numbers}', '{path}')"))[0], expected);
+    }
     assert_eq!(values("json_get(NULL, 'a')"), ["-", "-", "-"]);
     assert_eq!(error("json_get(body, 'a[')").0, "`a[` is not a path: write `a.b[0]`");
     assert_eq!(error("1 + argmax(kind)").1, "argmax(kind)");

@@ -1,8 +1,9 @@
 //! `json_get(text, path)`: one value out of a JSON text, such as `json_get(body, 'user.tags[0]')`.
 //!
-//! A string is returned without its quotes, any other value as JSON text. The result is null where the
-//! value is missing or null, or where the text is not JSON. The function never fails on a record.
+//! A string is returned without its quotes, any other value as JSON text; a number keeps its digits. The result
+//! is null where the value is missing or null, or where the text is not JSON. The function never fails on a record.
 
+use super::json_text::{PathStep, compact, find, string};
 use arrow_array::StringArray;
 use arrow_array::builder::StringBuilder;
 use arrow_array::cast::AsArray;
@@ -11,7 +12,6 @@ use datafusion_common::{Result, exec_err};
 use datafusion_expr::{
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
-use serde_json::Value;
 use std::sync::Arc;
 
 pub(super) fn udf() -> ScalarUDF {
@@ -71,11 +71,6 @@ impl ScalarUDFImpl for JsonGet {
     }
 }
 
-enum PathStep<'a> {
-    Name(&'a str),
-    Index(usize),
-}
-
 /// Parses `a.b[0]`, `$.a` or `$['a b']`.
 fn parse_path(path: &str) -> Result<Vec<PathStep<'_>>> {
     let mut steps = Vec::new();
@@ -108,16 +103,9 @@ fn parse_path(path: &str) -> Result<Vec<PathStep<'_>>> {
 }
 
 fn get(text: &str, path: &[PathStep<'_>]) -> Option<String> {
-    let mut value: Value = serde_json::from_str(text).ok()?;
-    for step in path {
-        value = match step {
-            PathStep::Name(name) => value.get_mut(*name)?.take(),
-            PathStep::Index(i) => value.get_mut(*i)?.take(),
-        };
-    }
-    match value {
-        Value::Null => None,
-        Value::String(text) => Some(text),
-        other => Some(other.to_string()),
+    match find(text, path)? {
+        "null" => None,
+        value if value.starts_with('"') => string(value),
+        value => Some(compact(value)),
     }
 }

@@ -6,6 +6,7 @@
 mod argmax;
 mod clock;
 mod json_get;
+mod json_text;
 mod numbers;
 mod softmax;
 
@@ -51,7 +52,8 @@ impl BuiltinFunctions {
         let datafusion = datafusion_functions::all_default_functions()
             .into_iter()
             .chain(datafusion_functions_nested::all_default_nested_functions());
-        let ours = [argmax::udf(), softmax::udf(), json_get::udf()].into_iter().chain(clock::udfs(time));
+        let ours = [argmax::udf(), softmax::udf(), json_get::udf()].into_iter()
+            .chain(clock::udfs(time));
         // Ours come last and replace those of the same name: DataFusion fixes `now()` at planning.
         for udf in datafusion.chain(ours.map(Arc::new)) {
             for name in udf.aliases().iter().map(String::as_str).chain([udf.name()]) {
