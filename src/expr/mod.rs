@@ -21,6 +21,7 @@ pub(crate) mod kernels;
 mod locate;
 mod macros;
 mod names;
+mod nan;
 mod own;
 mod parse;
 mod physical;

@@ -583,6 +583,24 @@ fn strings_are_read_as_something_else_only_where_that_is_written() {
     assert_eq!(error.1.message, "a string stands where a number is needed");
 }
 
+#[test]
+fn a_floating_point_number_without_a_value_is_null() {
+    for sql in
+        ["sqrt(-id)", "ln(-id)", "acos(id + 1)", "power(-id, 0.5)", "log(-id)", "0.0 / (id - id)", "alcohol % 0.0"]
+    {
+        assert_eq!(values(sql), ["-", "-", "-"], "{sql}");
+        assert_eq!(values(&format!("{sql} > 1")), ["-", "-", "-"], "{sql}");
+        assert_eq!(values(&format!("coalesce({sql}, 0.5)")), ["0.5", "0.5", "0.5"], "{sql}");
+    }
+    assert_eq!(values("sqrt(id * id)"), ["1.0", "2.0", "3.0"]);
+    assert_eq!(values("sqrt(CAST(4 AS float)) + id"), ["3.0", "4.0", "5.0"]);
+    assert_eq!(compile("sqrt(CAST(id AS float))").unwrap().data_type(), &DataType::Float32);
+    assert_eq!(values("sqrt(-4)"), ["-", "-", "-"]);
+    assert_eq!(values("sqrt(alcohol - 9.5)"), ["0.0", "1.5811388300841898", "-"]);
+    assert_eq!(values("1.0 / (id - id)"), ["inf", "inf", "inf"]);
+    assert_eq!(values("isnan(CAST('NaN' AS double))"), ["true", "true", "true"]);
+}
+
 proptest! {
     #[test]
     fn no_text_panics(text in "[a-z0-9_ ().,'\"\\[\\]{}<>=+*/|:;$@?!~&^%-]{0,40}") {
