@@ -9,7 +9,7 @@ use super::functions::Functions;
 use super::inputs::InputColumn;
 use super::physical::physical;
 use super::stack::with_large_stack;
-use super::{ExprError, Scope, context, expand, fold, implicit, locate, parse, resolve, types};
+use super::{ExprError, Scope, context, expand, fold, implicit, like, locate, parse, resolve, types};
 use crate::record::{BadRow, Batch, type_name};
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, BooleanArray};
@@ -162,6 +162,9 @@ fn parse_and_resolve(sql: &str, scope: &Scope, functions: &Functions) -> Result<
     Ok(tree)
 }
 
+/// Nodes of a tree in which an error is located: each part is planned by itself.
+const MAX_LOCATED_NODES: usize = 2_000;
+
 /// A syntax tree with resolved names, and what it is planned against.
 pub(super) struct ResolvedSql<'a> {
     pub(super) sql: &'a str,
@@ -179,7 +182,7 @@ impl ResolvedSql<'_> {
     fn plan_part(&self, tree: &ast::Expr) -> Result<LogicalExpr, ExprError> {
         let wrong = |e| ExprError::new(plain(&e));
         let expr = context::plan(tree.clone(), self.schema, self.functions).map_err(wrong)?;
-        let expr = implicit::mark_written(expr).map_err(wrong)?;
+        let expr = implicit::mark_written(like::unescape(expr).map_err(wrong)?).map_err(wrong)?;
         let expr = simplifier(self.schema).coerce(expr, self.schema).map_err(|e| implicit::hinted(wrong(e)))?;
         fold::fold(implicit::check(expr, self.schema)?, self.schema).map_err(wrong)
     }
@@ -187,8 +190,9 @@ impl ResolvedSql<'_> {
     /// An error of the whole, at the smallest part that has it.
     pub(super) fn located(&self, error: ExprError) -> ExprError {
         let error_of = |part: &ast::Expr| self.plan_part(part).err().map(|e| e.message);
-        let at = locate::locate(self.tree, self.sql, &error.message, &error_of);
-        error.at(at.or(Some(0..self.sql.len())))
+        let is_small = parse::nodes(self.tree) <= MAX_LOCATED_NODES;
+        let at = is_small.then(|| locate::locate(self.tree, self.sql, &error.message, &error_of));
+        error.at(at.flatten().or(Some(0..self.sql.len())))
     }
 
     /// Makes a plan executable; `normalize` casts the result to a type that a pipeline file can name.

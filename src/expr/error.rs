@@ -103,6 +103,10 @@ const PREFIXES: [&str; 11] = [
 
 fn tidy(text: &str) -> String {
     let mut text = text.split("\n\nbacktrace:").next().unwrap_or_default().trim();
+    // The reason of a function that checks its arguments itself.
+    if let Some((_, reason)) = text.split_once("user-defined coercion failed with: ") {
+        text = reason;
+    }
     while let Some(rest) = PREFIXES.iter().find_map(|w| text.strip_prefix(w)) {
         text = rest.trim_start();
     }

@@ -6,6 +6,7 @@
 
 use super::error::plain;
 use super::inputs::InputColumn;
+use super::stack::on_large_stack;
 use super::types;
 use crate::record::{BadRow, Meta};
 use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
@@ -26,6 +27,9 @@ pub struct Evaluated {
     pub bad: Vec<BadRow>,
 }
 
+/// Levels of an expression that every stack has room for.
+const MAX_SHALLOW_DEPTH: usize = 200;
+
 /// How many characters of the SQL text the message of a bad row repeats.
 const MAX_SQL_CHARS: usize = 80;
 
@@ -42,6 +46,8 @@ pub(super) struct Program {
     nullable: bool,
     /// The name of the column, where the expression is nothing but a column.
     column: Option<String>,
+    /// Whether evaluation needs a large stack.
+    is_deep: bool,
 }
 
 impl Program {
@@ -74,9 +80,10 @@ impl Program {
             // Nullable, so that no batch is refused because its source broke a promise.
             fields.push(Field::new(field.name(), field.data_type().clone(), true));
         }
-        let schema = Arc::new(Schema::new(fields));
+        let (schema, expr) = (Arc::new(Schema::new(fields)), narrowed.data);
+        let is_deep = depth(&expr) > MAX_SHALLOW_DEPTH;
         let (sql, definition) = (sql.to_owned(), sql.to_owned());
-        Ok(Self { sql, definition, expr: narrowed.data, inputs, schema, data_type, nullable, column })
+        Ok(Self { sql, definition, expr, inputs, schema, data_type, nullable, column, is_deep })
     }
 
     pub(super) fn with_definition(self, definition: String) -> Self {
@@ -108,6 +115,16 @@ impl Program {
     }
 
     pub(super) fn evaluate(&self, columns: &[ArrayRef], meta: Option<&Meta>, rows: usize) -> Evaluated {
+        if !self.is_deep {
+            return self.evaluate_here(columns, meta, rows);
+        }
+        on_large_stack(|| self.evaluate_here(columns, meta, rows)).unwrap_or_else(|e| {
+            let error = format!("no thread could be started for a deep expression: {e}");
+            self.all_bad(&error, rows)
+        })
+    }
+
+    fn evaluate_here(&self, columns: &[ArrayRef], meta: Option<&Meta>, rows: usize) -> Evaluated {
         let mut bad = Vec::new();
         let result = self.gather(columns, meta, rows).and_then(|batch| match self.run(&batch) {
             Err(error) if rows > 0 => {
@@ -118,12 +135,15 @@ impl Program {
             }
             result => result,
         });
-        let array = result.unwrap_or_else(|error| {
-            let error = self.message(&error);
-            bad = (0..rows).map(|row| BadRow { row, error: error.clone() }).collect();
-            new_null_array(&self.data_type, rows)
-        });
-        Evaluated { array, bad }
+        match result {
+            Ok(array) => Evaluated { array, bad },
+            Err(error) => self.all_bad(&self.message(&error), rows),
+        }
+    }
+
+    fn all_bad(&self, error: &str, rows: usize) -> Evaluated {
+        let bad = (0..rows).map(|row| BadRow { row, error: error.to_owned() }).collect();
+        Evaluated { array: new_null_array(&self.data_type, rows), bad }
     }
 
     fn gather(&self, columns: &[ArrayRef], meta: Option<&Meta>, rows: usize) -> Result<RecordBatch> {
@@ -177,4 +197,8 @@ impl Program {
         };
         format!("`{shown}`: {}", plain(error))
     }
+}
+
+fn depth(expr: &Arc<dyn PhysicalExpr>) -> usize {
+    1 + expr.children().into_iter().map(depth).max().unwrap_or(0)
 }

@@ -7,6 +7,7 @@
 //! The module never reads files, never prints, and never decodes record values.
 
 mod aggregate;
+mod balance;
 mod call;
 mod compile;
 mod context;
@@ -18,6 +19,7 @@ mod functions;
 mod implicit;
 mod inputs;
 pub(crate) mod kernels;
+mod like;
 mod locate;
 mod macros;
 mod names;

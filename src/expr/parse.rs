@@ -5,6 +5,7 @@
 //! [`MAX_DEPTH`] deep.
 
 use super::ExprError;
+use super::balance::balance;
 use super::stack::with_large_stack;
 use super::walk::{Pass, walk};
 use datafusion_sql::sqlparser::ast::{self, AccessExpr, Spanned, Subscript};
@@ -14,16 +15,45 @@ use datafusion_sql::sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan,
 use std::ops::Range;
 
 /// Bytes of the text of one expression.
-const MAX_TEXT_BYTES: usize = 64 * 1024;
+const MAX_TEXT_BYTES: usize = 256 * 1024;
 /// Nesting depth of brackets.
-const MAX_BRACKET_DEPTH: usize = 40;
+const MAX_BRACKET_DEPTH: usize = 500;
+/// Nesting depth of types.
+const MAX_TYPE_DEPTH: usize = 40;
+/// Nesting depth of [`SPECIAL_FORMS`].
+const MAX_SPECIAL_DEPTH: usize = 12;
+/// Names of a path such as `a.b.c`.
+const MAX_PATH_NAMES: usize = 500;
+/// Words whose brackets are not those of a function.
+const SPECIAL_FORMS: [&str; 20] = [
+    "array",
+    "cast",
+    "ceil",
+    "convert",
+    "exists",
+    "extract",
+    "floor",
+    "interval",
+    "map",
+    "match",
+    "not",
+    "overlay",
+    "position",
+    "prior",
+    "safe_cast",
+    "struct",
+    "substr",
+    "substring",
+    "trim",
+    "try_cast",
+];
 /// Tokens in a row without a comma. A tree is at most as deep as its longest chain, and a tree that is
 /// refused is still dropped recursively.
-const MAX_CHAIN_TOKENS: usize = 2_000;
-/// Depth of the syntax tree; each operator of a chain is one level.
-const MAX_DEPTH: usize = 150;
+const MAX_CHAIN_TOKENS: usize = 100_000;
+/// Depth of the syntax tree; each operator of a chain is one level, except those of AND and OR.
+const MAX_DEPTH: usize = 1_000;
 /// Nodes of the syntax tree after macros are expanded.
-const MAX_NODES: usize = 20_000;
+const MAX_NODES: usize = 100_000;
 
 const SPLIT_HINT: &str = "compute part of it in a `set` step before, or write a long OR as `x IN (…)`";
 
@@ -46,7 +76,10 @@ fn parse_checked(sql: &str) -> Result<ast::Expr, ExprError> {
         return Err(ExprError::new("this expression is empty"));
     }
     check_nesting(sql, &significant)?;
-    let mut parser = Parser::new(&dialect).with_tokens_with_locations(tokens.clone());
+    check_special_forms(sql, &significant)?;
+    // Brackets, types and prefixes recurse, a bracket up to twice.
+    let limit = 2 * MAX_BRACKET_DEPTH + MAX_DEPTH;
+    let mut parser = Parser::new(&dialect).with_recursion_limit(limit).with_tokens_with_locations(tokens.clone());
     let mut expr = parser.parse_expr().map_err(|e| syntax_error(sql, &tokens, e))?;
     let next = parser.peek_token();
     if next.token != Token::EOF {
@@ -111,10 +144,53 @@ fn check_nesting(sql: &str, tokens: &[&TokenWithSpan]) -> Result<(), ExprError> 
                 .at(range(sql, pair[0].span))
                 .hint(SPLIT_HINT));
         }
-        if depth > MAX_BRACKET_DEPTH || types > MAX_BRACKET_DEPTH {
-            return Err(ExprError::new(format!("brackets are nested more than {MAX_BRACKET_DEPTH} deep"))
+        let refused = match (depth > MAX_BRACKET_DEPTH, types > MAX_TYPE_DEPTH) {
+            (true, _) => Some(("brackets are", MAX_BRACKET_DEPTH)),
+            (false, true) => Some(("types are", MAX_TYPE_DEPTH)),
+            (false, false) => None,
+        };
+        if let Some((what, limit)) = refused {
+            return Err(ExprError::new(format!("{what} nested more than {limit} deep"))
                 .at(range(sql, pair[0].span))
                 .hint(SPLIT_HINT));
+        }
+    }
+    Ok(())
+}
+
+/// Bounds the nesting of forms that the parser tries again as a function of that name if they are wrong, as each level
+/// doubles the work; and the length of a path, as each name takes another look at those before it.
+fn check_special_forms(sql: &str, tokens: &[&TokenWithSpan]) -> Result<(), ExprError> {
+    let mut open: Vec<bool> = Vec::new();
+    let (mut depth, mut intervals, mut names) = (0usize, 0usize, 0usize);
+    for pair in tokens.windows(2) {
+        let word = match &pair[0].token {
+            Token::Word(word) if word.quote_style.is_none() => word.value.to_ascii_lowercase(),
+            _ => String::new(),
+        };
+        let is_literal = matches!(pair[1].token, Token::SingleQuotedString(_) | Token::Number(..));
+        intervals += usize::from(word == "interval" && !is_literal);
+        match pair[1].token {
+            Token::LParen | Token::LBracket | Token::LBrace => {
+                open.push(SPECIAL_FORMS.contains(&word.as_str()));
+                depth += usize::from(open.last() == Some(&true));
+            }
+            Token::RParen | Token::RBracket | Token::RBrace => depth -= usize::from(open.pop() == Some(true)),
+            _ => {}
+        }
+        names = match (&pair[0].token, &pair[1].token) {
+            (Token::Word(_), Token::Period) => names + 1,
+            (Token::Period, _) => names,
+            _ => 0,
+        };
+        if names > MAX_PATH_NAMES {
+            return Err(ExprError::new(format!("a path has more than {MAX_PATH_NAMES} names"))
+                .at(range(sql, pair[0].span))
+                .hint("compute part of it in a `set` step before"));
+        }
+        if depth.max(intervals) > MAX_SPECIAL_DEPTH {
+            let message = format!("forms such as CAST and INTERVAL are nested more than {MAX_SPECIAL_DEPTH} deep");
+            return Err(ExprError::new(message).at(range(sql, pair[0].span)).hint(SPLIT_HINT));
         }
     }
     Ok(())
@@ -124,7 +200,7 @@ fn is_type_name(word: &str) -> bool {
     ["array", "list", "map", "struct", "nested", "tuple"].iter().any(|t| t.eq_ignore_ascii_case(word))
 }
 
-/// Refuses a tree that is too deep or too large for the passes that follow.
+/// Makes chains flat, and refuses a tree that is too deep or too large for the passes that follow.
 pub(super) fn check_size(expr: &mut ast::Expr) -> Result<(), ExprError> {
     walk(expr, &mut SizeCheck::default())
 }
@@ -152,7 +228,8 @@ struct SizeCheck {
 }
 
 impl Pass for SizeCheck {
-    fn enter(&mut self, _: &mut ast::Expr) -> Result<(), ExprError> {
+    fn enter(&mut self, expr: &mut ast::Expr) -> Result<(), ExprError> {
+        balance(expr);
         self.depth += 1;
         self.nodes += 1;
         if self.depth > MAX_DEPTH {
@@ -271,7 +348,22 @@ mod tests {
         for sql in [
             "(".repeat(n),
             format!("{}1{}", "(".repeat(n), ")".repeat(n)),
-            format!("{}1{}", "(".repeat(39), ")".repeat(39)),
+            format!("{}1{}", "(".repeat(499), ")".repeat(499)),
+            "(".repeat(499),
+            "f(".repeat(499),
+            format!("{}1{}", "f(a, b, ".repeat(499), ")".repeat(499)),
+            format!("{}1{}", "a IN (1, ".repeat(499), ")".repeat(499)),
+            format!("{}1{}", "[".repeat(499), "]".repeat(499)),
+            format!("{}1{}", "{'a': ".repeat(499), "}".repeat(499)),
+            "CASE WHEN ".repeat(499),
+            "CASE a WHEN 1 THEN (".repeat(499),
+            "INTERVAL ".repeat(499),
+            "CAST(".repeat(12),
+            "CAST(".repeat(499),
+            "NOT (".repeat(499),
+            "INTERVAL (".repeat(12),
+            "1 OR ".repeat(40_000) + "1",
+            "(1 OR ".repeat(499) + "1",
             "[".repeat(n),
             "NOT ".repeat(n) + "a",
             "- ".repeat(n) + "1",

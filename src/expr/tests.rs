@@ -513,20 +513,42 @@ fn a_select_reports_the_wrong_item_and_its_location() {
 }
 
 #[test]
-fn a_chain_within_the_limit_compiles_and_runs_on_a_small_stack() {
-    let run = || {
-        for op in [" + ", " * ", " - "] {
-            let sql = vec!["id"; 149].join(op);
-            let expr = compile(&sql).unwrap();
-            assert_eq!(expr.evaluate(&wine()).array.len(), 3);
+fn deep_and_long_expressions_compile_and_run_on_a_small_stack() {
+    let ors = |n: usize, of: &dyn Fn(usize) -> String| (0..n).map(of).collect::<Vec<_>>().join(" OR ");
+    let run = move || {
+        for op in [" + ", " - "] {
+            let sql = vec!["id"; 500].join(op);
+            assert_eq!(compile(&sql).unwrap().evaluate(&wine()).array.len(), 3);
         }
-        let sql = (0..70).map(|i| format!("id = {i} OR ph > {i}.5")).collect::<Vec<_>>().join(" OR ");
-        assert_eq!(values(&sql), ["true", "true", "true"]);
-        let sql = format!("{}id{}", "abs(".repeat(39), ")".repeat(39));
+        // As programs write them: one long chain, and a bracket for each part.
+        assert_eq!(values(&ors(1000, &|i| format!("id = {i} + 3"))), ["false", "false", "true"]);
+        let two_columns = |i: usize| format!("(id = {i} AND ph > {i}.5)");
+        assert_eq!(values(&ors(500, &two_columns)), ["true", "true", "false"]);
+        let nested = |n: usize| {
+            format!("{}id = 2{}", "(".repeat(n), (0..n).map(|i| format!(" OR id = {})", i + 5)).collect::<String>())
+        };
+        assert_eq!(values(&nested(499)), ["false", "true", "false"]);
+        let ands = (0..400).map(|i| format!("(id <> {} AND ", i + 5)).collect::<String>();
+        assert_eq!(values(&format!("{ands}id < 3{}", ")".repeat(400))), ["true", "true", "false"]);
+        let sql = format!("{}id{}", "abs(".repeat(100), ")".repeat(100));
+        assert_eq!(values(&sql), ["1", "2", "3"]);
+        let sql = format!("{}id{}", "CASE WHEN id > 0 THEN ".repeat(200), " END".repeat(200));
+        assert_eq!(values(&sql), ["1", "2", "3"]);
+        let sql = format!("{}id{}", "-(".repeat(300), ")".repeat(300));
         assert_eq!(values(&sql), ["1", "2", "3"]);
     };
     std::thread::Builder::new().stack_size(2 << 20).spawn(run).unwrap().join().unwrap();
-    assert_eq!(error(&vec!["id"; 400].join(" + ")).0, "this expression is nested more than 150 levels deep");
+    assert_eq!(error(&vec!["id"; 1200].join(" + ")).0, "this expression is nested more than 1000 levels deep");
+    assert_eq!(error(&format!("{}id{}", "(".repeat(501), ")".repeat(501))).0, "brackets are nested more than 500 deep");
+}
+
+#[test]
+fn a_row_that_is_bad_in_one_part_of_a_long_chain_keeps_its_message() {
+    let sql = (0..100).map(|i| format!("id = {}", i + 7)).collect::<Vec<_>>().join(" OR ") + " OR 10 / (id - 2) > 0";
+    let Evaluated { array, bad } = compile(&sql).unwrap().evaluate(&wine());
+    assert_eq!(shown(&array), ["false", "-", "true"]);
+    assert_eq!(bad.len(), 1);
+    assert!(bad[0].error.ends_with("division by zero"), "{}", bad[0].error);
 }
 
 #[test]
@@ -599,6 +621,21 @@ fn a_floating_point_number_without_a_value_is_null() {
     assert_eq!(values("sqrt(alcohol - 9.5)"), ["0.0", "1.5811388300841898", "-"]);
     assert_eq!(values("1.0 / (id - id)"), ["inf", "inf", "inf"]);
     assert_eq!(values("isnan(CAST('NaN' AS double))"), ["true", "true", "true"]);
+}
+
+#[test]
+fn like_takes_any_escape_character() {
+    assert_eq!(values("'10%' LIKE '10!%' ESCAPE '!'"), ["true", "true", "true"]);
+    assert_eq!(values("'10x' LIKE '10!%' ESCAPE '!'"), ["false", "false", "false"]);
+    assert_eq!(values("kind LIKE '!r_d' ESCAPE '!'"), ["true", "false", "-"]);
+    assert_eq!(values("kind NOT LIKE 'r#_d' ESCAPE '#'"), ["true", "true", "-"]);
+    assert_eq!(values("kind ILIKE 'R$D%' ESCAPE '$'"), ["false", "false", "-"]);
+    assert_eq!(error("kind LIKE kind ESCAPE '!'").0, "the pattern of LIKE with ESCAPE must be a text in quotes");
+    assert_eq!(error("id > 0 AND kind LIKE 'a!' ESCAPE '!'").1, "kind LIKE 'a!'");
+    assert_eq!(values("octet_length(kind)"), ["3", "1", "-"]);
+    assert_eq!(values("octet_length('é')"), ["2", "2", "2"]);
+    assert_eq!(values("octet_length(_key)"), ["-", "3", "3"]);
+    assert_eq!(error("octet_length(id)").0, "`octet_length` takes a string or bytes, not bigint");
 }
 
 proptest! {

@@ -8,6 +8,7 @@ mod clock;
 mod json_get;
 mod json_text;
 mod numbers;
+mod octet_length;
 mod softmax;
 mod sqrt;
 
@@ -53,7 +54,8 @@ impl BuiltinFunctions {
         let datafusion = datafusion_functions::all_default_functions()
             .into_iter()
             .chain(datafusion_functions_nested::all_default_nested_functions());
-        let ours = [argmax::udf(), softmax::udf(), json_get::udf(), sqrt::udf()].into_iter()
+        let ours = [argmax::udf(), softmax::udf(), json_get::udf(), octet_length::udf(), sqrt::udf()]
+            .into_iter()
             .chain(clock::udfs(time));
         // Ours come last and replace those of the same name: DataFusion fixes `now()` at planning.
         for udf in datafusion.chain(ours.map(Arc::new)) {
