@@ -15,5 +15,6 @@ mod round_trip;
 mod shared_folder;
 mod shipped;
 mod signals;
+mod sql;
 mod start_offsets;
 mod swap;
