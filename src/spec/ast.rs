@@ -100,14 +100,25 @@ pub struct SchemaSpec {
 }
 
 /// How the watermark of a source advances.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WatermarkOptions {
     /// How far it stays behind the greatest event time read.
     pub delay: Duration,
     /// After this long without records a partition no longer holds the watermark back.
     pub idle: Option<Duration>,
-    /// A record further than this in the future is a bad record.
+    /// A record further than this in the future is a bad record; `None`: no time is too far.
     pub max_ahead: Option<Duration>,
+}
+
+impl WatermarkOptions {
+    /// One record beyond it would make late all that follow.
+    const DEFAULT_MAX_AHEAD: Duration = Duration::from_secs(86_400);
+}
+
+impl Default for WatermarkOptions {
+    fn default() -> Self {
+        Self { delay: Duration::ZERO, idle: None, max_ahead: Some(Self::DEFAULT_MAX_AHEAD) }
+    }
 }
 
 /// One step of the pipeline.

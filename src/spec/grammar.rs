@@ -92,9 +92,18 @@ pub(super) static WATERMARK: ObjectType = ObjectType {
     fields: &[
         field("delay", FieldType::Duration, "how far the watermark stays behind the newest event time; default `0s`"),
         field("idle", FieldType::Duration, "a partition without records for this long holds nothing back"),
-        field("max_ahead", FieldType::Duration, "a record further than this in the future is an error record"),
+        field(
+            "max_ahead",
+            FieldType::AnyOf(&[FieldType::Duration, FieldType::Choice(MAX_AHEAD)]),
+            "a record further than this in the future is an error record; default `1d`",
+        ),
     ],
 };
+
+/// Turns a limit off.
+pub(super) const NO_LIMIT: &str = "none";
+
+static MAX_AHEAD: &[EnumValue] = &[value(NO_LIMIT, "no time is too far in the future")];
 
 /// Operators that need no value: `- log`.
 pub(super) static BARE_STEPS: &[EnumValue] = &[value(LOG.keyword(), LOG.field.doc)];

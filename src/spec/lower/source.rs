@@ -175,7 +175,11 @@ impl Lowering<'_> {
         Some(WatermarkOptions {
             delay: f.get("delay").and_then(|n| self.duration(n)).unwrap_or_default(),
             idle: f.get("idle").and_then(|n| self.positive(n)),
-            max_ahead: f.get("max_ahead").and_then(|n| self.duration(n)),
+            max_ahead: match f.get("max_ahead") {
+                Some(n) if n.scalar().is_some_and(|s| s.text == grammar::NO_LIMIT) => None,
+                Some(n) => self.duration(n),
+                None => WatermarkOptions::default().max_ahead,
+            },
         })
     }
 }

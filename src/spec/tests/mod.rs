@@ -82,6 +82,18 @@ fn design_environment() -> Fake {
 }
 
 #[test]
+fn max_ahead_is_a_day_unless_said() {
+    let max_ahead = |watermark: &str| {
+        let file = format!("name: p\nsource: {{topic: r, schema: {{a: int}}{watermark}}}\nsink: out\n");
+        parse_with(&file, &Fake::default()).unwrap().sources[0].watermark.max_ahead
+    };
+    let day = Some(Duration::from_secs(86_400));
+    assert_eq!([max_ahead(""), max_ahead(", watermark: {delay: 1s}")], [day, day]);
+    assert_eq!(max_ahead(", watermark: {max_ahead: none}"), None);
+    assert_eq!(max_ahead(", watermark: {max_ahead: 36h}"), day.map(|d| d * 3 / 2));
+}
+
+#[test]
 fn the_example_of_the_design_is_read() {
     let spec = parse_with(DESIGN, &design_environment()).unwrap_or_else(|report| panic!("{report}"));
     assert_eq!(spec.name.value, "wine-quality");
