@@ -14,7 +14,7 @@ mod key;
 mod number;
 mod plain;
 
-pub use csv::{csv_complete, csv_fields};
+pub use csv::{CsvLineEnd, CsvQuotes, csv_fields};
 pub use infer::{InferError, infer_csv, infer_json};
 pub use key::keys;
 

@@ -441,6 +441,16 @@ fn csv_accepts_the_number_formats_of_other_writers() {
 }
 
 #[test]
+fn a_number_in_csv_has_one_sign() {
+    let s = schema(&[("i", "int"), ("dec", "decimal(5,2)")]);
+    assert_eq!(errors(&CSV, &s, "+-5,1"), r#"column `i`: expected a whole number of 32 bits, found "+-5" (byte 0)"#);
+    for number in ["+-1", "--1", "-+1", "+", "++1"] {
+        let error = format!("column `dec`: expected a decimal(5,2), found \"{number}\" (byte 2)");
+        assert_eq!(errors(&CSV, &s, &format!("5,{number}")), error);
+    }
+}
+
+#[test]
 fn columns_of_expression_types_are_written_as_the_nearest_type() {
     use arrow_array::{ArrayRef, StringViewArray, TimestampNanosecondArray, UInt64Array};
     let columns: Vec<(&str, ArrayRef)> = vec![

@@ -110,10 +110,72 @@ pub fn csv_fields(line: &[u8], delimiter: u8) -> Result<Vec<String>, String> {
     Ok(fields)
 }
 
-/// Whether a line of a file is a complete record: a quoted value may continue on the next line.
-#[must_use]
-pub fn csv_complete(line: &[u8]) -> bool {
-    line.iter().filter(|b| **b == b'"').count() % 2 == 0
+/// Follows the quotes of a record over the lines of a file: a quoted value may continue on the next line.
+#[derive(Debug)]
+pub struct CsvQuotes {
+    delimiter: u8,
+    place: QuotePlace,
+}
+
+/// Where the text read so far ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum QuotePlace {
+    /// At the first byte of a value: only here a quote opens.
+    ValueStart,
+    Unquoted,
+    Quoted,
+    /// After a quote in a quoted value: it closes the value unless another quote follows.
+    AfterQuote,
+    /// A quoted value goes on after its closing quote.
+    Broken,
+}
+
+/// Whether a record ends with a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CsvLineEnd {
+    /// The record is complete.
+    Complete,
+    /// The line ends in a quoted value.
+    Open,
+    /// The quotes are wrong.
+    Broken,
+}
+
+impl CsvQuotes {
+    /// At the start of a record.
+    #[must_use]
+    pub fn new(delimiter: u8) -> Self {
+        Self { delimiter, place: QuotePlace::ValueStart }
+    }
+
+    /// Follows the quotes of the next line, which may end in a line break.
+    pub fn read_line(&mut self, line: &[u8]) -> CsvLineEnd {
+        if self.place == QuotePlace::ValueStart && !line.contains(&b'"') {
+            return CsvLineEnd::Complete;
+        }
+        for byte in line {
+            self.place = self.place.after(*byte, self.delimiter);
+        }
+        match self.place {
+            QuotePlace::Quoted => CsvLineEnd::Open,
+            QuotePlace::Broken => CsvLineEnd::Broken,
+            QuotePlace::ValueStart | QuotePlace::Unquoted | QuotePlace::AfterQuote => CsvLineEnd::Complete,
+        }
+    }
+}
+
+impl QuotePlace {
+    fn after(self, byte: u8, delimiter: u8) -> Self {
+        match (self, byte) {
+            (Self::Broken, _) => Self::Broken,
+            (Self::Quoted, b'"') => Self::AfterQuote,
+            (Self::ValueStart | Self::AfterQuote, b'"') | (Self::Quoted, _) => Self::Quoted,
+            (_, b) if b == delimiter => Self::ValueStart,
+            (Self::AfterQuote, b'\r' | b'\n') => Self::AfterQuote,
+            (Self::AfterQuote, _) => Self::Broken,
+            (Self::ValueStart | Self::Unquoted, _) => Self::Unquoted,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -150,7 +212,21 @@ mod tests {
         assert_eq!(fault("a,\"b"), "a quote without an end (byte 2)");
         assert_eq!(fault("\"b\"c"), "a quoted value goes on after its closing quote (byte 3)");
         assert_eq!(fault("a\nb"), "a second line in the record (byte 1)");
-        assert!(!csv_complete(b"a,\"b\n") && csv_complete(b"a,\"b\"\n"));
         assert_eq!(csv_fields("\u{feff}a;\"b;\"".as_bytes(), b';').unwrap(), ["a", "b;"]);
+    }
+
+    #[test]
+    fn a_line_ends_a_record_unless_it_ends_in_a_quoted_value() {
+        let end = |lines: &[&str]| {
+            let mut quotes = CsvQuotes::new(b',');
+            lines.iter().map(|l| quotes.read_line(l.as_bytes())).collect::<Vec<_>>()
+        };
+        use CsvLineEnd::{Broken, Complete, Open};
+        assert_eq!(end(&["a,\"b\n", "\"\"c\n", "\",d\n"]), [Open, Open, Complete]);
+        assert_eq!(end(&["a,\"b\"\"\"\r\n"]), [Complete]);
+        assert_eq!(end(&["1,5\" pipe\n"]), [Complete]);
+        assert_eq!(end(&["\n"]), [Complete]);
+        assert_eq!(end(&["\"5\" pipe\n"]), [Broken]);
+        assert_eq!(end(&["1,\"5 pipe\n", "2,\"6 pipe\n"]), [Open, Broken]);
     }
 }

@@ -133,7 +133,7 @@ fn convert_number<T>(
     }
     let (minus, digits) = match text {
         [b'-', rest @ ..] => (true, rest),
-        [b'+', rest @ ..] => (false, rest),
+        [b'+', rest @ ..] if rest.first().is_some_and(u8::is_ascii_digit) => (false, rest),
         _ => (false, text),
     };
     let zeros = digits.iter().take_while(|b| **b == b'0').count();
