@@ -56,7 +56,7 @@ impl FileFormatOptions {
             None | Some(DataFormat::Auto) if implied => {}
             None | Some(DataFormat::Auto) => return Format::Json { strict: false },
         }
-        Format::Csv { delimiter: self.delimiter.unwrap_or(default_delimiter) }
+        Format::csv(self.delimiter.unwrap_or(default_delimiter))
     }
 }
 
@@ -70,9 +70,9 @@ mod tests {
             FileFormatOptions { format, delimiter, has_columns: false }.resolve(Path::new(file))
         };
         let json = Format::Json { strict: false };
-        assert_eq!(resolve("a.CSV", None, None), Format::Csv { delimiter: b',' });
-        assert_eq!(resolve("a.tsv", None, None), Format::Csv { delimiter: b'\t' });
-        assert_eq!(resolve("-", None, Some(b';')), Format::Csv { delimiter: b';' });
+        assert_eq!(resolve("a.CSV", None, None), Format::csv(b','));
+        assert_eq!(resolve("a.tsv", None, None), Format::csv(b'\t'));
+        assert_eq!(resolve("-", None, Some(b';')), Format::csv(b';'));
         assert_eq!(resolve("a.csv", Some(DataFormat::Json), None), json);
         assert_eq!(resolve("a.jsonl", None, None), json);
     }

@@ -68,7 +68,7 @@ impl RowReader {
     /// The delimiter of separated values; `None` for other formats.
     pub(super) fn delimiter(&self) -> Option<u8> {
         match self.format {
-            Format::Csv { delimiter } => Some(delimiter),
+            Format::Csv { delimiter, .. } => Some(delimiter),
             Format::Json { .. } | Format::Text | Format::Bytes => None,
         }
     }
@@ -209,16 +209,30 @@ mod tests {
         assert_eq!(rows("\u{feff}{\"a\":1}\r\n\n  \n{\"a\":2}", JSON), ["{\"a\":1}", "{\"a\":2}"]);
     }
 
+    proptest::proptest! {
+        #[test]
+        fn the_rows_of_a_writer_come_back(
+            written in proptest::collection::vec(proptest::collection::vec("[ab\",\n\r]{0,5}", 1..4), 0..8),
+        ) {
+            let quoted = |v: &String| match v.contains(['"', ',', '\n', '\r']) || v.is_empty() {
+                true => format!("\"{}\"", v.replace('"', "\"\"")),
+                false => v.clone(),
+            };
+            let lines: Vec<String> = written.iter().map(|r| r.iter().map(quoted).collect::<Vec<_>>().join(",")).collect();
+            proptest::prop_assert_eq!(rows(&lines.join("\r\n"), Format::csv(b',')), lines);
+        }
+    }
+
     #[test]
     fn a_quoted_line_break_is_part_of_its_row() {
-        let csv = || Format::Csv { delimiter: b',' };
+        let csv = || Format::csv(b',');
         assert_eq!(rows("a,\"b\nc\"\nd,e\n", csv()), ["a,\"b\nc\"", "d,e"]);
         assert_eq!(rows("{\"a\n", JSON), ["{\"a"]);
     }
 
     #[test]
     fn a_quote_that_nothing_closes_costs_its_own_line_only() {
-        let csv = || Format::Csv { delimiter: b',' };
+        let csv = || Format::csv(b',');
         assert_eq!(rows("1,5\" pipe\n2,x\n", csv()), ["1,5\" pipe", "2,x"]);
         assert_eq!(rows("1,\"5 pipe\n2,x\n3,y", csv()), ["1,\"5 pipe", "2,x", "3,y"]);
         assert_eq!(rows("1,\"a\n2,\"b\n\n3,\"c\nd\"\n", csv()), ["1,\"a", "2,\"b", "3,\"c\nd\""]);

@@ -15,13 +15,16 @@ mod number;
 mod plain;
 
 pub use csv::{CsvLineEnd, CsvQuotes, csv_fields};
-pub use infer::{InferError, infer_csv, infer_json};
+pub use infer::{InferError, Inferred, Sample, infer_csv, infer_json};
 pub use key::keys;
 
-use crate::record::BadRow;
+use crate::record::{BadRow, Headers};
 use arrow_array::{BinaryArray, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use std::sync::Arc;
+
+/// The record header with the names of the columns of a line of separated values: a JSON list of strings.
+pub const COLUMNS_HEADER: &str = "fastdata-columns";
 
 /// How the values of a topic are encoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +38,8 @@ pub enum Format {
     Csv {
         /// The byte between values.
         delimiter: u8,
+        /// Values without quotes that are null, beside the empty one.
+        nulls: Vec<String>,
     },
     /// The value as one string column `value`.
     Text,
@@ -43,6 +48,12 @@ pub enum Format {
 }
 
 impl Format {
+    /// Separated values, of which only the empty one is null.
+    #[must_use]
+    pub fn csv(delimiter: u8) -> Self {
+        Self::Csv { delimiter, nulls: Vec::new() }
+    }
+
     /// The name in a pipeline file.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -72,7 +83,7 @@ impl Format {
     pub fn decoder(&self, schema: &SchemaRef) -> Result<Box<dyn Decoder>, FormatError> {
         Ok(match self {
             Self::Json { strict } => Box::new(json::JsonDecoder::new(schema, *strict)?),
-            Self::Csv { delimiter } => Box::new(csv::CsvDecoder::new(schema, *delimiter)?),
+            Self::Csv { delimiter, nulls } => Box::new(csv::CsvDecoder::new(schema, *delimiter, nulls)?),
             Self::Text => Box::new(plain::TextDecoder::new(schema)?),
             Self::Bytes => Box::new(plain::BytesDecoder::new(schema)?),
         })
@@ -85,7 +96,7 @@ impl Format {
     pub fn encoder(&self, schema: &SchemaRef) -> Result<Box<dyn Encoder>, FormatError> {
         Ok(match self {
             Self::Json { .. } => Box::new(json::JsonEncoder::new(schema)?),
-            Self::Csv { delimiter } => Box::new(csv::CsvEncoder::new(schema, *delimiter)?),
+            Self::Csv { delimiter, .. } => Box::new(csv::CsvEncoder::new(schema, *delimiter)?),
             Self::Text | Self::Bytes => Box::new(plain::PlainEncoder::new(schema, self.name())?),
         })
     }
@@ -95,6 +106,12 @@ impl Format {
 pub trait Decoder: Send {
     /// Decodes each value. A null value is a bad row.
     fn decode(&mut self, values: &BinaryArray) -> Decoded;
+
+    /// Decodes the values of records with these headers. Only a format whose values do not name their columns takes
+    /// the names from [`COLUMNS_HEADER`].
+    fn decode_records(&mut self, values: &BinaryArray, _headers: Option<&Headers>) -> Decoded {
+        self.decode(values)
+    }
 }
 
 /// The decoded values of a batch: each is a row of `columns` or one of `bad`.

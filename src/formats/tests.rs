@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 const JSON: Format = Format::Json { strict: false };
-const CSV: Format = Format::Csv { delimiter: b',' };
+const CSV: Format = Format::Csv { delimiter: b',', nulls: Vec::new() };
 
 fn schema(fields: &[(&str, &str)]) -> SchemaRef {
     Arc::new(Schema::new(fields.iter().map(|(n, t)| Field::new(*n, parse_type(t).unwrap(), true)).collect::<Vec<_>>()))
@@ -196,7 +196,7 @@ proptest! {
         let texts: Vec<Vec<u8>> = records.iter().map(|r| serde_json::to_vec(r).unwrap()).collect();
         let decoded = decode(&JSON, &every_type(), &texts.iter().map(Vec::as_slice).collect::<Vec<_>>());
         prop_assert_eq!(&decoded.bad, &[]);
-        let csv = Format::Csv { delimiter: if tab { b'\t' } else { b',' } };
+        let csv = Format::csv(if tab { b'\t' } else { b',' });
         let lines = encode(&csv, &decoded.columns);
         let again = decode(&csv, &every_type(), &lines.iter().map(Vec::as_slice).collect::<Vec<_>>());
         prop_assert_eq!(&again.bad, &[]);
@@ -438,6 +438,43 @@ fn csv_accepts_the_number_formats_of_other_writers() {
     assert_eq!(column(1).as_primitive::<Float64Type>().iter().collect::<Vec<_>>(), [Some(0.5), None]);
     assert_eq!(encode(&CSV, &decoded.columns)[0], b"7,0.5,2026-01-02T03:04:05.678Z,-1.50");
     assert_eq!(encode(&CSV, &decoded.columns)[1], b"0,,2026-01-02T03:04:05.678Z,1.00");
+}
+
+#[test]
+fn csv_binds_columns_by_the_names_that_come_with_a_record() {
+    let s = schema(&[("a", "int"), ("b", "string")]);
+    let mut headers = crate::record::HeadersBuilder::default();
+    let names: [&[u8]; 5] = [br#"["b","x","a"]"#, br#"["b","x","a"]"#, br#"["b","x"]"#, br#"["a","b","a"]"#, b"a,b"];
+    for names in names {
+        headers.push([("other", None), (COLUMNS_HEADER, Some(names))]);
+    }
+    headers.push::<&str>([]);
+    let values: Vec<&[u8]> = vec![b"y,,1", b"1,z", b"1,2", b"1,2,3", b"1,2", b"7,z"];
+    let mut decoder = CSV.decoder(&s).unwrap();
+    let decoded = decoder.decode_records(&BinaryArray::from(values), headers.finish().as_ref());
+    let rows: Vec<_> = encode(&JSON, &decoded.columns).into_iter().map(|r| String::from_utf8(r).unwrap()).collect();
+    assert_eq!(rows, [r#"{"a":1,"b":"y"}"#, r#"{"a":7,"b":"z"}"#]);
+    let bad: Vec<_> = decoded.bad.iter().map(|b| format!("{}: {}", b.row, b.error)).collect();
+    assert_eq!(
+        bad,
+        [
+            "1: expected 3 values, found 2",
+            "2: the record has no column `a`, only `b`, `x`",
+            "3: the record has two columns `a`",
+            "4: the column names of the record are no JSON list of strings: expected value at line 1 column 1"
+        ]
+    );
+    assert_eq!(decoder.decode(&BinaryArray::from(vec![&b"7,z"[..]])).columns.num_rows(), 1);
+}
+
+#[test]
+fn texts_that_mean_null_are_null_unless_quoted() {
+    let s = schema(&[("a", "int"), ("b", "string")]);
+    let csv = Format::Csv { delimiter: b',', nulls: vec!["NA".into(), "-".into()] };
+    let decoded = decode(&csv, &s, &[b"NA,-", b"-1,\"NA\"", b"1,na"]);
+    assert_eq!(decoded.bad, []);
+    let rows: Vec<_> = encode(&JSON, &decoded.columns).into_iter().map(|r| String::from_utf8(r).unwrap()).collect();
+    assert_eq!(rows, [r#"{"a":null,"b":null}"#, r#"{"a":-1,"b":"NA"}"#, r#"{"a":1,"b":"na"}"#]);
 }
 
 #[test]

@@ -43,6 +43,16 @@ impl Headers {
         })
     }
 
+    /// The headers without those of a name; `None` where none is left.
+    #[must_use]
+    pub fn without(&self, name: &str) -> Option<Self> {
+        let mut kept = HeadersBuilder::default();
+        for row in 0..self.0.len() {
+            kept.push(self.row(row).filter(|(of, _)| *of != name.as_bytes()));
+        }
+        kept.finish()
+    }
+
     pub(super) fn slice(&self, start: usize, len: usize) -> Self {
         Self(self.0.slice(start, len))
     }
@@ -144,5 +154,7 @@ mod tests {
         assert_eq!(h.row(1).collect::<Vec<_>>(), of);
         assert_eq!(h.encoded().value(1).len(), encoded_len(of));
         assert!(b.finish().is_none());
+        assert_eq!(h.without("a").map(|h| [h.row(0).count(), h.row(1).count()]), Some([0, 1]));
+        assert_eq!(Headers::repeat((b"a", None), 2).without("a"), None);
     }
 }

@@ -12,7 +12,7 @@ pub use batch::{Batch, Meta};
 pub use headers::{Headers, HeadersBuilder, encoded_len};
 pub use origins::Origins;
 pub use raw::{Fetched, KeyedRecord, Records, RecordsBuilder};
-pub use types::{TypeError, parse_type, timestamp, type_name};
+pub use types::{MAX_TYPE_BYTES, MAX_TYPE_DEPTH, TypeError, parse_type, timestamp, type_name};
 
 use std::fmt;
 use std::sync::Arc;

@@ -4,6 +4,7 @@
 //! values.
 
 use arrow_schema::{DataType, Field, Fields, TimeUnit};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Why a text is not a type.
@@ -20,7 +21,9 @@ pub struct TypeError {
 const SIMPLE: [&str; 9] = ["boolean", "int", "bigint", "float", "double", "string", "bytes", "date", "timestamp"];
 const NESTED: [&str; 4] = ["decimal", "list", "struct", "map"];
 /// How many types may contain one another.
-const MAX_DEPTH: usize = 32;
+pub const MAX_TYPE_DEPTH: usize = 32;
+/// The longest text of a type in a pipeline file.
+pub const MAX_TYPE_BYTES: usize = 65_536;
 
 /// Parses a type as pipeline files write it, such as `list<struct<a: bigint>>`.
 ///
@@ -50,14 +53,22 @@ impl Parser<'_> {
         self.at = self.text.len() - self.text[self.at..].trim_start().len();
     }
 
-    /// A name or a number; a name may be in double quotes.
+    /// A name or a number; a name may be in double quotes, in which `""` is a quote.
     fn name(&mut self) -> String {
         self.skip_space();
         let rest = &self.text[self.at..];
-        if let Some(quoted) = rest.strip_prefix('"') {
-            let end = quoted.find('"').map_or(rest.len(), |i| i + 2);
-            self.at += end;
-            return rest[1..end].trim_end_matches('"').to_owned();
+        if let Some(mut quoted) = rest.strip_prefix('"') {
+            let mut name = String::new();
+            loop {
+                let end = quoted.find('"').unwrap_or(quoted.len());
+                name.push_str(&quoted[..end]);
+                quoted = quoted.get(end + 1..).unwrap_or_default();
+                let Some(more) = quoted.strip_prefix('"') else { break };
+                name.push('"');
+                quoted = more;
+            }
+            self.at = self.text.len() - quoted.len();
+            return name;
         }
         let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
         self.at += end;
@@ -70,7 +81,10 @@ impl Parser<'_> {
             self.at += c.len_utf8();
             return Ok(());
         }
-        Err(self.error(format!("expected `{c}` in the type `{}`", self.text)))
+        const MAX_SHOWN_CHARS: usize = 200;
+        let shown = self.text.chars().take(MAX_SHOWN_CHARS).collect::<String>();
+        let more = if shown.len() < self.text.len() { "…" } else { "" };
+        Err(self.error(format!("expected `{c}` in the type `{shown}{more}`")))
     }
 
     /// Skips a character where it is the next one.
@@ -95,8 +109,8 @@ impl Parser<'_> {
     fn data_type(&mut self, depth: usize) -> Result<DataType, TypeError> {
         self.skip_space();
         let start = self.at;
-        if depth > MAX_DEPTH {
-            return Err(self.error(format!("types nest at most {MAX_DEPTH} deep")));
+        if depth > MAX_TYPE_DEPTH {
+            return Err(self.error(format!("types nest at most {MAX_TYPE_DEPTH} deep")));
         }
         let name = self.name();
         Ok(match name.to_ascii_lowercase().as_str() {
@@ -205,7 +219,8 @@ pub fn type_name(t: &DataType) -> String {
             format!("list<{}>", type_name(f.data_type()))
         }
         DataType::Struct(fields) => {
-            let fields: Vec<_> = fields.iter().map(|f| format!("{}: {}", f.name(), type_name(f.data_type()))).collect();
+            let named = |f: &Arc<Field>| format!("{}: {}", quoted_name(f.name()), type_name(f.data_type()));
+            let fields: Vec<_> = fields.iter().map(named).collect();
             format!("struct<{}>", fields.join(", "))
         }
         DataType::Map(entries, _) => match entries.data_type() {
@@ -214,6 +229,14 @@ pub fn type_name(t: &DataType) -> String {
         },
         _ => t.to_string(),
     }
+}
+
+/// The name of a field, in quotes where a type would not read it otherwise.
+fn quoted_name(name: &str) -> Cow<'_, str> {
+    if name.chars().all(|c| c.is_alphanumeric() || c == '_') && !name.is_empty() {
+        return Cow::Borrowed(name);
+    }
+    Cow::Owned(format!("\"{}\"", name.replace('"', "\"\"")))
 }
 
 #[cfg(test)]
@@ -226,6 +249,8 @@ mod tests {
             "decimal(10,2)",
             "list<struct<a: bigint, b: list<string>>>",
             "map<string, double>",
+            "struct<\"first-name\": string, \"a \"\"b\"\", c>\": list<int>, ä1: date>",
+            "struct<\"\"\"\": int, \"a\"\"\": int>",
         ]) {
             assert_eq!(type_name(&parse_type(text).expect(text)), text);
         }

@@ -41,6 +41,7 @@ const SOURCE_FIELDS: &[FieldDef] = &[
     field("key", FieldType::Text, "the column that the record key repeats"),
     field("format", FORMAT_TYPE, "how values are encoded; default `json`"),
     field("strict", FieldType::Boolean, "JSON fields that the schema does not name are errors"),
+    field("nulls", NAMES, "texts that mean null in CSV, such as `[\"NA\"]`; an empty value always does"),
     field(
         "schema",
         FieldType::Map(&FieldType::Type),

@@ -70,3 +70,52 @@ fn two_signs_are_no_number() {
     assert_eq!(tail(&f, "out"), "{\"n\":5}\n");
     assert_eq!(reasons(&f), ["column `n`: expected a whole number of 32 bits, found \"+-5\" (byte 0)"]);
 }
+
+const BY_NAME: &str =
+    "name: p\nsource: {topic: raw, format: csv, schema: {a: string, b: int}}\nsink: {topic: out, key: a}\n";
+
+#[test]
+fn columns_of_a_csv_file_are_bound_by_name() {
+    let f = Fastdata::in_temp();
+    f.file("p.yaml", BY_NAME).file("in.csv", "b,more,a\n1,z,x\n2,,\"y, z\"\n").file("bare.csv", "x,3\n");
+    f.args("seed --topic raw --from in.csv").succeeds();
+    f.args("seed --topic raw --from bare.csv --columns a,b").succeeds();
+    f.args("seed --topic raw --from in.csv --columns more,a,b").succeeds();
+    f.args("run p.yaml --until-end").succeeds();
+    let rows = ["{\"a\":\"x\",\"b\":1}\n{\"a\":\"y, z\",\"b\":2}\n", "{\"a\":\"x\",\"b\":3}\n"];
+    assert_eq!(tail(&f, "out"), [rows[0], rows[1], rows[0]].concat());
+    let out = f.args("tail --topic out --until-end --output json").succeeds();
+    assert!(!out.stdout_text().contains("fastdata-columns"), "the names of the source are not those of the sink");
+}
+
+#[test]
+fn column_names_that_do_not_fit_are_a_message() {
+    let f = Fastdata::in_temp();
+    f.file("p.yaml", BY_NAME).file("in.csv", "c,a\n1,x\n");
+    f.args("seed --topic raw --from in.csv").succeeds();
+    f.args("run p.yaml --until-end").succeeds();
+    assert_eq!(reasons(&f), ["the record has no column `b`, only `c`, `a`"]);
+    f.file("three.csv", "a,b,c\n1,2,3\n");
+    f.args("seed --topic raw --from three.csv --columns a,b").fails_with(2).stdout("").stderr(
+        "error: `three.csv` has the columns a, b, c, but `--columns` says a, b\n\
+         hint: leave `--columns` out: the file names its columns\n",
+    );
+}
+
+#[test]
+fn infer_reads_past_what_it_cannot_read_and_says_so() {
+    let f = Fastdata::in_temp();
+    f.file("in.csv", "id,ms,at,name\n1,NA,2026-01-02,x\n2,7\n3,8,null,y\n4,soon,,z\n5,9,2026-01-03,\n");
+    let schema = "format: csv\nnulls: [\"null\"]\nschema:\n  id: bigint\n  ms: string\n  at: date\n  name: string\n";
+    f.args("infer in.csv").succeeds().stdout(schema).stderr(
+        "warning: 1 of 5 records skipped; the first: line 3: expected 4 values, found 2\n\
+         note: `ms` is a string: line 5 has \"soon\"; 2 of 3 values are bigint\n",
+    );
+    let indented = schema.lines().map(|l| format!("  {l}\n")).collect::<String>();
+    f.file("p.yaml", &format!("name: p\nsource:\n  topic: raw\n{indented}sink: out\n"));
+    f.args("validate p.yaml").succeeds();
+    f.args("seed --topic raw --from in.csv").succeeds();
+    f.args("run p.yaml --until-end").succeeds();
+    assert_eq!(tail(&f, "out").lines().nth(1), Some(r#"{"id":3,"ms":"8","at":null,"name":"y"}"#));
+    assert_eq!(reasons(&f), ["expected 4 values, found 2"]);
+}

@@ -1,12 +1,14 @@
 //! Records from the rows of a file: the value of a record is the bytes of its row.
 //!
 //! The key is read from the row without decoding the rest. A row without the key column is written without a
-//! key, and counted.
+//! key, and counted. The records of a file with column names carry the names in a header, so that a pipeline binds
+//! them by name.
 
+use super::super::exit::UserError;
 use super::super::row_reader::RowReader;
 use super::key;
 use super::source::RecordSource;
-use crate::formats::{Format, csv_fields};
+use crate::formats::{COLUMNS_HEADER, Format, csv_fields};
 use crate::record::RecordsBuilder;
 use crate::time::{Clock as _, SystemClock};
 use serde_json::Value;
@@ -15,8 +17,9 @@ use serde_json::Value;
 pub(super) struct RowSource {
     rows: RowReader,
     key: KeyColumn,
-    /// The column names of separated values.
+    /// The column names of separated values, and the same as the header of each record.
     columns: Vec<String>,
+    columns_header: Option<String>,
     repeat: bool,
     row: Vec<u8>,
     /// Whether `row` has been read and is not a record yet.
@@ -40,6 +43,7 @@ impl RowSource {
             rows,
             key,
             columns: columns.to_vec(),
+            columns_header: None,
             repeat,
             row: Vec::new(),
             pending: false,
@@ -51,14 +55,23 @@ impl RowSource {
         Ok(source)
     }
 
-    /// Reads the column names. With `--columns`, a first row that does not repeat them is a record.
+    /// Reads the column names. With `--columns`, a first row without these names is a record.
     fn read_header(&mut self) -> anyhow::Result<()> {
         let Some(delimiter) = self.rows.delimiter() else { return Ok(()) };
         let Some(names) = self.rows.header(delimiter, &mut self.row)? else { return Ok(()) };
-        if self.columns.is_empty() {
-            self.columns = names.clone();
+        let known = names.iter().filter(|n| self.columns.contains(n)).count();
+        self.pending = false;
+        if self.columns.is_empty() || known == names.len() && known == self.columns.len() {
+            self.columns = names;
+        } else if known * 2 > names.len() {
+            let list = |names: &[String]| names.join(", ");
+            let (name, found, said) = (self.rows.name(), list(&names), list(&self.columns));
+            let message = format!("{name} has the columns {found}, but `--columns` says {said}");
+            return Err(UserError::new(message).hint("leave `--columns` out: the file names its columns").into());
+        } else {
+            self.pending = true;
         }
-        self.pending = self.columns != names;
+        self.columns_header = Some(Value::from(self.columns.clone()).to_string());
         if let KeyColumn::Field(name) = &self.key {
             let Some(index) = self.columns.iter().position(|c| c == name) else {
                 return Err(key::unknown_column(name, self.columns.iter().map(String::as_str)).into());
@@ -131,7 +144,13 @@ impl RecordSource for RowSource {
             }
             let key = self.key()?;
             self.is_first = false;
-            into.push(key.as_deref(), Some(&self.row), now);
+            match &self.columns_header {
+                Some(names) => {
+                    let header = (COLUMNS_HEADER, Some(names.as_bytes()));
+                    into.push_with(key.as_deref(), Some(&self.row), now, &[header]);
+                }
+                None => into.push(key.as_deref(), Some(&self.row), now),
+            }
             filled += 1;
         }
         Ok(filled)
@@ -175,7 +194,7 @@ mod tests {
     }
 
     const JSON: Format = Format::Json { strict: false };
-    const CSV: Format = Format::Csv { delimiter: b',' };
+    const CSV: Format = Format::Csv { delimiter: b',', nulls: Vec::new() };
 
     #[test]
     fn a_value_is_the_unchanged_row() {
@@ -203,6 +222,23 @@ mod tests {
         assert_eq!(records(&mut bare, 9), [row("red", "1,red"), row("wh,ite", "2,\"wh,ite\"")]);
         let mut both = source("id,kind\n1,red\n", CSV, &["id", "kind"], Some("kind"), false).unwrap();
         assert_eq!(records(&mut both, 9), [row("red", "1,red")]);
+    }
+
+    #[test]
+    fn records_carry_the_column_names_of_their_file() {
+        let names = |text: &str, columns: &[&str]| {
+            let mut rows = source(text, CSV, columns, None, false).unwrap();
+            let mut builder = RecordsBuilder::default();
+            rows.fill(9, &mut builder).unwrap();
+            let headers = builder.finish().headers.unwrap();
+            let found: Vec<_> = headers.row(0).map(|(n, v)| (n.to_vec(), v.unwrap().to_vec())).collect();
+            assert_eq!(found[0].0, COLUMNS_HEADER.as_bytes());
+            (headers.encoded().iter().len(), String::from_utf8(found[0].1.clone()).unwrap())
+        };
+        assert_eq!(names("a,\"b \"\"c\"\"\"\n1,2\n3,4\n", &[]), (2, r#"["a","b \"c\""]"#.to_owned()));
+        assert_eq!(names("1,2\n3,4\n", &["a", "b"]), (2, r#"["a","b"]"#.to_owned()));
+        assert_eq!(names("b,a\n3,4\n", &["a", "b"]), (1, r#"["b","a"]"#.to_owned()));
+        assert!(source("a,b,c\n1,2,3\n", CSV, &["a", "b"], None, false).is_err());
     }
 
     #[test]

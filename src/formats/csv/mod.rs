@@ -1,9 +1,10 @@
-//! CSV: one line of separated values per record, columns by position.
+//! CSV: one line of separated values per record, columns by position or by the names that come with the record.
 //!
 //! The parser is our own because a record is one value of a log, not a line of a stream, and because `""`
 //! (an empty string) differs from an empty value (null), which CSV libraries do not distinguish. Quotes are
 //! those of RFC 4180; a quote inside an unquoted value is a plain character.
 
+mod binding;
 mod read;
 mod write;
 
@@ -19,7 +20,7 @@ pub(super) struct CsvValue<'a> {
     raw: &'a [u8],
     /// The offset of `raw` in the line.
     start: usize,
-    quoted: bool,
+    pub(super) quoted: bool,
     /// Whether it contains doubled quotes.
     doubled: bool,
 }
@@ -43,7 +44,7 @@ impl<'a> CsvValue<'a> {
 }
 
 /// Calls `each` with every value of a line, which may end in a line break, and returns their number.
-fn split_line<'a>(
+pub(super) fn split_line<'a>(
     line: &'a [u8],
     delimiter: u8,
     mut each: impl FnMut(usize, CsvValue<'a>) -> Result<(), RecordError>,

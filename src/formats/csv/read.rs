@@ -3,12 +3,13 @@
 //! This file decides which text each type accepts. CSV writers are less strict with numbers than JSON, so a
 //! plus sign, leading zeros and the spellings of NaN are accepted. NaN and infinities are null, as in JSON.
 
+use super::binding::ColumnBinding;
 use super::split_line;
 use crate::formats::column::{ColumnBuilder, ColumnBuilders, ColumnValues};
 use crate::formats::error::{RecordError, quoted};
 use crate::formats::number::{Number, NumberError};
-use crate::formats::{Decoded, Decoder, FormatError, json};
-use crate::record::BadRow;
+use crate::formats::{COLUMNS_HEADER, Decoded, Decoder, FormatError, json};
+use crate::record::{BadRow, Headers};
 use crate::time::rfc3339;
 use arrow_array::{Array, BinaryArray};
 use arrow_schema::SchemaRef;
@@ -20,37 +21,67 @@ pub(in crate::formats) struct CsvDecoder {
     schema: SchemaRef,
     columns: ColumnBuilders,
     delimiter: u8,
+    nulls: Vec<Vec<u8>>,
+    binding: ColumnBinding,
 }
 
 impl CsvDecoder {
-    pub(in crate::formats) fn new(schema: &SchemaRef, delimiter: u8) -> Result<Self, FormatError> {
-        Ok(Self { schema: schema.clone(), columns: ColumnBuilders::new(schema, "csv")?, delimiter })
+    pub(in crate::formats) fn new(schema: &SchemaRef, delimiter: u8, nulls: &[String]) -> Result<Self, FormatError> {
+        Ok(Self {
+            schema: schema.clone(),
+            columns: ColumnBuilders::new(schema, "csv")?,
+            delimiter,
+            nulls: nulls.iter().map(|n| n.clone().into_bytes()).collect(),
+            binding: ColumnBinding::by_position(schema.fields().len()),
+        })
     }
 
     fn record(&mut self, line: &[u8]) -> Result<(), RecordError> {
         json::check_utf8(line)?;
-        let columns = &mut self.columns;
-        let expected = columns.builders.len();
+        let column_of = self.binding.columns()?;
+        let (columns, nulls) = (&mut self.columns, &self.nulls);
         let found = split_line(line, self.delimiter, |index, csv| {
-            let Some(column) = columns.builders.get_mut(index) else { return Ok(()) };
-            let Some(value) = csv.unquoted() else {
-                column.push_null();
-                return Ok(());
-            };
-            push_value(column, &value).map_err(|e| e.in_column(columns.name(index), csv.start))
+            let Some(index) = column_of.get(index).copied().flatten() else { return Ok(()) };
+            let column = &mut columns.builders[index];
+            match csv.unquoted() {
+                Some(value) if csv.quoted || !nulls.iter().any(|n| **n == *value) => {
+                    push_value(column, &value).map_err(|e| e.in_column(columns.name(index), csv.start))
+                }
+                _ => {
+                    column.push_null();
+                    Ok(())
+                }
+            }
         })?;
-        if found == expected {
+        if found == column_of.len() {
             return Ok(());
         }
-        Err(RecordError::new(format!("expected {expected} values, found {found}")))
+        Err(RecordError::new(format!("expected {} values, found {found}", column_of.len())))
+    }
+
+    /// Binds the columns as the headers of a record say.
+    fn bind(&mut self, headers: Option<&Headers>, row: usize) {
+        let mut named = headers.iter().flat_map(|h| h.row(row)).filter(|(name, _)| *name == COLUMNS_HEADER.as_bytes());
+        let names = named.next().and_then(|(_, names)| names);
+        if !self.binding.is_of(names) {
+            self.binding = match names {
+                Some(names) => ColumnBinding::by_name(&self.schema, names),
+                None => ColumnBinding::by_position(self.schema.fields().len()),
+            };
+        }
     }
 }
 
 impl Decoder for CsvDecoder {
     fn decode(&mut self, values: &BinaryArray) -> Decoded {
+        self.decode_records(values, None)
+    }
+
+    fn decode_records(&mut self, values: &BinaryArray, headers: Option<&Headers>) -> Decoded {
         let (mut good, mut bad) = (0, Vec::new());
         self.columns.reserve(values.len());
         for row in 0..values.len() {
+            self.bind(headers, row);
             let read = if values.is_null(row) {
                 Err(RecordError::new("the record has no value"))
             } else {

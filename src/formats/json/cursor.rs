@@ -13,20 +13,20 @@ const MAX_DEPTH: usize = 128;
 /// A position in a JSON text.
 #[derive(Debug)]
 pub(in crate::formats) struct JsonCursor<'a> {
-    pub(super) bytes: &'a [u8],
+    pub(in crate::formats) bytes: &'a [u8],
     /// The text and the bytes after it in memory, which may be loaded but have no meaning.
-    pub(super) buffer: &'a [u8],
-    pub(super) at: usize,
+    pub(in crate::formats) buffer: &'a [u8],
+    pub(in crate::formats) at: usize,
     /// Whether unknown fields are errors.
-    pub(super) strict: bool,
+    pub(in crate::formats) strict: bool,
 }
 
 /// The content of a string, between the quotes.
-pub(super) struct JsonString<'a> {
-    pub(super) raw: &'a [u8],
-    pub(super) at: usize,
+pub(in crate::formats) struct JsonString<'a> {
+    pub(in crate::formats) raw: &'a [u8],
+    pub(in crate::formats) at: usize,
     /// Whether `raw` contains escapes.
-    pub(super) escaped: bool,
+    pub(in crate::formats) escaped: bool,
 }
 
 /// The lowest bit of each byte.
@@ -36,7 +36,7 @@ const HIGH_BITS: u64 = LOW_BITS * 0x80;
 /// Finds quotes, backslashes and control bytes in eight bytes. The lowest bit that is set is in the first such
 /// byte; 0 means that there is none.
 #[inline]
-pub(super) fn find_special(word: u64) -> u64 {
+pub(in crate::formats) fn find_special(word: u64) -> u64 {
     let quote = word ^ (LOW_BITS * b'"' as u64);
     let backslash = word ^ (LOW_BITS * b'\\' as u64);
     ((quote.wrapping_sub(LOW_BITS) & !quote)
@@ -51,19 +51,19 @@ impl<'a> JsonCursor<'a> {
     }
 
     /// A cursor at the start of the text in the first `len` bytes of `buffer`.
-    pub(super) fn with_buffer(buffer: &'a [u8], len: usize, strict: bool) -> Self {
+    pub(in crate::formats) fn with_buffer(buffer: &'a [u8], len: usize, strict: bool) -> Self {
         Self { bytes: &buffer[..len], buffer, at: 0, strict }
     }
 
     /// The byte at the cursor; at the end 0, which no valid JSON text contains.
     #[inline]
-    pub(super) fn peek(&self) -> u8 {
+    pub(in crate::formats) fn peek(&self) -> u8 {
         self.bytes.get(self.at).copied().unwrap_or(0)
     }
 
     /// Skips white space and returns the byte after it.
     #[inline]
-    pub(super) fn peek_token(&mut self) -> u8 {
+    pub(in crate::formats) fn peek_token(&mut self) -> u8 {
         loop {
             match self.peek() {
                 b' ' | b'\n' | b'\r' | b'\t' => self.at += 1,
@@ -73,7 +73,7 @@ impl<'a> JsonCursor<'a> {
     }
 
     #[inline]
-    pub(super) fn literal(&mut self, word: &'static [u8]) -> Result<(), RecordError> {
+    pub(in crate::formats) fn literal(&mut self, word: &'static [u8]) -> Result<(), RecordError> {
         if self.bytes[self.at..].starts_with(word) {
             self.at += word.len();
             return Ok(());
@@ -83,7 +83,7 @@ impl<'a> JsonCursor<'a> {
 
     /// Reads the number at the cursor.
     #[inline]
-    pub(super) fn number(&mut self) -> Result<Number<'a>, RecordError> {
+    pub(in crate::formats) fn number(&mut self) -> Result<Number<'a>, RecordError> {
         match Number::scan(&self.bytes[self.at..]) {
             Ok((number, len)) => {
                 self.at += len;
@@ -95,14 +95,14 @@ impl<'a> JsonCursor<'a> {
 
     /// The error of a number that lacks a digit `skip` bytes after its start.
     #[cold]
-    pub(super) fn missing_digit(&mut self, skip: usize) -> RecordError {
+    pub(in crate::formats) fn missing_digit(&mut self, skip: usize) -> RecordError {
         self.at += skip;
         self.unexpected("a digit")
     }
 
     /// Reads the string at the cursor, which is at the opening quote.
     #[inline]
-    pub(super) fn string(&mut self) -> Result<JsonString<'a>, RecordError> {
+    pub(in crate::formats) fn string(&mut self) -> Result<JsonString<'a>, RecordError> {
         let start = self.at + 1;
         let mut at = start;
         let mut escaped = false;
@@ -139,7 +139,7 @@ impl<'a> JsonCursor<'a> {
     }
 
     /// Skips one value of any type.
-    pub(super) fn skip_value(&mut self, depth: usize) -> Result<(), RecordError> {
+    pub(in crate::formats) fn skip_value(&mut self, depth: usize) -> Result<(), RecordError> {
         match self.peek_token() {
             b'"' => self.string().map(|_| ()),
             b'-' | b'0'..=b'9' => self.number().map(|_| ()),
@@ -162,7 +162,7 @@ impl<'a> JsonCursor<'a> {
         }
     }
 
-    pub(super) fn check_depth(&self, depth: usize) -> Result<(), RecordError> {
+    pub(in crate::formats) fn check_depth(&self, depth: usize) -> Result<(), RecordError> {
         if depth < MAX_DEPTH {
             return Ok(());
         }
@@ -170,7 +170,7 @@ impl<'a> JsonCursor<'a> {
     }
 
     /// Calls `item` for each item between the bracket at the cursor and the bracket `end`.
-    pub(super) fn for_each_item(
+    pub(in crate::formats) fn for_each_item(
         &mut self,
         end: u8,
         mut item: impl FnMut(&mut Self) -> Result<(), RecordError>,
@@ -186,7 +186,7 @@ impl<'a> JsonCursor<'a> {
     /// Moves to the next item: past the opening bracket or, if there were `any` items, past a comma. At the
     /// bracket `end` it moves past that and returns false.
     #[inline]
-    pub(super) fn next_item(&mut self, end: u8, any: bool) -> Result<bool, RecordError> {
+    pub(in crate::formats) fn next_item(&mut self, end: u8, any: bool) -> Result<bool, RecordError> {
         if any {
             match self.peek_token() {
                 b',' => {
@@ -215,7 +215,7 @@ impl<'a> JsonCursor<'a> {
     }
 
     /// Reads a field's name and the colon after it.
-    pub(super) fn name(&mut self) -> Result<Cow<'a, [u8]>, RecordError> {
+    pub(in crate::formats) fn name(&mut self) -> Result<Cow<'a, [u8]>, RecordError> {
         let text = self.name_string()?;
         self.colon()?;
         if !text.escaped {
@@ -227,7 +227,7 @@ impl<'a> JsonCursor<'a> {
     }
 
     #[inline]
-    pub(super) fn colon(&mut self) -> Result<(), RecordError> {
+    pub(in crate::formats) fn colon(&mut self) -> Result<(), RecordError> {
         if self.peek_token() != b':' {
             return Err(self.unexpected("`:` after the field name"));
         }
@@ -238,7 +238,7 @@ impl<'a> JsonCursor<'a> {
     /// The error that names what was expected and the token that was found. It must not call a function that
     /// itself fails with this error.
     #[cold]
-    pub(super) fn unexpected(&mut self, expected: &str) -> RecordError {
+    pub(in crate::formats) fn unexpected(&mut self, expected: &str) -> RecordError {
         let at = self.at;
         let found = match self.peek_token() {
             b'"' => {
@@ -266,7 +266,7 @@ impl<'a> JsonCursor<'a> {
 impl JsonString<'_> {
     /// Appends the unescaped content. Escapes were checked before, except that surrogates come in pairs.
     #[inline]
-    pub(super) fn append_to(&self, out: &mut Vec<u8>) -> Result<(), RecordError> {
+    pub(in crate::formats) fn append_to(&self, out: &mut Vec<u8>) -> Result<(), RecordError> {
         if !self.escaped {
             out.extend_from_slice(self.raw);
             return Ok(());

@@ -3,7 +3,7 @@
 //! A source and the reading side of a repartition differ only here. A record that cannot be decoded never advances
 //! the watermark.
 
-use crate::formats::Decoder;
+use crate::formats::{COLUMNS_HEADER, Decoder, Format};
 use crate::plan::{InputPlan, SourcePlan};
 use crate::record::{BadRow, Batch, Fetched, Meta, Origins};
 use crate::runtime::fault::Fault;
@@ -176,7 +176,7 @@ impl Input {
 
 fn source(plan: &SourcePlan, decoder: &mut dyn Decoder, fetched: &Fetched, slot: usize, now: i64) -> DecodedInput {
     let records = &fetched.records;
-    let mut decoded = decoder.decode(&records.values);
+    let mut decoded = decoder.decode_records(&records.values, records.headers.as_ref());
     let all = Meta {
         origins: Origins::one(fetched.origin.clone()),
         order: fetched.offsets.clone(),
@@ -185,7 +185,11 @@ fn source(plan: &SourcePlan, decoder: &mut dyn Decoder, fetched: &Fetched, slot:
         event_times: records.timestamps.clone(),
         watermarks: records.timestamps.clone(),
         keys: records.keys.clone(),
-        headers: records.headers.clone(),
+        // The names of CSV columns are part of the value: a sink has other columns.
+        headers: match plan.format {
+            Format::Csv { .. } => records.headers.as_ref().and_then(|h| h.without(COLUMNS_HEADER)),
+            Format::Json { .. } | Format::Text | Format::Bytes => records.headers.clone(),
+        },
     };
     // Row of the batch to row of the fetch.
     let mut rows: Vec<usize> = Vec::new();

@@ -7,12 +7,9 @@ use super::super::node::{Node, Scalar};
 use super::{Fields, Lowering};
 use crate::diagnostics::{Diagnostic, Span, Spanned};
 use crate::formats::Format;
-use crate::record::parse_type;
+use crate::record::{MAX_TYPE_BYTES, parse_type};
 use arrow_schema::Field;
 use std::sync::Arc;
-
-/// Messages about a type repeat its text.
-const MAX_TYPE_BYTES: usize = 4_096;
 
 impl Lowering<'_> {
     pub(super) fn sources(&mut self, f: &Fields<'_>) -> Vec<SourceSpec> {
@@ -48,7 +45,10 @@ impl Lowering<'_> {
         let topic = topic.or_else(|| name.clone()).unwrap_or_else(unnamed);
         let name = name.unwrap_or_else(|| topic.clone());
         let key = f.get("key").and_then(|n| self.column(n));
-        let format = self.format(&f, f.get("strict"));
+        let mut format = self.format(&f, f.get("strict"));
+        if let Some(node) = f.get("nulls") {
+            self.nulls(node, &mut format.value);
+        }
         let schema = f.get("schema").and_then(|n| self.schema(n));
         let typed = matches!(format.value, Format::Json { .. } | Format::Csv { .. });
         match f.entry("schema") {
@@ -88,7 +88,7 @@ impl Lowering<'_> {
         let json = Format::Json { strict: false };
         if node.scalar().is_some() {
             return match self.choice(node, grammar::FORMATS) {
-                Some("csv") => Format::Csv { delimiter: b',' },
+                Some("csv") => Format::csv(b','),
                 Some("text") => Format::Text,
                 Some("bytes") => Format::Bytes,
                 _ => json,
@@ -105,7 +105,7 @@ impl Lowering<'_> {
         if let Some(csv) = f.get("csv") {
             let options = Some(csv).filter(|n| !n.is_null()).and_then(|n| self.open_object(n, &grammar::CSV));
             let delimiter = options.and_then(|o| o.get("delimiter")).and_then(|n| self.delimiter(n));
-            return Format::Csv { delimiter: delimiter.unwrap_or(b',') };
+            return Format::csv(delimiter.unwrap_or(b','));
         }
         let strict = f
             .get("json")
@@ -121,6 +121,18 @@ impl Lowering<'_> {
             Some([b]) if b.is_ascii() && !matches!(b, b'"' | b'\n' | b'\r') => Some(*b),
             _ => self.wrong_kind(node, expected),
         }
+    }
+
+    /// The texts that mean null: one or a list.
+    fn nulls(&mut self, node: &Node, format: &mut Format) {
+        let Format::Csv { nulls, .. } = format else {
+            return self.report(node.key_span, "only CSV has texts that mean null", "remove `nulls`");
+        };
+        let items = match node.scalar() {
+            Some(_) => vec![node],
+            None => self.items(node, "a text or a list of texts").into_iter().flatten().collect(),
+        };
+        nulls.extend(items.into_iter().filter_map(|item| self.text(item, "a text").map(|s| s.text.clone())));
     }
 
     fn schema(&mut self, node: &Node) -> Option<SchemaSpec> {

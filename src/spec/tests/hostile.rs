@@ -86,7 +86,7 @@ fn anchors_and_merge_keys_are_read_as_yaml_has_them() {
     );
     let topics: Vec<_> = spec.sources.iter().map(|s| (s.topic.as_str(), s.format.value.clone())).collect();
     use crate::formats::Format::{Csv, Json};
-    assert_eq!(topics, [("a", Csv { delimiter: b',' }), ("t", Json { strict: false })]);
+    assert_eq!(topics, [("a", Csv { delimiter: b',', nulls: vec![] }), ("t", Json { strict: false })]);
 }
 
 #[test]

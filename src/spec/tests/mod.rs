@@ -229,7 +229,7 @@ log log-17 <- log-16";
     let OperatorSpec::Score(score) = &spec.steps[14].operator else { panic!() };
     let inputs: Vec<_> = score.inputs.iter().map(|(_, s)| (s.text.as_str(), s.exact)).collect();
     assert_eq!(inputs, [("\"value\"", false), ("length(value)", true), ("coalesce(value, '')", true)]);
-    assert_eq!(spec.sources[0].format.value, Format::Csv { delimiter: b'\t' });
+    assert_eq!(spec.sources[0].format.value, Format::csv(b'\t'));
     assert_eq!(spec.sources[1].format.value, Format::Json { strict: true });
     assert_eq!(spec.sources[1].topic.value, "t.b");
     assert!(spec.sources[2].schema.is_none());
