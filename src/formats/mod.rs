@@ -7,6 +7,7 @@
 mod cells;
 mod column;
 mod csv;
+mod epoch;
 mod error;
 mod infer;
 mod json;

@@ -341,7 +341,7 @@ fn errors_name_the_field_the_found_token_and_the_byte() {
         (r#"{"st":{"a":[1,{}]}}"#, "field `st.a[1]`: expected a whole number, found an object (byte 14)"),
         (
             r#"{"at":"yesterday"}"#,
-            r#"field `at`: expected a timestamp (RFC 3339 or epoch milliseconds), found string "yesterday" (byte 6)"#,
+            r#"field `at`: expected a timestamp (such as 2026-01-31T12:00:00Z, or epoch seconds or milliseconds), found string "yesterday" (byte 6)"#,
         ),
         (
             r#"{"dec":123}"#,
@@ -438,6 +438,31 @@ fn csv_accepts_the_number_formats_of_other_writers() {
     assert_eq!(column(1).as_primitive::<Float64Type>().iter().collect::<Vec<_>>(), [Some(0.5), None]);
     assert_eq!(encode(&CSV, &decoded.columns)[0], b"7,0.5,2026-01-02T03:04:05.678Z,-1.50");
     assert_eq!(encode(&CSV, &decoded.columns)[1], b"0,,2026-01-02T03:04:05.678Z,1.00");
+}
+
+#[test]
+fn times_are_read_as_programs_write_them_and_written_in_one_form() {
+    let s = schema(&[("at", "timestamp"), ("day", "date"), ("end", "double")]);
+    let at = "2026-03-02T10:00:00.000Z";
+    let times = ["\"2026-03-02 10:00:00\"", "\"2026-03-02T10:00\"", "1772445600", "1772445600.0", "1772445600000"];
+    for time in times {
+        for day in ["2026-03-02", "2026-03-02 00:00:00"] {
+            // In schema order, and in another.
+            for json in [
+                format!("{{\"at\":{time},\"day\":\"{day}\",\"end\":1.5,\"x\":\"some more text\"}}"),
+                format!("{{\"end\":1.5, \"day\":\"{day}\", \"at\":{time}}}"),
+            ] {
+                let decoded = decode(&JSON, &s, &[json.as_bytes()]);
+                assert_eq!(decoded.bad, [], "{json}");
+                let csv = encode(&CSV, &decoded.columns);
+                assert_eq!(String::from_utf8_lossy(&csv[0]), format!("{at},2026-03-02,1.5"), "{json}");
+            }
+            let line = format!("{},{day},1.5", time.trim_matches('"'));
+            let decoded = decode(&CSV, &s, &[line.as_bytes()]);
+            assert_eq!(decoded.bad, [], "{line}");
+            assert_eq!(encode(&CSV, &decoded.columns)[0], format!("{at},2026-03-02,1.5").into_bytes(), "{line}");
+        }
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Timestamps and dates as text: RFC 3339, years 0000 to 9999.
+//! Timestamps and dates as text: RFC 3339, years 0000 to 9999, and the parts of it that people write.
 //!
 //! The only place that reads or writes this form, so that codecs, keys, inference and messages agree on
 //! each digit. Codecs call it once a value, so it works on bytes and allocates nothing.
@@ -52,37 +52,86 @@ pub(crate) fn parse_date(text: &[u8]) -> Option<i32> {
 /// Milliseconds since the epoch of `2026-01-02T03:04:05.678Z`; digits after the third are dropped.
 pub(crate) fn parse_timestamp(text: &[u8]) -> Option<i64> {
     let (date, rest) = text.split_at_checked(10)?;
-    let day = i64::from(parse_date(date)?);
-    let (time, mut rest) = rest.split_at_checked(9)?;
+    let day = parse_date(date)?;
+    let (time, rest) = rest.split_at_checked(9)?;
     let [b'T' | b't' | b' ', h1, h2, b':', m1, m2, b':', s1, s2] = *time else { return None };
-    let (hour, minute, second) = (parse_digits(&[h1, h2])?, parse_digits(&[m1, m2])?, parse_digits(&[s1, s2])?);
+    let (millis, rest) = parse_fraction(rest, b".")?;
+    let offset = match *rest {
+        [b'Z' | b'z'] => 0,
+        [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] => parse_offset(sign, [h1, h2], [m1, m2])?,
+        _ => return None,
+    };
+    timestamp(day, [[h1, h2], [m1, m2], [s1, s2]], millis, offset)
+}
+
+/// Milliseconds since the epoch of a time as people and programs write it: as RFC 3339 has it, or a part of that.
+///
+/// A time without a zone is in UTC, and a date is its first instant. Zones are `Z`, `UTC`, `+01:00`, `+0100`, `+01`,
+/// also after a space; a fraction may follow a comma.
+pub(crate) fn parse_time(text: &[u8]) -> Option<i64> {
+    if let Some(at) = parse_timestamp(text) {
+        return Some(at);
+    }
+    let (date, rest) = text.split_at_checked(10)?;
+    let day = parse_date(date)?;
+    if rest.is_empty() {
+        return Some(i64::from(day) * DAY_MS);
+    }
+    let (minutes, rest) = rest.split_at_checked(6)?;
+    let [b'T' | b't' | b' ', h1, h2, b':', m1, m2] = *minutes else { return None };
+    let (seconds, millis, rest) = match rest {
+        [b':', s1, s2, rest @ ..] => {
+            let (millis, rest) = parse_fraction(rest, b".,")?;
+            ([*s1, *s2], millis, rest)
+        }
+        _ => (*b"00", 0, rest),
+    };
+    let offset = match *rest.strip_prefix(b" ").unwrap_or(rest) {
+        [] | [b'Z' | b'z'] | [b'U', b'T', b'C'] => 0,
+        [sign @ (b'+' | b'-'), h1, h2] => parse_offset(sign, [h1, h2], *b"00")?,
+        [sign @ (b'+' | b'-'), h1, h2, m1, m2] | [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] => {
+            parse_offset(sign, [h1, h2], [m1, m2])?
+        }
+        _ => return None,
+    };
+    timestamp(day, [[h1, h2], [m1, m2], seconds], millis, offset)
+}
+
+/// Days since the epoch of a date, or of a time that is the first instant of a day in UTC.
+pub(crate) fn parse_day(text: &[u8]) -> Option<i32> {
+    parse_date(text).or_else(|| {
+        let at = parse_time(text)?;
+        (at.rem_euclid(DAY_MS) == 0).then(|| i32::try_from(at / DAY_MS).ok())?
+    })
+}
+
+/// The milliseconds of a fraction after one of `points`, 0 without one, and the text after it.
+fn parse_fraction<'a>(text: &'a [u8], points: &[u8]) -> Option<(i64, &'a [u8])> {
+    let Some((_, fraction)) = text.split_first().filter(|(point, _)| points.contains(point)) else {
+        return Some((0, text));
+    };
+    let digits = fraction.iter().take_while(|b| b.is_ascii_digit()).count();
+    if digits == 0 {
+        return None;
+    }
+    let digit = |i: usize| fraction.get(i).filter(|_| i < digits).map_or(0, |b| i64::from(b - b'0'));
+    Some((digit(0) * 100 + digit(1) * 10 + digit(2), &fraction[digits..]))
+}
+
+/// Minutes ahead of UTC.
+fn parse_offset(sign: u8, hours: [u8; 2], minutes: [u8; 2]) -> Option<i64> {
+    let (hours, minutes) = (parse_digits(&hours)?, parse_digits(&minutes)?);
+    (hours <= 23 && minutes <= 59).then(|| (if sign == b'-' { -1 } else { 1 }) * (hours * 60 + minutes))
+}
+
+/// Milliseconds since the epoch of hour, minute and second of a day.
+fn timestamp(day: i32, [hour, minute, second]: [[u8; 2]; 3], millis: i64, offset: i64) -> Option<i64> {
+    let (hour, minute, second) = (parse_digits(&hour)?, parse_digits(&minute)?, parse_digits(&second)?);
     // Second 60 is a leap second: the instant after it has the same number.
     if hour > 23 || minute > 59 || second > 60 {
         return None;
     }
-    let mut millis = 0;
-    if let Some(fraction) = rest.strip_prefix(b".") {
-        let digits = fraction.iter().take_while(|b| b.is_ascii_digit()).count();
-        if digits == 0 {
-            return None;
-        }
-        for i in 0..3 {
-            millis = millis * 10 + fraction.get(i).filter(|_| i < digits).map_or(0, |b| i64::from(b - b'0'));
-        }
-        rest = &fraction[digits..];
-    }
-    let offset = match *rest {
-        [b'Z' | b'z'] => 0,
-        [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] => {
-            let (hours, minutes) = (parse_digits(&[h1, h2])?, parse_digits(&[m1, m2])?);
-            if hours > 23 || minutes > 59 {
-                return None;
-            }
-            (if sign == b'-' { -1 } else { 1 }) * (hours * 60 + minutes)
-        }
-        _ => return None,
-    };
-    let at = day * DAY_MS + ((hour * 60 + minute - offset) * 60 + second) * 1_000 + millis;
+    let at = i64::from(day) * DAY_MS + ((hour * 60 + minute - offset) * 60 + second) * 1_000 + millis;
     RANGE.contains(&at).then_some(at)
 }
 
@@ -163,6 +212,36 @@ mod tests {
         ] {
             assert_eq!(parse_timestamp(bad.as_bytes()), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn times_are_parsed_as_people_write_them() {
+        let at = parse_timestamp(b"2026-03-02T10:00:00Z");
+        for text in [
+            "2026-03-02 10:00:00",
+            "2026-03-02T10:00:00",
+            "2026-03-02 10:00",
+            "2026-03-02T10:00Z",
+            "2026-03-02 10:00:00.000000",
+            "2026-03-02 10:00:00,000",
+            "2026-03-02 10:00:00+00:00",
+            "2026-03-02T12:00:00.000+0200",
+            "2026-03-02 05:30:00 -04:30",
+            "2026-03-02 11:00:00+01",
+            "2026-03-02 10:00:00 UTC",
+        ] {
+            assert_eq!(parse_time(text.as_bytes()), at, "{text}");
+        }
+        assert_eq!(parse_time(b"2026-03-02"), parse_timestamp(b"2026-03-02T00:00:00Z"));
+        assert_eq!(parse_time(b"2026-03-02 10:00:00.9876"), at.map(|at| at + 987));
+        for bad in
+            ["02.03.2026", "2026-3-2", "2026-03-02 10", "2026-03-02 1:00", "2026-03-02 10:00 PM", "10:00", "2026"]
+        {
+            assert_eq!(parse_time(bad.as_bytes()), None, "{bad}");
+        }
+        assert_eq!(parse_day(b"1969-12-31 00:00:00"), Some(-1));
+        assert_eq!(parse_day(b"2026-03-02T00:00:00.000Z"), parse_date(b"2026-03-02"));
+        assert_eq!(parse_day(b"2026-03-02T00:00:01Z"), None);
     }
 
     #[test]

@@ -119,3 +119,24 @@ fn infer_reads_past_what_it_cannot_read_and_says_so() {
     assert_eq!(tail(&f, "out").lines().nth(1), Some(r#"{"id":3,"ms":"8","at":null,"name":"y"}"#));
     assert_eq!(reasons(&f), ["expected 4 values, found 2"]);
 }
+
+#[test]
+fn times_as_pandas_writes_them_are_read() {
+    let f = Fastdata::in_temp();
+    f.file("in.csv", "at,day,v\n2026-03-02 10:00:00,2026-03-02,1\n2026-03-02 10:00:59.250,2026-03-03,2\n");
+    let schema = "format: csv\nschema:\n  at: timestamp\n  day: date\n  v: bigint\n";
+    f.args("infer in.csv").succeeds().stdout(schema).stderr("");
+    let source =
+        "name: p\nsource: {topic: raw, format: FORMAT, timestamp: at, schema: {at: timestamp, v: bigint}}\nsink: out\n";
+    f.file("p.yaml", &source.replace("FORMAT", "csv"));
+    f.args("seed --topic raw --from in.csv").succeeds();
+    f.args("run p.yaml --until-end").succeeds();
+    let rows = "{\"at\":\"2026-03-02T10:00:00.000Z\",\"v\":1}\n{\"at\":\"2026-03-02T10:00:59.250Z\",\"v\":2}\n";
+    assert_eq!(tail(&f, "out"), rows);
+    let json = Fastdata::in_temp();
+    json.file("p.yaml", &source.replace("FORMAT", "json"));
+    json.file("in.jsonl", "{\"at\":\"2026-03-02 10:00:00\",\"v\":1}\n{\"at\":1772445659.25,\"v\":2}\n");
+    json.args("seed --topic raw --from in.jsonl").succeeds();
+    json.args("run p.yaml --until-end").succeeds();
+    assert_eq!(tail(&json, "out"), rows);
+}

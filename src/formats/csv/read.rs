@@ -8,7 +8,7 @@ use super::split_line;
 use crate::formats::column::{ColumnBuilder, ColumnBuilders, ColumnValues};
 use crate::formats::error::{RecordError, quoted};
 use crate::formats::number::{Number, NumberError};
-use crate::formats::{COLUMNS_HEADER, Decoded, Decoder, FormatError, json};
+use crate::formats::{COLUMNS_HEADER, Decoded, Decoder, FormatError, epoch, json};
 use crate::record::{BadRow, Headers};
 use crate::time::rfc3339;
 use arrow_array::{Array, BinaryArray};
@@ -131,11 +131,11 @@ fn push_value(column: &mut ColumnBuilder, text: &[u8]) -> Result<(), RecordError
             values.push(convert_number(text, &format!("a decimal({p},{s})"), |n| n.decimal(p, s))?);
         }
         ColumnValues::Date(v) => {
-            v.push(rfc3339::parse_date(text).ok_or_else(|| unexpected("a date (YYYY-MM-DD)", text))?);
+            v.push(rfc3339::parse_day(text).ok_or_else(|| unexpected("a date (YYYY-MM-DD)", text))?);
         }
-        ColumnValues::Timestamp(v) => v.push(match rfc3339::parse_timestamp(text) {
+        ColumnValues::Timestamp(v) => v.push(match rfc3339::parse_time(text) {
             Some(at) => at,
-            None => convert_number(text, json::TIMESTAMP, json::timestamp_millis)?,
+            None => convert_number(text, json::TIMESTAMP, epoch::millis)?,
         }),
         ColumnValues::Bytes(v) => {
             json::BASE64.decode_vec(text, &mut v.bytes).map_err(|_| unexpected("bytes in base64", text))?;

@@ -43,7 +43,7 @@ impl InferredType {
 pub(super) fn string_type(text: &[u8]) -> DataType {
     if rfc3339::parse_date(text).is_some() {
         DataType::Date32
-    } else if rfc3339::parse_timestamp(text).is_some() {
+    } else if rfc3339::parse_time(text).is_some() {
         timestamp()
     } else {
         DataType::Utf8
@@ -60,6 +60,7 @@ pub(super) fn merge_scalars(before: &DataType, found: &DataType) -> Option<DataT
     Some(match (before, found) {
         (a, b) if a == b => a.clone(),
         (T::Int64, &BIG_INTEGER) | (&BIG_INTEGER, T::Int64) => BIG_INTEGER,
+        (T::Date32, T::Timestamp(..)) | (T::Timestamp(..), T::Date32) => timestamp(),
         (T::Float64, T::Int64 | &BIG_INTEGER) | (T::Int64 | &BIG_INTEGER, T::Float64) => T::Float64,
         _ => return None,
     })
@@ -148,9 +149,11 @@ fn data_type(
     Ok(match inferred {
         InferredType::Unknown => DataType::Utf8,
         InferredType::Scalar(t) => t,
-        InferredType::List(item) => {
-            DataType::List(Arc::new(Field::new("item", data_type(&format!("{path}[]"), *item, depth + 1, notes)?, true)))
-        }
+        InferredType::List(item) => DataType::List(Arc::new(Field::new(
+            "item",
+            data_type(&format!("{path}[]"), *item, depth + 1, notes)?,
+            true,
+        ))),
         InferredType::Object(fields) => {
             let mut kept = Vec::new();
             for (name, inferred) in fields {

@@ -5,8 +5,8 @@
 
 use super::cursor::{JsonCursor, find_special};
 use crate::formats::column::{ColumnBuilder, ColumnBuilders, ColumnValues};
+use crate::formats::epoch::millis_of_integer;
 use crate::formats::number::{Number, ShortNumber};
-use crate::time::rfc3339;
 
 /// Reads the fields at the cursor into the columns from `next` on and returns how many it read. The cursor is
 /// left after the last value that was read.
@@ -60,7 +60,7 @@ fn read_value(buffer: &[u8], end: usize, column: &mut ColumnBuilder) -> Option<u
         }
         ColumnValues::Timestamp(v) => {
             let short = delimited(ShortNumber::scan(buffer)?, buffer, end)?;
-            v.push(short.integer().filter(|at| rfc3339::RANGE.contains(at))?);
+            v.push(short.integer().and_then(millis_of_integer)?);
             Some(short.len)
         }
         ColumnValues::Text(v) => {

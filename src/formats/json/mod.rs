@@ -10,5 +10,5 @@ mod read;
 mod write;
 
 pub(super) use cursor::JsonCursor;
-pub(super) use read::{BASE64, JsonDecoder, TIMESTAMP, check_utf8, number_error, read_document, timestamp_millis};
+pub(super) use read::{BASE64, JsonDecoder, TIMESTAMP, check_utf8, number_error, read_document};
 pub(super) use write::JsonEncoder;

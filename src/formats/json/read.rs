@@ -9,7 +9,7 @@ use super::fast_path::read_ordered_fields;
 use crate::formats::column::{ByteValues, ColumnBuilder, ColumnBuilders, ColumnValues};
 use crate::formats::error::{RecordError, quoted};
 use crate::formats::number::{Number, NumberError};
-use crate::formats::{Decoded, Decoder, FormatError};
+use crate::formats::{Decoded, Decoder, FormatError, epoch};
 use crate::record::BadRow;
 use crate::time::rfc3339;
 use arrow_array::{Array, BinaryArray};
@@ -204,11 +204,8 @@ fn unexpected_string(at: usize, expected: &str, text: &[u8]) -> RecordError {
 }
 
 /// The description of a timestamp in error messages.
-pub(in crate::formats) const TIMESTAMP: &str = "a timestamp (RFC 3339 or epoch milliseconds)";
-
-pub(in crate::formats) fn timestamp_millis(number: Number<'_>) -> Result<i64, NumberError> {
-    number.integer().and_then(|v| if rfc3339::RANGE.contains(&v) { Ok(v) } else { Err(NumberError::OutOfRange) })
-}
+pub(in crate::formats) const TIMESTAMP: &str =
+    "a timestamp (such as 2026-01-31T12:00:00Z, or epoch seconds or milliseconds)";
 
 /// Appends the value at the cursor to the column.
 fn read_value(cursor: &mut JsonCursor<'_>, column: &mut ColumnBuilder, depth: usize) -> Result<(), RecordError> {
@@ -234,10 +231,10 @@ fn read_value(cursor: &mut JsonCursor<'_>, column: &mut ColumnBuilder, depth: us
         }
         ColumnValues::Boolean(v) => v.append(read_boolean(cursor, first)?),
         ColumnValues::Timestamp(v) if first == b'"' => {
-            v.push(read_text(cursor, TIMESTAMP, rfc3339::parse_timestamp)?);
+            v.push(read_text(cursor, TIMESTAMP, rfc3339::parse_time)?);
         }
-        ColumnValues::Timestamp(v) => v.push(read_number(cursor, TIMESTAMP, timestamp_millis)?),
-        ColumnValues::Date(v) => v.push(read_text(cursor, "a date (YYYY-MM-DD)", rfc3339::parse_date)?),
+        ColumnValues::Timestamp(v) => v.push(read_number(cursor, TIMESTAMP, epoch::millis)?),
+        ColumnValues::Date(v) => v.push(read_text(cursor, "a date (YYYY-MM-DD)", rfc3339::parse_day)?),
         ColumnValues::Bytes(v) => {
             read_text(cursor, "bytes as a base64 string", |text| BASE64.decode_vec(text, &mut v.bytes).ok())?;
             v.end_value();

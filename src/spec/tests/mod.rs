@@ -82,6 +82,22 @@ fn design_environment() -> Fake {
 }
 
 #[test]
+fn texts_that_mean_null_belong_to_csv() {
+    let parsed = |format: &str| {
+        parse_with(
+            &format!("name: p\nsource: {{topic: r, format: {format}, schema: {{a: int}}}}\nsink: out\n"),
+            &Fake::default(),
+        )
+        .map(|spec| spec.sources[0].format.value.clone())
+    };
+    let csv = |nulls: &[&str]| Format::Csv { delimiter: b',', nulls: nulls.iter().map(|n| (*n).to_owned()).collect() };
+    assert_eq!(parsed("csv, nulls: [NA, \"-\"]").unwrap(), csv(&["NA", "-"]));
+    assert_eq!(parsed("csv, nulls: NA").unwrap(), csv(&["NA"]));
+    let wrong = parsed("json, nulls: NA").unwrap_err().to_string();
+    assert!(wrong.starts_with("error: only CSV has texts that mean null\n  --> p.yaml:2:"), "{wrong}");
+}
+
+#[test]
 fn max_ahead_is_a_day_unless_said() {
     let max_ahead = |watermark: &str| {
         let file = format!("name: p\nsource: {{topic: r, schema: {{a: int}}{watermark}}}\nsink: out\n");
