@@ -52,6 +52,7 @@ cases! {
     select
     set
     text
+    tombstones
     window
     window_global
     window_late

@@ -21,7 +21,7 @@ pub struct Ledger {
     pub copied: u64,
     /// Records written by sinks.
     pub written: u64,
-    /// Rows that a condition rejected, or that no step reads.
+    /// Rows that a condition rejected, or that no step reads; records with a null value, where the source skips them.
     pub filtered: u64,
     /// Rows that arrived after their window had closed and that no step reads.
     pub late: u64,
@@ -54,6 +54,7 @@ impl Ledger {
                     *left.entry(&input.name).or_default() -= i128::from(input.read);
                 }
                 c.dead += input.dead;
+                c.filtered += input.filtered;
                 c.copied += input.copied;
                 lost_offsets += input.lost;
             }

@@ -140,6 +140,8 @@ pub struct InputProgress {
     pub read: u64,
     /// Records that cannot be decoded or are too far in the future.
     pub dead: u64,
+    /// Records with a null value, where the source skips them.
+    pub filtered: u64,
     /// Further copies of a row, where several steps read the input.
     pub copied: u64,
     /// Offsets that retention removed before they were read, and that were skipped. Offsets, not records: some may

@@ -5,7 +5,7 @@ use crate::formats::Format;
 use crate::metrics::{StateColumn, StateIdentity};
 use crate::record::type_name;
 use crate::spec::operators::{self, Descriptor};
-use crate::spec::{WatermarkOptions, WhenMissing};
+use crate::spec::{Tombstones, WatermarkOptions, WhenMissing};
 use crate::time::Tumbling;
 use arrow_schema::{DataType, Field, FieldRef, SchemaRef};
 use datafusion_common::ScalarValue;
@@ -229,6 +229,8 @@ pub struct SourcePlan {
     pub event_time: Option<Expr>,
     /// How the watermark advances.
     pub watermark: WatermarkOptions,
+    /// What becomes of records with a null value.
+    pub tombstones: Tombstones,
 }
 
 /// New columns from old ones.

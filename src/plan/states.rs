@@ -64,9 +64,9 @@ fn digest(definition: &str) -> String {
 }
 
 fn source_definition(source: &SourcePlan) -> String {
-    let SourcePlan { name: _, topic, format, schema, event_time, watermark } = source;
+    let SourcePlan { name: _, topic, format, schema, event_time, watermark, tombstones } = source;
     let time = event_time.as_ref().map(|e| e.definition());
-    format!("{topic} {format:?} {:?} {time:?} {watermark:?}", schema.fields())
+    format!("{topic} {format:?} {:?} {time:?} {watermark:?} {tombstones:?}", schema.fields())
 }
 
 fn node_definition(sub: &SubTopology, node: &NodePlan) -> String {

@@ -86,8 +86,22 @@ pub struct SourceSpec {
     pub timestamp: Option<Sql>,
     /// How the watermark advances.
     pub watermark: WatermarkOptions,
+    /// What becomes of records with a null value.
+    pub tombstones: Tombstones,
     /// Where it is in the file.
     pub span: Span,
+}
+
+/// What becomes of a record with a null value, which in a source that is no table deletes nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tombstones {
+    /// It counts as filtered and moves no watermark.
+    #[default]
+    Skip,
+    /// It is a row of nulls.
+    Keep,
+    /// It becomes a dead letter.
+    DeadLetter,
 }
 
 /// Columns of a source.

@@ -49,7 +49,14 @@ const SOURCE_FIELDS: &[FieldDef] = &[
     ),
     field("timestamp", FieldType::Sql, "event time: a column or SQL; default the record's own timestamp"),
     field("watermark", FieldType::Object(&WATERMARK), "how event time moves on"),
+    field("tombstones", FieldType::Choice(TOMBSTONES), "what becomes of records with a null value"),
     reserved("table"),
+];
+
+pub(super) static TOMBSTONES: &[EnumValue] = &[
+    value("skip", "they count as filtered and move no watermark (default)"),
+    value("keep", "each is a row of nulls, on which `_value_null` is true"),
+    value("dead_letter", "they are handled as `errors` says"),
 ];
 
 pub(super) static FORMATS: &[EnumValue] = &[

@@ -1,6 +1,9 @@
 //! What the formats make of the files and records of other programs: CSV, JSON, times, nulls.
 
 use crate::harness::program::Fastdata;
+use crate::harness::record::{Record, pack};
+use crate::harness::topics;
+use fastdata::log::embedded::EmbeddedLog;
 
 /// The values of a topic, a line each.
 fn tail(f: &Fastdata, topic: &str) -> String {
@@ -139,4 +142,31 @@ fn times_as_pandas_writes_them_are_read() {
     json.args("seed --topic raw --from in.jsonl").succeeds();
     json.args("run p.yaml --until-end").succeeds();
     assert_eq!(tail(&json, "out"), rows);
+}
+
+#[test]
+fn a_null_value_is_skipped_and_the_ledger_closes() {
+    let f = Fastdata::in_temp();
+    f.file("p.yaml", "name: p\nsource: {topic: raw, schema: {n: bigint}}\nsink: {topic: out, key: n}\n");
+    f.file(
+        "q.yaml",
+        "name: q\nsource: {topic: raw, schema: {n: bigint}}\nsteps: [{filter: n = 1}]\nsink: {topic: ones}\n",
+    );
+    f.file("in.jsonl", "{\"n\":1}\n{\"n\":2}\n");
+    f.args("seed --topic raw --from in.jsonl").succeeds();
+    let log = EmbeddedLog::open(&f.log_dir()).unwrap();
+    let tombstone = Record { key: None, value: None, timestamp: 1, headers: Vec::new() };
+    topics::append(&log, "raw", 0, pack(&[tombstone]));
+    drop(log);
+    f.args("run p.yaml --until-end").succeeds();
+    f.args("run q.yaml --until-end").succeeds();
+    assert!(reasons(&f).is_empty());
+    for (pipeline, filtered, written) in [("p", 1, 2), ("q", 2, 1)] {
+        let stats = f.args(&format!("stats {pipeline} --output json")).succeeds();
+        let stats: serde_json::Value = serde_json::from_str(stats.stdout_text()).unwrap();
+        let ledger = &stats["ledger"];
+        let terms = ["read", "written", "filtered", "dead", "remainder"].map(|term| ledger[term].as_i64().unwrap());
+        assert_eq!(terms, [3, written, filtered, 0, 0], "{stats:#}");
+        assert_eq!(stats["sources"][0]["filtered"], 1, "{stats:#}");
+    }
 }

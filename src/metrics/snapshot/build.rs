@@ -137,6 +137,7 @@ fn source(
             lag: lag(input.next, end),
             read: input.read,
             dead: input.dead,
+            filtered: input.filtered,
             lost_offsets: input.lost,
             watermark: Some(clock.at).filter(|w| *w != NO_WATERMARK),
             newest: clock.newest,
@@ -152,6 +153,7 @@ fn source(
             partitions.entry(number).or_insert_with(|| PartitionStats { partition: number, ..Default::default() });
         row.read += input.read;
         row.dead += input.dead;
+        row.filtered += input.filtered;
         row.lost_offsets += input.lost;
     }
     let partitions: Vec<PartitionStats> = partitions.into_values().collect();
@@ -163,6 +165,7 @@ fn source(
         topic: source.topic.clone(),
         read: partitions.iter().map(|p| p.read).sum(),
         dead: partitions.iter().map(|p| p.dead).sum(),
+        filtered: partitions.iter().map(|p| p.filtered).sum(),
         lost_offsets: partitions.iter().map(|p| p.lost_offsets).sum(),
         lag: bounds.and_then(|_| partitions.iter().map(|p| p.lag).sum()),
         watermark,

@@ -128,6 +128,8 @@ pub struct SourceStats {
     pub read: u64,
     /// Records that cannot be decoded or are too far in the future.
     pub dead: u64,
+    /// Records with a null value, where the source skips them.
+    pub filtered: u64,
     /// Offsets (not records) that retention removed before they were read, and that were skipped.
     pub lost_offsets: u64,
     /// Records not read yet; null if the topic is gone.
@@ -158,6 +160,8 @@ pub struct PartitionStats {
     pub read: u64,
     /// Records that cannot be decoded or are too far in the future.
     pub dead: u64,
+    /// Records with a null value, where the source skips them.
+    pub filtered: u64,
     /// Offsets (not records) that retention removed before they were read, and that were skipped.
     pub lost_offsets: u64,
     /// Its watermark.

@@ -32,6 +32,7 @@ pub(super) fn resolve(r: &mut Resolver, source: &SourceSpec) -> Option<(SourcePl
         schema: schema.clone(),
         event_time,
         watermark: source.watermark,
+        tombstones: source.tombstones,
     };
     Some((plan, LogicalOutput { name: None, schema, key }))
 }

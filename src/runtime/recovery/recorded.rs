@@ -143,6 +143,6 @@ impl<'a> Recorded<'a> {
 
 /// An input with the counters of the record that it goes on in.
 fn with_counters(input: InputProgress, counted: Option<&InputProgress>) -> InputProgress {
-    let (read, dead, copied, lost) = counted.map_or((0, 0, 0, 0), |c| (c.read, c.dead, c.copied, c.lost));
-    InputProgress { read, dead, copied, lost, ..input }
+    let InputProgress { read, dead, filtered, copied, lost, .. } = counted.cloned().unwrap_or_default();
+    InputProgress { read, dead, filtered, copied, lost, ..input }
 }

@@ -4,14 +4,15 @@
 //! would be too large for its topic is written without the value.
 
 use crate::formats::Format;
-use crate::record::{BadRow, Fetched, Partition, Records, RecordsBuilder, TopicPartition};
+use crate::record::{Fetched, Partition, Records, RecordsBuilder, TopicPartition};
 use crate::runtime::task::collector::DeadRow;
+use crate::runtime::task::input::Rejected;
 use crate::runtime::task::letter::{Letter, LetterReason};
 use crate::runtime::task::outbox::Outbox;
 use arrow_array::Array;
 use std::sync::Arc;
 
-/// A record that could not be decoded.
+/// A record that becomes no row: it could not be decoded, or is skipped.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::runtime) struct Undecoded<'a> {
     /// The position in the round.
@@ -19,7 +20,7 @@ pub(in crate::runtime) struct Undecoded<'a> {
     pub(in crate::runtime) fetched: &'a Fetched,
     pub(in crate::runtime) source: &'a str,
     /// The row in the fetch, and the error.
-    pub(in crate::runtime) bad: &'a BadRow,
+    pub(in crate::runtime) bad: &'a Rejected,
 }
 
 /// Writes to the topic of dead letters.
@@ -48,9 +49,10 @@ impl DeadLetters {
         let mut letters = RecordsBuilder::default();
         let mut undecoded = undecoded.iter().peekable();
         let write_undecoded = |letters: &mut RecordsBuilder, u: &Undecoded<'_>| {
+            let Some(error) = &u.bad.error else { return };
             let (f, row) = (u.fetched, u.bad.row);
             let source = position_text(&f.origin, f.offsets[row]);
-            let reason = LetterReason { error: &u.bad.error, step: u.source, source: &source };
+            let reason = LetterReason { error, step: u.source, source: &source };
             copy_of(&f.records, row, reason).write(letters, max_bytes);
         };
         for d in dead {

@@ -3,19 +3,23 @@
 //! A source and the reading side of a repartition differ only here. A record that cannot be decoded never advances
 //! the watermark.
 
-use crate::formats::{COLUMNS_HEADER, Decoder, Format};
+use crate::formats::{COLUMNS_HEADER, Decoded, Decoder, Format};
+use crate::metrics::InputProgress;
 use crate::plan::{InputPlan, SourcePlan};
 use crate::record::{BadRow, Batch, Fetched, Meta, Origins};
 use crate::runtime::fault::Fault;
 use crate::runtime::task::repartition_codec::{RepartitionCodec, RepartitionPart, WatermarkMessage};
+use crate::spec::Tombstones;
 use crate::time::{TaskWatermark, millis};
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use arrow_array::{Array, BooleanArray};
+use arrow_array::{Array, BinaryArray, BooleanArray, UInt32Array};
 use arrow_buffer::ScalarBuffer;
 use arrow_cast::cast;
 use arrow_schema::DataType;
+use arrow_select::take::take_record_batch;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// One input of a task.
@@ -34,8 +38,25 @@ enum InputKind {
 #[derive(Debug, Default)]
 pub(in crate::runtime) struct DecodedInput {
     pub(in crate::runtime) parts: Vec<DecodedPart>,
-    /// Records of the fetch that could not be decoded.
-    pub(in crate::runtime) bad: Vec<BadRow>,
+    /// Records of the fetch that become no row, in their order.
+    pub(in crate::runtime) bad: Vec<Rejected>,
+}
+
+/// A record that becomes no row.
+#[derive(Debug)]
+pub(in crate::runtime) struct Rejected {
+    /// Its row in the fetch.
+    pub(in crate::runtime) row: usize,
+    /// What is wrong with it; `None`: it is skipped.
+    pub(in crate::runtime) error: Option<String>,
+}
+
+impl Rejected {
+    /// Counts a record that was read.
+    pub(in crate::runtime) fn count(&self, progress: &mut InputProgress) {
+        progress.read += 1;
+        *(if self.error.is_some() { &mut progress.dead } else { &mut progress.filtered }) += 1;
+    }
 }
 
 #[derive(Debug)]
@@ -135,7 +156,8 @@ impl Input {
                 let decoded = codec.decode(&own.iter().map(|f| &f.records).collect::<Vec<_>>())?;
                 let mut all = Vec::with_capacity(own.len());
                 for (((f, own), rows), parts) in fetched.iter().zip(&own).zip(earlier).zip(decoded) {
-                    let bad = rows.into_iter().map(|row| BadRow { row, error: earlier_row(f, row) }).collect();
+                    let rejected = |row| Rejected { row, error: Some(earlier_row(f, row)) };
+                    let bad = rows.into_iter().map(rejected).collect();
                     all.push(DecodedInput { bad, ..repartitioned(parts, own, &self.slots)? });
                 }
                 Ok(all)
@@ -177,6 +199,9 @@ impl Input {
 fn source(plan: &SourcePlan, decoder: &mut dyn Decoder, fetched: &Fetched, slot: usize, now: i64) -> DecodedInput {
     let records = &fetched.records;
     let mut decoded = decoder.decode_records(&records.values, records.headers.as_ref());
+    if plan.tombstones == Tombstones::Keep && records.values.null_count() > 0 {
+        keep_null_values(&mut decoded, &records.values);
+    }
     let all = Meta {
         origins: Origins::one(fetched.origin.clone()),
         order: fetched.offsets.clone(),
@@ -201,39 +226,81 @@ fn source(plan: &SourcePlan, decoder: &mut dyn Decoder, fetched: &Fetched, slot:
         all.take(&rows.iter().map(|r| u32::try_from(*r).unwrap_or(u32::MAX)).collect())
     };
     let mut batch = Batch { columns: decoded.columns, meta };
-    let mut wrong: Vec<BadRow> = Vec::new();
+    let of_fetch = |row: usize| rows.get(row).copied().unwrap_or(row);
+    let wrong = set_event_times(plan, &mut batch, |row| records.values.is_null(of_fetch(row)), now);
+    let skips = plan.tombstones == Tombstones::Skip;
+    let rejected = |b: BadRow| {
+        let error = (!skips || records.values.is_valid(b.row)).then_some(b.error);
+        Rejected { row: b.row, error }
+    };
+    let mut bad: Vec<Rejected> = decoded.bad.into_iter().map(rejected).collect();
+    if !wrong.is_empty() {
+        let good: BooleanArray = (0..batch.len()).map(|row| Some(!wrong.contains_key(&row))).collect();
+        batch = batch.filter(&good);
+        bad.extend(wrong.into_iter().map(|(row, error)| Rejected { row: of_fetch(row), error: Some(error) }));
+        bad.sort_by_key(|b| b.row);
+    }
+    let offsets = batch.meta.offsets.clone();
+    let runs = if batch.is_empty() { Vec::new() } else { vec![(slot, batch.len())] };
+    DecodedInput { parts: vec![DecodedPart::Rows(Box::new(DecodedRows { batch, runs, offsets }))], bad }
+}
+
+/// Makes a row of nulls of each null value, in its place.
+fn keep_null_values(decoded: &mut Decoded, values: &BinaryArray) {
+    let mut bad = decoded.bad.iter().map(|b| b.row).peekable();
+    let (mut rows, mut next) = (Vec::with_capacity(values.len()), 0u32);
+    for row in 0..values.len() {
+        let is_bad = bad.next_if_eq(&row).is_some();
+        if values.is_null(row) {
+            rows.push(None);
+        } else if !is_bad {
+            rows.push(Some(next));
+            next += 1;
+        }
+    }
+    decoded.columns =
+        take_record_batch(&decoded.columns, &UInt32Array::from(rows)).expect("every column of a source may be null");
+    decoded.bad.retain(|b| values.is_valid(b.row));
+}
+
+/// Sets the event times of rows and returns the rows whose event time is wrong. A null value that is kept has the
+/// timestamp of its record where the event time is null.
+fn set_event_times(
+    plan: &SourcePlan,
+    batch: &mut Batch,
+    is_null_value: impl Fn(usize) -> bool,
+    now: i64,
+) -> BTreeMap<usize, String> {
+    let mut wrong: BTreeMap<usize, String> = BTreeMap::new();
     if let Some(expr) = &plan.event_time {
-        let evaluated = expr.evaluate(&batch);
-        wrong = evaluated.bad;
+        let evaluated = expr.evaluate(batch);
+        wrong.extend(evaluated.bad.into_iter().map(|b| (b.row, b.error)));
         let times = cast(&evaluated.array, &DataType::Int64).expect("event time is a timestamp or a bigint by plan");
         let times = times.as_primitive::<Int64Type>();
-        for row in (0..times.len()).filter(|r| times.is_null(*r)) {
-            if !wrong.iter().any(|b| b.row == row) {
-                wrong.push(BadRow { row, error: format!("the event time `{}` is null", expr.sql()) });
+        let mut event_times = times.values().clone();
+        if times.null_count() > 0 {
+            let mut filled = event_times.to_vec();
+            for row in (0..times.len()).filter(|r| times.is_null(*r)) {
+                if is_null_value(row) {
+                    filled[row] = batch.meta.timestamps[row];
+                } else {
+                    wrong.entry(row).or_insert_with(|| format!("the event time `{}` is null", expr.sql()));
+                }
             }
+            event_times = filled.into();
         }
-        batch.meta.event_times = times.values().clone();
+        batch.meta.event_times = event_times;
     }
     if let Some(ahead) = plan.watermark.max_ahead {
         let latest = now.saturating_add(millis(ahead));
         for (row, t) in batch.meta.event_times.iter().enumerate().filter(|(_, t)| **t > latest) {
-            if !wrong.iter().any(|b| b.row == row) {
+            wrong.entry(row).or_insert_with(|| {
                 let (t, ahead) = (crate::time::rfc3339(*t), humantime::format_duration(ahead));
-                wrong.push(BadRow { row, error: format!("the event time {t} is more than {ahead} in the future") });
-            }
+                format!("the event time {t} is more than {ahead} in the future")
+            });
         }
     }
-    if !wrong.is_empty() {
-        let mut good = vec![true; batch.len()];
-        wrong.iter().for_each(|b| good[b.row] = false);
-        batch = batch.filter(&BooleanArray::from(good));
-        let of_fetch = |row: usize| rows.get(row).copied().unwrap_or(row);
-        decoded.bad.extend(wrong.into_iter().map(|b| BadRow { row: of_fetch(b.row), error: b.error }));
-        decoded.bad.sort_by_key(|b| b.row);
-    }
-    let offsets = batch.meta.offsets.clone();
-    let runs = if batch.is_empty() { Vec::new() } else { vec![(slot, batch.len())] };
-    DecodedInput { parts: vec![DecodedPart::Rows(Box::new(DecodedRows { batch, runs, offsets }))], bad: decoded.bad }
+    wrong
 }
 
 /// The records that an earlier version of the file has sent.

@@ -4,8 +4,8 @@
 //! earlier source, then to the lower partition. Nothing is released while the next record of an input, or its end,
 //! is unknown. Permits bound what a queue holds. A queue never reads a topic and never moves the watermark.
 
-use crate::record::{BadRow, Fetched, Offset};
-use crate::runtime::task::input::DecodedRows;
+use crate::record::{Fetched, Offset};
+use crate::runtime::task::input::{DecodedRows, Rejected};
 use crate::runtime::task::repartition_codec::WatermarkMessage;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
@@ -70,8 +70,8 @@ pub(in crate::runtime) struct DecodedBatch {
     pub(in crate::runtime) input: usize,
     pub(in crate::runtime) fetched: Fetched,
     pub(in crate::runtime) rows: DecodedRows,
-    /// Records that could not be decoded. They have no event time and are released as soon as they are next.
-    pub(in crate::runtime) bad: Vec<BadRow>,
+    /// Records that become no row. They have no event time and are released as soon as they are next.
+    pub(in crate::runtime) bad: Vec<Rejected>,
     #[expect(dead_code, reason = "dropped together with the batch")]
     pub(in crate::runtime) permit: Option<Arc<OfferPermit>>,
 }

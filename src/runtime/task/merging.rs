@@ -192,9 +192,8 @@ impl Task {
             for (input, batch) in &reads {
                 self.progress.inputs[*input].read += batch.len() as u64;
             }
-            for (input, _) in &undecoded {
-                let progress = &mut self.progress.inputs[*input];
-                (progress.read, progress.dead) = (progress.read + 1, progress.dead + 1);
+            for (input, undecoded) in &undecoded {
+                undecoded.bad.count(&mut self.progress.inputs[*input]);
             }
             let undecoded: Vec<Undecoded<'_>> = undecoded.into_iter().map(|(_, undecoded)| undecoded).collect();
             let fetched: Vec<_> = released.pieces.iter().map(|p| &p.fetched).collect();

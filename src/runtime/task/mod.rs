@@ -29,10 +29,10 @@ use crate::faults::{self, FailPoint};
 use crate::log::Append;
 use crate::metrics::{InputProgress, StepProgress, TaskProgress};
 use crate::plan::{InputPlan, NodePlan, Op, SubTopology};
-use crate::record::{BadRow, Fetched, Offset, Partition, TopicPartition};
+use crate::record::{Fetched, Offset, Partition, TopicPartition};
 use crate::runtime::fault::Fault;
 use crate::runtime::task::dead_letters::{DeadLetters, Undecoded};
-use crate::runtime::task::input::{DecodedPart, DecodedRows, Input};
+use crate::runtime::task::input::{DecodedPart, DecodedRows, Input, Rejected};
 use crate::runtime::task::merge_queue::MergeQueue;
 use crate::runtime::task::operator::Operator;
 use crate::runtime::task::outbox::Outbox;
@@ -102,8 +102,8 @@ const MAX_RELEASED_ROWS: usize = 8192;
 struct Read<'a> {
     input: usize,
     fetched: &'a Fetched,
-    /// Records that could not be decoded.
-    bad: &'a [BadRow],
+    /// Records that become no row.
+    bad: &'a [Rejected],
     now: i64,
     /// The offset after the last record read.
     next: i64,
@@ -311,8 +311,8 @@ impl Task {
             let mut part = if end - start == batch.len() { batch.clone() } else { batch.slice(start, end - start) };
             part.meta.watermarks = self.inputs[read.input].late_watermarks(&part.meta, &clock.watermarks);
             let progress = &mut self.progress.inputs[read.input];
-            progress.read += (part.len() + bad.len()) as u64;
-            progress.dead += bad.len() as u64;
+            progress.read += part.len() as u64;
+            bad.iter().for_each(|u| u.bad.count(progress));
             let reads = if part.is_empty() { Vec::new() } else { vec![(read.input, part)] };
             self.round(reads, &clock, &[read.fetched], bad)?;
             faults::fail_point(FailPoint::MidWindow);

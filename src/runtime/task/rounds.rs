@@ -77,9 +77,9 @@ impl Task {
         let name = |step: usize| self.plan.nodes[step].name.clone();
         match self.errors {
             ErrorPolicy::Stop => {
-                let undecoded = undecoded.first().map(|u| {
+                let undecoded = undecoded.iter().find_map(|u| {
                     let at = position_text(&u.fetched.origin, u.fetched.offsets[u.bad.row]);
-                    (u.order, at, u.source.to_owned(), &u.bad.error)
+                    u.bad.error.as_ref().map(|error| (u.order, at, u.source.to_owned(), error))
                 });
                 let row = dead.first().map(|d| {
                     let meta = &d.row.meta;

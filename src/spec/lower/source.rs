@@ -1,6 +1,6 @@
 //! `source:` and `sources:`: topics, formats, schemas, watermarks. Sinks read their format here too.
 
-use super::super::ast::{Name, SchemaSpec, SourceSpec, WatermarkOptions};
+use super::super::ast::{Name, SchemaSpec, SourceSpec, Tombstones, WatermarkOptions};
 use super::super::field_type::ObjectType;
 use super::super::grammar;
 use super::super::node::{Node, Scalar};
@@ -66,7 +66,12 @@ impl Lowering<'_> {
         }
         let timestamp = f.get("timestamp").and_then(|n| self.sql(n));
         let watermark = f.get("watermark").and_then(|n| self.watermark(n)).unwrap_or_default();
-        Some(SourceSpec { name, topic, key, format, schema, timestamp, watermark, span: f.key_span })
+        let tombstones = match f.get("tombstones").and_then(|n| self.choice(n, grammar::TOMBSTONES)) {
+            Some("keep") => Tombstones::Keep,
+            Some("dead_letter") => Tombstones::DeadLetter,
+            _ => Tombstones::Skip,
+        };
+        Some(SourceSpec { name, topic, key, format, schema, timestamp, watermark, tombstones, span: f.key_span })
     }
 
     /// The format of a source or sink, JSON by default. `strict` is the field of that name beside `format`.

@@ -317,7 +317,7 @@ fn a_reserved_field_is_not_an_unknown_one() {
   |
 2 | source: {topic: r, table: {key: a}, schema: {a: int}}
   |                    ^^^^^
-hint: supported here: `topic`, `key`, `format`, `strict`, `nulls`, `schema`, `timestamp`, `watermark`
+hint: supported here: `topic`, `key`, `format`, `strict`, `nulls`, `schema`, `timestamp`, `watermark`, `tombstones`
 
 error: `hopping` is not supported by this version of fastdata
   --> p.yaml:4:14

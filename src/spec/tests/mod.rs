@@ -82,6 +82,16 @@ fn design_environment() -> Fake {
 }
 
 #[test]
+fn tombstones_are_skipped_unless_said() {
+    let tombstones = |said: &str| {
+        let file = format!("name: p\nsource: {{topic: r, schema: {{a: int}}{said}}}\nsink: out\n");
+        parse_with(&file, &Fake::default()).unwrap().sources[0].tombstones
+    };
+    let said = ["", ", tombstones: skip", ", tombstones: keep", ", tombstones: dead_letter"].map(tombstones);
+    assert_eq!(said, [Tombstones::Skip, Tombstones::Skip, Tombstones::Keep, Tombstones::DeadLetter]);
+}
+
+#[test]
 fn texts_that_mean_null_belong_to_csv() {
     let parsed = |format: &str| {
         parse_with(
