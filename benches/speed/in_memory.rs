@@ -116,6 +116,7 @@ fn time_parts(fetched: &[Fetched]) -> [Duration; 4] {
                 watermarks: times,
                 keys: f.records.keys.clone(),
                 headers: None,
+                value_nulls: None,
             };
             Batch { columns, meta }
         })

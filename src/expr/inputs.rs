@@ -5,7 +5,7 @@
 use super::types;
 use crate::record::{Meta, timestamp};
 use arrow_array::builder::{BinaryBuilder, MapBuilder, MapFieldNames, StringBuilder};
-use arrow_array::{ArrayRef, Int32Array, Int64Array, StringArray, TimestampMillisecondArray};
+use arrow_array::{ArrayRef, BooleanArray, Int32Array, Int64Array, StringArray, TimestampMillisecondArray};
 use arrow_schema::{ArrowError, DataType, Field, FieldRef};
 use std::sync::Arc;
 
@@ -26,11 +26,12 @@ pub(super) enum MetaColumn {
     Offset,
     Timestamp,
     Headers,
+    ValueNull,
 }
 
 impl MetaColumn {
-    pub(super) const VARIANTS: [Self; 6] =
-        [Self::Key, Self::Topic, Self::Partition, Self::Offset, Self::Timestamp, Self::Headers];
+    pub(super) const VARIANTS: [Self; 7] =
+        [Self::Key, Self::Topic, Self::Partition, Self::Offset, Self::Timestamp, Self::Headers, Self::ValueNull];
 
     fn name(self) -> &'static str {
         match self {
@@ -40,6 +41,7 @@ impl MetaColumn {
             Self::Offset => "_offset",
             Self::Timestamp => "_timestamp",
             Self::Headers => "_headers",
+            Self::ValueNull => "_value_null",
         }
     }
 
@@ -51,6 +53,7 @@ impl MetaColumn {
             Self::Offset => (DataType::Int64, false),
             Self::Timestamp => (timestamp(), false),
             Self::Headers => (types::map_of(DataType::Binary), false),
+            Self::ValueNull => (DataType::Boolean, false),
         };
         Arc::new(Field::new(self.name(), data_type, nullable))
     }
@@ -70,6 +73,7 @@ impl MetaColumn {
                 Arc::new(TimestampMillisecondArray::new(meta.timestamps.clone(), None).with_timezone("UTC"))
             }
             Self::Headers => headers(meta)?,
+            Self::ValueNull => Arc::new(BooleanArray::from_iter((0..rows).map(|row| Some(meta.is_value_null(row))))),
         })
     }
 }

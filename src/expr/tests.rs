@@ -38,6 +38,7 @@ fn batch(columns: Vec<(&str, ArrayRef)>) -> Batch {
             watermarks: numbers(0),
             keys: BinaryArray::from_opt_vec((0..rows).map(|i| (i != 0).then_some(&b"key"[..])).collect()),
             headers: headers.finish(),
+            value_nulls: (rows > 1).then(|| (0..rows).map(|i| i != 1).collect()),
         },
     }
 }
@@ -178,6 +179,7 @@ fn meta_columns_are_in_scope_and_columns_hide_them() {
     assert_eq!(values("CAST(_key AS string)"), ["-", "key", "key"]);
     assert_eq!(values("CAST(_headers['k'] AS string)"), ["-", "v", "-"]);
     assert_eq!(values("cardinality(_headers)"), ["0", "2", "0"]);
+    assert_eq!(values("_value_null"), ["false", "true", "false"]);
     assert_eq!(values("_timestamp")[0], "2023-11-14T22:13:20Z");
     let own = batch(vec![("_key", Arc::new(Int64Array::from(vec![5])))]);
     let expr = Expr::compile("_key + 1", &scope(&own), &Functions::new()).unwrap();

@@ -4,7 +4,7 @@
 
 use super::{Headers, Origins};
 use arrow_array::{Array, ArrayRef, BinaryArray, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array};
-use arrow_buffer::ScalarBuffer;
+use arrow_buffer::{NullBuffer, ScalarBuffer};
 use arrow_select::concat::concat;
 use arrow_select::filter::filter_record_batch;
 use arrow_select::interleave::interleave;
@@ -39,6 +39,8 @@ pub struct Meta {
     pub keys: BinaryArray,
     /// Record headers, absent where no row has one.
     pub headers: Option<Headers>,
+    /// Null on the rows whose record has a null value; absent where there are none.
+    pub value_nulls: Option<NullBuffer>,
 }
 
 impl Meta {
@@ -64,6 +66,7 @@ impl Meta {
             watermarks: self.watermarks.slice(start, rows),
             keys: self.keys.slice(start, rows),
             headers: self.headers.as_ref().map(|h| Headers::from_encoded(h.encoded().slice(start, rows))),
+            value_nulls: self.value_nulls.as_ref().map(|n| n.slice(start, rows)),
         }
     }
 
@@ -86,7 +89,17 @@ impl Meta {
             watermarks: pick(&self.watermarks),
             keys: take_binary(&self.keys, rows),
             headers: self.headers.as_ref().map(|h| h.take(rows)),
+            value_nulls: self
+                .value_nulls
+                .as_ref()
+                .map(|n| rows.values().iter().map(|i| n.is_valid(*i as usize)).collect()),
         }
+    }
+
+    /// Whether the record of a row has a null value.
+    #[must_use]
+    pub fn is_value_null(&self, row: usize) -> bool {
+        self.value_nulls.as_ref().is_some_and(|n| n.is_null(row))
     }
 }
 
@@ -151,6 +164,8 @@ impl Batch {
             watermarks: numbers(|m| &m.watermarks),
             keys: binary(batches.iter().map(|b| b.meta.keys.clone()).collect()),
             headers: encoded_headers(batches.iter().copied()).map(|h| Headers::from_encoded(binary(h))),
+            value_nulls: has_value_nulls(batches.iter().copied())
+                .then(|| rows.iter().map(|(b, r)| !batches[*b].meta.is_value_null(*r)).collect()),
         };
         Self { columns, meta }
     }
@@ -169,6 +184,10 @@ impl Batch {
     pub fn with_columns(&self, columns: RecordBatch) -> Self {
         Self { columns, meta: self.meta.clone() }
     }
+}
+
+fn has_value_nulls<'a>(mut batches: impl Iterator<Item = &'a Batch>) -> bool {
+    batches.any(|b| b.meta.value_nulls.is_some())
 }
 
 /// The encoded headers of several batches; `None` where no batch has any.

@@ -90,6 +90,7 @@ impl Operator for RepartitionOperator {
             watermarks: one(clock.after),
             keys: BinaryArray::new_null(1),
             headers: None,
+            value_nulls: None,
         };
         let nulls = self.plan.schema.fields().iter().map(|f| arrow_array::new_null_array(f.data_type(), 1));
         let values = self.codec.encode(kind, self.sender()?, &meta, &nulls.collect::<Vec<_>>())?;

@@ -215,6 +215,7 @@ fn source(plan: &SourcePlan, decoder: &mut dyn Decoder, fetched: &Fetched, slot:
             Format::Csv { .. } => records.headers.as_ref().and_then(|h| h.without(COLUMNS_HEADER)),
             Format::Json { .. } | Format::Text | Format::Bytes => records.headers.clone(),
         },
+        value_nulls: records.values.nulls().filter(|_| plan.tombstones == Tombstones::Keep).cloned(),
     };
     // Row of the batch to row of the fetch.
     let mut rows: Vec<usize> = Vec::new();
@@ -227,7 +228,7 @@ fn source(plan: &SourcePlan, decoder: &mut dyn Decoder, fetched: &Fetched, slot:
     };
     let mut batch = Batch { columns: decoded.columns, meta };
     let of_fetch = |row: usize| rows.get(row).copied().unwrap_or(row);
-    let wrong = set_event_times(plan, &mut batch, |row| records.values.is_null(of_fetch(row)), now);
+    let wrong = set_event_times(plan, &mut batch, now);
     let skips = plan.tombstones == Tombstones::Skip;
     let rejected = |b: BadRow| {
         let error = (!skips || records.values.is_valid(b.row)).then_some(b.error);
@@ -265,12 +266,7 @@ fn keep_null_values(decoded: &mut Decoded, values: &BinaryArray) {
 
 /// Sets the event times of rows and returns the rows whose event time is wrong. A null value that is kept has the
 /// timestamp of its record where the event time is null.
-fn set_event_times(
-    plan: &SourcePlan,
-    batch: &mut Batch,
-    is_null_value: impl Fn(usize) -> bool,
-    now: i64,
-) -> BTreeMap<usize, String> {
+fn set_event_times(plan: &SourcePlan, batch: &mut Batch, now: i64) -> BTreeMap<usize, String> {
     let mut wrong: BTreeMap<usize, String> = BTreeMap::new();
     if let Some(expr) = &plan.event_time {
         let evaluated = expr.evaluate(batch);
@@ -281,7 +277,7 @@ fn set_event_times(
         if times.null_count() > 0 {
             let mut filled = event_times.to_vec();
             for row in (0..times.len()).filter(|r| times.is_null(*r)) {
-                if is_null_value(row) {
+                if batch.meta.is_value_null(row) {
                     filled[row] = batch.meta.timestamps[row];
                 } else {
                     wrong.entry(row).or_insert_with(|| format!("the event time `{}` is null", expr.sql()));
@@ -397,6 +393,7 @@ mod tests {
             watermarks: two(0),
             keys: BinaryArray::from(vec![&b"x"[..], b"y"]),
             headers: None,
+            value_nulls: None,
         };
         let values = codec.encode(PartKind::Row, 0, &meta, &columns).unwrap();
         let records = Records { keys: meta.keys, values, timestamps: two(0), headers: None };

@@ -10,7 +10,7 @@ use crate::runtime::Fault;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type};
 use arrow_array::{Array, ArrayRef, BinaryArray, Int32Array, Int64Array, RecordBatch, RecordBatchOptions, StringArray};
-use arrow_buffer::ScalarBuffer;
+use arrow_buffer::{NullBuffer, ScalarBuffer};
 use arrow_row::{RowConverter, SortField};
 use arrow_schema::{DataType, SchemaRef};
 use std::ops::Range;
@@ -22,6 +22,8 @@ pub(in crate::runtime) enum PartKind {
     Row = 0,
     Watermark = 1,
     Idle = 2,
+    /// A row whose record has a null value.
+    NullValueRow = 3,
 }
 
 /// The bits of the first column that hold the kind.
@@ -102,7 +104,10 @@ impl RepartitionCodec {
         let partitions = (0..n).map(partition).collect::<Result<Vec<i32>, Fault>>()?;
         let number = |b: &ScalarBuffer<i64>| Arc::new(Int64Array::new(b.clone(), None)) as ArrayRef;
         let mut all: Vec<ArrayRef> = vec![
-            Arc::new(Int32Array::from_value(self.first_column(kind), n)),
+            Arc::new(Int32Array::from_iter_values((0..n).map(|row| {
+                let is_null = kind == PartKind::Row && meta.is_value_null(row);
+                self.first_column(if is_null { PartKind::NullValueRow } else { kind })
+            }))),
             Arc::new(Int32Array::from_value(sender, n)),
             Arc::new(StringArray::from_iter_values((0..n).map(|row| &*meta.origins.row(row).topic))),
             Arc::new(Int32Array::from(partitions)),
@@ -157,7 +162,10 @@ impl RepartitionCodec {
     /// The parts of one batch, whose rows are a range of the decoded columns.
     fn parts(&self, records: &Records, columns: &[ArrayRef], own: Range<usize>) -> Result<Vec<RepartitionPart>, Fault> {
         let (kinds, senders) = (columns[0].as_primitive::<Int32Type>(), columns[1].as_primitive::<Int32Type>());
-        let is_row = |i: usize| kinds.value(i) == self.first_column(PartKind::Row);
+        let is_row = |i: usize| {
+            kinds.value(i) == self.first_column(PartKind::Row)
+                || kinds.value(i) == self.first_column(PartKind::NullValueRow)
+        };
         let mut parts = Vec::new();
         let mut start = own.start;
         while start < own.end {
@@ -182,6 +190,11 @@ impl RepartitionCodec {
         Ok(parts)
     }
 
+    fn value_nulls(&self, kinds: &Int32Array) -> Option<NullBuffer> {
+        let is_null = |kind: &i32| *kind == self.first_column(PartKind::NullValueRow);
+        kinds.values().iter().any(is_null).then(|| kinds.values().iter().map(|kind| !is_null(kind)).collect())
+    }
+
     /// The rows of decoded columns, with the keys and headers of their records.
     fn rows_of(&self, columns: &[ArrayRef], records: Records) -> Result<Batch, Fault> {
         let number = |i: usize| columns[i].as_primitive::<Int64Type>().values().clone();
@@ -195,6 +208,7 @@ impl RepartitionCodec {
             watermarks: number(7),
             keys: records.keys,
             headers: records.headers,
+            value_nulls: self.value_nulls(columns[0].as_primitive()),
         };
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         let own = columns[POSITION_COLUMNS.len()..].to_vec();

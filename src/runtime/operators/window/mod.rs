@@ -188,6 +188,7 @@ impl WindowOperator {
             watermarks: vec![watermark; n].into(),
             keys: keys(n),
             headers: None,
+            value_nulls: None,
         };
         Ok((Batch { columns, meta }, bad))
     }
