@@ -170,3 +170,16 @@ fn a_null_value_is_skipped_and_the_ledger_closes() {
         assert_eq!(stats["sources"][0]["filtered"], 1, "{stats:#}");
     }
 }
+
+#[test]
+fn a_key_has_the_text_of_its_value() {
+    let f = Fastdata::in_temp();
+    let values = ["12345678901234567890123", "0.10", "1e2", "7", "true"];
+    f.file("in.jsonl", &values.map(|v| format!("{{\"k\": {v}}}\n")).concat());
+    f.file("in.csv", &format!("k\n{}\n", values.join("\n")));
+    f.args("seed --topic raw --from in.jsonl --key k").succeeds();
+    f.args("seed --topic raw --from in.csv --key k").succeeds();
+    let records = f.args("tail --topic raw --until-end --output json").succeeds();
+    let key = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["key"].as_str().unwrap().to_owned();
+    assert_eq!(records.stdout_text().lines().map(key).collect::<Vec<_>>(), [values, values].concat());
+}

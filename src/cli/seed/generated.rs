@@ -8,6 +8,7 @@ use super::args::SeedArgs;
 use super::key;
 use super::source::{RecordSource, SeedPlan};
 use crate::diagnostics::SourceText;
+use crate::formats::json_field_text;
 use crate::generate::Generate;
 use crate::generate::spec::GenerateSpec;
 use crate::generate::wine::Wine;
@@ -63,7 +64,7 @@ impl RecordSource for Generated {
         self.generator.fill(max, &mut self.buffer);
         let records = self.buffer.finish();
         for (value, timestamp) in records.values.iter().zip(&records.timestamps) {
-            let key = value.and_then(|v| key::from_json(v, name));
+            let key = value.and_then(|v| json_field_text(v, name));
             if key.is_none() {
                 check_column(value.unwrap_or_default(), name)?;
                 self.without_key += 1;

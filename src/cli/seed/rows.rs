@@ -8,10 +8,11 @@ use super::super::exit::UserError;
 use super::super::row_reader::RowReader;
 use super::key;
 use super::source::RecordSource;
-use crate::formats::{COLUMNS_HEADER, Format, csv_fields};
+use crate::formats::{COLUMNS_HEADER, Format, csv_fields, json_field_text};
 use crate::record::RecordsBuilder;
 use crate::time::{Clock as _, SystemClock};
 use serde_json::Value;
+use std::borrow::Cow;
 
 /// The rows of a file as records.
 pub(super) struct RowSource {
@@ -101,7 +102,7 @@ impl RowSource {
                 value.filter(|v| !v.is_empty()).map(String::into_bytes)
             }
             (KeyColumn::Field(name) | KeyColumn::Column { name, .. }, _) => {
-                let key = key::from_json(&self.row, name);
+                let key = json_field_text(&self.row, name).map(Cow::into_owned);
                 if self.is_first
                     && key.is_none()
                     && let Ok(Value::Object(object)) = serde_json::from_slice(&self.row)

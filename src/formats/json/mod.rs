@@ -6,8 +6,11 @@
 
 mod cursor;
 mod fast_path;
+mod field;
 mod read;
 mod write;
+
+pub use field::json_field_text;
 
 pub(super) use cursor::JsonCursor;
 pub(super) use read::{BASE64, JsonDecoder, TIMESTAMP, check_utf8, number_error, read_document};
