@@ -32,6 +32,13 @@ pub(super) struct EventTimes {
 }
 
 impl EventTimes {
+    /// Starts one step after a time.
+    pub(super) fn start_after(&mut self, time: i64) {
+        #[allow(clippy::cast_possible_truncation, reason = "saturates far beyond any run")]
+        let step = self.step_ms.ceil() as i64;
+        self.start_ms = time.saturating_add(step);
+    }
+
     /// Draws the time of the next record.
     pub(super) fn next(&mut self, random: &mut Random) -> i64 {
         #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "saturates far beyond any run")]

@@ -18,6 +18,9 @@ type Random = rand_pcg::Pcg64Mcg;
 pub trait Generate: Send {
     /// Appends the next `count` records.
     fn fill(&mut self, count: usize, out: &mut RecordsBuilder);
+
+    /// Lets event time go on after a time, unless the records have a start of their own.
+    fn start_after(&mut self, time: i64);
 }
 
 /// Appends `units / 10^decimals` with exactly `decimals` decimals.

@@ -6,7 +6,7 @@
 //! partitions: 4                 # of the topic, if it is created
 //! key: sensor                   # the field that becomes the record key
 //! time:                         # event time, which is also the record's timestamp
-//!   start: 2026-01-01T00:00:00Z
+//!   start: 2026-01-01T00:00:00Z      # default: this in an empty topic, else where the topic ends
 //!   step: 10ms                  # from one record to the next
 //!   disorder: {share: 0.05, by: 2s}    # 5% are moved by up to 2 s, in either direction
 //!   late: {share: 0.001, by: 1m}       # 0.1% are moved back by exactly 1 min
@@ -53,6 +53,8 @@ pub struct GenerateSpec {
     pub partitions: Option<u32>,
     key: Option<usize>,
     event_times: EventTimes,
+    /// Whether the file says when event time starts.
+    has_start: bool,
     fields: Vec<GeneratedField>,
 }
 
@@ -216,6 +218,7 @@ impl GeneratorFile {
         if names.is_empty() {
             report.push(Diagnostic::at(span_of(&self.fields), "there are no fields"));
         }
+        let has_start = self.time.start.is_some();
         let event_times = self.time.check(report);
         let mut fields = Vec::new();
         for (i, ((name, distribution), nulls)) in self.fields.value.0.into_iter().zip(nulls).enumerate() {
@@ -227,7 +230,8 @@ impl GeneratorFile {
                 Err(message) => report.push(Diagnostic::at(at, message)),
             }
         }
-        GenerateSpec { count: self.count, rate, partitions: self.partitions.map(|p| p.value), key, event_times, fields }
+        let partitions = self.partitions.map(|p| p.value);
+        GenerateSpec { count: self.count, rate, partitions, key, event_times, has_start, fields }
     }
 }
 
@@ -294,6 +298,12 @@ pub struct Generator {
 }
 
 impl Generate for Generator {
+    fn start_after(&mut self, time: i64) {
+        if !self.spec.has_start {
+            self.spec.event_times.start_after(time);
+        }
+    }
+
     fn fill(&mut self, count: usize, out: &mut RecordsBuilder) {
         for _ in 0..count {
             let at = self.spec.event_times.next(&mut self.random);

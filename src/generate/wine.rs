@@ -264,6 +264,10 @@ pub(super) fn write_quoted_timestamp(out: &mut Vec<u8>, at: i64) {
 }
 
 impl Generate for Wine {
+    fn start_after(&mut self, time: i64) {
+        self.event_times.start_after(time);
+    }
+
     fn fill(&mut self, count: usize, out: &mut RecordsBuilder) {
         for _ in 0..count {
             let at = self.event_times.next(&mut self.random);

@@ -183,3 +183,29 @@ fn a_key_has_the_text_of_its_value() {
     let key = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["key"].as_str().unwrap().to_owned();
     assert_eq!(records.stdout_text().lines().map(key).collect::<Vec<_>>(), [values, values].concat());
 }
+
+#[test]
+fn a_second_lot_of_generated_records_goes_on_in_time() {
+    let f = Fastdata::in_temp();
+    let source = "schema: {id: bigint, ts: timestamp}, timestamp: ts, watermark: {delay: 2s}";
+    f.file("p.yaml", &format!(
+        "name: p\nsource: {{topic: raw, {source}}}\nsteps: [{{window: {{tumbling: 1s, select: {{n: count(*)}}}}}}]\nsink: out\n"
+    ));
+    f.file(
+        "g.yaml",
+        "count: 500\ntime: {step: 100ms}\nfields: {id: {sequence: {start: 1, step: 1}}, ts: {timestamp: rfc3339}}\n",
+    );
+    for seed in ["seed --topic raw --count 1000", "seed --topic raw --count 1000", "seed --topic raw --generate g.yaml"]
+    {
+        f.args(seed).succeeds();
+        f.args("run p.yaml --until-end").succeeds();
+    }
+    let stats = f.args("stats p --output json").succeeds();
+    let stats: serde_json::Value = serde_json::from_str(stats.stdout_text()).unwrap();
+    let ledger = ["read", "late", "dead"].map(|term| stats["ledger"][term].as_u64().unwrap());
+    assert_eq!(ledger, [2_500, 0, 0], "{stats:#}");
+    // A start that a file names is kept.
+    f.file("s.yaml", "count: 1\ntime: {start: 2026-01-01T00:00:00Z}\nfields: {ts: {timestamp: rfc3339}}\n");
+    f.args("seed --topic raw --generate s.yaml").succeeds();
+    assert!(tail(&f, "raw").ends_with("{\"ts\":\"2026-01-01T00:00:00.000Z\"}\n"));
+}

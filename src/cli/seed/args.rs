@@ -7,7 +7,8 @@ use std::path::PathBuf;
 /// Write records to a topic
 ///
 /// Without `--from` and `--generate`, writes 10,000 records of the built-in wine generator for pipelines/wine.yaml,
-/// with their `kind` as the key. The topic is created if it does not exist.
+/// with their `kind` as the key. The topic is created if it does not exist. In a topic that has records, the event
+/// time of generated records goes on after the last one.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
 Examples:

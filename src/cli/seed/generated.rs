@@ -74,6 +74,10 @@ impl RecordSource for Generated {
         Ok(max)
     }
 
+    fn start_after(&mut self, time: i64) {
+        self.generator.start_after(time);
+    }
+
     fn warning(&self) -> Option<String> {
         let name = self.key.as_ref().filter(|_| self.without_key > 0)?;
         Some(key::without_key_warning(self.without_key, name))

@@ -12,6 +12,7 @@ mod progress;
 mod rows;
 mod source;
 mod storage_check;
+mod topic_end;
 
 use super::backplane;
 use super::context::CliContext;
@@ -31,6 +32,7 @@ use rows::RowSource;
 use source::SeedPlan;
 use std::io;
 use storage_check::StorageCheck;
+use topic_end::newest_time;
 
 /// The maximum number of records in one append.
 const MAX_BATCH_RECORDS: usize = 4096;
@@ -42,6 +44,11 @@ pub(super) fn execute(args: &SeedArgs, context: &CliContext) -> anyhow::Result<(
     let log = backplane::open(context.global(), None)?;
     storage.watch(log.clone());
     let topic = create_or_open(&*log, &args.topic, partitions)?;
+    if args.from.is_none()
+        && let Some(time) = newest_time(&*log, &topic, &shutdown)?
+    {
+        source.start_after(time);
+    }
     let mut appender = log.appender()?;
     let mut partitioner = Partitioner::new(&topic);
     let pace = Pace::new(rate);

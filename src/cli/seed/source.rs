@@ -17,6 +17,9 @@ pub(super) trait RecordSource {
     /// Adds at most `max` records and returns their number, 0 at the end.
     fn fill(&mut self, max: usize, into: &mut RecordsBuilder) -> anyhow::Result<usize>;
 
+    /// Lets event time go on after that of the last record of the topic. A file has its own times.
+    fn start_after(&mut self, _time: i64) {}
+
     /// A warning about the records, once all are written.
     fn warning(&self) -> Option<String>;
 }
