@@ -209,3 +209,45 @@ fn a_second_lot_of_generated_records_goes_on_in_time() {
     f.args("seed --topic raw --generate s.yaml").succeeds();
     assert!(tail(&f, "raw").ends_with("{\"ts\":\"2026-01-01T00:00:00.000Z\"}\n"));
 }
+
+fn manual() -> String {
+    std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/formats.md")).unwrap()
+}
+
+#[test]
+fn the_sources_of_the_manual_are_valid() {
+    let f = Fastdata::in_temp();
+    let manual = manual();
+    let sources: Vec<_> = manual.split("```yaml\n").skip(1).map(|b| b.split("```").next().unwrap()).collect();
+    assert!(sources.len() >= 4, "{sources:?}");
+    for source in sources {
+        f.file("p.yaml", &format!("name: p\n{source}sink: out\n"));
+        f.args("validate p.yaml").succeeds();
+    }
+}
+
+#[test]
+fn times_are_read_as_the_manual_says() {
+    let manual = manual();
+    let rows = manual.lines().filter(|l| l.starts_with("| ") && l.ends_with("Z |"));
+    let rows: Vec<_> = rows.map(|l| l.trim_matches(['|', ' ']).split_once(" | ").unwrap()).collect();
+    assert!(rows.len() > 10, "{rows:?}");
+    let read: String = rows.iter().map(|(_, at)| format!("{{\"at\":\"{at}\"}}\n")).collect();
+    let json = |written: &str| match written.strip_prefix('`') {
+        Some(text) => format!("{{\"at\":\"{}\"}}\n", text.trim_matches('`')),
+        None => format!("{{\"at\":{written}}}\n"),
+    };
+    for format in ["json", "csv"] {
+        let f = Fastdata::in_temp();
+        f.file(
+            "p.yaml",
+            &format!("name: p\nsource: {{topic: raw, format: {format}, schema: {{at: timestamp}}}}\nsink: out\n"),
+        );
+        f.file("in.json", &rows.iter().map(|(written, _)| json(written)).collect::<String>());
+        f.file("in.csv", &rows.iter().map(|(w, _)| w.trim_matches('`').to_owned() + "\n").collect::<String>());
+        f.args(&format!("seed --topic raw --from in.{format} {}", if format == "csv" { "--columns at" } else { "" }))
+            .succeeds();
+        f.args("run p.yaml --until-end").succeeds();
+        assert_eq!(tail(&f, "out"), read, "{format}");
+    }
+}
