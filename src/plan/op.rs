@@ -9,6 +9,7 @@ use crate::spec::{Tombstones, WatermarkOptions, WhenMissing};
 use crate::time::Tumbling;
 use arrow_schema::{DataType, Field, FieldRef, SchemaRef};
 use datafusion_common::ScalarValue;
+use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
 /// A compiled operator.
@@ -351,6 +352,16 @@ pub struct SinkPlan {
 /// sent by an earlier version of the file and cannot be read as these.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RowsId(pub u32);
+
+impl RowsId {
+    pub(super) fn of(key: &[String], schema: &SchemaRef) -> Self {
+        let columns: Vec<String> =
+            schema.fields().iter().map(|f| format!("{} {}", f.name(), type_name(f.data_type()))).collect();
+        let digest = Sha256::digest(format!("{key:?} {columns:?}"));
+        // What fits beside the kind of a record in a number that is not negative.
+        Self(u32::from_be_bytes([0, digest[0], digest[1], digest[2]]) >> 1)
+    }
+}
 
 /// Sends each row to the task that owns its key.
 #[derive(Clone, Debug)]

@@ -234,7 +234,7 @@ fn insert_repartitions(pipeline: &str, logical: &mut Logical) -> Vec<Repartition
         });
         let name = format!("{}.by", logical.nodes[reader].name);
         let topic: Arc<str> = format!("{pipeline}.{name}").into();
-        let rows = super::states::rows_id(&key, &input.schema);
+        let rows = RowsId::of(&key, &input.schema);
         let plan = RepartitionPlan { topic: topic.clone(), by: by.collect(), schema: input.schema.clone(), rows };
         let span = logical.nodes[reader].span;
         let writer = NodeId(logical.nodes.len());

@@ -3,11 +3,9 @@
 //! A definition is the text of the file: an edit that changes nothing but its form (spaces, the names of results)
 //! keeps state, one that may change a value does not.
 
-use super::op::{Op, RowsId, SourcePlan};
+use super::op::{Op, SourcePlan};
 use super::physical::{InputPlan, NodeInput, NodePlan, Physical, SubTopology};
 use crate::metrics::{STATE_VERSION, StateRecord};
-use crate::record::type_name;
-use arrow_schema::SchemaRef;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
@@ -72,13 +70,4 @@ fn source_definition(source: &SourcePlan) -> String {
 fn node_definition(sub: &SubTopology, node: &NodePlan) -> String {
     let from: Vec<String> = node.from.iter().map(|input| super::explain::input_name(sub, *input)).collect();
     format!("{} of {}: {}", node.op.kind(), from.join(", "), node.op.definition())
-}
-
-/// Which rows are sent by this key with these columns.
-pub(super) fn rows_id(key: &[String], schema: &SchemaRef) -> RowsId {
-    let columns: Vec<String> =
-        schema.fields().iter().map(|f| format!("{} {}", f.name(), type_name(f.data_type()))).collect();
-    let digest = Sha256::digest(format!("{key:?} {columns:?}"));
-    // What fits beside the kind of a record in a number that is not negative.
-    RowsId(u32::from_be_bytes([0, digest[0], digest[1], digest[2]]) >> 1)
 }

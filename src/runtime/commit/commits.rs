@@ -132,7 +132,6 @@ impl Commits {
             return Ok(());
         }
         self.context.gauges.uncommitted_state_bytes.store(0, Ordering::Relaxed);
-        self.context.gauges.emptied.notify_waiters();
         let mut pending: Vec<Handover> = std::mem::take(&mut self.pending).into_values().collect();
         let (plan, limits) = (self.context.plan.clone(), self.context.limits.clone());
         let mut builder = TransactionBuilder::new(&plan, &limits, now);

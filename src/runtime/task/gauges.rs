@@ -3,7 +3,6 @@
 use super::commit_limit::CommitLimit;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use tokio::sync::Notify;
 
 /// The shared counters of one assignment, over all its tasks.
 #[derive(Debug, Default)]
@@ -16,8 +15,6 @@ pub(in crate::runtime) struct Gauges {
     pub(in crate::runtime) uncommitted_state_bytes: AtomicUsize,
     /// A task has something to commit.
     pub(in crate::runtime) uncommitted: AtomicBool,
-    /// Wakes tasks that wait while the commit is full.
-    pub(in crate::runtime) emptied: Notify,
     /// The intake has ended with a fault from which the run recovers: it goes on from the last commit.
     pub(in crate::runtime) goes_back: AtomicBool,
     /// How much a commit may carry; kept over assignments.

@@ -1,8 +1,7 @@
 //! A task on the Tokio runtime: takes messages in order and reports at barriers.
 //!
 //! Its queue is bounded; a full queue pauses the partitions behind it. A round that releases many rows is handed over
-//! in parts, one at each barrier. Between messages and between parts the task waits for a barrier while the commit is
-//! full.
+//! in parts, one at each barrier. Between parts the task waits for a barrier while the commit is full.
 
 use super::Task;
 use super::gauges::Gauges;
@@ -11,7 +10,6 @@ use super::message::{Barrier, TaskInbox, TaskMessage, TaskReport};
 use crate::runtime::cancel::CancelToken;
 use crate::runtime::fault::{self, Fault};
 use crate::time::Clock;
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -50,8 +48,6 @@ struct Working {
 enum Next {
     Message(TaskMessage),
     Barrier(Barrier),
-    /// A barrier ahead of the messages before it, because the commit is full: another one follows.
-    EarlyBarrier(Barrier),
 }
 
 /// Runs a task until its queue is closed; returns the task unless it has failed. A panic is reported as a fault:
@@ -80,26 +76,11 @@ pub(in crate::runtime) async fn work(mut task: Task, worker: Worker) -> Option<T
 }
 
 impl Working {
-    /// The next message, or the barrier once all messages before it are processed. While the commit is full, a barrier
-    /// and no message.
+    /// The next message, or the barrier once all messages before it are processed.
     async fn next(&mut self) -> Option<Next> {
-        let gauges = self.worker.gauges.clone();
         loop {
             if let Some(barrier) = self.barrier.take_if(|b| b.messages_before <= self.processed) {
                 return Some(Next::Barrier(barrier));
-            }
-            // Before the check, so that no wake-up is missed.
-            let mut emptied = pin!(gauges.emptied.notified());
-            emptied.as_mut().enable();
-            if gauges.is_commit_full() {
-                if let Some(barrier) = self.barrier.take() {
-                    return Some(Next::EarlyBarrier(barrier));
-                }
-                tokio::select! {
-                    barrier = self.worker.inbox.barriers.recv() => self.barrier = Some(barrier?),
-                    () = emptied => {}
-                }
-                continue;
             }
             tokio::select! {
                 Some(barrier) = self.worker.inbox.barriers.recv(), if self.barrier.is_none() => {
@@ -126,7 +107,6 @@ impl Working {
                 self.count_pending(task);
                 Ok(None)
             }
-            Next::EarlyBarrier(barrier) => self.hand_over_part(task, &barrier).map(|()| None),
             Next::Barrier(barrier) => {
                 task.advance_positions(&barrier.positions, barrier.at_end);
                 self.report(task, &barrier, true).map(Some)
@@ -190,10 +170,7 @@ impl Working {
         let (pending, gauges) = (task.pending_bytes(), &self.worker.gauges);
         // One of the two is zero.
         gauges.pending_bytes.fetch_add(pending.saturating_sub(self.pending_bytes), Ordering::Relaxed);
-        if pending < self.pending_bytes {
-            gauges.pending_bytes.fetch_sub(self.pending_bytes - pending, Ordering::Relaxed);
-            gauges.emptied.notify_waiters();
-        }
+        gauges.pending_bytes.fetch_sub(self.pending_bytes.saturating_sub(pending), Ordering::Relaxed);
         self.pending_bytes = pending;
         if task.dirty() {
             gauges.uncommitted.store(true, Ordering::Relaxed);
