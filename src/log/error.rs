@@ -34,7 +34,7 @@ pub enum LogError {
         /// The number of partitions.
         count: u32,
     },
-    /// The offset is outside the bounds of the partition: records were removed, or the topic was cut.
+    /// The offset is outside the bounds of the partition: records were removed, or the partition was truncated.
     #[error(
         "offset {asked} of `{at}` cannot be read: the partition holds {earliest} to {end}; start over with `--from earliest` or `--from latest`"
     )]

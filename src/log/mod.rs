@@ -1,8 +1,8 @@
 //! The backplane: topics with partitions, readers, groups and transactions.
 //!
-//! Everything above runs alike over the embedded log, over Kafka and over the log in memory: a backplane
-//! is whatever passes [`conformance`]. It never decodes a value. All calls block, so they are made from
-//! dedicated threads (the intake, the committer) or from commands.
+//! The modules above behave the same over the embedded log, over Kafka and over the log in memory: a
+//! backplane is whatever passes [`conformance`]. It never decodes a value. All calls block, so they are made
+//! from dedicated threads (the intake, the committer) or from commands.
 //!
 //! Internal topics (changelogs, progress, repartitioned records) are ordinary topics.
 
@@ -150,14 +150,14 @@ pub trait Log: Send + Sync + std::fmt::Debug {
     /// Checks whether an operation would be allowed, without doing it, as far as the backplane can tell.
     fn check_access(&self, access: &Access<'_>) -> LogResult<()>;
 
-    /// Fails where the storage is no longer the one that was opened. For a program that makes no other call for a
-    /// while; a backplane that needs no such check passes it.
+    /// Fails where the storage is no longer the one that was opened. For programs that make no other call for a
+    /// while. A backplane without local storage always succeeds.
     fn check_storage(&self) -> LogResult<()> {
         Ok(())
     }
 
-    /// For how long after it was written a compacted topic keeps a deletion at least. A copy of a topic that is
-    /// older may lack a deletion that the topic no longer holds. Without a promise, zero.
+    /// The minimum time for which a compacted topic keeps a deletion after it was written; zero without a
+    /// guarantee. A copy of a topic that is older than this may lack deletions that the topic no longer has.
     fn deletion_retention(&self) -> Duration {
         Duration::ZERO
     }
@@ -185,7 +185,8 @@ pub struct Append {
     pub records: Records,
 }
 
-/// Appends records. They are durable when a call returns.
+/// Appends records. When a call returns they survive the death of this process; the backplane decides how much
+/// of them a loss of power may take.
 pub trait Appender: Send {
     /// Appends all or nothing; returns the first offset of each append.
     fn append(&mut self, appends: &[Append]) -> LogResult<Vec<Offset>>;
@@ -210,7 +211,7 @@ pub struct GroupSpec {
     pub group: String,
     /// The topics to consume. Partitions with the same number go to the same member.
     pub topics: Vec<Arc<str>>,
-    /// Names this instance to another one that finds the group taken, where only one may run.
+    /// The name of this instance. Where only one may run, the error of a second instance shows it.
     pub instance: String,
     /// The guarantee that its commits must give.
     pub delivery: Delivery,
@@ -259,14 +260,14 @@ pub struct Transaction {
     /// Outputs, dead letters and repartitioned records. Each partition gets its appends in this order. Only with less
     /// than [`Delivery::ExactlyOnce`] may they become visible apart from the rest.
     pub results: Vec<Append>,
-    /// Changelogs and progress: what a restart goes back to.
+    /// Changelogs and progress: what a restart restores.
     pub state: Vec<Append>,
     /// The next offset to read of each input partition.
     pub offsets: Vec<(TopicPartition, Offset)>,
 }
 
 impl Transaction {
-    /// Bytes of what it appends.
+    /// Bytes of the records that it appends, as [`Records::bytes`] counts them.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.results.iter().chain(&self.state).map(|a| a.records.bytes()).sum()
@@ -276,18 +277,18 @@ impl Transaction {
 /// How long a commit may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CommitTimeout {
-    /// A longer one is undone.
+    /// A commit that takes longer is undone.
     pub after: Duration,
-    /// The settings that say so, for a message.
+    /// The settings that it comes from, for messages.
     pub setting: &'static str,
 }
 
 /// The committing half of a member. A member that lost the group to another one is fenced: its commit fails with
 /// [`LogError::Fenced`] or [`LogError::Undone`], and neither its state nor its offsets become visible.
 pub trait Committer: Send {
-    /// Makes the whole transaction visible and durable, or fails without a trace; with less than
-    /// [`Delivery::ExactlyOnce`] a failure may leave results. Returns the first offset of each append of state,
-    /// `None` for an append without records.
+    /// Makes the whole transaction visible and durable (as [`Appender`] defines it), or fails without a trace; with
+    /// less than [`Delivery::ExactlyOnce`] a failure may leave results. Returns the first offset of each append of
+    /// state, `None` for an append without records.
     fn commit(&mut self, transaction: &Transaction) -> LogResult<Vec<Option<Offset>>>;
 
     /// How long a commit may take; `None` where that is not limited.
@@ -303,8 +304,8 @@ pub trait Committer: Send {
 
 /// Sends results before their transaction (at least once only).
 pub trait EarlyOutput {
-    /// Queues results without waiting for acknowledgements; the next commit waits for them. Where one of the
-    /// two fails, any result since the last commit may have been written, and its input is read again.
+    /// Queues results without waiting for acknowledgements; the next commit waits for them. If either fails, any
+    /// result since the last commit may have been written, and the caller reads the input again.
     fn send(&mut self, results: &[Append]) -> LogResult<()>;
 }
 

@@ -20,7 +20,7 @@ impl RecordLimits {
         Ok(Self(Arc::new(topics.into_iter().zip(limits).collect())))
     }
 
-    /// The limit of a topic, if it was asked for.
+    /// The limit of a topic, if it was loaded.
     #[must_use]
     pub fn get(&self, topic: &str) -> Option<&RecordLimit> {
         self.0.get(topic)

@@ -89,8 +89,8 @@ struct Bound {
 }
 
 impl Binding {
-    /// Binds the inputs of a step, each with its type and, if it has one, its name: the key of a map, or the
-    /// column of a list. A single tensor takes them in order, several tensors and fields take them by name;
+    /// Binds the inputs of a step, each with its type and, if it has one, its name: the key in a map of inputs, or
+    /// the column in a list. A single tensor takes them in order. Several tensors, or fields, take them by name;
     /// inputs with other names are ignored.
     ///
     /// # Errors
@@ -165,8 +165,8 @@ pub(super) fn normalized(name: &str) -> String {
     name.chars().filter(|c| !c.is_whitespace() && *c != '_').flat_map(char::to_lowercase).collect()
 }
 
-/// Numbers and booleans convert to numbers, but fractions are never cut: those convert only to fractions. All types
-/// that are not nested convert to text. Text is never parsed.
+/// Numbers and booleans convert to numbers. Fractions are never truncated: fractional types convert only to fractional
+/// types. All types that are not nested convert to text. Text is never parsed.
 fn is_convertible(from: &DataType, to: &DataType) -> bool {
     let number = |t: &DataType| t.is_numeric() || *t == DataType::Boolean;
     let whole = |t: &DataType| t.is_integer() || *t == DataType::Boolean;

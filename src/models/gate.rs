@@ -92,8 +92,8 @@ fn format(descriptor: &ModelDescriptor, bytes: &[u8]) -> Result<ModelFormat, Mod
     }
 }
 
-/// Scores invented records and gives a warning if the model fails on one: a valid model need not be defined for
-/// them. Golden rows are better, where a model has some.
+/// Scores made-up records and returns a warning if the model fails on one; not an error, because a valid model need
+/// not be defined for them. Golden rows replace this check.
 fn warm_up(scorer: &dyn Scorer) -> Result<Option<String>, ModelError> {
     let inputs = &scorer.signature().inputs;
     for rows in [1, 3] {

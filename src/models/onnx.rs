@@ -81,7 +81,7 @@ fn visit<'a>(graph: &'a GraphProto, f: &mut impl FnMut(&'a GraphProto)) {
     }
 }
 
-/// Refuses the classifiers that the evaluator gets wrong, or refuses in words of its own internals.
+/// Refuses the classifiers that the evaluator gets wrong, and those that it refuses with an error about its internals.
 fn check_classifiers(graph: &GraphProto) -> Result<(), ModelError> {
     let mut checked = Ok(());
     visit(graph, &mut |g| {

@@ -1,5 +1,5 @@
 //! The outputs that every scorer offers, whatever its format: `prediction`, `label`, `probabilities`,
-//! `model_name`, `model_version`, beside the model's own.
+//! `model_name`, `model_version`, in addition to the model's own.
 //!
 //! The SQL of a step's `outputs` is compiled against [`uniform_schema`] before any model exists, and checked
 //! against [`output_schema`] of each version in the gate. An output of the model with a uniform name is hidden
@@ -179,7 +179,7 @@ fn prediction_source(outputs: &[Field]) -> PredictionSource {
     }
 }
 
-/// Index of the largest element of a row; none if an element is null, because that one may be the largest.
+/// Index of the largest element of a row; none if any element is null, because that one might be the largest.
 fn largest(list: &ListArray, row: usize) -> Option<usize> {
     if list.is_null(row) {
         return None;

@@ -137,8 +137,8 @@ fn push_bounded(history: &mut VecDeque<VersionEntry>, entry: VersionEntry) {
 
 /// The version that serves each data type: the newest that was published to serve.
 ///
-/// `records` are the descriptors on a models topic in the order of their offsets. An instance may still reject a
-/// version; then the version before it goes on serving there.
+/// `records` are the descriptors on a models topic in the order of their offsets. An instance may reject a version;
+/// there the previous version continues to serve.
 #[must_use]
 pub fn serving_versions<'a>(
     records: impl IntoIterator<Item = (Offset, &'a ModelDescriptor)>,

@@ -131,7 +131,7 @@ fn column<'a>(data_type: &DataType, values: impl Iterator<Item = Option<&'a Valu
     }
 }
 
-/// A number, also one written as text, as in CSV files.
+/// A number, which may be written as text, as in CSV files.
 fn to_f64(value: Option<&Value>) -> Option<f64> {
     match value? {
         Value::Number(n) => n.as_f64(),

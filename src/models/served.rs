@@ -25,7 +25,7 @@ pub struct ServedModel {
     pub scorer: Arc<dyn Scorer>,
     /// Builds the outputs that every scorer offers.
     pub outputs: UniformOutputs,
-    /// A doubt about the model that is no reason to refuse it.
+    /// A problem of the model that is no reason to refuse it.
     pub warning: Option<String>,
 }
 

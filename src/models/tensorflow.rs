@@ -17,7 +17,7 @@ use tract_tensorflow::tfpb::tensorflow::{DataType, GraphDef, NodeDef, TensorProt
 
 const FORMAT: ModelFormat = ModelFormat::Tensorflow;
 
-/// Operators that are no outputs although no node reads them.
+/// Operators that are not outputs, even if no node reads them.
 const OPERATORS_WITHOUT_RESULT: [&str; 5] = ["NoOp", "Const", "Placeholder", "PlaceholderWithDefault", "Assert"];
 
 pub(super) fn load(bytes: &[u8]) -> Result<GraphScorer, ModelError> {

@@ -1,5 +1,5 @@
 //! The scorers against oracles that share no code with them: outputs of reference runtimes in the shared
-//! folder (if it exists), of numpy for the models of the examples, and small graphs by hand in `graphs`.
+//! folder (if it exists), outputs of numpy for the models of the examples, and hand-made graphs in `graphs`.
 
 use super::*;
 use crate::record::Offset;

@@ -1,7 +1,7 @@
 //! Walks the fields of a protobuf message without knowing its schema.
 //!
-//! Three model formats are protobuf, and a decoder of the wrong schema accepts much of what it reads. So
-//! `sniff` looks at the fields themselves. This file copies nothing and descends into no nested message.
+//! Three model formats are protobuf, and a decoder with the wrong schema accepts much of what it reads. So
+//! `sniff` examines the fields themselves. This file copies no values and descends into no nested message.
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct WireField<'a> {

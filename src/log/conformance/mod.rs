@@ -1,7 +1,7 @@
 //! The conformance suite: what every backplane must do, as cases to run against it.
 //!
-//! Part of the library, so that unit tests, integration tests and other crates run the same cases. It
-//! uses only the [`Log`] trait. A case that fails returns one sentence about what went wrong.
+//! It is part of the library, so that unit tests, integration tests and other crates run the same cases. It
+//! uses only the [`Log`] trait. A case that fails returns a sentence about what went wrong.
 
 mod groups;
 mod random;
@@ -146,7 +146,7 @@ impl<'a> TestTopic<'a> {
         let append = Append { to: self.at(partition), records: records(from_time, texts) };
         let first = self.log.appender()?.append(&[append])?[0];
         let written = first.0 + i64::try_from(texts.len())?;
-        // Where offsets have gaps, a transaction marker takes one. It is written shortly after the commit
+        // Where offsets have gaps, a transaction marker takes an offset. It may be written only after the commit
         // was acknowledged.
         let end = if self.fixture.dense() { written } else { written + 1 };
         let start = Instant::now();
@@ -175,7 +175,7 @@ impl<'a> TestTopic<'a> {
     }
 }
 
-/// Polls until records come or the time is over: a reader may return early without any.
+/// Polls until records arrive or the time is over: a reader may return early without any.
 fn poll_until(reader: &mut dyn Reader, limit: FetchLimit, wait: Duration) -> LogResult<Option<Fetched>> {
     let start = Instant::now();
     loop {

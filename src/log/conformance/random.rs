@@ -1,7 +1,7 @@
 //! Random operations on a backplane, compared with a naive model at every step.
 //!
-//! It finds what no case was written for. The model keeps a list of records for each partition and shares
-//! no code with a backplane.
+//! It finds defects that no case was written for. The model keeps a list of records for each partition and
+//! shares no code with a backplane.
 
 use super::{Case, Failure, Fixture, Outcome, Row, TIMEOUT, TestTopic, check, rows};
 use crate::log::{

@@ -114,7 +114,7 @@ fn out_of_range(fixture: &dyn Fixture) -> Outcome {
     let s = TestTopic::new(fixture, 1)?;
     s.append(0, 0, &["a=1"])?;
     let end = s.log.resolve(&s.at(0), Start::Latest)?;
-    // Well past the end, which the end of a transaction may still move on by one.
+    // Well past the end, because a transaction marker may still move the end by one.
     for asked in [Offset(end.0 + 1000), Offset(-1)] {
         let fault = match s.log.reader(&[(s.at(0), asked)]) {
             Err(e) => Some(e),

@@ -145,7 +145,7 @@ fn missing_key(fixture: &dyn Fixture) -> Outcome {
     Ok(())
 }
 
-/// The largest record that a case writes: where a backplane takes more, its limit is not tried out.
+/// The largest record that a case writes: a higher limit of a backplane is not tested.
 const MAX_CASE_RECORD_BYTES: usize = 4 << 20;
 
 fn largest_record(fixture: &dyn Fixture) -> Outcome {
@@ -166,7 +166,7 @@ fn largest_record(fixture: &dyn Fixture) -> Outcome {
         Append { to: s.at(0), records: records.finish() }
     };
     s.log.appender()?.append(&[append(limit.bytes)])?;
-    // An overhead may be less than it can be at most.
+    // Well over the limit: the limit allows for the maximum overhead of a record, and the actual one may be less.
     let refused = s.log.appender()?.append(&[append(limit.bytes + 200)]);
     check!(matches!(refused, Err(LogError::TooLarge { .. })), "a record over the limit: {refused:?}");
     Ok(())

@@ -6,8 +6,8 @@
 //!
 //! SQLite restarts the log from its beginning only when all of it is copied and nobody reads from it, which
 //! under steady writing needs the write lock for a moment. Each process that writes has such a thread; all
-//! of them look at the same log, so that any one of them keeps it bounded. A panic of the thread makes every call of
-//! the log fail: without checkpoints it would grow without bound.
+//! of them check the same log, so any one of them keeps it bounded. If the thread panics, every call of the
+//! log fails: without checkpoints it would grow without bound.
 
 use super::connection::{self, OpenMode};
 use super::errors::{self, FileContext};
@@ -21,7 +21,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// A copy begins when so many bytes are not yet in the file.
+/// A copy begins when this many bytes are not yet in the file.
 const COPY_BYTES: i64 = 32 << 20;
 /// The log is restarted from this size on.
 const RESTART_BYTES: i64 = 96 << 20;
@@ -116,7 +116,7 @@ impl RequestQueue {
         self.changed.notify_all();
     }
 
-    /// Ends the waiting of writers: nothing is completed any more.
+    /// Wakes waiting writers for good: nothing is completed any more.
     fn close(&self) {
         self.lock().closing = true;
         self.changed.notify_all();

@@ -3,7 +3,7 @@
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How often a reader polls the file while records have come lately.
+/// How often a reader polls the file while it received records recently.
 const ACTIVE_POLL_INTERVAL: Duration = Duration::from_micros(500);
 /// How often it polls after [`IDLE_AFTER`] without records.
 const IDLE_POLL_INTERVAL: Duration = Duration::from_millis(2);
@@ -34,7 +34,7 @@ impl CommitSignal {
     }
 }
 
-/// Divides the wait of one poll into intervals; the file is checked after each of them.
+/// Divides the wait of one poll into intervals; the reader checks the file after each of them.
 #[derive(Debug)]
 pub(super) struct PollWait {
     started: Instant,

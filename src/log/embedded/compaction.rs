@@ -1,9 +1,9 @@
 //! Compaction: keeps the latest record of each key, and deletions for [`DELETION_RETENTION`].
 //!
 //! A compacted topic is appended to like any other and rewritten later, a bounded amount in each transaction
-//! that writes. (Measured: replacing one row per key in place costs two 32 KiB pages a record; this costs
-//! the record a few times over.) A record is removed only where a later record of its key is in the log, or
-//! where it is an old deletion that every group has read.
+//! that writes. (Measured: replacing one row per key in place writes two 32 KiB pages a record; this writes
+//! each record a few times.) A record is removed only if a later record of its key is in the log, or if it is
+//! an old deletion that every group has read.
 //!
 //! A round first indexes the latest offset of each key among the records that came since the last round,
 //! then rewrites the partition from its beginning without the records that these replace.
@@ -25,15 +25,15 @@ use std::time::Duration;
 /// Deletions are kept for at least this time after they were written. Longer costs: a dedup or a join writes a
 /// deletion for every record, some 40 bytes each, and a restore reads all of them.
 pub(super) const DELETION_RETENTION: Duration = Duration::from_secs(5 * 60);
-/// A round begins when more records came since the last one than it left, and more than this ...
+/// A round begins when more records were added since the last round than that round left, and more than this ...
 const MIN_ROUND_RECORDS: i64 = 20_000;
-/// ... or more bytes than it left, and more than this.
+/// ... or more bytes than that round left, and more than this.
 const MIN_ROUND_BYTES: i64 = 64 << 20;
-/// Keys that one round indexes at most: some 100 MB.
+/// Maximum keys that one round indexes: about 100 MB of memory.
 const MAX_INDEXED_KEYS: usize = 2_000_000;
 /// Bytes that each transaction indexes or rewrites at least ...
 const MIN_WORK_BYTES: usize = 1 << 20;
-/// ... or this multiple of what it wrote: more than what a round costs for each byte written.
+/// ... or this multiple of what it wrote, which is more than a round costs for each byte written.
 const WORK_PER_WRITTEN_BYTE: usize = 8;
 /// The second of the two hashes that identify a key.
 const SECOND_HASH: RapidSecrets = RapidSecrets::seed(0x9e37_79b9_7f4a_7c15);

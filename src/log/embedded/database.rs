@@ -32,7 +32,7 @@ pub(super) struct Database {
     checkpoint_panic: Arc<CheckpointPanic>,
     /// Opened by the first write.
     pub(super) writer: Mutex<Option<WriteConnection>>,
-    /// For short reads. It is open as long as the log, so that `id` is not given to another file.
+    /// For short reads. It is open as long as the log, so that the file system cannot reuse `id` for another file.
     reader: Mutex<Connection>,
 }
 
@@ -63,7 +63,7 @@ impl Database {
         }
     }
 
-    /// Opens the file in a folder; its records may have at most so many bytes.
+    /// Opens the file in a folder, with a size limit for one record.
     pub(super) fn open(dir: &Path, max_record_bytes: usize) -> LogResult<Arc<Self>> {
         let file = dir.join(schema::DATABASE_FILE);
         if connection::inspect(&file)? == FileState::Missing {
@@ -151,8 +151,8 @@ impl Database {
         if result.is_err() {
             *retention = Retention::default();
         }
-        // After the commit: a commit to a file that the path no longer leads to must not be acknowledged. Before
-        // SQLite's own error, which says less if the folder is gone.
+        // Checked after the commit: a commit to a file that the path no longer leads to must not be acknowledged.
+        // Checked before SQLite's own error is returned, which says less if the folder is gone.
         self.check_file()?;
         let value = result?;
         self.signal.notify();

@@ -1,6 +1,6 @@
 //! Maps errors of SQLite and of the file system to [`LogError`]: what happened, to which file, what to do.
 //!
-//! A damaged file is never reported busy, nor a busy one damaged: the first stops the program, the second
+//! A damaged file is never reported as busy, nor a busy one as damaged: damage stops the program, a busy file
 //! is tried again.
 
 use super::schema;

@@ -1,8 +1,7 @@
 //! One instance of a pipeline at a time.
 //!
-//! A lease is two marks that must agree: a lock of the operating system, which the death of its process
-//! releases, and an epoch in the log, which every commit checks inside its transaction. Nothing here waits
-//! for a lease.
+//! A lease has two parts: a file lock of the operating system, which the death of its process releases, and an
+//! epoch in the log, which every commit checks inside its transaction. Nothing here waits for a lease.
 
 use super::database::Database;
 use super::errors::{self, FileContext};

@@ -38,8 +38,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-/// A log in a folder of this machine. All handles of one process share what is open of it; processes share
-/// the file.
+/// A log in a folder of this machine. All handles of one process share its connections; processes share the
+/// file.
 #[derive(Clone, Debug)]
 pub struct EmbeddedLog {
     database: Arc<Database>,
@@ -155,7 +155,7 @@ impl Log for EmbeddedLog {
         let committed = |conn: &Connection, at| {
             let partition = topics::find(conn, file, at)?;
             let committed = member::committed(conn, file, group, at)?;
-            // An offset of an older topic of the same name does not count.
+            // Ignores an offset that was committed for an older topic of the same name.
             Ok(committed.filter(|(_, id)| *id == partition.id).map(|(offset, _)| offset))
         };
         self.database.read(|conn| of.iter().map(|at| committed(conn, at)).collect())

@@ -16,7 +16,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Bytes of one batch at most: Arrow's offsets have 31 bits.
+/// Maximum bytes of one batch: Arrow's offsets have 31 bits.
 const MAX_BATCH_BYTES: usize = 512 << 20;
 
 /// The position in one partition.
@@ -88,7 +88,7 @@ impl PartitionCursors {
             cursor.paused = paused;
             resumed |= !paused;
         }
-        // What was paused was not checked against the bounds of its partition.
+        // While it was paused, a position was not checked against the bounds of its partition.
         if resumed {
             self.invalidate_ends();
         }
@@ -143,7 +143,7 @@ impl PartitionCursors {
                 return Err(topics::partition_gone(&self.conn, file, &cursor.at));
             };
             cursor.end = end;
-            // A paused partition may be trimmed behind its reader: it is read, and checked, once it is resumed.
+            // A paused partition may be trimmed past its position: that is checked once it is resumed.
             if let Some(next) = cursor.next.filter(|_| !cursor.paused) {
                 let buffered = cursor.remainder.is_some();
                 if next > end || (next < earliest && !buffered) {

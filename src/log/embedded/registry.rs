@@ -22,7 +22,7 @@ pub(super) fn open(dir: &Path) -> LogResult<Arc<Database>> {
     open.retain(|_, database| database.strong_count() > 0);
     let id = FileId::of(&dir.join(schema::DATABASE_FILE)).ok();
     let shared = id.and_then(|id| open.get(&id)?.upgrade());
-    // A log whose folder was moved away fails; the file can be opened again where it is.
+    // The check fails for a log whose folder was moved; the file can be opened again under its new path.
     if let Some(database) = shared.filter(|database| database.check().is_ok()) {
         return Ok(database);
     }

@@ -13,9 +13,9 @@ use std::path::Path;
 
 /// Expired rows are searched for after this time ...
 const CHECK_INTERVAL_MS: i64 = 2_000;
-/// ... or after so many bytes were written, whichever comes first.
+/// ... or after this many bytes were written, whichever comes first.
 const CHECK_INTERVAL_BYTES: usize = 64 << 20;
-/// Bytes of one partition that one transaction deletes at most: more than is written between two checks.
+/// Maximum bytes of one partition that one transaction deletes: more than is written between two checks.
 const MAX_EXPIRED_BYTES: i64 = 128 << 20;
 
 /// Housekeeping state of one writer. It is reset after a failed transaction, because it describes work that
@@ -28,7 +28,7 @@ pub(super) struct Retention {
 }
 
 impl Retention {
-    /// Does some housekeeping on the partitions just written, or none where it is not due.
+    /// Does housekeeping on the partitions just written, if it is due.
     pub(super) fn apply(
         &mut self,
         conn: &Connection,

@@ -11,17 +11,17 @@ use crate::record::{Offset, TopicPartition};
 use rusqlite::{Connection, OptionalExtension};
 use std::path::Path;
 
-/// Bytes that one transaction deletes at most, with [`ROW_OVERHEAD_BYTES`] added for each row.
+/// Maximum bytes that one transaction deletes, with [`ROW_OVERHEAD_BYTES`] added for each row.
 const MAX_TRANSACTION_BYTES: i64 = 16 << 20;
-/// Cost of deleting a row beside its records.
+/// Cost of deleting a row, in addition to the bytes of its records.
 const ROW_OVERHEAD_BYTES: i64 = 4096;
-/// Transactions of one call at most.
+/// Maximum transactions of one call.
 const MAX_TRANSACTIONS: usize = 8;
-/// Rows of a deleted topic that one transaction deletes at most.
+/// Maximum rows of a deleted topic that one transaction deletes.
 const MAX_GARBAGE_ROWS: usize = 256;
 
-/// Moves the beginnings of partitions at once, then deletes the rows before them. Rows that one call leaves
-/// can no longer be read; the next call or retention deletes them.
+/// Advances the earliest offsets in the first transaction, then deletes the rows before them. Rows that one call
+/// leaves can no longer be read; the next call or retention deletes them.
 pub(super) fn delete_records(database: &Database, before: &[(TopicPartition, Offset)]) -> LogResult<()> {
     let file = &database.file;
     if before.is_empty() {
@@ -38,7 +38,7 @@ pub(super) fn delete_records(database: &Database, before: &[(TopicPartition, Off
                         at.topic
                     )));
                 }
-                // Only in the first round: an offset past the end must not reach records that come meanwhile.
+                // Only in the first round: an offset past the end must not delete records that are appended meanwhile.
                 let earliest = match round {
                     0 => offset.0.min(partition.end).max(partition.earliest),
                     _ => partition.earliest,

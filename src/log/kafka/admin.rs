@@ -22,8 +22,8 @@ use std::time::{Duration, Instant};
 /// How long the controller may take for one request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// How long brokers may take to delete records. It is tried again later, and an instance that gives its partitions up
-/// waits for it.
+/// How long brokers may take to delete records. Short, because an instance whose partitions are revoked waits for it;
+/// a deletion that fails is tried again later.
 const DELETE_RECORDS_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Settings of the compacted topics that fastdata creates. Kafka compacts only closed segments: with its default
@@ -157,7 +157,7 @@ impl Admin {
                 | Code::PolicyViolation => {
                     LogError::InvalidTopic(format!("Kafka does not take topic `{topic}`: {}", description(code)))
                 }
-                // Without the right to create it, a broker does not tell whether the topic exists.
+                // If the user lacks the right to create it, the broker does not say whether the topic exists.
                 code if errors::is_denied(code) && matches!(cluster.partition_count(topic), Ok(Some(_))) => {
                     LogError::TopicExists(topic.to_owned())
                 }

@@ -1,7 +1,7 @@
 //! Appending outside any group: each call is one transaction.
 //!
-//! If the commit of a call gets no answer, its outcome is read back from the log: no one else could find it out. A call
-//! never writes twice.
+//! If a commit gets no answer, the appender reads its outcome back from the log: the caller has no other way to learn
+//! it. A call never writes twice.
 
 use super::cluster::{Cluster, RETRY_TIMEOUT};
 use super::producer::KafkaWriter;

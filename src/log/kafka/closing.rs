@@ -1,6 +1,6 @@
 //! Closes a client within bounded time.
 //!
-//! librdkafka waits for the coordinator when a client is destroyed, and sets that no limit of its own.
+//! librdkafka waits for the coordinator when a client is destroyed, without a limit of its own.
 
 use super::timed_call::call_within;
 use std::ops::Deref;
@@ -36,11 +36,11 @@ impl<T: Send + 'static> Drop for ClosesInTime<T> {
     }
 }
 
-/// Drops a client; whether that was done in time.
+/// Drops a client; false if that took longer than `timeout`.
 fn close_within<T: Send + 'static>(client: T, timeout: Duration) -> bool {
     match call_within("kafka-close", timeout, move || drop(client)) {
         Ok(closed) => closed.is_some(),
-        // Without a thread the client was dropped with the call, here.
+        // No thread could be started: the client was dropped on this one, together with the call.
         Err(_) => true,
     }
 }
@@ -69,7 +69,7 @@ mod tests {
         assert!(start.elapsed() < Duration::from_secs(10) && !closed.load(Ordering::Relaxed));
     }
 
-    /// Tells on which thread it is closed.
+    /// Reports the name of the thread that closes it.
     struct ThreadName(std::sync::mpsc::Sender<Option<String>>);
 
     impl Drop for ThreadName {

@@ -1,6 +1,6 @@
 //! Queries to the cluster: topics and their ids, bounds of partitions, committed offsets.
 //!
-//! Every other part asks through this one connection. It changes nothing and reads no records. It never concludes
+//! All other files use this one connection for queries. It changes nothing and reads no records. It never concludes
 //! from one answer that something is missing: a broker may not know yet what another has created.
 
 use super::closing::ClosesInTime;
@@ -93,7 +93,7 @@ pub(super) fn run_callbacks(client: &BaseConsumer<KafkaContext>) {
 pub(super) struct Cluster {
     pub(super) settings: Settings,
     client: ClosesInTime<BaseConsumer<KafkaContext>>,
-    /// The client of the group that was asked about last: creating one takes longer than asking.
+    /// The client for the group that was queried last: creating one takes longer than a query.
     group: Mutex<Option<(String, ClosesInTime<BaseConsumer<KafkaContext>>)>>,
     /// The topics that existed when they were last looked up.
     known_topics: Mutex<BTreeSet<String>>,
@@ -302,7 +302,7 @@ impl Cluster {
                 }
                 Ok((Some(code), _)) | Err(code) => code,
             };
-            // A partition that does not exist is named; one that this broker does not know yet is asked for again.
+            // Fails for a partition that does not exist; one that this broker does not know yet is looked up again.
             self.require_partitions(of)?;
             if !(errors::is_missing(code) || errors::is_transient(code)) || start.elapsed() > RETRY_TIMEOUT {
                 return Err(errors::log_error(self.brokers(), &action, code));
@@ -311,7 +311,7 @@ impl Cluster {
         }
     }
 
-    /// Waits until a group has no member; a killed one remains a member until its session ends.
+    /// Waits until a group has no members. A killed instance remains a member until its session times out.
     pub(super) fn await_empty_group(&self, group: &str, given_up: &AtomicBool) -> LogResult<()> {
         let action = format!("looking up the members of group `{group}`");
         let (start, mut logged) = (Instant::now(), false);
@@ -354,7 +354,7 @@ impl Cluster {
     }
 }
 
-/// The committed offsets of a group, asked through a client of that group; retried until `timeout`.
+/// The committed offsets of a group, queried through a client of that group and retried until `timeout`.
 pub(super) fn fetch_committed(
     client: &BaseConsumer<KafkaContext>,
     brokers: &str,

@@ -1,8 +1,8 @@
 //! The committing half of a member: state, counters and offsets in one Kafka transaction, with any delivery.
 //!
-//! Exactly-once is this file. A transaction carries the group generation under which its records were read, and the
-//! coordinator refuses it after the next rebalance. Every transaction contains an offset as long as there is one to
-//! send. So a member that was asleep overwrites nothing, whatever the delivery.
+//! Exactly-once rests on this file. A transaction carries the group generation under which its records were read, and
+//! the coordinator refuses it after the next rebalance. Every transaction contains an offset if there is one to send.
+//! So a member that was suspended overwrites nothing, with any delivery.
 //!
 //! The deliveries differ in where results go. Exactly-once sends them in the transaction. At-least-once sends them
 //! without one and awaits their acknowledgements before the transaction begins; at-most-once sends them after it, and
@@ -140,7 +140,7 @@ impl KafkaCommitter {
         Ok(list)
     }
 
-    /// Turns a retriable error into an undone transaction, where the commit cannot be made again as it was.
+    /// Turns a retriable error into an undone transaction, because this commit cannot be repeated as it is.
     fn unretriable(&self, error: LogError) -> LogError {
         if error.recovery() == Recovery::Retry { self.undone(error.to_string()) } else { error }
     }
@@ -158,9 +158,9 @@ impl KafkaCommitter {
         match writer.write(appends, Some(offsets)) {
             Ok(first_offsets) => Ok(first_offsets.into_iter().map(|first| first.map(Offset)).collect()),
             Err(WriteError::Failed(e)) => Err(e),
-            // Either a producer with the same id or a rebalance; the next poll tells which.
+            // The cause is a producer with the same id or a rebalance; the next poll shows which.
             Err(WriteError::Fenced(why)) => Err(self.undone(why)),
-            // The next producer of this id ends the open transaction; the committed offsets then tell whether it
+            // The next producer of this id ends the open transaction; the committed offsets then show whether it
             // was committed.
             Err(WriteError::Indeterminate { error, .. }) => {
                 Err(self.undone(format!("it is not known whether it was committed: {error}")))
@@ -178,8 +178,8 @@ impl KafkaCommitter {
         written.map_err(|e| self.results_error(e, early))
     }
 
-    /// The error for results that could not be written. `lost` are some that the caller does not have any more: they
-    /// cannot be written again, so their inputs must be read again.
+    /// The error for results that could not be written. With `lost`, the caller no longer has some of them: they cannot
+    /// be written again, so their inputs must be read again.
     fn results_error(&self, error: WriteError, lost: bool) -> LogError {
         match error {
             WriteError::Failed(e) | WriteError::Indeterminate { error: e, .. } if lost => self.unretriable(e),

@@ -1,7 +1,7 @@
 //! Callbacks of librdkafka: log lines, errors, rebalances, deliveries.
 //!
-//! They come on threads of librdkafka's choosing, so they are only recorded here and handled where the client is
-//! polled. Nothing of it goes to stderr.
+//! They run on threads that librdkafka chooses, so they are only recorded here and handled where the client is
+//! polled. Nothing is written to stderr.
 //!
 //! A topic's id is read from a log line. Kafka gives a topic a new id when it is created again, and librdkafka
 //! follows it, but rdkafka has no safe call for it. With `debug=metadata` the client logs `Topic T changed id from
@@ -131,8 +131,8 @@ impl ClientContext for KafkaContext {
 }
 
 impl ConsumerContext for KafkaContext {
-    /// Only records the event: the group waits for the member's answer, which a later poll gives after the last
-    /// commit of revoked partitions.
+    /// Only records the event. The group waits for the member's acknowledgement, which a later poll gives, after the
+    /// last commit of revoked partitions.
     fn rebalance(&self, consumer: &BaseConsumer<Self>, event: RDKafkaRespErr, partitions: &mut TopicPartitionList) {
         let mut events = self.events();
         events.callbacks += 1;

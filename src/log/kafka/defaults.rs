@@ -1,9 +1,9 @@
 //! The properties of the clients: what each kind of client gets unless a property overrides it, and what none may set.
 
-/// How long a transaction may stay open: a dead instance blocks readers for no longer.
+/// How long a transaction may stay open. A killed instance blocks readers for no longer than this.
 const TRANSACTION_TIMEOUT_MS: &str = "10000";
 
-/// Properties that exactly-once depends on, each with the reason why it cannot be set.
+/// Properties that users cannot set, mostly because exactly-once depends on them, each with the reason.
 pub(super) const FIXED_PROPERTIES: &[(&str, &str)] = &[
     ("acks", "a record counts as written only when all replicas have it"),
     ("allow.auto.create.topics", "a topic with a mistyped name would come into being"),
@@ -24,7 +24,7 @@ pub(super) const FIXED_PROPERTIES: &[(&str, &str)] = &[
     ("transactional.id", "it is derived from the pipeline's name, so that a restart ends what was left open"),
 ];
 
-/// Other names that librdkafka has for the same property: without this a later one would not win.
+/// librdkafka's other names for some properties. They are mapped to one name, so that the later of two settings wins.
 pub(super) const ALIASES: &[(&str, &str)] = &[
     ("compression.codec", "compression.type"),
     ("delivery.timeout.ms", "message.timeout.ms"),
@@ -40,7 +40,7 @@ pub(super) const ALIASES: &[(&str, &str)] = &[
 pub(super) const CLIENT_DEFAULTS: &[(&str, &str)] = &[
     ("allow.auto.create.topics", "false"),
     ("client.id", "fastdata"),
-    // A broker that comes back is found within a second: a transaction does not live much longer.
+    // A restarted broker is found within a second: an open transaction does not last much longer.
     ("reconnect.backoff.max.ms", "1000"),
     ("socket.keepalive.enable", "true"),
     ("topic.metadata.refresh.interval.ms", "30000"),
@@ -53,7 +53,7 @@ pub(super) const CONSUMER: &[(&str, &str)] = &[
     ("enable.auto.offset.store", "false"),
     ("enable.partition.eof", "true"),
     ("isolation.level", "read_committed"),
-    // A full queue is retried soon: the default of a second would starve a fast pipeline.
+    // After a full queue, fetching resumes soon: the default of a second would starve a fast pipeline.
     ("fetch.queue.backoff.ms", "10"),
     ("queued.max.messages.kbytes", "16384"),
     ("queued.min.messages", "10000"),

@@ -21,7 +21,7 @@ pub(super) fn description(code: Code) -> String {
 pub(super) fn error_code(error: &KafkaError) -> Code {
     match error {
         KafkaError::Transaction(e) => e.code(),
-        // The client library does not count this one among those with a code.
+        // `rdkafka_error_code` does not return the code of this variant.
         KafkaError::AdminOp(code) => *code,
         other => other.rdkafka_error_code().unwrap_or(Code::Fail),
     }
@@ -158,7 +158,7 @@ pub(super) fn log_error_for(brokers: &str, action: &str, code: Code, right: &str
     if is_transient(code) { LogError::Busy(text) } else { LogError::Unusable(text) }
 }
 
-/// The error for a transaction that keeps a lookup from going on beyond an offset.
+/// The error for an open transaction that a lookup cannot read past.
 pub(super) fn open_transaction(brokers: &str, at: &TopicPartition, next: Offset, waited: Duration) -> LogError {
     let (topic, partition) = (&at.topic, at.partition);
     LogError::Busy(format!(

@@ -1,8 +1,8 @@
 //! Fetches records from a consumer: one queue in, batches of one partition out, and a position for each partition.
 //!
 //! Readers and group members share it. Partitions start at explicit offsets only. A paused partition keeps what is
-//! already buffered; librdkafka itself is paused only when that buffer is full, because it discards its own queue
-//! then. It never decides which partitions are read.
+//! already buffered; librdkafka itself is paused only when that buffer is full, because pausing makes it discard its
+//! own queue. This file never decides which partitions are read.
 
 use super::closing::ClosesInTime;
 use super::cluster::native_partition;
@@ -19,26 +19,26 @@ use rdkafka::{Offset as NativeOffset, TopicPartitionList};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Records buffered ahead of the caller, for each partition and in all: one full batch.
+/// Maximum records buffered ahead of the caller, per partition and in total: one full batch.
 const MAX_BUFFERED_RECORDS: usize = 4096;
 
-/// Bytes buffered ahead of the caller, for each partition and in all.
+/// Maximum bytes of keys and values buffered ahead of the caller, per partition and in total.
 const MAX_BUFFERED_BYTES: usize = 4 << 20;
 
 /// The buffer and position of one partition.
 struct PartitionBuffer {
     at: Arc<TopicPartition>,
-    /// The offset after everything that was taken from the client.
+    /// The next offset to take from the client.
     next_offset: i64,
-    /// Reading has started.
+    /// Whether a seek has set the position.
     active: bool,
     paused: bool,
-    /// The client itself is paused.
+    /// Whether the client itself is paused.
     client_paused: bool,
     offsets: Vec<i64>,
     building: RecordsBuilder,
     bytes: usize,
-    /// Built, and only partly returned so far.
+    /// The rest of a finished batch that is returned in parts.
     ready: Option<Fetched>,
 }
 
@@ -70,7 +70,7 @@ impl PartitionBuffer {
 
     fn push(&mut self, message: &BorrowedMessage<'_>) {
         let (key, value) = (message.key(), message.payload());
-        // A record without a time is one whose time cannot be written: see `sending`.
+        // A record without a timestamp had timestamp 0, which the client cannot write: see `sending`.
         let time = message.timestamp().to_millis().unwrap_or(0);
         self.building.push_with(key, value, time, &headers::of(message));
         self.bytes += key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len) + 8;
@@ -100,7 +100,7 @@ impl PartitionBuffer {
     }
 }
 
-/// How many of the first records fit a limit.
+/// How many of the first records fit a limit, at least one.
 fn fitting(batch: &Fetched, limit: FetchLimit) -> usize {
     let (keys, values) = (batch.records.keys.value_offsets(), batch.records.values.value_offsets());
     let bytes = |row: usize| (keys[row] - keys[0]) + (values[row] - values[0]);
@@ -109,7 +109,7 @@ fn fitting(batch: &Fetched, limit: FetchLimit) -> usize {
     if within(&max_rows) { max_rows } else { (1..max_rows).take_while(within).last().unwrap_or(1) }
 }
 
-/// What a poll has brought beside records.
+/// What a poll returned besides records.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct PollOutcome {
     /// A position may have advanced past offsets without records.
@@ -123,13 +123,13 @@ pub(super) struct Fetcher {
     pub(super) client: ClosesInTime<BaseConsumer<KafkaContext>>,
     signal: QueueSignal,
     partitions: Vec<PartitionBuffer>,
-    /// The partition of the last record: the next is mostly of the same.
+    /// Index of the partition of the last record: the next one is usually of the same partition.
     last_received: usize,
-    /// The partition that is served first.
+    /// Index of the partition that is served first.
     next_served: usize,
-    /// The assignment must be set again before the next poll.
+    /// Whether the assignment must be set again before the next poll.
     needs_assign: bool,
-    /// Errors that came behind records that the caller has not taken.
+    /// Errors reported after records that the caller has not taken yet.
     errors: Vec<(Code, String)>,
 }
 
@@ -169,8 +169,8 @@ impl Fetcher {
         Ok(())
     }
 
-    /// Resumes all partitions that the client has paused. The client does not forget a pause with the assignment: a
-    /// partition that comes back would stay paused.
+    /// Resumes all partitions that are paused in the client. The client keeps a pause across assignments: a partition
+    /// that is assigned again would stay paused.
     fn resume_client(&mut self) -> KafkaResult<()> {
         let mut list = TopicPartitionList::new();
         for part in self.partitions.iter_mut().filter(|p| p.client_paused) {
@@ -257,13 +257,13 @@ impl Fetcher {
             || unpaused().map(PartitionBuffer::buffered_bytes).sum::<usize>() >= MAX_BUFFERED_BYTES
     }
 
-    /// Polls the client: waits for the first record, then takes what is there. Ends early with anything that the
-    /// caller must handle. An error is reported once the records in front of it are taken.
+    /// Polls the client: waits for the first record, then takes those that are available. Returns early with anything
+    /// that the caller must handle. An error is reported once the records before it are taken.
     pub(super) fn poll(&mut self, wait: Duration) -> KafkaResult<PollOutcome> {
         if self.errors.is_empty() {
             return self.poll_client(wait);
         }
-        // Nothing more is polled meanwhile, or a busy partition would put the error off for ever.
+        // The client is not polled meanwhile: a busy partition would delay the error forever.
         let errors = if self.has_records() { Vec::new() } else { std::mem::take(&mut self.errors) };
         Ok(PollOutcome { errors, ..PollOutcome::default() })
     }
@@ -339,7 +339,7 @@ impl Fetcher {
         (ran || rebalanced).then_some(rebalanced)
     }
 
-    /// An error with its text, which alone tells the offset.
+    /// An error with its text: only the text contains the offset.
     fn describe_error(&self, error: &KafkaError) -> (Code, String) {
         let code = errors::error_code(error);
         let text = self.client.context().events().last_error.clone();
@@ -357,7 +357,7 @@ impl Fetcher {
         }
     }
 
-    /// Advances positions past transaction markers, which are no records but have offsets.
+    /// Advances positions past transaction markers, which take offsets but are not records.
     fn advance_past_markers(&mut self) -> KafkaResult<()> {
         let list = self.client.position()?;
         for element in list.elements() {

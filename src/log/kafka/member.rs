@@ -1,7 +1,7 @@
 //! The consuming half of a pipeline on Kafka: one member of its consumer group.
 //!
-//! One thread polls. The member answers a revocation in the poll after the one that reported it, so that what was
-//! read can still be committed in between. It never commits, and reads only where `seek` put it.
+//! One thread polls. The member acknowledges a revocation in the poll after the one that reported it, so that what
+//! was read can still be committed in between. It never commits, and reads a partition only after a `seek`.
 
 use super::cluster::{Cluster, create_client, fetch_committed};
 use super::committer::{KafkaCommitter, Membership, SharedMembership};
@@ -33,7 +33,7 @@ pub(super) struct KafkaMember {
     membership: Arc<SharedMembership>,
     /// The group waits for the acknowledgement of a revocation.
     pending_ack: bool,
-    /// An assignment whose committed offsets are not known yet, with the generation of the group that made it.
+    /// An assignment whose committed offsets are not known yet, with its group generation.
     pending_assignment: Option<(Vec<TopicPartition>, LiveGeneration)>,
     /// Offsets that were committed for topics which have since been created again.
     stale_offsets: Vec<(TopicPartition, Offset)>,
@@ -139,13 +139,13 @@ impl KafkaMember {
             return Ok(None);
         }
         self.pending_ack = true;
-        // A deleted or recreated topic is the cause that a person can act on.
+        // If a deleted or recreated topic is the cause, that is the error the user can act on.
         self.watch.check_once()?;
         Ok(Some(GroupEvent::Revoked(revoked)))
     }
 
-    /// Takes an assignment. The generation is read before the check for a lost assignment, so that it is either that
-    /// of this assignment or not used; the group refuses it after the next rebalance.
+    /// Accepts an assignment. The generation is read before the check for a lost assignment, so that it is either the
+    /// generation of this assignment or not used. The group refuses it after the next rebalance.
     fn on_assigned(&mut self, assigned: Vec<(String, i32)>) -> LogResult<()> {
         let generation = LiveGeneration::of(&self.fetcher.client);
         let lost = self.fetcher.client.assignment_lost();
@@ -160,8 +160,8 @@ impl KafkaMember {
         Ok(())
     }
 
-    /// Completes a pending assignment once its committed offsets are known. Where the cluster does not answer, the
-    /// next poll asks again.
+    /// Completes a pending assignment once its committed offsets are known. If the cluster does not answer, the next
+    /// poll tries again.
     fn resolve_assignment(&mut self) -> LogResult<Option<GroupEvent>> {
         let Some((at, _)) = &self.pending_assignment else { return Ok(None) };
         self.watch.check()?;
@@ -261,11 +261,11 @@ impl Member for KafkaMember {
 }
 
 impl Drop for KafkaMember {
-    /// Acknowledges what the group waits for; then the client leaves it, which starts a rebalance at once.
+    /// Acknowledges a pending rebalance; then the client leaves the group, which starts the next one at once.
     fn drop(&mut self) {
         self.membership.clear();
         self.fetcher.client.context().events().closing = true;
-        // The group may wait for either.
+        // The pending rebalance may be an assignment or a revocation.
         let answers = [self.fetcher.client.assign(&TopicPartitionList::new()), self.fetcher.client.unassign()];
         for e in answers.into_iter().filter_map(Result::err) {
             tracing::debug!("leaving group `{}`: {e}", self.group);

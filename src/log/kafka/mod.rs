@@ -44,8 +44,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-/// How long a denied read may take to surface: a broker delays its answer by half a second where a partition is
-/// empty.
+/// How long to wait for the error of a denied read: for an empty partition a broker delays its answer by half a
+/// second.
 const DENIED_READ_TIMEOUT: Duration = Duration::from_millis(1500);
 
 /// A name that no other client has.
@@ -116,7 +116,7 @@ impl KafkaLog {
                 Err(LogError::UnknownPartition { at, .. }) => at.topic.to_string(),
                 Err(e) => return Err(e),
             };
-            // It was deleted after its metadata was read, or created again with fewer partitions.
+            // The topic was deleted after its metadata was read, or created again with fewer partitions.
             match self.cluster.describe_topic(&missing)? {
                 None => found.retain(|t| *t.name != missing),
                 Some((partitions, id)) => {

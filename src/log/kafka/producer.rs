@@ -48,7 +48,7 @@ fn record_count(appends: &[&Append]) -> usize {
 
 impl KafkaWriter {
     pub(super) fn new(cluster: &Arc<Cluster>, mode: WriteMode) -> Self {
-        // So long that the coordinator has decided by then.
+        // Long enough for the coordinator to have ended any open transaction.
         let retry_timeout = RETRY_TIMEOUT.max(cluster.settings.transaction_timeout() * 2);
         Self {
             sender: RecordSender { cluster: cluster.clone(), mode, retry_timeout },
@@ -87,7 +87,7 @@ impl KafkaWriter {
         queued
     }
 
-    /// Discards the producer and what is known of topics.
+    /// Discards the producer and the cached partition counts.
     fn discard(&mut self) {
         (self.producer, self.early_records) = (None, 0);
         self.partition_counts.clear();
@@ -151,7 +151,8 @@ impl KafkaWriter {
         Ok(())
     }
 
-    /// Creates the producer, anew where batches have become smaller. It first ends what was left open under its id.
+    /// Creates the producer, or replaces it if the batch limit has become lower. A new producer first ends the
+    /// transaction that was left open under its id.
     fn open_producer(&mut self) -> Result<(), WriteError> {
         let max_batch_bytes = self.sender.cluster.batch_limit.bytes();
         if self.producer.is_none() || max_batch_bytes < self.max_batch_bytes {
@@ -169,7 +170,7 @@ impl KafkaWriter {
         Ok(())
     }
 
-    /// Ends the transaction that was left open under this id, one way or the other.
+    /// Replaces the producer, which ends the transaction that was left open under this id, by commit or abort.
     pub(super) fn take_over(&mut self) -> Result<(), LogError> {
         self.producer = None;
         self.open_producer().map_err(|error| match error {
@@ -249,7 +250,7 @@ impl KafkaWriter {
         let sent = self.early_records + record_count(appends);
         if acknowledged != sent {
             let brokers = self.sender.cluster.brokers();
-            // The records themselves report only that they were purged.
+            // The delivery reports only say that the records were purged.
             if let Some(topic) = producer.context().client.events().denied_topic.take() {
                 let action = format!("writing to `{topic}`");
                 let fault = errors::log_error_for(brokers, &action, Code::TopicAuthorizationFailed, "Write");

@@ -1,6 +1,6 @@
 //! Waits until the queue of a consumer is not empty.
 //!
-//! librdkafka's own wait has a resolution of a millisecond and spins for the rest of one. This one never reads the
+//! librdkafka's own wait has a resolution of a millisecond and spins for the rest of it. This one never reads the
 //! queue.
 
 use super::context::KafkaContext;
@@ -13,7 +13,7 @@ use std::time::Duration;
 pub(super) struct QueueSignal(Arc<(Mutex<bool>, Condvar)>);
 
 impl QueueSignal {
-    /// Attaches to the queue of a consumer, which takes only one callback.
+    /// Attaches to the queue of a consumer, which has room for one callback only.
     pub(super) fn on(client: &mut BaseConsumer<KafkaContext>) -> Self {
         let signal = Self::default();
         let setter = Self(signal.0.clone());

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 /// How often the topics of an idle reader are checked.
 const TOPIC_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How long a lookup waits behind a transaction that is open: longer than one of a fastdata that was killed.
+/// How long a lookup waits for an open transaction: longer than the transaction of a killed instance stays open.
 const OPEN_TRANSACTION_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Checks that topics are still the ones that reading started with.
@@ -53,13 +53,13 @@ impl TopicWatch {
         Ok(())
     }
 
-    /// Checks every topic once; no answer is no finding.
+    /// Checks every topic with a single quick lookup. A lookup without an answer is ignored.
     pub(super) fn check_once(&mut self) -> LogResult<()> {
         self.checked_at = Instant::now();
         for (topic, known) in &self.topic_ids {
             match self.cluster.lookup_topic_id(topic) {
                 Some(Some(id)) if id != *known => return Err(LogError::TopicReplaced { topic: topic.to_string() }),
-                // One broker says so: another may know better.
+                // Only one broker was asked: another may know the topic.
                 Some(None) if self.cluster.partition_count(topic)?.is_none() => {
                     return Err(self.cluster.unknown_topic(topic));
                 }
@@ -69,13 +69,13 @@ impl TopicWatch {
         Ok(())
     }
 
-    /// Checks the topics of an idle reader from time to time.
+    /// Checks the topics of an idle reader if the last check is long enough ago.
     pub(super) fn check_if_due(&mut self) -> LogResult<()> {
         if self.checked_at.elapsed() < TOPIC_CHECK_INTERVAL { Ok(()) } else { self.check_once() }
     }
 
-    /// Turns what a client reports into an error where it concerns the topics read; everything else is left to the
-    /// client, which retries by itself.
+    /// Turns what a client reports into an error if it concerns the topics read. The client handles everything else
+    /// by retrying.
     pub(super) fn check_reports(
         &mut self,
         fetcher: &Fetcher,
@@ -133,8 +133,8 @@ impl TopicWatch {
         self.topic_ids.keys().map(|t| format!("`{t}`")).collect::<Vec<_>>().join(", ")
     }
 
-    /// The partition that a reported offset belongs to, as far as it can be told: the report does not name it, but
-    /// mostly only one partition is at that offset.
+    /// Names the partition of a reported offset, or all topics if it is ambiguous. The report does not name it, but
+    /// usually only one partition is at that offset.
     fn locate(&self, fetcher: &Fetcher, text: &str) -> String {
         let positions = fetcher.positions();
         let offset = errors::parse_offset(text);
@@ -186,8 +186,8 @@ impl KafkaReader {
     }
 }
 
-/// The first record at or after a time. The broker's answer is only near it: a transaction marker counts with the
-/// time of its commit, whatever the times of its records.
+/// The first record at or after a time. The broker's answer `near` may lie before it: a transaction marker counts
+/// with the time of its commit, whatever the times of its records.
 ///
 /// # Errors
 /// [`LogError::Busy`] where a transaction stays open before that record.
@@ -204,7 +204,7 @@ pub(super) fn first_since(
             (last, moved_at) = (next, Instant::now());
         }
         if moved_at.elapsed() > OPEN_TRANSACTION_TIMEOUT {
-            // Fails where it is the brokers that do not answer.
+            // If the cause is that brokers do not answer, this returns that error instead.
             reader.watch.require_in_range(&[(at.clone(), next)])?;
             return Err(errors::open_transaction(cluster.brokers(), at, next, OPEN_TRANSACTION_TIMEOUT));
         }
@@ -224,7 +224,7 @@ impl Reader for KafkaReader {
         self.fetcher.assign().map_err(|e| self.error(&e))?;
         loop {
             if !self.fetcher.has_enough() {
-                // In steps, so that changes of the topics are noticed while nothing comes.
+                // In steps, so that changes of the topics are detected while no records arrive.
                 let step = if self.fetcher.has_records() { Duration::ZERO } else { left.min(TOPIC_CHECK_INTERVAL) };
                 let outcome = self.fetcher.poll(step).map_err(|e| self.error(&e))?;
                 self.watch.check_reports(&self.fetcher, &outcome, None)?;

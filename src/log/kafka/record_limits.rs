@@ -1,12 +1,12 @@
 //! The size limit of the records of a topic: the client's or the topic's, whichever is reached first.
 //!
-//! Both are in bytes as Kafka writes them, before compression; the overhead of a record is taken off at its
-//! greatest, so that no record within the limit is refused.
+//! Both count bytes as Kafka writes them, before compression. The maximum overhead of a record is subtracted, so that
+//! no record within the limit is refused.
 
 use crate::log::RecordLimit;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The overhead of a record at most, as librdkafka counts it (`RD_KAFKAP_MESSAGE_V2_MAX_OVERHEAD`). A header takes
+/// The maximum overhead of a record, as librdkafka counts it (`RD_KAFKAP_MESSAGE_V2_MAX_OVERHEAD`). A header takes
 /// no more bytes in Kafka than in the encoded form.
 const MAX_RECORD_OVERHEAD: usize = 36;
 
@@ -51,7 +51,7 @@ impl BatchLimit {
         self.0.fetch_min(bytes, Ordering::Relaxed);
     }
 
-    /// Bytes of a batch at most.
+    /// The maximum bytes of a batch.
     pub(super) fn bytes(&self) -> usize {
         self.0.load(Ordering::Relaxed)
     }

@@ -50,8 +50,8 @@ impl RecordSender {
         }
     }
 
-    /// Like [`Self::write_error`], for a producer in the fatal state: each record reports only that, the client knows
-    /// why.
+    /// Like [`Self::write_error`], for a producer in the fatal state: the code of a record only says so, the client has
+    /// the cause.
     pub(super) fn fatal_write_error(
         &self,
         producer: &BaseProducer<KafkaProducerContext>,
@@ -88,7 +88,7 @@ impl RecordSender {
                     return Err(WriteError::Failed(self.too_large(append, row)));
                 }
                 Err(e) => {
-                    // Mostly no more is accepted because an earlier record was refused.
+                    // Usually the client accepts no more because an earlier record was refused.
                     self.check_deliveries(producer)?;
                     return Err(match errors::error_code(&e) {
                         Code::State => WriteError::Failed(LogError::Busy(format!(
@@ -143,8 +143,8 @@ fn record(append: &Append, row: usize, delivery_tag: usize) -> BaseRecord<'_, [u
     record
 }
 
-/// The timestamp as the client takes it: it reads 0 as `now`, so a record of that millisecond is written without a
-/// time.
+/// The timestamp as the client takes it. The client takes 0 for "now", so a record with timestamp 0 is written without
+/// one.
 fn native_timestamp(time: i64) -> i64 {
     if time == 0 { -1 } else { time }
 }

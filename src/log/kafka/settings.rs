@@ -52,7 +52,7 @@ pub struct Settings {
     pub sasl: Option<SaslSettings>,
     /// Properties of librdkafka; a later one wins over an earlier one, and over the two above.
     pub properties: Vec<(String, String)>,
-    /// Whether uncommitted records are read, which is wrong: a test asks for it.
+    /// Whether uncommitted records are read: a mistake that a test plants.
     #[cfg(feature = "failpoints")]
     pub read_uncommitted: bool,
 }
@@ -92,7 +92,7 @@ const STATIC_MEMBER_ID: &str = "group.instance.id";
 /// The property that names the rack of a client.
 const RACK: &str = "client.rack";
 
-/// Why a group that reads these topics together cannot have a rack.
+/// The message that a group that reads several topics cannot have a rack.
 #[must_use]
 pub fn rack_refusal(group: &str, topics: &BTreeSet<&str>) -> String {
     let topics: Vec<String> = topics.iter().map(|t| format!("`{t}`")).collect();
@@ -151,10 +151,10 @@ impl Settings {
         self.check_order("session.timeout.ms", "max.poll.interval.ms")
     }
 
-    /// Refuses a time that is longer than another one that it must fit into: a client of this kind could not be made.
+    /// Refuses a timeout that is longer than the one that must contain it: librdkafka would not create such a client.
     fn check_order(&self, inner: &str, outer: &str) -> Result<(), SettingsError> {
         let (inner_time, outer_time) = (self.milliseconds(inner), self.milliseconds(outer));
-        // The default for records gives way to a shorter transaction.
+        // The default of `message.timeout.ms` is lowered to a shorter transaction timeout.
         if inner_time <= outer_time || (inner == MESSAGE_TIMEOUT && !self.sets(inner)) {
             return Ok(());
         }
@@ -194,7 +194,7 @@ impl Settings {
         self.base_config(&[]).get(name).filter(|v| !v.is_empty()).unwrap_or("\u{0}").to_owned()
     }
 
-    /// A client of any kind: defaults, then security, then properties, then what is fixed.
+    /// A client of any kind: defaults, then security, then the user's properties, then fixed properties.
     fn base_config(&self, fixed: &[&[(&str, &str)]]) -> ClientConfig {
         let mut config = ClientConfig::new();
         for (name, value) in CLIENT_DEFAULTS.iter().chain(fixed.iter().copied().flatten()) {
@@ -250,7 +250,7 @@ impl Settings {
         }
     }
 
-    /// A client that asks about topics and bounds. It reads uncommitted records: the end of a partition is its high
+    /// A client that queries topics and bounds. It reads uncommitted records: the end of a partition is its high
     /// watermark.
     pub(super) fn for_queries(&self) -> ClientConfig {
         let mut config = self.base_config(&[CONSUMER]);
@@ -266,7 +266,7 @@ impl Settings {
         config
     }
 
-    /// A client that reads given partitions, or asks for the committed offsets of a group.
+    /// A client that reads given partitions, or queries the committed offsets of a group.
     pub(super) fn for_reader(&self, group: &str) -> ClientConfig {
         self.consumer_config(READER, group)
     }
@@ -312,7 +312,7 @@ impl Settings {
         Duration::from_millis(config.get(name).and_then(|v| v.parse().ok()).unwrap_or(u64::from(u32::MAX)))
     }
 
-    /// A client that writes, in batches of at most so many bytes.
+    /// A client that writes in batches of at most `max_batch_bytes`.
     pub(super) fn for_producer(&self, mode: &WriteMode, max_batch_bytes: usize) -> ClientConfig {
         let mut config = self.producer_config(mode);
         let batch_size = config.get("batch.size").and_then(|v| v.parse().ok()).unwrap_or(DEFAULT_BATCH_BYTES);

@@ -271,7 +271,7 @@ fn a_client_has_a_live_generation_only_while_it_is_a_member() {
     poll_until(false);
 }
 
-/// How long no broker knows a topic: enough to ask each many times.
+/// How long no broker knows a topic: long enough to query each many times.
 const UNKNOWN_FOR: Duration = Duration::from_millis(500);
 
 #[test]

@@ -1,7 +1,7 @@
 //! Calls of librdkafka that may never return, each on a thread of its own.
 //!
-//! A call that takes too long is left to its thread, which the end of the process ends. A panic in a call goes on in
-//! the caller: it is not lost, and nobody waits for it.
+//! A call that takes too long is left to its thread, which may run until the process ends. A panic in a call is
+//! raised again in the caller at once.
 
 use std::io;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
@@ -10,7 +10,7 @@ use std::time::Duration;
 /// Makes a call; `None` if it has not returned in time.
 ///
 /// # Errors
-/// No thread could be started; the call is then dropped, here.
+/// If no thread could be started; the call is then dropped on this thread.
 pub(super) fn call_within<T: Send + 'static>(
     thread: &str,
     timeout: Duration,

@@ -63,14 +63,13 @@ pub(super) struct BrokerState {
 
 #[derive(Debug)]
 pub(super) struct MemoryTopic {
-    /// Unique among all topics ever created, so that a topic that is created again differs from the deleted
-    /// one.
+    /// Unique among all topics ever created: a topic that is created again has another id than the deleted one.
     pub(super) id: u64,
     config: TopicConfig,
     partitions: Vec<MemoryPartition>,
 }
 
-/// What is kept of a group between its members.
+/// The state of a group, which outlives its members.
 #[derive(Debug, Default)]
 pub(super) struct GroupState {
     /// The instance that runs, where one does.

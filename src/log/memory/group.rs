@@ -1,4 +1,4 @@
-//! Claims on groups, one at a time for each, and the transactions that are committed under them.
+//! Claims on groups, and the transactions committed under them. A group has one claim at a time.
 //!
 //! Invariant: only the claim with the current epoch of its group commits.
 
@@ -20,7 +20,7 @@ impl GroupClaim {
     /// Claims a group.
     ///
     /// # Errors
-    /// [`LogError::GroupTaken`] with the instance that has it.
+    /// [`LogError::GroupTaken`] with the instance that holds it.
     pub(super) fn new(broker: &Arc<Broker>, group: &str, instance: &str) -> LogResult<Self> {
         let mut state = broker.lock();
         check_free(&state, group)?;
@@ -89,7 +89,7 @@ pub(super) struct MemoryCommitter {
 }
 
 impl MemoryCommitter {
-    /// The offsets of a transaction, each with the id of its topic, once all have been checked.
+    /// Checks the offsets of a transaction; returns each with the id of its topic.
     fn checked_offsets(
         &self,
         state: &BrokerState,

@@ -24,7 +24,7 @@ impl MemoryMember {
     pub(super) fn join(broker: &Arc<Broker>, spec: &GroupSpec) -> LogResult<Self> {
         let claim = Arc::new(GroupClaim::new(broker, &spec.group, &spec.instance)?);
         let (mut cursors, mut assignment, mut replaced) = (Vec::new(), Vec::new(), Vec::new());
-        // Dropped before `claim` where a topic is missing: releasing a claim takes the lock.
+        // Declared after `claim`, so dropped before it if a topic is missing: releasing a claim takes the lock.
         let state = broker.lock();
         let group = state.groups.get(&spec.group);
         for name in &spec.topics {

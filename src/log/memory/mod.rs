@@ -1,8 +1,8 @@
 //! The log in memory: topics, groups and transactions of one process, dropped with the last handle.
 //!
-//! It serves tests and the synchronous driver, so it is deterministic: it starts no thread and reads no
-//! clock. It stores the retention of a topic and never applies it. A compacted topic drops replaced
-//! records only when [`MemoryLog::compact`] is called.
+//! For tests and the synchronous driver, so it is deterministic: it starts no thread and reads no clock. It
+//! stores the retention of a topic but never applies it. A compacted topic drops replaced records only when
+//! [`MemoryLog::compact`] is called.
 
 mod broker;
 mod group;
@@ -43,8 +43,8 @@ impl MemoryLog {
         Self { broker: Arc::new(Broker::new(max_record_bytes)) }
     }
 
-    /// Drops the replaced records of all compacted topics. The latest record of each key stays at its
-    /// offset, a deletion too.
+    /// Drops the replaced records of all compacted topics. The latest record of each key, which may be a
+    /// deletion, stays at its offset.
     pub fn compact(&self) {
         self.broker.change(broker::BrokerState::compact);
     }

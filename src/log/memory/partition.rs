@@ -96,7 +96,7 @@ impl MemoryPartition {
         }
     }
 
-    /// Keeps the latest record of each key, deletions too.
+    /// Keeps the latest record of each key, including deletions.
     pub(super) fn compact(&mut self) {
         let mut latest: HashMap<Vec<u8>, i64> = HashMap::new();
         for segment in &self.segments {
@@ -140,6 +140,7 @@ pub(super) fn join(mut parts: Vec<Segment>, origin: Arc<TopicPartition>) -> Opti
     Some(Fetched { origin, offsets, records })
 }
 
+/// Bytes of keys and values; [`Records::payload_bytes`] includes headers.
 fn payload_bytes(records: &Records) -> usize {
     records.bytes() - 8 * records.len()
 }

@@ -1,6 +1,6 @@
 //! Reads partitions in memory in turn, each from its own position.
 //!
-//! Readers and members share the cursors. They hold the lock only while they look records up.
+//! Readers and members share this. They hold the lock only while they look up records.
 
 use super::broker::{Broker, BrokerState, check_bounds};
 use super::partition;
@@ -9,11 +9,11 @@ use crate::record::{Fetched, Offset, TopicPartition};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// One partition being read.
+/// The position in one partition.
 #[derive(Debug)]
 pub(super) struct MemoryCursor {
     pub(super) at: Arc<TopicPartition>,
-    /// Id of the topic that is read.
+    /// Id of the topic when reading began.
     pub(super) topic_id: u64,
     /// The next offset to return; `None` before the first seek.
     pub(super) next: Option<i64>,
@@ -28,7 +28,7 @@ impl MemoryCursor {
     /// Whether there is something to read; fails where the position cannot be read any more.
     fn ready(&self, state: &BrokerState) -> LogResult<bool> {
         let partition = state.same_partition(&self.at, self.topic_id)?;
-        // A paused partition may be trimmed behind its reader: it is read, and checked, once it is resumed.
+        // A paused partition may be trimmed past its position: that is checked once it is resumed.
         let Some(next) = self.next.filter(|_| !self.paused) else { return Ok(false) };
         check_bounds(&self.at, Offset(next), partition.earliest, partition.end)?;
         Ok(next < partition.end)
@@ -40,12 +40,12 @@ impl MemoryCursor {
     }
 }
 
-/// The partitions of one reader.
+/// The partitions of one reader or member.
 #[derive(Debug)]
 pub(super) struct MemoryCursors {
     pub(super) broker: Arc<Broker>,
     pub(super) cursors: Vec<MemoryCursor>,
-    /// Index of the cursor that is asked first.
+    /// Index of the cursor that is checked first.
     turn: usize,
 }
 
@@ -72,7 +72,7 @@ impl MemoryCursors {
         self.turn = (i + 1) % self.cursors.len();
         let cursor = &mut self.cursors[i];
         let fetched = partition::join(parts, cursor.at.clone());
-        // Without a record, compaction has removed all that were left: reading goes on at the end.
+        // No record: compaction has removed all that were left. Reading continues at the end.
         let last = fetched.as_ref().and_then(|f| f.offsets.last());
         cursor.next = Some(last.map_or(end, |last| last + 1));
         Ok(fetched)

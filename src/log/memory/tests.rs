@@ -1,4 +1,4 @@
-//! What the log in memory promises beyond conformance: no copies, explicit compaction, fencing.
+//! What the log in memory guarantees beyond conformance: no copies, explicit compaction, fencing.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 

@@ -8,7 +8,7 @@ use crate::metrics::{PIPELINE_KEY, PROGRESS_SUFFIX};
 use crate::record::{Partition, Records};
 use arrow_array::{Array, BinaryArray};
 
-/// What a topic holds that a pipeline writes.
+/// What a topic written by a pipeline contains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TopicKind {
     Results,
@@ -19,7 +19,7 @@ pub(super) enum TopicKind {
 }
 
 impl TopicKind {
-    /// What a topic holds that the pipeline of a group writes.
+    /// The kind of a topic that the pipeline `group` writes.
     pub(super) fn of(group: &str, topic: &str) -> Self {
         match topic.strip_prefix(group) {
             Some(".dead") => Self::DeadLetters,
@@ -31,7 +31,7 @@ impl TopicKind {
     }
 }
 
-/// Makes the mistake in an append, if it is one of this kind of topic.
+/// Makes the mistake in an append, if it is a mistake in topics of this kind.
 pub(super) fn mistaken_append(planted: &Planted, log: &dyn Log, kind: TopicKind, append: &mut Append) {
     if append.records.is_empty() {
         return;

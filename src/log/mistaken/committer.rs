@@ -1,4 +1,4 @@
-//! Mistakes in committing: what belongs together comes apart, or is written once too often.
+//! Mistakes in committing: transactions are split, skipped or repeated, and offsets are off by one.
 
 use super::appends::{TopicKind, mistaken_append};
 use super::lookups::end;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 pub(super) struct MistakenCommitter {
     pub(super) committer: Box<dyn Committer>,
     pub(super) log: Arc<dyn Log>,
-    /// Writes outside the group, once the mistake needs it.
+    /// Appends outside the group; created when the mistake first needs it.
     pub(super) appender: Option<Box<dyn Appender>>,
     pub(super) group: String,
     pub(super) planted: Arc<Planted>,
@@ -23,7 +23,7 @@ impl MistakenCommitter {
         TopicKind::of(&self.group, topic)
     }
 
-    /// The parts in which a mistake commits a transaction, in their order.
+    /// The parts in which the mistake commits a transaction, in order.
     fn parts(&self, of: &Transaction) -> Vec<Part> {
         let all = || part(of, |_| true);
         let of_kind = |kind: TopicKind| part(of, move |a| self.kind(&a.to.topic) == kind);
@@ -42,18 +42,18 @@ impl MistakenCommitter {
         }
     }
 
-    /// Whether a topic is none of the pipeline's own.
+    /// Whether a topic is an input, not one of the pipeline's own topics.
     fn is_input(&self, topic: &str) -> bool {
         !topic.strip_prefix(&*self.group).is_some_and(|rest| rest.starts_with('.'))
     }
 
-    /// Whether a position is before the end of its partition. What goes wrong at the end has no later commit that
-    /// brings it to light, and the group would not get there.
+    /// Whether a position is before the end of its partition. A mistake at the end would stay hidden, because no
+    /// commit follows it, or would keep the group from ever reaching the end.
     fn is_position_before_end(&self, at: &TopicPartition, next: Offset) -> bool {
         next > Offset(0) && end(&*self.log, at).is_some_and(|end| next < end)
     }
 
-    /// Whether a transaction has positions of inputs and all are before the ends of their partitions.
+    /// Whether a transaction has positions of inputs, all of them before the ends of their partitions.
     fn is_before_end(&self, transaction: &Transaction) -> bool {
         let mut inputs = transaction.offsets.iter().filter(|(at, _)| self.is_input(&at.topic)).peekable();
         inputs.peek().is_some() && inputs.all(|(at, next)| self.is_position_before_end(at, *next))
@@ -73,7 +73,7 @@ impl MistakenCommitter {
         }
     }
 
-    /// Writes outside the group; a commit of offsets that is refused goes unnoticed.
+    /// Writes outside the group, and ignores a refused commit of the offsets.
     fn commit_unfenced(&mut self, transaction: &Transaction) -> LogResult<Vec<Option<Offset>>> {
         let appender = match &mut self.appender {
             Some(appender) => appender,

@@ -1,4 +1,4 @@
-//! What the mistakes need to know about topics.
+//! Looks up what the mistakes need to know about topics.
 
 use crate::log::{Log, Start};
 use crate::record::{Offset, TopicPartition};

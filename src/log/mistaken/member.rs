@@ -59,7 +59,7 @@ impl Member for MistakenMember {
 
     fn seek(&mut self, at: &TopicPartition, to: Offset) -> LogResult<()> {
         let skips = to > Offset(0) && self.planted.is(Mistake::SeekTooFar) && !self.is_repartition(&at.topic);
-        // A position past the end would be an error and no silent loss.
+        // A position past the end would be an error, not a silent loss.
         let skips = skips && end(&*self.log, at).is_some_and(|end| to < end);
         self.member.seek(at, if skips { Offset(to.0 + 1) } else { to })
     }

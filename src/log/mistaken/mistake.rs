@@ -45,13 +45,13 @@ pub(super) enum Mistake {
     ResultsAfter,
     /// Some commits report a failure although they succeeded, so that they are tried again.
     RetryCommitted,
-    /// Some transactions do not take place and count as committed.
+    /// Some transactions are not committed but reported as committed.
     IgnoreAbort,
     /// Appends are written outside the group, so that no instance is ever fenced.
     Unfenced,
-    /// Offsets are committed one record too far.
+    /// Offsets are committed one too high.
     OffsetTooFar,
-    /// Offsets are committed one record too short.
+    /// Offsets are committed one too low.
     OffsetTooShort,
     /// Some appends of results hold each record twice.
     SendTwice,
@@ -95,7 +95,7 @@ impl Mistake {
     }
 }
 
-/// A mistake with the number of times that it could have been made.
+/// The selected mistake, and how many opportunities to make it there were.
 #[derive(Debug)]
 pub(super) struct Planted {
     mistake: Mistake,
@@ -115,7 +115,7 @@ impl Planted {
         self.mistake == mistake
     }
 
-    /// Whether this is the mistake and it is made this time, which is one time in `count`.
+    /// Whether this is the selected mistake and it is made now: at one in `count` opportunities.
     pub(super) fn one_in(&self, count: u64, mistake: Mistake) -> bool {
         self.is(mistake) && self.chances.fetch_add(1, Ordering::Relaxed) % count == count - 1
     }

@@ -1,7 +1,7 @@
 //! A log that makes a mistake, to prove that the tests of the guarantees detect it.
 //!
-//! It exists only with the feature `failpoints`, which no release has. The mistakes are made at the seam of the log:
-//! the code that the tests check is the code of a release. `FASTDATA_MISTAKE=NAME` selects one.
+//! It exists only with the feature `failpoints`, which no release has. The mistakes are made behind the [`Log`]
+//! trait, so the tests check the same code as in a release. `FASTDATA_MISTAKE=NAME` selects one.
 
 mod appends;
 mod committer;
@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-/// Wraps a log in the mistake that the environment selects, if any.
+/// Wraps a log so that it makes the mistake selected by the environment, if any.
 ///
 /// # Errors
 /// An unknown name.
@@ -33,7 +33,7 @@ pub fn wrap(log: Arc<dyn Log>) -> LogResult<Arc<dyn Log>> {
     Ok(Arc::new(MistakenLog { log, planted }))
 }
 
-/// Settings with the mistake that only the client of Kafka can make.
+/// Settings with the one mistake that only the Kafka client can make: reading uncommitted records.
 #[must_use]
 pub fn kafka_settings(settings: &Settings) -> Settings {
     let read_uncommitted = matches!(faults::mistake().map(Mistake::named), Some(Ok(Mistake::ReadUncommitted)));

@@ -1,9 +1,9 @@
-//! Transactions that are cut into several.
+//! Splits a transaction into several.
 
 use crate::log::{Append, LogResult, Transaction};
 use crate::record::Offset;
 
-/// A part of a transaction, with the index that each of its appends of state has in the whole.
+/// A part of a transaction, with the index of each of its state appends in the whole transaction.
 #[derive(Clone, Default)]
 pub(super) struct Part {
     indexes: Vec<usize>,
@@ -29,7 +29,7 @@ impl Part {
     }
 }
 
-/// Commits parts in their order. Returns the first offset of each append of state of the whole.
+/// Commits parts in order. Returns the first offset of each of the `states` state appends of the whole transaction.
 pub(super) fn commit_in_parts(
     states: usize,
     parts: &[Part],

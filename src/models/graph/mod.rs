@@ -1,7 +1,7 @@
 //! Runs a tensor graph over batches, for ONNX and TensorFlow.
 //!
-//! The two formats read, check and name; this file types and optimises, and `scorer` runs. The number of records
-//! is a symbol while shapes are inferred, and fixed in the plan that runs.
+//! The files of the two formats read and check a graph and name its inputs and outputs; this file types and optimises
+//! it, and `scorer` runs it. The number of records is a symbol while shapes are inferred, and fixed in the plan.
 
 pub(super) mod guard;
 mod registers;
@@ -94,9 +94,9 @@ fn inferred(model: &InferenceModel, facts: &[InferenceFact]) -> Result<Inference
     Ok(model)
 }
 
-/// The plan for exactly [`CHUNK_ROWS`] records, and for each output whether [`tensor::OutputBuilder::softmax`] is left to
-/// apply. A final softmax is taken out of the graph, because the library pads its rows to 64 elements, which took
-/// half of the time of a small network with few classes.
+/// The plan for exactly [`CHUNK_ROWS`] records, and for each output whether [`tensor::OutputBuilder::softmax`] must
+/// still be applied. A final softmax is taken out of the graph, because the library pads its rows to 64 elements
+/// (measured: half of the time of a small network with few classes).
 fn chunk_plan(
     mut model: InferenceModel,
     declared: &[DeclaredInput],

@@ -1,19 +1,19 @@
-//! The remainder of a division, in place of the operator of the library.
+//! The remainder of a division, in place of the library's operator.
 //!
-//! That operator (tract 0.23.9) counts as commutative: where the dividend has fewer elements than the divisor, the
-//! optimiser exchanges the two. For `FloorMod` of TensorFlow it also gives the sign of the dividend.
+//! That operator (tract 0.23.9) is declared commutative, so the optimiser exchanges dividend and divisor if the
+//! dividend has fewer elements. For `FloorMod` of TensorFlow its result also has the wrong sign, that of the dividend.
 
 use std::ops::Add;
 use tract_onnx::prelude::{Datum, DatumType, TValue, Tensor, TractResult, tract_ndarray::Zip};
 use tract_onnx::tract_core::ops::binary::BinMiniOp;
 use tract_onnx::tract_core::ops::math::Rem;
 
-/// What remains of a dividend. Invariant: the order of the operands is kept.
+/// A remainder operator. Invariant: the order of the operands is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(in crate::models) enum Remainder {
-    /// It has the sign of the dividend.
+    /// The result has the sign of the dividend.
     Truncated,
-    /// It has the sign of the divisor.
+    /// The result has the sign of the divisor.
     Floored,
 }
 
@@ -33,7 +33,7 @@ impl Remainder {
     }
 }
 
-/// Moves each remainder whose sign differs from that of the divisor by one divisor.
+/// Adds the divisor to each remainder whose sign differs from that of the divisor.
 fn adjust<T: Datum + Copy + Default + PartialOrd + Add<Output = T>>(
     remainder: &mut Tensor,
     divisor: &Tensor,
@@ -73,7 +73,7 @@ impl BinMiniOp for Remainder {
     }
 
     fn eval(&self, a: TValue, b: TValue, c_dt: DatumType) -> TractResult<Tensor> {
-        // Sizes are not negative, so both kinds are the same for them.
+        // Dimensions are not negative, so both kinds are the same for them.
         if c_dt == DatumType::TDim { Rem.eval(a, b, c_dt) } else { self.generic_eval(a, b, c_dt) }
     }
 }

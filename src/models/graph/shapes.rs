@@ -42,8 +42,8 @@ pub(super) struct OutputTensor {
     pub(super) softmax: bool,
 }
 
-/// Tries the sizes of the weights that meet the input as its number of features, if the file leaves that open.
-/// The library does not infer shapes backwards through every operator.
+/// If the file leaves the number of features open, tries `widths`, the dimensions of the constants that are combined
+/// with the input. The library does not infer shapes backwards through every operator.
 pub(super) fn with_inferred_width<T>(
     facts: Vec<InferenceFact>,
     attempt: impl Fn(&[InferenceFact]) -> Result<T, ModelError>,
@@ -61,7 +61,7 @@ pub(super) fn with_inferred_width<T>(
     widths.iter().find_map(with).map_or(first, Ok)
 }
 
-/// The dimensions of the constants that are read together with the first input.
+/// The dimensions of the constants that nodes combine with the first input.
 pub(super) fn candidate_widths(model: &InferenceModel) -> Vec<usize> {
     let mut model = model.clone();
     // The shapes of the weights need no input and are inferred before this fails.

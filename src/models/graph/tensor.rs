@@ -54,7 +54,7 @@ pub(super) struct ChunkRows<'a> {
     pub(super) filler: usize,
 }
 
-/// Some rows of columns that have the tensor's type, as a tensor of this shape.
+/// A tensor of this shape from some rows of columns, all of the tensor's type.
 pub(super) fn from_columns(columns: &[ArrayRef], chunk: &ChunkRows<'_>, shape: &[usize]) -> Result<Tensor, String> {
     let tensor = match columns[0].data_type() {
         DataType::Float32 => primitive::<Float32Type>(columns, chunk, shape),
@@ -95,8 +95,8 @@ fn interleave<T>(columns: &[ArrayRef], chunk: &ChunkRows<'_>, at: impl Fn(&Array
     chunk.rows.clone().flat_map(|i| columns.iter().map(move |c| (c, i))).map(|(c, i)| at(c, i)).collect()
 }
 
-/// The rows as a tensor, null rows replaced and the end padded: the value below a null is arbitrary, and a graph
-/// need not be defined for zero.
+/// The rows as a tensor. The filler row replaces rows with nulls and pads the end: the value below a null is
+/// arbitrary, and a graph need not be defined for zero.
 fn from_vec<T: Datum>(mut data: Vec<T>, width: usize, chunk: &ChunkRows<'_>, shape: &[usize]) -> TractResult<Tensor> {
     let row_at = |row: usize| (row - chunk.rows.start) * width;
     let filler = data[row_at(chunk.filler)..][..width].to_vec();
@@ -110,8 +110,8 @@ fn from_vec<T: Datum>(mut data: Vec<T>, width: usize, chunk: &ChunkRows<'_>, sha
     Ok(ArrayD::from_shape_vec(shape, data)?.into())
 }
 
-/// A tensor of the columns' type as one of the type that the model takes. A number out of its range is an error that
-/// says what it takes.
+/// Converts a tensor from the type of its columns to the type that the model takes. A number out of range is an error
+/// that names the type taken.
 pub(super) fn narrowed(tensor: Tensor, datum: DatumType) -> Result<Tensor, String> {
     match datum {
         DatumType::I8 => in_range::<i32, i8>(&tensor, "8-bit integers"),

@@ -1,8 +1,8 @@
 //! Tree ensembles of ONNX: those that are refused, and those that are rewritten before the evaluator reads them.
 //!
-//! The evaluator (tract 0.23.9) takes the class from the scores after their transformation, where large scores are
-//! equal, and in an ensemble of two classes before it completes the scores of both. So the transformation and
-//! the second score move from the node into nodes behind it. A rewritten model gives what onnxruntime gives.
+//! The evaluator (tract 0.23.9) derives the class from the transformed scores, in which large scores become equal;
+//! with two classes it does so before the scores of both are complete. So the transformation and the second score
+//! move from the node into nodes behind it. A rewritten model gives the outputs of onnxruntime.
 
 use super::node::{attribute, bad_node};
 use crate::models::ModelError;
@@ -106,7 +106,7 @@ fn rewrite_node(mut trees: NodeProto, nodes: &mut Vec<NodeProto>, constants: &mu
     }
 }
 
-/// The nodes that give the score of the second class and what is left to one for the first.
+/// The nodes that compute the score of the second class, and one minus it for the first.
 fn both_scores(sums: &str, transform: Option<&str>, scores: &str) -> Vec<NodeProto> {
     let name = |part: &str| format!("{scores}:{part}");
     let sum = if transform.is_some() { name("sum") } else { name("second") };
@@ -129,7 +129,7 @@ fn one(scores: &str) -> TensorProto {
     TensorProto { name, dims: vec![1, 1], data_type, float_data: vec![1.0], ..TensorProto::default() }
 }
 
-/// Makes the one score that of the second class; the score of the first is the threshold.
+/// Moves the one score to the second class and gives the first class the threshold as its score.
 fn second_of_two(trees: &mut NodeProto) {
     let threshold = if transformation(trees) == b"LOGISTIC" { 0.0 } else { 0.5 };
     let base = attribute(trees, "base_values").and_then(|a| a.floats.first()).copied().unwrap_or_default();
