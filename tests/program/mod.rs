@@ -3,6 +3,7 @@
 //! Messages are compared as a whole: a message that is half right misleads.
 
 mod formats;
+mod edits;
 mod idle;
 mod limits;
 mod lost_input;
