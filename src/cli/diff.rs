@@ -58,7 +58,7 @@ fn print(verdicts: &BTreeMap<String, StateVerdict>, output: OutputFormat, contex
     if output == OutputFormat::Json {
         for (step, verdict) in verdicts {
             let line = serde_json::json!({"step": step, "state": verdict.word(), "why": verdict.to_string()});
-            context.printer().print(line)?;
+            context.printer().print(format_args!("{line}\n"))?;
         }
         return Ok(());
     }

@@ -37,7 +37,9 @@ impl AggregateCall {
         inputs: &[InputColumn],
     ) -> Result<Self, ExprError> {
         let lower = |expr| source.lower(expr, inputs, false);
+        // `count(*)` is planned as the count of a constant.
         let definition = datafusion_expr::Expr::AggregateFunction(call.clone()).to_string();
+        let definition = definition.replace("count(Int64(1))", "count(*)");
         let params = call.params;
         let args = params.args.into_iter().map(lower).collect::<Result<Vec<_>, _>>()?;
         let filter = params.filter.map(|f| lower(*f)).transpose()?.map(Predicate::new);

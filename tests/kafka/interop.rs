@@ -94,7 +94,7 @@ fn pipeline(cluster: &Cluster, partitions: u32, rest: &str) -> (Fastdata, String
     cluster.connect().create_topic(&format!("{name}-in"), &config).unwrap();
     f.file(
         "p.yaml",
-        &format!("name: {name}\nsource: {{topic: {name}-in, format: text}}\n{}", rest.replace("NAME", &name)),
+        &format!("name: {name}\nsource: {{topic: {name}-in, format: text, tombstones: dead_letter}}\n{}", rest.replace("NAME", &name)),
     );
     (f, name)
 }
@@ -149,7 +149,7 @@ sink: {topic: NAME-out}
     let expected: Vec<Plain> =
         written.iter().zip(values).map(|(w, value)| Plain { value: some(value), ..w.clone() }).collect();
     assert_eq!(read(cluster, &format!("{name}-out")), expected);
-    // A record without a value cannot be decoded as text: it becomes a dead letter, unchanged, with the reason.
+    // A record without a value becomes a dead letter, unchanged, with the reason, where the source says so.
     let dead = read(cluster, &format!("{name}.dead"));
     assert_eq!(dead.len(), 1, "{dead:?}");
     assert_eq!(Plain { headers: Vec::new(), ..dead[0].clone() }, written[3]);

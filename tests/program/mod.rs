@@ -2,8 +2,8 @@
 //!
 //! Messages are compared as a whole: a message that is half right misleads.
 
-mod formats;
 mod edits;
+mod formats;
 mod idle;
 mod limits;
 mod lost_input;
