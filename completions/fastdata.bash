@@ -209,7 +209,7 @@ _fastdata() {
 
     case "${cmd}" in
         fastdata)
-            opts="-v -q -h -V --data-dir --brokers --kafka --kafka-config --log-format --verbose --quiet --color --help --version demo init run validate graph diff stats query seed tail topics publish-model models score infer doctor schema completions man help"
+            opts="-v -q -h -V --data-dir --brokers --backplane --kafka --kafka-config --log-format --verbose --quiet --color --help --version demo init run validate graph diff stats query seed tail topics publish-model models score infer doctor schema completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -221,6 +221,10 @@ _fastdata() {
                     ;;
                 --brokers)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --backplane)
+                    COMPREPLY=($(compgen -W "embedded kafka" -- "${cur}"))
                     return 0
                     ;;
                 --kafka)
@@ -247,7 +251,7 @@ _fastdata() {
             return 0
             ;;
         fastdata__subcmd__completions)
-            opts="-v -q -h --dir --data-dir --brokers --kafka --kafka-config --log-format --verbose --quiet --color --help bash elvish fish powershell zsh"
+            opts="-v -q -h --dir --data-dir --brokers --backplane --kafka --kafka-config --log-format --verbose --quiet --color --help bash elvish fish powershell zsh"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -263,6 +267,10 @@ _fastdata() {
                     ;;
                 --brokers)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --backplane)
+                    COMPREPLY=($(compgen -W "embedded kafka" -- "${cur}"))
                     return 0
                     ;;
                 --kafka)
@@ -289,7 +297,7 @@ _fastdata() {
             return 0
             ;;
         fastdata__subcmd__demo)
-            opts="-v -q -h --data-dir --brokers --kafka --kafka-config --log-format --verbose --quiet --color --help"
+            opts="-v -q -h --data-dir --brokers --backplane --kafka --kafka-config --log-format --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -301,6 +309,10 @@ _fastdata() {
                     ;;
                 --brokers)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --backplane)
+                    COMPREPLY=($(compgen -W "embedded kafka" -- "${cur}"))
                     return 0
                     ;;
                 --kafka)
@@ -327,7 +339,7 @@ _fastdata() {
             return 0
             ;;
         fastdata__subcmd__diff)
-            opts="-v -q -h --running --output --data-dir --brokers --kafka --kafka-config --log-format --verbose --quiet --color --help"
+            opts="-v -q -h --running --output --data-dir --brokers --backplane --kafka --kafka-config --log-format --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -343,6 +355,10 @@ _fastdata() {
                     ;;
                 --brokers)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --backplane)
+                    COMPREPLY=($(compgen -W "embedded kafka" -- "${cur}"))
                     return 0
                     ;;
                 --kafka)
@@ -369,7 +385,7 @@ _fastdata() {
             return 0
             ;;
         fastdata__subcmd__doctor)
-            opts="-v -q -h --data-dir --brokers --kafka --kafka-config --log-format --verbose --quiet --color --help"
+            opts="-v -q -h --data-dir --brokers --backplane --kafka --kafka-config --log-format --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -381,6 +397,10 @@ _fastdata() {
                     ;;
                 --brokers)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --backplane)
+                    COMPREPLY=($(compgen -W "embedded kafka" -- "${cur}"))
                     return 0
                     ;;
                 --kafka)
@@ -407,7 +427,7 @@ _fastdata() {
             return 0
             ;;
         fastdata__subcmd__graph)
-            opts="-v -q -h --format --data-dir --brokers --kafka --kafka-config --log-format --verbose --quiet --color --help"
+            opts="-v -q -h --format --data-dir --brokers --backplane --kafka --kafka-config --log-format --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -423,6 +443,10 @@ _fastdata() {
                     ;;
                 --brokers)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --backplane)
+                    COMPREPLY=($(compgen -W "embedded kafka" -- "${cur}"))
                     return 0
                     ;;
                 --kafka)
@@ -827,7 +851,7 @@ _fastdata() {
             return 0
             ;;
         fastdata__subcmd__infer)
-            opts="-v -q -h --format --delimiter --records --data-dir --brokers --kafka --kafka-config --log-format --verbose --quiet --color --help"
+            opts="-v -q -h --format --delimiter --records --data-dir --brokers --backplane --kafka --kafka-config --log-format --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -851,6 +875,10 @@ _fastdata() {
                     ;;
                 --brokers)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --backplane)
+                    COMPREPLY=($(compgen -W "embedded kafka" -- "${cur}"))
                     return 0
                     ;;
                 --kafka)
@@ -877,7 +905,7 @@ _fastdata() {
             return 0
             ;;
         fastdata__subcmd__init)
-            opts="-v -q -h --data-dir --brokers --kafka --kafka-config --log-format --verbose --quiet --color --help"
+            opts="-v -q -h --data-dir --brokers --backplane --kafka --kafka-config --log-format --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -889,6 +917,10 @@ _fastdata() {
                     ;;
                 --brokers)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --backplane)
+                    COMPREPLY=($(compgen -W "embedded kafka" -- "${cur}"))
                     return 0
                     ;;
                 --kafka)
@@ -915,7 +947,7 @@ _fastdata() {
             return 0
             ;;
         fastdata__subcmd__man)
-            opts="-v -q -h --dir --data-dir --brokers --kafka --kafka-config --log-format --verbose --quiet --color --help"
+            opts="-v -q -h --dir --data-dir --brokers --backplane --kafka --kafka-config --log-format --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -931,6 +963,10 @@ _fastdata() {
                     ;;
                 --brokers)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --backplane)
+                    COMPREPLY=($(compgen -W "embedded kafka" -- "${cur}"))
                     return 0
                     ;;
                 --kafka)
@@ -957,7 +993,7 @@ _fastdata() {
             return 0
             ;;
         fastdata__subcmd__models)
-            opts="-v -q -h --data-dir --brokers --kafka --kafka-config --log-format --verbose --quiet --color --help list show help"
+            opts="-v -q -h --data-dir --brokers --backplane --kafka --kafka-config --log-format --verbose --quiet --color --help list show help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -969,6 +1005,10 @@ _fastdata() {
                     ;;
                 --brokers)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --backplane)
+                    COMPREPLY=($(compgen -W "embedded kafka" -- "${cur}"))
                     return 0
                     ;;
                 --kafka)
@@ -1051,7 +1091,7 @@ _fastdata() {
             return 0
             ;;
         fastdata__subcmd__models__subcmd__list)
-            opts="-v -q -h --topic --output --data-dir --brokers --kafka --kafka-config --log-format --verbose --quiet --color --help"
+            opts="-v -q -h --topic --output --data-dir --brokers --backplane --kafka --kafka-config --log-format --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1071,6 +1111,10 @@ _fastdata() {
                     ;;
                 --brokers)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --backplane)
+                    COMPREPLY=($(compgen -W "embedded kafka" -- "${cur}"))
                     return 0
                     ;;
                 --kafka)
@@ -1097,7 +1141,7 @@ _fastdata() {
             return 0
             ;;
         fastdata__subcmd__models__subcmd__show)
-            opts="-v -q -h --topic --output --data-dir --brokers --kafka --kafka-config --log-format --verbose --quiet --color --help"
+            opts="-v -q -h --topic --output --data-dir --brokers --backplane --kafka --kafka-config --log-format --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1117,6 +1161,10 @@ _fastdata() {
                     ;;
                 --brokers)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --backplane)
+                    COMPREPLY=($(compgen -W "embedded kafka" -- "${cur}"))
                     return 0
                     ;;
                 --kafka)
@@ -1143,7 +1191,7 @@ _fastdata() {
             return 0
             ;;
         fastdata__subcmd__publish__subcmd__model)
-            opts="-v -q -h --name --data-type --description --no-activate --topic --data-dir --brokers --kafka --kafka-config --log-format --verbose --quiet --color --help"
+            opts="-v -q -h --name --data-type --description --no-activate --topic --data-dir --brokers --backplane --kafka --kafka-config --log-format --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1173,6 +1221,10 @@ _fastdata() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --backplane)
+                    COMPREPLY=($(compgen -W "embedded kafka" -- "${cur}"))
+                    return 0
+                    ;;
                 --kafka)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1197,7 +1249,7 @@ _fastdata() {
             return 0
             ;;
         fastdata__subcmd__query)
-            opts="-n -v -q -h --key --window --from --to --output --limit --data-dir --brokers --kafka --kafka-config --log-format --verbose --quiet --color --help"
+            opts="-n -v -q -h --key --window --from --to --output --limit --data-dir --brokers --backplane --kafka --kafka-config --log-format --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1239,6 +1291,10 @@ _fastdata() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --backplane)
+                    COMPREPLY=($(compgen -W "embedded kafka" -- "${cur}"))
+                    return 0
+                    ;;
                 --kafka)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1263,7 +1319,7 @@ _fastdata() {
             return 0
             ;;
         fastdata__subcmd__run)
-            opts="-v -q -h --until-end --drain --workers --from --reset --on-lost-input --dry-run --data-dir --brokers --kafka --kafka-config --log-format --verbose --quiet --color --help"
+            opts="-v -q -h --until-end --drain --workers --from --reset --on-lost-input --dry-run --data-dir --brokers --backplane --kafka --kafka-config --log-format --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1293,6 +1349,10 @@ _fastdata() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --backplane)
+                    COMPREPLY=($(compgen -W "embedded kafka" -- "${cur}"))
+                    return 0
+                    ;;
                 --kafka)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1317,7 +1377,7 @@ _fastdata() {
             return 0
             ;;
         fastdata__subcmd__schema)
-            opts="-v -q -h --data-dir --brokers --kafka --kafka-config --log-format --verbose --quiet --color --help"
+            opts="-v -q -h --data-dir --brokers --backplane --kafka --kafka-config --log-format --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1329,6 +1389,10 @@ _fastdata() {
                     ;;
                 --brokers)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --backplane)
+                    COMPREPLY=($(compgen -W "embedded kafka" -- "${cur}"))
                     return 0
                     ;;
                 --kafka)
@@ -1355,7 +1419,7 @@ _fastdata() {
             return 0
             ;;
         fastdata__subcmd__score)
-            opts="-i -o -v -q -h --input --output --inputs --format --delimiter --data-dir --brokers --kafka --kafka-config --log-format --verbose --quiet --color --help"
+            opts="-i -o -v -q -h --input --output --inputs --format --delimiter --data-dir --brokers --backplane --kafka --kafka-config --log-format --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1397,6 +1461,10 @@ _fastdata() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --backplane)
+                    COMPREPLY=($(compgen -W "embedded kafka" -- "${cur}"))
+                    return 0
+                    ;;
                 --kafka)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1421,7 +1489,7 @@ _fastdata() {
             return 0
             ;;
         fastdata__subcmd__seed)
-            opts="-t -n -v -q -h --topic --from --generate --format --delimiter --columns --key --rate --count --loop --partitions --random-seed --data-dir --brokers --kafka --kafka-config --log-format --verbose --quiet --color --help"
+            opts="-t -n -v -q -h --topic --from --generate --format --delimiter --columns --key --rate --count --loop --partitions --random-seed --data-dir --brokers --backplane --kafka --kafka-config --log-format --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1487,6 +1555,10 @@ _fastdata() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --backplane)
+                    COMPREPLY=($(compgen -W "embedded kafka" -- "${cur}"))
+                    return 0
+                    ;;
                 --kafka)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1511,7 +1583,7 @@ _fastdata() {
             return 0
             ;;
         fastdata__subcmd__stats)
-            opts="-f -v -q -h --follow --output --data-dir --brokers --kafka --kafka-config --log-format --verbose --quiet --color --help"
+            opts="-f -v -q -h --follow --output --data-dir --brokers --backplane --kafka --kafka-config --log-format --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1527,6 +1599,10 @@ _fastdata() {
                     ;;
                 --brokers)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --backplane)
+                    COMPREPLY=($(compgen -W "embedded kafka" -- "${cur}"))
                     return 0
                     ;;
                 --kafka)
@@ -1553,7 +1629,7 @@ _fastdata() {
             return 0
             ;;
         fastdata__subcmd__tail)
-            opts="-t -n -v -q -h --topic --from --until-end --count --output --format --data-dir --brokers --kafka --kafka-config --log-format --verbose --quiet --color --help"
+            opts="-t -n -v -q -h --topic --from --until-end --count --output --format --data-dir --brokers --backplane --kafka --kafka-config --log-format --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1595,6 +1671,10 @@ _fastdata() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --backplane)
+                    COMPREPLY=($(compgen -W "embedded kafka" -- "${cur}"))
+                    return 0
+                    ;;
                 --kafka)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1619,7 +1699,7 @@ _fastdata() {
             return 0
             ;;
         fastdata__subcmd__topics)
-            opts="-v -q -h --data-dir --brokers --kafka --kafka-config --log-format --verbose --quiet --color --help list create describe delete help"
+            opts="-v -q -h --data-dir --brokers --backplane --kafka --kafka-config --log-format --verbose --quiet --color --help list create describe delete help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1631,6 +1711,10 @@ _fastdata() {
                     ;;
                 --brokers)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --backplane)
+                    COMPREPLY=($(compgen -W "embedded kafka" -- "${cur}"))
                     return 0
                     ;;
                 --kafka)
@@ -1657,7 +1741,7 @@ _fastdata() {
             return 0
             ;;
         fastdata__subcmd__topics__subcmd__create)
-            opts="-v -q -h --partitions --compacted --retention --retention-bytes --data-dir --brokers --kafka --kafka-config --log-format --verbose --quiet --color --help"
+            opts="-v -q -h --partitions --compacted --retention --retention-bytes --data-dir --brokers --backplane --kafka --kafka-config --log-format --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1681,6 +1765,10 @@ _fastdata() {
                     ;;
                 --brokers)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --backplane)
+                    COMPREPLY=($(compgen -W "embedded kafka" -- "${cur}"))
                     return 0
                     ;;
                 --kafka)
@@ -1707,7 +1795,7 @@ _fastdata() {
             return 0
             ;;
         fastdata__subcmd__topics__subcmd__delete)
-            opts="-y -v -q -h --yes --data-dir --brokers --kafka --kafka-config --log-format --verbose --quiet --color --help"
+            opts="-y -v -q -h --yes --data-dir --brokers --backplane --kafka --kafka-config --log-format --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1719,6 +1807,10 @@ _fastdata() {
                     ;;
                 --brokers)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --backplane)
+                    COMPREPLY=($(compgen -W "embedded kafka" -- "${cur}"))
                     return 0
                     ;;
                 --kafka)
@@ -1745,7 +1837,7 @@ _fastdata() {
             return 0
             ;;
         fastdata__subcmd__topics__subcmd__describe)
-            opts="-v -q -h --output --data-dir --brokers --kafka --kafka-config --log-format --verbose --quiet --color --help"
+            opts="-v -q -h --output --data-dir --brokers --backplane --kafka --kafka-config --log-format --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1761,6 +1853,10 @@ _fastdata() {
                     ;;
                 --brokers)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --backplane)
+                    COMPREPLY=($(compgen -W "embedded kafka" -- "${cur}"))
                     return 0
                     ;;
                 --kafka)
@@ -1871,7 +1967,7 @@ _fastdata() {
             return 0
             ;;
         fastdata__subcmd__topics__subcmd__list)
-            opts="-v -q -h --output --data-dir --brokers --kafka --kafka-config --log-format --verbose --quiet --color --help"
+            opts="-v -q -h --output --data-dir --brokers --backplane --kafka --kafka-config --log-format --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1887,6 +1983,10 @@ _fastdata() {
                     ;;
                 --brokers)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --backplane)
+                    COMPREPLY=($(compgen -W "embedded kafka" -- "${cur}"))
                     return 0
                     ;;
                 --kafka)
@@ -1913,7 +2013,7 @@ _fastdata() {
             return 0
             ;;
         fastdata__subcmd__validate)
-            opts="-v -q -h --online --data-dir --brokers --kafka --kafka-config --log-format --verbose --quiet --color --help"
+            opts="-v -q -h --online --data-dir --brokers --backplane --kafka --kafka-config --log-format --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1925,6 +2025,10 @@ _fastdata() {
                     ;;
                 --brokers)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --backplane)
+                    COMPREPLY=($(compgen -W "embedded kafka" -- "${cur}"))
                     return 0
                     ;;
                 --kafka)

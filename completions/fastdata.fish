@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_fastdata_global_optspecs
-    string join \n data-dir= brokers= kafka= kafka-config= log-format= v/verbose q/quiet color= h/help V/version
+    string join \n data-dir= brokers= backplane= kafka= kafka-config= log-format= v/verbose q/quiet color= h/help V/version
 end
 
 function __fish_fastdata_needs_command
@@ -26,16 +26,18 @@ end
 
 complete -c fastdata -n "__fish_fastdata_needs_command" -l data-dir -d 'Folder of the embedded log; created if it does not exist' -r -F
 complete -c fastdata -n "__fish_fastdata_needs_command" -l brokers -d 'Kafka brokers to use instead of the embedded log' -r
+complete -c fastdata -n "__fish_fastdata_needs_command" -l backplane -d 'Where topics are: without it Kafka if brokers are given, else the embedded log' -r -f -a "embedded\t'The embedded log, even where brokers are given'
+kafka\t'Kafka; without brokers nothing runs'"
 complete -c fastdata -n "__fish_fastdata_needs_command" -l kafka -d 'A property of the Kafka client (librdkafka); repeatable' -r
 complete -c fastdata -n "__fish_fastdata_needs_command" -l kafka-config -d 'File with properties of the Kafka client' -r -F
-complete -c fastdata -n "__fish_fastdata_needs_command" -l log-format -d 'Format of the log lines on stderr' -r -f -a "text\t''
-json\t''"
+complete -c fastdata -n "__fish_fastdata_needs_command" -l log-format -d 'Format of stderr: log lines, messages and errors' -r -f -a "text\t'Lines for a person'
+json\t'All of stderr is JSON, one object per line'"
 complete -c fastdata -n "__fish_fastdata_needs_command" -l color -d 'When to use colours' -r -f -a "auto\t''
 always\t''
 never\t''"
 complete -c fastdata -n "__fish_fastdata_needs_command" -s v -l verbose -d 'Write more log lines: -v for debug, -vv for trace; FASTDATA_LOG takes filters such as `fastdata::log=debug`'
 complete -c fastdata -n "__fish_fastdata_needs_command" -s q -l quiet -d 'Write only results and errors'
-complete -c fastdata -n "__fish_fastdata_needs_command" -s h -l help -d 'Print help'
+complete -c fastdata -n "__fish_fastdata_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c fastdata -n "__fish_fastdata_needs_command" -s V -l version -d 'Print version'
 complete -c fastdata -n "__fish_fastdata_needs_command" -f -a "demo" -d 'Show a pipeline, windows and the swap of two models in twenty seconds'
 complete -c fastdata -n "__fish_fastdata_needs_command" -f -a "init" -d 'Write a first pipeline.yaml'
@@ -59,10 +61,12 @@ complete -c fastdata -n "__fish_fastdata_needs_command" -f -a "man" -d 'Print th
 complete -c fastdata -n "__fish_fastdata_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c fastdata -n "__fish_fastdata_using_subcommand demo" -l data-dir -d 'Folder of the embedded log; created if it does not exist' -r -F
 complete -c fastdata -n "__fish_fastdata_using_subcommand demo" -l brokers -d 'Kafka brokers to use instead of the embedded log' -r
+complete -c fastdata -n "__fish_fastdata_using_subcommand demo" -l backplane -d 'Where topics are: without it Kafka if brokers are given, else the embedded log' -r -f -a "embedded\t'The embedded log, even where brokers are given'
+kafka\t'Kafka; without brokers nothing runs'"
 complete -c fastdata -n "__fish_fastdata_using_subcommand demo" -l kafka -d 'A property of the Kafka client (librdkafka); repeatable' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand demo" -l kafka-config -d 'File with properties of the Kafka client' -r -F
-complete -c fastdata -n "__fish_fastdata_using_subcommand demo" -l log-format -d 'Format of the log lines on stderr' -r -f -a "text\t''
-json\t''"
+complete -c fastdata -n "__fish_fastdata_using_subcommand demo" -l log-format -d 'Format of stderr: log lines, messages and errors' -r -f -a "text\t'Lines for a person'
+json\t'All of stderr is JSON, one object per line'"
 complete -c fastdata -n "__fish_fastdata_using_subcommand demo" -l color -d 'When to use colours' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -71,16 +75,18 @@ complete -c fastdata -n "__fish_fastdata_using_subcommand demo" -s q -l quiet -d
 complete -c fastdata -n "__fish_fastdata_using_subcommand demo" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c fastdata -n "__fish_fastdata_using_subcommand init" -l data-dir -d 'Folder of the embedded log; created if it does not exist' -r -F
 complete -c fastdata -n "__fish_fastdata_using_subcommand init" -l brokers -d 'Kafka brokers to use instead of the embedded log' -r
+complete -c fastdata -n "__fish_fastdata_using_subcommand init" -l backplane -d 'Where topics are: without it Kafka if brokers are given, else the embedded log' -r -f -a "embedded\t'The embedded log, even where brokers are given'
+kafka\t'Kafka; without brokers nothing runs'"
 complete -c fastdata -n "__fish_fastdata_using_subcommand init" -l kafka -d 'A property of the Kafka client (librdkafka); repeatable' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand init" -l kafka-config -d 'File with properties of the Kafka client' -r -F
-complete -c fastdata -n "__fish_fastdata_using_subcommand init" -l log-format -d 'Format of the log lines on stderr' -r -f -a "text\t''
-json\t''"
+complete -c fastdata -n "__fish_fastdata_using_subcommand init" -l log-format -d 'Format of stderr: log lines, messages and errors' -r -f -a "text\t'Lines for a person'
+json\t'All of stderr is JSON, one object per line'"
 complete -c fastdata -n "__fish_fastdata_using_subcommand init" -l color -d 'When to use colours' -r -f -a "auto\t''
 always\t''
 never\t''"
 complete -c fastdata -n "__fish_fastdata_using_subcommand init" -s v -l verbose -d 'Write more log lines: -v for debug, -vv for trace; FASTDATA_LOG takes filters such as `fastdata::log=debug`'
 complete -c fastdata -n "__fish_fastdata_using_subcommand init" -s q -l quiet -d 'Write only results and errors'
-complete -c fastdata -n "__fish_fastdata_using_subcommand init" -s h -l help -d 'Print help'
+complete -c fastdata -n "__fish_fastdata_using_subcommand init" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c fastdata -n "__fish_fastdata_using_subcommand run" -l workers -d 'Number of worker threads; default: the number of cores' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand run" -l from -d 'Where to start reading' -r -f -a "earliest\t'The oldest record; committed positions and state are discarded'
 latest\t'The next record that arrives'
@@ -90,10 +96,12 @@ complete -c fastdata -n "__fish_fastdata_using_subcommand run" -l on-lost-input 
 skip\t'Go on from the oldest record with the state kept, and count the skipped offsets in the statistics'"
 complete -c fastdata -n "__fish_fastdata_using_subcommand run" -l data-dir -d 'Folder of the embedded log; created if it does not exist' -r -F
 complete -c fastdata -n "__fish_fastdata_using_subcommand run" -l brokers -d 'Kafka brokers to use instead of the embedded log' -r
+complete -c fastdata -n "__fish_fastdata_using_subcommand run" -l backplane -d 'Where topics are: without it Kafka if brokers are given, else the embedded log' -r -f -a "embedded\t'The embedded log, even where brokers are given'
+kafka\t'Kafka; without brokers nothing runs'"
 complete -c fastdata -n "__fish_fastdata_using_subcommand run" -l kafka -d 'A property of the Kafka client (librdkafka); repeatable' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand run" -l kafka-config -d 'File with properties of the Kafka client' -r -F
-complete -c fastdata -n "__fish_fastdata_using_subcommand run" -l log-format -d 'Format of the log lines on stderr' -r -f -a "text\t''
-json\t''"
+complete -c fastdata -n "__fish_fastdata_using_subcommand run" -l log-format -d 'Format of stderr: log lines, messages and errors' -r -f -a "text\t'Lines for a person'
+json\t'All of stderr is JSON, one object per line'"
 complete -c fastdata -n "__fish_fastdata_using_subcommand run" -l color -d 'When to use colours' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -105,26 +113,30 @@ complete -c fastdata -n "__fish_fastdata_using_subcommand run" -s q -l quiet -d 
 complete -c fastdata -n "__fish_fastdata_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c fastdata -n "__fish_fastdata_using_subcommand validate" -l data-dir -d 'Folder of the embedded log; created if it does not exist' -r -F
 complete -c fastdata -n "__fish_fastdata_using_subcommand validate" -l brokers -d 'Kafka brokers to use instead of the embedded log' -r
+complete -c fastdata -n "__fish_fastdata_using_subcommand validate" -l backplane -d 'Where topics are: without it Kafka if brokers are given, else the embedded log' -r -f -a "embedded\t'The embedded log, even where brokers are given'
+kafka\t'Kafka; without brokers nothing runs'"
 complete -c fastdata -n "__fish_fastdata_using_subcommand validate" -l kafka -d 'A property of the Kafka client (librdkafka); repeatable' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand validate" -l kafka-config -d 'File with properties of the Kafka client' -r -F
-complete -c fastdata -n "__fish_fastdata_using_subcommand validate" -l log-format -d 'Format of the log lines on stderr' -r -f -a "text\t''
-json\t''"
+complete -c fastdata -n "__fish_fastdata_using_subcommand validate" -l log-format -d 'Format of stderr: log lines, messages and errors' -r -f -a "text\t'Lines for a person'
+json\t'All of stderr is JSON, one object per line'"
 complete -c fastdata -n "__fish_fastdata_using_subcommand validate" -l color -d 'When to use colours' -r -f -a "auto\t''
 always\t''
 never\t''"
 complete -c fastdata -n "__fish_fastdata_using_subcommand validate" -l online -d 'Also check topics, partitions, access rights and models on the backplane; changes nothing'
 complete -c fastdata -n "__fish_fastdata_using_subcommand validate" -s v -l verbose -d 'Write more log lines: -v for debug, -vv for trace; FASTDATA_LOG takes filters such as `fastdata::log=debug`'
 complete -c fastdata -n "__fish_fastdata_using_subcommand validate" -s q -l quiet -d 'Write only results and errors'
-complete -c fastdata -n "__fish_fastdata_using_subcommand validate" -s h -l help -d 'Print help'
+complete -c fastdata -n "__fish_fastdata_using_subcommand validate" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c fastdata -n "__fish_fastdata_using_subcommand graph" -l format -d 'Format of the drawing' -r -f -a "dot\t'Graphviz'
 mermaid\t'Mermaid, for Markdown pages'
 text\t'Text, with the physical plan'"
 complete -c fastdata -n "__fish_fastdata_using_subcommand graph" -l data-dir -d 'Folder of the embedded log; created if it does not exist' -r -F
 complete -c fastdata -n "__fish_fastdata_using_subcommand graph" -l brokers -d 'Kafka brokers to use instead of the embedded log' -r
+complete -c fastdata -n "__fish_fastdata_using_subcommand graph" -l backplane -d 'Where topics are: without it Kafka if brokers are given, else the embedded log' -r -f -a "embedded\t'The embedded log, even where brokers are given'
+kafka\t'Kafka; without brokers nothing runs'"
 complete -c fastdata -n "__fish_fastdata_using_subcommand graph" -l kafka -d 'A property of the Kafka client (librdkafka); repeatable' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand graph" -l kafka-config -d 'File with properties of the Kafka client' -r -F
-complete -c fastdata -n "__fish_fastdata_using_subcommand graph" -l log-format -d 'Format of the log lines on stderr' -r -f -a "text\t''
-json\t''"
+complete -c fastdata -n "__fish_fastdata_using_subcommand graph" -l log-format -d 'Format of stderr: log lines, messages and errors' -r -f -a "text\t'Lines for a person'
+json\t'All of stderr is JSON, one object per line'"
 complete -c fastdata -n "__fish_fastdata_using_subcommand graph" -l color -d 'When to use colours' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -135,10 +147,12 @@ complete -c fastdata -n "__fish_fastdata_using_subcommand diff" -l output -d 'Fo
 json\t'One JSON object per line'"
 complete -c fastdata -n "__fish_fastdata_using_subcommand diff" -l data-dir -d 'Folder of the embedded log; created if it does not exist' -r -F
 complete -c fastdata -n "__fish_fastdata_using_subcommand diff" -l brokers -d 'Kafka brokers to use instead of the embedded log' -r
+complete -c fastdata -n "__fish_fastdata_using_subcommand diff" -l backplane -d 'Where topics are: without it Kafka if brokers are given, else the embedded log' -r -f -a "embedded\t'The embedded log, even where brokers are given'
+kafka\t'Kafka; without brokers nothing runs'"
 complete -c fastdata -n "__fish_fastdata_using_subcommand diff" -l kafka -d 'A property of the Kafka client (librdkafka); repeatable' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand diff" -l kafka-config -d 'File with properties of the Kafka client' -r -F
-complete -c fastdata -n "__fish_fastdata_using_subcommand diff" -l log-format -d 'Format of the log lines on stderr' -r -f -a "text\t''
-json\t''"
+complete -c fastdata -n "__fish_fastdata_using_subcommand diff" -l log-format -d 'Format of stderr: log lines, messages and errors' -r -f -a "text\t'Lines for a person'
+json\t'All of stderr is JSON, one object per line'"
 complete -c fastdata -n "__fish_fastdata_using_subcommand diff" -l color -d 'When to use colours' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -150,10 +164,12 @@ complete -c fastdata -n "__fish_fastdata_using_subcommand stats" -l output -d 'O
 json\t'One JSON object per line'"
 complete -c fastdata -n "__fish_fastdata_using_subcommand stats" -l data-dir -d 'Folder of the embedded log; created if it does not exist' -r -F
 complete -c fastdata -n "__fish_fastdata_using_subcommand stats" -l brokers -d 'Kafka brokers to use instead of the embedded log' -r
+complete -c fastdata -n "__fish_fastdata_using_subcommand stats" -l backplane -d 'Where topics are: without it Kafka if brokers are given, else the embedded log' -r -f -a "embedded\t'The embedded log, even where brokers are given'
+kafka\t'Kafka; without brokers nothing runs'"
 complete -c fastdata -n "__fish_fastdata_using_subcommand stats" -l kafka -d 'A property of the Kafka client (librdkafka); repeatable' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand stats" -l kafka-config -d 'File with properties of the Kafka client' -r -F
-complete -c fastdata -n "__fish_fastdata_using_subcommand stats" -l log-format -d 'Format of the log lines on stderr' -r -f -a "text\t''
-json\t''"
+complete -c fastdata -n "__fish_fastdata_using_subcommand stats" -l log-format -d 'Format of stderr: log lines, messages and errors' -r -f -a "text\t'Lines for a person'
+json\t'All of stderr is JSON, one object per line'"
 complete -c fastdata -n "__fish_fastdata_using_subcommand stats" -l color -d 'When to use colours' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -170,10 +186,12 @@ json\t'One JSON object per line'"
 complete -c fastdata -n "__fish_fastdata_using_subcommand query" -s n -l limit -d 'At most N rows, ordered by window, then by key' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand query" -l data-dir -d 'Folder of the embedded log; created if it does not exist' -r -F
 complete -c fastdata -n "__fish_fastdata_using_subcommand query" -l brokers -d 'Kafka brokers to use instead of the embedded log' -r
+complete -c fastdata -n "__fish_fastdata_using_subcommand query" -l backplane -d 'Where topics are: without it Kafka if brokers are given, else the embedded log' -r -f -a "embedded\t'The embedded log, even where brokers are given'
+kafka\t'Kafka; without brokers nothing runs'"
 complete -c fastdata -n "__fish_fastdata_using_subcommand query" -l kafka -d 'A property of the Kafka client (librdkafka); repeatable' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand query" -l kafka-config -d 'File with properties of the Kafka client' -r -F
-complete -c fastdata -n "__fish_fastdata_using_subcommand query" -l log-format -d 'Format of the log lines on stderr' -r -f -a "text\t''
-json\t''"
+complete -c fastdata -n "__fish_fastdata_using_subcommand query" -l log-format -d 'Format of stderr: log lines, messages and errors' -r -f -a "text\t'Lines for a person'
+json\t'All of stderr is JSON, one object per line'"
 complete -c fastdata -n "__fish_fastdata_using_subcommand query" -l color -d 'When to use colours' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -194,10 +212,12 @@ complete -c fastdata -n "__fish_fastdata_using_subcommand seed" -l partitions -d
 complete -c fastdata -n "__fish_fastdata_using_subcommand seed" -l random-seed -d 'Seed of the generator; the same seed gives the same records' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand seed" -l data-dir -d 'Folder of the embedded log; created if it does not exist' -r -F
 complete -c fastdata -n "__fish_fastdata_using_subcommand seed" -l brokers -d 'Kafka brokers to use instead of the embedded log' -r
+complete -c fastdata -n "__fish_fastdata_using_subcommand seed" -l backplane -d 'Where topics are: without it Kafka if brokers are given, else the embedded log' -r -f -a "embedded\t'The embedded log, even where brokers are given'
+kafka\t'Kafka; without brokers nothing runs'"
 complete -c fastdata -n "__fish_fastdata_using_subcommand seed" -l kafka -d 'A property of the Kafka client (librdkafka); repeatable' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand seed" -l kafka-config -d 'File with properties of the Kafka client' -r -F
-complete -c fastdata -n "__fish_fastdata_using_subcommand seed" -l log-format -d 'Format of the log lines on stderr' -r -f -a "text\t''
-json\t''"
+complete -c fastdata -n "__fish_fastdata_using_subcommand seed" -l log-format -d 'Format of stderr: log lines, messages and errors' -r -f -a "text\t'Lines for a person'
+json\t'All of stderr is JSON, one object per line'"
 complete -c fastdata -n "__fish_fastdata_using_subcommand seed" -l color -d 'When to use colours' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -218,10 +238,12 @@ text\t'Text'
 bytes\t'Bytes, shown as base64'"
 complete -c fastdata -n "__fish_fastdata_using_subcommand tail" -l data-dir -d 'Folder of the embedded log; created if it does not exist' -r -F
 complete -c fastdata -n "__fish_fastdata_using_subcommand tail" -l brokers -d 'Kafka brokers to use instead of the embedded log' -r
+complete -c fastdata -n "__fish_fastdata_using_subcommand tail" -l backplane -d 'Where topics are: without it Kafka if brokers are given, else the embedded log' -r -f -a "embedded\t'The embedded log, even where brokers are given'
+kafka\t'Kafka; without brokers nothing runs'"
 complete -c fastdata -n "__fish_fastdata_using_subcommand tail" -l kafka -d 'A property of the Kafka client (librdkafka); repeatable' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand tail" -l kafka-config -d 'File with properties of the Kafka client' -r -F
-complete -c fastdata -n "__fish_fastdata_using_subcommand tail" -l log-format -d 'Format of the log lines on stderr' -r -f -a "text\t''
-json\t''"
+complete -c fastdata -n "__fish_fastdata_using_subcommand tail" -l log-format -d 'Format of stderr: log lines, messages and errors' -r -f -a "text\t'Lines for a person'
+json\t'All of stderr is JSON, one object per line'"
 complete -c fastdata -n "__fish_fastdata_using_subcommand tail" -l color -d 'When to use colours' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -231,16 +253,18 @@ complete -c fastdata -n "__fish_fastdata_using_subcommand tail" -s q -l quiet -d
 complete -c fastdata -n "__fish_fastdata_using_subcommand tail" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and not __fish_seen_subcommand_from list create describe delete help" -l data-dir -d 'Folder of the embedded log; created if it does not exist' -r -F
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and not __fish_seen_subcommand_from list create describe delete help" -l brokers -d 'Kafka brokers to use instead of the embedded log' -r
+complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and not __fish_seen_subcommand_from list create describe delete help" -l backplane -d 'Where topics are: without it Kafka if brokers are given, else the embedded log' -r -f -a "embedded\t'The embedded log, even where brokers are given'
+kafka\t'Kafka; without brokers nothing runs'"
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and not __fish_seen_subcommand_from list create describe delete help" -l kafka -d 'A property of the Kafka client (librdkafka); repeatable' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and not __fish_seen_subcommand_from list create describe delete help" -l kafka-config -d 'File with properties of the Kafka client' -r -F
-complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and not __fish_seen_subcommand_from list create describe delete help" -l log-format -d 'Format of the log lines on stderr' -r -f -a "text\t''
-json\t''"
+complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and not __fish_seen_subcommand_from list create describe delete help" -l log-format -d 'Format of stderr: log lines, messages and errors' -r -f -a "text\t'Lines for a person'
+json\t'All of stderr is JSON, one object per line'"
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and not __fish_seen_subcommand_from list create describe delete help" -l color -d 'When to use colours' -r -f -a "auto\t''
 always\t''
 never\t''"
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and not __fish_seen_subcommand_from list create describe delete help" -s v -l verbose -d 'Write more log lines: -v for debug, -vv for trace; FASTDATA_LOG takes filters such as `fastdata::log=debug`'
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and not __fish_seen_subcommand_from list create describe delete help" -s q -l quiet -d 'Write only results and errors'
-complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and not __fish_seen_subcommand_from list create describe delete help" -s h -l help -d 'Print help'
+complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and not __fish_seen_subcommand_from list create describe delete help" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and not __fish_seen_subcommand_from list create describe delete help" -f -a "list" -d 'List all topics, including internal ones'
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and not __fish_seen_subcommand_from list create describe delete help" -f -a "create" -d 'Create a topic'
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and not __fish_seen_subcommand_from list create describe delete help" -f -a "describe" -d 'Show the retention and the partitions of a topic'
@@ -250,10 +274,12 @@ complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_see
 json\t'One JSON object per line'"
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from list" -l data-dir -d 'Folder of the embedded log; created if it does not exist' -r -F
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from list" -l brokers -d 'Kafka brokers to use instead of the embedded log' -r
+complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from list" -l backplane -d 'Where topics are: without it Kafka if brokers are given, else the embedded log' -r -f -a "embedded\t'The embedded log, even where brokers are given'
+kafka\t'Kafka; without brokers nothing runs'"
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from list" -l kafka -d 'A property of the Kafka client (librdkafka); repeatable' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from list" -l kafka-config -d 'File with properties of the Kafka client' -r -F
-complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from list" -l log-format -d 'Format of the log lines on stderr' -r -f -a "text\t''
-json\t''"
+complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from list" -l log-format -d 'Format of stderr: log lines, messages and errors' -r -f -a "text\t'Lines for a person'
+json\t'All of stderr is JSON, one object per line'"
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from list" -l color -d 'When to use colours' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -265,25 +291,29 @@ complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_see
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from create" -l retention-bytes -d 'Delete the oldest records of a partition larger than this, such as 1GiB; default: never' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from create" -l data-dir -d 'Folder of the embedded log; created if it does not exist' -r -F
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from create" -l brokers -d 'Kafka brokers to use instead of the embedded log' -r
+complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from create" -l backplane -d 'Where topics are: without it Kafka if brokers are given, else the embedded log' -r -f -a "embedded\t'The embedded log, even where brokers are given'
+kafka\t'Kafka; without brokers nothing runs'"
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from create" -l kafka -d 'A property of the Kafka client (librdkafka); repeatable' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from create" -l kafka-config -d 'File with properties of the Kafka client' -r -F
-complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from create" -l log-format -d 'Format of the log lines on stderr' -r -f -a "text\t''
-json\t''"
+complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from create" -l log-format -d 'Format of stderr: log lines, messages and errors' -r -f -a "text\t'Lines for a person'
+json\t'All of stderr is JSON, one object per line'"
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from create" -l color -d 'When to use colours' -r -f -a "auto\t''
 always\t''
 never\t''"
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from create" -l compacted -d 'Keep only the latest record of each key'
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from create" -s v -l verbose -d 'Write more log lines: -v for debug, -vv for trace; FASTDATA_LOG takes filters such as `fastdata::log=debug`'
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from create" -s q -l quiet -d 'Write only results and errors'
-complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from create" -s h -l help -d 'Print help'
+complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from create" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from describe" -l output -d 'Output format' -r -f -a "text\t'Text in lines or a table'
 json\t'One JSON object per line'"
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from describe" -l data-dir -d 'Folder of the embedded log; created if it does not exist' -r -F
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from describe" -l brokers -d 'Kafka brokers to use instead of the embedded log' -r
+complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from describe" -l backplane -d 'Where topics are: without it Kafka if brokers are given, else the embedded log' -r -f -a "embedded\t'The embedded log, even where brokers are given'
+kafka\t'Kafka; without brokers nothing runs'"
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from describe" -l kafka -d 'A property of the Kafka client (librdkafka); repeatable' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from describe" -l kafka-config -d 'File with properties of the Kafka client' -r -F
-complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from describe" -l log-format -d 'Format of the log lines on stderr' -r -f -a "text\t''
-json\t''"
+complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from describe" -l log-format -d 'Format of stderr: log lines, messages and errors' -r -f -a "text\t'Lines for a person'
+json\t'All of stderr is JSON, one object per line'"
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from describe" -l color -d 'When to use colours' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -292,17 +322,19 @@ complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_see
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from describe" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from delete" -l data-dir -d 'Folder of the embedded log; created if it does not exist' -r -F
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from delete" -l brokers -d 'Kafka brokers to use instead of the embedded log' -r
+complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from delete" -l backplane -d 'Where topics are: without it Kafka if brokers are given, else the embedded log' -r -f -a "embedded\t'The embedded log, even where brokers are given'
+kafka\t'Kafka; without brokers nothing runs'"
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from delete" -l kafka -d 'A property of the Kafka client (librdkafka); repeatable' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from delete" -l kafka-config -d 'File with properties of the Kafka client' -r -F
-complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from delete" -l log-format -d 'Format of the log lines on stderr' -r -f -a "text\t''
-json\t''"
+complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from delete" -l log-format -d 'Format of stderr: log lines, messages and errors' -r -f -a "text\t'Lines for a person'
+json\t'All of stderr is JSON, one object per line'"
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from delete" -l color -d 'When to use colours' -r -f -a "auto\t''
 always\t''
 never\t''"
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from delete" -s y -l yes -d 'Confirm the deletion; required on a terminal'
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from delete" -s v -l verbose -d 'Write more log lines: -v for debug, -vv for trace; FASTDATA_LOG takes filters such as `fastdata::log=debug`'
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from delete" -s q -l quiet -d 'Write only results and errors'
-complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from delete" -s h -l help -d 'Print help'
+complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from delete" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from help" -f -a "list" -d 'List all topics, including internal ones'
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from help" -f -a "create" -d 'Create a topic'
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from help" -f -a "describe" -d 'Show the retention and the partitions of a topic'
@@ -314,10 +346,12 @@ complete -c fastdata -n "__fish_fastdata_using_subcommand publish-model" -l desc
 complete -c fastdata -n "__fish_fastdata_using_subcommand publish-model" -l topic -d 'Topic of models' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand publish-model" -l data-dir -d 'Folder of the embedded log; created if it does not exist' -r -F
 complete -c fastdata -n "__fish_fastdata_using_subcommand publish-model" -l brokers -d 'Kafka brokers to use instead of the embedded log' -r
+complete -c fastdata -n "__fish_fastdata_using_subcommand publish-model" -l backplane -d 'Where topics are: without it Kafka if brokers are given, else the embedded log' -r -f -a "embedded\t'The embedded log, even where brokers are given'
+kafka\t'Kafka; without brokers nothing runs'"
 complete -c fastdata -n "__fish_fastdata_using_subcommand publish-model" -l kafka -d 'A property of the Kafka client (librdkafka); repeatable' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand publish-model" -l kafka-config -d 'File with properties of the Kafka client' -r -F
-complete -c fastdata -n "__fish_fastdata_using_subcommand publish-model" -l log-format -d 'Format of the log lines on stderr' -r -f -a "text\t''
-json\t''"
+complete -c fastdata -n "__fish_fastdata_using_subcommand publish-model" -l log-format -d 'Format of stderr: log lines, messages and errors' -r -f -a "text\t'Lines for a person'
+json\t'All of stderr is JSON, one object per line'"
 complete -c fastdata -n "__fish_fastdata_using_subcommand publish-model" -l color -d 'When to use colours' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -327,16 +361,18 @@ complete -c fastdata -n "__fish_fastdata_using_subcommand publish-model" -s q -l
 complete -c fastdata -n "__fish_fastdata_using_subcommand publish-model" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c fastdata -n "__fish_fastdata_using_subcommand models; and not __fish_seen_subcommand_from list show help" -l data-dir -d 'Folder of the embedded log; created if it does not exist' -r -F
 complete -c fastdata -n "__fish_fastdata_using_subcommand models; and not __fish_seen_subcommand_from list show help" -l brokers -d 'Kafka brokers to use instead of the embedded log' -r
+complete -c fastdata -n "__fish_fastdata_using_subcommand models; and not __fish_seen_subcommand_from list show help" -l backplane -d 'Where topics are: without it Kafka if brokers are given, else the embedded log' -r -f -a "embedded\t'The embedded log, even where brokers are given'
+kafka\t'Kafka; without brokers nothing runs'"
 complete -c fastdata -n "__fish_fastdata_using_subcommand models; and not __fish_seen_subcommand_from list show help" -l kafka -d 'A property of the Kafka client (librdkafka); repeatable' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand models; and not __fish_seen_subcommand_from list show help" -l kafka-config -d 'File with properties of the Kafka client' -r -F
-complete -c fastdata -n "__fish_fastdata_using_subcommand models; and not __fish_seen_subcommand_from list show help" -l log-format -d 'Format of the log lines on stderr' -r -f -a "text\t''
-json\t''"
+complete -c fastdata -n "__fish_fastdata_using_subcommand models; and not __fish_seen_subcommand_from list show help" -l log-format -d 'Format of stderr: log lines, messages and errors' -r -f -a "text\t'Lines for a person'
+json\t'All of stderr is JSON, one object per line'"
 complete -c fastdata -n "__fish_fastdata_using_subcommand models; and not __fish_seen_subcommand_from list show help" -l color -d 'When to use colours' -r -f -a "auto\t''
 always\t''
 never\t''"
 complete -c fastdata -n "__fish_fastdata_using_subcommand models; and not __fish_seen_subcommand_from list show help" -s v -l verbose -d 'Write more log lines: -v for debug, -vv for trace; FASTDATA_LOG takes filters such as `fastdata::log=debug`'
 complete -c fastdata -n "__fish_fastdata_using_subcommand models; and not __fish_seen_subcommand_from list show help" -s q -l quiet -d 'Write only results and errors'
-complete -c fastdata -n "__fish_fastdata_using_subcommand models; and not __fish_seen_subcommand_from list show help" -s h -l help -d 'Print help'
+complete -c fastdata -n "__fish_fastdata_using_subcommand models; and not __fish_seen_subcommand_from list show help" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c fastdata -n "__fish_fastdata_using_subcommand models; and not __fish_seen_subcommand_from list show help" -f -a "list" -d 'List every version of every model'
 complete -c fastdata -n "__fish_fastdata_using_subcommand models; and not __fish_seen_subcommand_from list show help" -f -a "show" -d 'Show models with their inputs and outputs'
 complete -c fastdata -n "__fish_fastdata_using_subcommand models; and not __fish_seen_subcommand_from list show help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
@@ -345,10 +381,12 @@ complete -c fastdata -n "__fish_fastdata_using_subcommand models; and __fish_see
 json\t'One JSON object per line'"
 complete -c fastdata -n "__fish_fastdata_using_subcommand models; and __fish_seen_subcommand_from list" -l data-dir -d 'Folder of the embedded log; created if it does not exist' -r -F
 complete -c fastdata -n "__fish_fastdata_using_subcommand models; and __fish_seen_subcommand_from list" -l brokers -d 'Kafka brokers to use instead of the embedded log' -r
+complete -c fastdata -n "__fish_fastdata_using_subcommand models; and __fish_seen_subcommand_from list" -l backplane -d 'Where topics are: without it Kafka if brokers are given, else the embedded log' -r -f -a "embedded\t'The embedded log, even where brokers are given'
+kafka\t'Kafka; without brokers nothing runs'"
 complete -c fastdata -n "__fish_fastdata_using_subcommand models; and __fish_seen_subcommand_from list" -l kafka -d 'A property of the Kafka client (librdkafka); repeatable' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand models; and __fish_seen_subcommand_from list" -l kafka-config -d 'File with properties of the Kafka client' -r -F
-complete -c fastdata -n "__fish_fastdata_using_subcommand models; and __fish_seen_subcommand_from list" -l log-format -d 'Format of the log lines on stderr' -r -f -a "text\t''
-json\t''"
+complete -c fastdata -n "__fish_fastdata_using_subcommand models; and __fish_seen_subcommand_from list" -l log-format -d 'Format of stderr: log lines, messages and errors' -r -f -a "text\t'Lines for a person'
+json\t'All of stderr is JSON, one object per line'"
 complete -c fastdata -n "__fish_fastdata_using_subcommand models; and __fish_seen_subcommand_from list" -l color -d 'When to use colours' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -360,10 +398,12 @@ complete -c fastdata -n "__fish_fastdata_using_subcommand models; and __fish_see
 json\t'One JSON object per line'"
 complete -c fastdata -n "__fish_fastdata_using_subcommand models; and __fish_seen_subcommand_from show" -l data-dir -d 'Folder of the embedded log; created if it does not exist' -r -F
 complete -c fastdata -n "__fish_fastdata_using_subcommand models; and __fish_seen_subcommand_from show" -l brokers -d 'Kafka brokers to use instead of the embedded log' -r
+complete -c fastdata -n "__fish_fastdata_using_subcommand models; and __fish_seen_subcommand_from show" -l backplane -d 'Where topics are: without it Kafka if brokers are given, else the embedded log' -r -f -a "embedded\t'The embedded log, even where brokers are given'
+kafka\t'Kafka; without brokers nothing runs'"
 complete -c fastdata -n "__fish_fastdata_using_subcommand models; and __fish_seen_subcommand_from show" -l kafka -d 'A property of the Kafka client (librdkafka); repeatable' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand models; and __fish_seen_subcommand_from show" -l kafka-config -d 'File with properties of the Kafka client' -r -F
-complete -c fastdata -n "__fish_fastdata_using_subcommand models; and __fish_seen_subcommand_from show" -l log-format -d 'Format of the log lines on stderr' -r -f -a "text\t''
-json\t''"
+complete -c fastdata -n "__fish_fastdata_using_subcommand models; and __fish_seen_subcommand_from show" -l log-format -d 'Format of stderr: log lines, messages and errors' -r -f -a "text\t'Lines for a person'
+json\t'All of stderr is JSON, one object per line'"
 complete -c fastdata -n "__fish_fastdata_using_subcommand models; and __fish_seen_subcommand_from show" -l color -d 'When to use colours' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -381,10 +421,12 @@ csv\t'Separated values'"
 complete -c fastdata -n "__fish_fastdata_using_subcommand score" -l delimiter -d 'Delimiter of separated values; default: a comma, or a tab in .tsv files' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand score" -l data-dir -d 'Folder of the embedded log; created if it does not exist' -r -F
 complete -c fastdata -n "__fish_fastdata_using_subcommand score" -l brokers -d 'Kafka brokers to use instead of the embedded log' -r
+complete -c fastdata -n "__fish_fastdata_using_subcommand score" -l backplane -d 'Where topics are: without it Kafka if brokers are given, else the embedded log' -r -f -a "embedded\t'The embedded log, even where brokers are given'
+kafka\t'Kafka; without brokers nothing runs'"
 complete -c fastdata -n "__fish_fastdata_using_subcommand score" -l kafka -d 'A property of the Kafka client (librdkafka); repeatable' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand score" -l kafka-config -d 'File with properties of the Kafka client' -r -F
-complete -c fastdata -n "__fish_fastdata_using_subcommand score" -l log-format -d 'Format of the log lines on stderr' -r -f -a "text\t''
-json\t''"
+complete -c fastdata -n "__fish_fastdata_using_subcommand score" -l log-format -d 'Format of stderr: log lines, messages and errors' -r -f -a "text\t'Lines for a person'
+json\t'All of stderr is JSON, one object per line'"
 complete -c fastdata -n "__fish_fastdata_using_subcommand score" -l color -d 'When to use colours' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -397,10 +439,12 @@ complete -c fastdata -n "__fish_fastdata_using_subcommand infer" -l delimiter -d
 complete -c fastdata -n "__fish_fastdata_using_subcommand infer" -l records -d 'Number of records to read' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand infer" -l data-dir -d 'Folder of the embedded log; created if it does not exist' -r -F
 complete -c fastdata -n "__fish_fastdata_using_subcommand infer" -l brokers -d 'Kafka brokers to use instead of the embedded log' -r
+complete -c fastdata -n "__fish_fastdata_using_subcommand infer" -l backplane -d 'Where topics are: without it Kafka if brokers are given, else the embedded log' -r -f -a "embedded\t'The embedded log, even where brokers are given'
+kafka\t'Kafka; without brokers nothing runs'"
 complete -c fastdata -n "__fish_fastdata_using_subcommand infer" -l kafka -d 'A property of the Kafka client (librdkafka); repeatable' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand infer" -l kafka-config -d 'File with properties of the Kafka client' -r -F
-complete -c fastdata -n "__fish_fastdata_using_subcommand infer" -l log-format -d 'Format of the log lines on stderr' -r -f -a "text\t''
-json\t''"
+complete -c fastdata -n "__fish_fastdata_using_subcommand infer" -l log-format -d 'Format of stderr: log lines, messages and errors' -r -f -a "text\t'Lines for a person'
+json\t'All of stderr is JSON, one object per line'"
 complete -c fastdata -n "__fish_fastdata_using_subcommand infer" -l color -d 'When to use colours' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -409,10 +453,12 @@ complete -c fastdata -n "__fish_fastdata_using_subcommand infer" -s q -l quiet -
 complete -c fastdata -n "__fish_fastdata_using_subcommand infer" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c fastdata -n "__fish_fastdata_using_subcommand doctor" -l data-dir -d 'Folder of the embedded log; created if it does not exist' -r -F
 complete -c fastdata -n "__fish_fastdata_using_subcommand doctor" -l brokers -d 'Kafka brokers to use instead of the embedded log' -r
+complete -c fastdata -n "__fish_fastdata_using_subcommand doctor" -l backplane -d 'Where topics are: without it Kafka if brokers are given, else the embedded log' -r -f -a "embedded\t'The embedded log, even where brokers are given'
+kafka\t'Kafka; without brokers nothing runs'"
 complete -c fastdata -n "__fish_fastdata_using_subcommand doctor" -l kafka -d 'A property of the Kafka client (librdkafka); repeatable' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand doctor" -l kafka-config -d 'File with properties of the Kafka client' -r -F
-complete -c fastdata -n "__fish_fastdata_using_subcommand doctor" -l log-format -d 'Format of the log lines on stderr' -r -f -a "text\t''
-json\t''"
+complete -c fastdata -n "__fish_fastdata_using_subcommand doctor" -l log-format -d 'Format of stderr: log lines, messages and errors' -r -f -a "text\t'Lines for a person'
+json\t'All of stderr is JSON, one object per line'"
 complete -c fastdata -n "__fish_fastdata_using_subcommand doctor" -l color -d 'When to use colours' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -421,42 +467,48 @@ complete -c fastdata -n "__fish_fastdata_using_subcommand doctor" -s q -l quiet 
 complete -c fastdata -n "__fish_fastdata_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c fastdata -n "__fish_fastdata_using_subcommand schema" -l data-dir -d 'Folder of the embedded log; created if it does not exist' -r -F
 complete -c fastdata -n "__fish_fastdata_using_subcommand schema" -l brokers -d 'Kafka brokers to use instead of the embedded log' -r
+complete -c fastdata -n "__fish_fastdata_using_subcommand schema" -l backplane -d 'Where topics are: without it Kafka if brokers are given, else the embedded log' -r -f -a "embedded\t'The embedded log, even where brokers are given'
+kafka\t'Kafka; without brokers nothing runs'"
 complete -c fastdata -n "__fish_fastdata_using_subcommand schema" -l kafka -d 'A property of the Kafka client (librdkafka); repeatable' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand schema" -l kafka-config -d 'File with properties of the Kafka client' -r -F
-complete -c fastdata -n "__fish_fastdata_using_subcommand schema" -l log-format -d 'Format of the log lines on stderr' -r -f -a "text\t''
-json\t''"
+complete -c fastdata -n "__fish_fastdata_using_subcommand schema" -l log-format -d 'Format of stderr: log lines, messages and errors' -r -f -a "text\t'Lines for a person'
+json\t'All of stderr is JSON, one object per line'"
 complete -c fastdata -n "__fish_fastdata_using_subcommand schema" -l color -d 'When to use colours' -r -f -a "auto\t''
 always\t''
 never\t''"
 complete -c fastdata -n "__fish_fastdata_using_subcommand schema" -s v -l verbose -d 'Write more log lines: -v for debug, -vv for trace; FASTDATA_LOG takes filters such as `fastdata::log=debug`'
 complete -c fastdata -n "__fish_fastdata_using_subcommand schema" -s q -l quiet -d 'Write only results and errors'
-complete -c fastdata -n "__fish_fastdata_using_subcommand schema" -s h -l help -d 'Print help'
+complete -c fastdata -n "__fish_fastdata_using_subcommand schema" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c fastdata -n "__fish_fastdata_using_subcommand completions" -l dir -d 'Write the script into this folder instead of printing it; without SHELL, those of bash, zsh and fish' -r -F
 complete -c fastdata -n "__fish_fastdata_using_subcommand completions" -l data-dir -d 'Folder of the embedded log; created if it does not exist' -r -F
 complete -c fastdata -n "__fish_fastdata_using_subcommand completions" -l brokers -d 'Kafka brokers to use instead of the embedded log' -r
+complete -c fastdata -n "__fish_fastdata_using_subcommand completions" -l backplane -d 'Where topics are: without it Kafka if brokers are given, else the embedded log' -r -f -a "embedded\t'The embedded log, even where brokers are given'
+kafka\t'Kafka; without brokers nothing runs'"
 complete -c fastdata -n "__fish_fastdata_using_subcommand completions" -l kafka -d 'A property of the Kafka client (librdkafka); repeatable' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand completions" -l kafka-config -d 'File with properties of the Kafka client' -r -F
-complete -c fastdata -n "__fish_fastdata_using_subcommand completions" -l log-format -d 'Format of the log lines on stderr' -r -f -a "text\t''
-json\t''"
+complete -c fastdata -n "__fish_fastdata_using_subcommand completions" -l log-format -d 'Format of stderr: log lines, messages and errors' -r -f -a "text\t'Lines for a person'
+json\t'All of stderr is JSON, one object per line'"
 complete -c fastdata -n "__fish_fastdata_using_subcommand completions" -l color -d 'When to use colours' -r -f -a "auto\t''
 always\t''
 never\t''"
 complete -c fastdata -n "__fish_fastdata_using_subcommand completions" -s v -l verbose -d 'Write more log lines: -v for debug, -vv for trace; FASTDATA_LOG takes filters such as `fastdata::log=debug`'
 complete -c fastdata -n "__fish_fastdata_using_subcommand completions" -s q -l quiet -d 'Write only results and errors'
-complete -c fastdata -n "__fish_fastdata_using_subcommand completions" -s h -l help -d 'Print help'
+complete -c fastdata -n "__fish_fastdata_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c fastdata -n "__fish_fastdata_using_subcommand man" -l dir -d 'Write the page of each command into this folder instead of printing' -r -F
 complete -c fastdata -n "__fish_fastdata_using_subcommand man" -l data-dir -d 'Folder of the embedded log; created if it does not exist' -r -F
 complete -c fastdata -n "__fish_fastdata_using_subcommand man" -l brokers -d 'Kafka brokers to use instead of the embedded log' -r
+complete -c fastdata -n "__fish_fastdata_using_subcommand man" -l backplane -d 'Where topics are: without it Kafka if brokers are given, else the embedded log' -r -f -a "embedded\t'The embedded log, even where brokers are given'
+kafka\t'Kafka; without brokers nothing runs'"
 complete -c fastdata -n "__fish_fastdata_using_subcommand man" -l kafka -d 'A property of the Kafka client (librdkafka); repeatable' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand man" -l kafka-config -d 'File with properties of the Kafka client' -r -F
-complete -c fastdata -n "__fish_fastdata_using_subcommand man" -l log-format -d 'Format of the log lines on stderr' -r -f -a "text\t''
-json\t''"
+complete -c fastdata -n "__fish_fastdata_using_subcommand man" -l log-format -d 'Format of stderr: log lines, messages and errors' -r -f -a "text\t'Lines for a person'
+json\t'All of stderr is JSON, one object per line'"
 complete -c fastdata -n "__fish_fastdata_using_subcommand man" -l color -d 'When to use colours' -r -f -a "auto\t''
 always\t''
 never\t''"
 complete -c fastdata -n "__fish_fastdata_using_subcommand man" -s v -l verbose -d 'Write more log lines: -v for debug, -vv for trace; FASTDATA_LOG takes filters such as `fastdata::log=debug`'
 complete -c fastdata -n "__fish_fastdata_using_subcommand man" -s q -l quiet -d 'Write only results and errors'
-complete -c fastdata -n "__fish_fastdata_using_subcommand man" -s h -l help -d 'Print help'
+complete -c fastdata -n "__fish_fastdata_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c fastdata -n "__fish_fastdata_using_subcommand help; and not __fish_seen_subcommand_from demo init run validate graph diff stats query seed tail topics publish-model models score infer doctor schema completions man help" -f -a "demo" -d 'Show a pipeline, windows and the swap of two models in twenty seconds'
 complete -c fastdata -n "__fish_fastdata_using_subcommand help; and not __fish_seen_subcommand_from demo init run validate graph diff stats query seed tail topics publish-model models score infer doctor schema completions man help" -f -a "init" -d 'Write a first pipeline.yaml'
 complete -c fastdata -n "__fish_fastdata_using_subcommand help; and not __fish_seen_subcommand_from demo init run validate graph diff stats query seed tail topics publish-model models score infer doctor schema completions man help" -f -a "run" -d 'Run pipelines until interrupted'

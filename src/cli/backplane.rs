@@ -1,10 +1,10 @@
 //! Opens the log that a command works on: the embedded log or Kafka.
 //!
 //! No other file of the command line knows which of the two it is. A flag beats the environment, which beats
-//! the pipeline file.
+//! the pipeline file. Where Kafka is asked for by name, a missing address is an error and never another backplane.
 
 use super::exit::UserError;
-use super::global::Global;
+use super::global::{Backplane, Global};
 use crate::log::Log;
 use crate::log::embedded::EmbeddedLog;
 use crate::log::kafka::{self, KafkaLog, SaslSettings, Settings, TlsSettings};
@@ -81,13 +81,15 @@ pub(super) fn open_existing(global: &Global, spec: Option<&Spec>) -> anyhow::Res
 pub(super) fn settings(global: &Global, spec: Option<&Spec>) -> anyhow::Result<Option<Settings>> {
     let file = spec.and_then(|s| Some((s, s.kafka.as_ref()?)));
     let brokers = global.brokers.clone().or_else(|| file.map(|(_, k)| k.brokers.value.clone()));
-    let Some(brokers) = brokers else {
-        let option = match (global.kafka.is_empty(), &global.kafka_config) {
-            (false, _) => "--kafka",
-            (true, Some(_)) => "--kafka-config",
-            (true, None) => return Ok(None),
+    let chosen = global.backplane;
+    let Some(brokers) = brokers.filter(|_| chosen != Some(Backplane::Embedded)) else {
+        let option = match (chosen, global.kafka.is_empty(), &global.kafka_config) {
+            (Some(Backplane::Embedded), ..) | (None, true, None) => return Ok(None),
+            (Some(Backplane::Kafka), ..) => "--backplane kafka",
+            (None, false, _) => "--kafka",
+            (None, true, Some(_)) => "--kafka-config",
         };
-        let hint = "add `--brokers HOST:PORT`, or leave it out to use the embedded log";
+        let hint = "add `--brokers HOST:PORT` or FASTDATA_BROKERS, or leave it out to use the embedded log";
         return Err(UserError::new(format!("`{option}` needs the address of Kafka")).hint(hint).into());
     };
     let mut settings = Settings { brokers, ..Settings::default() };

@@ -1,7 +1,7 @@
 //! `fastdata diff`: what becomes of the state of each step where a pipeline file takes over.
 
 use super::context::CliContext;
-use super::exit::InvalidFilesReported;
+use super::exit::InvalidInputReported;
 use super::output::OutputFormat;
 use super::table::{Table, TableColumn};
 use super::{backplane, run};
@@ -49,7 +49,7 @@ pub(super) fn execute(args: &DiffArgs, context: &CliContext) -> anyhow::Result<(
     };
     print(&verdicts, args.output, context)?;
     match verdicts.values().any(|v| matches!(v, StateVerdict::Refused(_))) {
-        true => Err(InvalidFilesReported.into()),
+        true => Err(InvalidInputReported.into()),
         false => Ok(()),
     }
 }

@@ -4,12 +4,12 @@
 
 use super::backplane;
 use super::context::CliContext;
-use super::exit::FailureReported;
+use super::exit::{FailureReported, InvalidInputReported};
 use super::figures::bytes;
 use super::global::Global;
 use super::table::{Table, TableColumn};
 use crate::log::Log as _;
-use crate::log::kafka::KafkaLog;
+use crate::log::kafka::{KafkaLog, Settings};
 use rusqlite::Connection;
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
@@ -66,7 +66,8 @@ impl DoctorCheck {
 }
 
 pub(super) fn execute(_args: &DoctorArgs, context: &CliContext) -> anyhow::Result<()> {
-    let checks = run_checks(context.global());
+    let kafka = backplane::settings(context.global(), None);
+    let checks = run_checks(context.global(), &kafka);
     let columns = [TableColumn::left(""), TableColumn::left(""), TableColumn::left("")];
     let mut table = Table::new(columns).without_headings();
     for check in &checks {
@@ -74,10 +75,14 @@ pub(super) fn execute(_args: &DoctorArgs, context: &CliContext) -> anyhow::Resul
         check.advice.iter().for_each(|advice| table.row(["", "", advice.as_str()]));
     }
     context.printer().print(table)?;
-    if checks.iter().any(|f| f.verdict == Verdict::Fail) { Err(FailureReported.into()) } else { Ok(()) }
+    match checks.iter().any(|f| f.verdict == Verdict::Fail) {
+        true if kafka.is_err() => Err(InvalidInputReported.into()),
+        true => Err(FailureReported.into()),
+        false => Ok(()),
+    }
 }
 
-fn run_checks(global: &Global) -> Vec<DoctorCheck> {
+fn run_checks(global: &Global, kafka: &anyhow::Result<Option<Settings>>) -> Vec<DoctorCheck> {
     let folder = existing_ancestor(&global.data_dir);
     let writable = check_writable(&global.data_dir, &folder);
     let may_write = writable.verdict == Verdict::Ok;
@@ -87,7 +92,7 @@ fn run_checks(global: &Global) -> Vec<DoctorCheck> {
         checks.push(check_write_ahead_log(&folder));
     }
     checks.extend([check_disk(&folder), check_cores(), check_memory(), check_terminal()]);
-    checks.extend(check_kafka(global));
+    checks.extend(check_kafka(kafka));
     checks
 }
 
@@ -215,15 +220,15 @@ fn check_terminal() -> DoctorCheck {
     }
 }
 
-fn check_kafka(global: &Global) -> Vec<DoctorCheck> {
+fn check_kafka(settings: &anyhow::Result<Option<Settings>>) -> Vec<DoctorCheck> {
     const WHAT: &str = "kafka";
     let advice = "leave out `--brokers` and unset FASTDATA_BROKERS to use the embedded log";
-    let settings = match backplane::settings(global, None) {
+    let settings = match settings {
         Ok(Some(settings)) => settings,
         Ok(None) => return Vec::new(),
         Err(e) => return vec![DoctorCheck::problem(Verdict::Fail, WHAT, format!("{e:#}"), advice)],
     };
-    let found = KafkaLog::connect(&settings).and_then(|log| log.topics(None));
+    let found = KafkaLog::connect(settings).and_then(|log| log.topics(None));
     let mut findings = vec![match found {
         Ok(topics) => DoctorCheck::ok(WHAT, format!("{} answers with {} topics", settings.brokers, topics.len())),
         Err(e) => DoctorCheck::problem(Verdict::Fail, WHAT, e.to_string(), advice),

@@ -1,9 +1,11 @@
 //! The exit codes, and the mapping from errors to them.
 //!
-//! 0 is success, 1 a failure at run time, 2 invalid input, 130 a second interrupt. Commands return errors and
+//! 0 is success; 1 a failure at run time, or something is missing that may come by itself; 2 invalid input: arguments,
+//! environment, files; 130 a second interrupt. Commands return errors and
 //! never exit. The type of an error decides the code, never its text.
 
-use super::printer::{Printer, StdoutClosed};
+use super::global::LogFormat;
+use super::printer::{Printer, Severity, StdoutClosed};
 use crate::diagnostics::Report;
 use crate::log::LogError;
 use crate::models::ModelError;
@@ -44,15 +46,21 @@ impl UserError {
 #[error("failed")]
 pub(super) struct FailureReported;
 
-/// Files are invalid, and their errors have been printed.
+/// Files or settings are invalid, and their errors have been printed.
 #[derive(Debug, Error)]
-#[error("invalid files")]
-pub(super) struct InvalidFilesReported;
+#[error("invalid input")]
+pub(super) struct InvalidInputReported;
 
 /// Prints clap's message: the requested help or version, or an error of the arguments.
-pub(super) fn report_arguments(error: &clap::Error) -> ExitCode {
-    // A pipe that is closed before the help is read is no error.
-    let _ = error.print();
+pub(super) fn report_arguments(error: &clap::Error, format: LogFormat) -> ExitCode {
+    if error.use_stderr() && format == LogFormat::Json {
+        let text = error.render().to_string();
+        let text = text.strip_prefix("error: ").unwrap_or(&text).trim_end();
+        Printer::new(false, format).message(Severity::Error, text, None);
+    } else {
+        // A pipe that is closed before the help is read is no error.
+        let _ = error.print();
+    }
     if error.use_stderr() { ExitCode::from(USER_ERROR) } else { ExitCode::SUCCESS }
 }
 
@@ -62,8 +70,8 @@ pub(super) fn report(outcome: anyhow::Result<()>, printer: &Printer) -> ExitCode
     if StdoutClosed::is_cause_of(&error) {
         return ExitCode::SUCCESS;
     }
-    if !error.is::<FailureReported>() && !error.is::<InvalidFilesReported>() {
-        printer.error(&text(&error));
+    if !error.is::<FailureReported>() && !error.is::<InvalidInputReported>() {
+        show(&error, printer);
     }
     ExitCode::from(if is_user_error(&error) { USER_ERROR } else { FAILED })
 }
@@ -73,16 +81,17 @@ pub(super) fn interrupted() -> ! {
     std::process::exit(INTERRUPTED)
 }
 
-/// An error as lines of text, with its hint.
-pub(super) fn text(error: &anyhow::Error) -> String {
-    if let Some(report) = report_in(error) {
-        return report.to_string();
+/// Prints an error with its hint.
+pub(super) fn show(error: &anyhow::Error, printer: &Printer) {
+    match report_in(error) {
+        Some(report) => printer.report(Severity::Error, report),
+        None => printer.message(Severity::Error, &format!("{error:#}"), hint(error)),
     }
-    let mut text = format!("error: {error:#}\n");
-    if let Some(hint) = error.chain().find_map(|e| e.downcast_ref::<UserError>()).and_then(|w| w.hint.as_ref()) {
-        text.push_str(&format!("hint: {hint}\n"));
-    }
-    text
+}
+
+/// What to do about an error.
+fn hint(error: &anyhow::Error) -> Option<&str> {
+    error.chain().find_map(|e| e.downcast_ref::<UserError>()).and_then(|w| w.hint.as_deref())
 }
 
 /// The report about a file, which has locations and hints of its own.
@@ -96,7 +105,7 @@ fn report_in(error: &anyhow::Error) -> Option<&Report> {
 
 fn is_user_error(error: &anyhow::Error) -> bool {
     error.is::<UserError>()
-        || error.is::<InvalidFilesReported>()
+        || error.is::<InvalidInputReported>()
         || report_in(error).is_some()
         || error.is::<ReadError>()
         || error.downcast_ref::<LogError>().is_some_and(is_user_log_error)
@@ -106,12 +115,10 @@ fn is_user_error(error: &anyhow::Error) -> bool {
 fn is_user_log_error(error: &LogError) -> bool {
     use LogError as E;
     match error {
+        E::TopicExists(_) | E::InvalidTopic(_) | E::UnknownPartition { .. } | E::OffsetOutOfRange { .. } => true,
+        // Another program may create it yet.
         E::UnknownTopic { .. }
-        | E::TopicExists(_)
-        | E::InvalidTopic(_)
-        | E::UnknownPartition { .. }
-        | E::OffsetOutOfRange { .. } => true,
-        E::TopicReplaced { .. }
+        | E::TopicReplaced { .. }
         | E::GroupTaken { .. }
         | E::Fenced { .. }
         | E::Undone { .. }
@@ -131,7 +138,8 @@ mod tests {
     #[test]
     fn the_type_of_an_error_decides_its_code() {
         let topic = LogError::UnknownTopic { topic: "rwa".into(), known: vec!["raw".into()] };
-        assert!(is_user_error(&topic.into()));
+        assert!(!is_user_error(&topic.into()));
+        assert!(is_user_error(&LogError::TopicExists("raw".into()).into()));
         assert!(is_user_error(&UserError::new("no").into()));
         assert!(!is_user_error(&LogError::Unusable("no room".into()).into()));
         assert!(!is_user_error(&anyhow::anyhow!("the user's input is wrong")));
@@ -141,7 +149,7 @@ mod tests {
     fn context_keeps_the_hint_of_an_error() {
         use anyhow::Context as _;
         let error = Err::<(), _>(UserError::new("no").hint("yes")).context("seeding").unwrap_err();
-        assert_eq!(text(&error), "error: seeding: no\nhint: yes\n");
+        assert_eq!((format!("{error:#}").as_str(), hint(&error)), ("seeding: no", Some("yes")));
         assert!(is_user_error(&error));
     }
 }

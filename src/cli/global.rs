@@ -21,6 +21,11 @@ pub(super) struct Global {
     #[arg(hide_env_values = true, help_heading = HEADING)]
     pub(super) brokers: Option<String>,
 
+    /// Where topics are: without it Kafka if brokers are given, else the embedded log
+    #[arg(long, global = true, value_enum, value_name = "BACKPLANE", env = "FASTDATA_BACKPLANE")]
+    #[arg(hide_env_values = true, help_heading = HEADING)]
+    pub(super) backplane: Option<Backplane>,
+
     /// A property of the Kafka client (librdkafka); repeatable
     #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = super::arguments::property, help_heading = HEADING)]
     pub(super) kafka: Vec<(String, String)>,
@@ -30,7 +35,7 @@ pub(super) struct Global {
     #[arg(hide_env_values = true, help_heading = HEADING)]
     pub(super) kafka_config: Option<PathBuf>,
 
-    /// Format of the log lines on stderr
+    /// Format of stderr: log lines, messages and errors
     #[arg(long, global = true, value_enum, value_name = "FORMAT", env = "FASTDATA_LOG_FORMAT", default_value = "text")]
     #[arg(hide_env_values = true, help_heading = HEADING)]
     pub(super) log_format: LogFormat,
@@ -50,8 +55,18 @@ pub(super) struct Global {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Backplane {
+    /// The embedded log, even where brokers are given
+    Embedded,
+    /// Kafka; without brokers nothing runs
+    Kafka,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum LogFormat {
+    /// Lines for a person
     Text,
+    /// All of stderr is JSON, one object per line
     Json,
 }
 
@@ -86,13 +101,23 @@ impl ColorWhen {
 
 /// The colour choice, read before the arguments are parsed because errors about them are coloured too.
 pub(super) fn color_of(args: impl IntoIterator<Item = OsString>, variable: Option<String>) -> ColorWhen {
+    let name = given(args, "--color").or(variable).unwrap_or_default();
+    ColorWhen::from_str(&name, false).unwrap_or(ColorWhen::Auto)
+}
+
+/// The format of stderr, read before the arguments are parsed because errors about them have it too.
+pub(super) fn log_format_of(args: impl IntoIterator<Item = OsString>, variable: Option<String>) -> LogFormat {
+    let name = given(args, "--log-format").or(variable).unwrap_or_default();
+    LogFormat::from_str(&name, false).unwrap_or(LogFormat::Text)
+}
+
+/// The last value of an option.
+fn given(args: impl IntoIterator<Item = OsString>, option: &str) -> Option<String> {
     let args: Vec<_> = args.into_iter().take_while(|a| a != "--").collect();
-    let given = args.iter().enumerate().rev().find_map(|(i, a)| match a.to_str()?.strip_prefix("--color")? {
+    args.iter().enumerate().rev().find_map(|(i, a)| match a.to_str()?.strip_prefix(option)? {
         "" => args.get(i + 1)?.to_str().map(str::to_owned),
         rest => rest.strip_prefix('=').map(str::to_owned),
-    });
-    let name = given.or(variable).unwrap_or_default();
-    ColorWhen::from_str(&name, false).unwrap_or(ColorWhen::Auto)
+    })
 }
 
 /// The colours of `--help` and of messages about arguments.
@@ -117,5 +142,7 @@ mod tests {
         assert_eq!(color(&["fastdata", "x", "--", "--color=always"]), ColorWhen::Auto);
         assert_eq!(color(&["fastdata", "--color", "mauve"]), ColorWhen::Auto);
         assert_eq!(color_of([], Some("never".into())), ColorWhen::Never);
+        let args = ["fastdata", "--log-format", "json", "--rnu"].map(OsString::from);
+        assert_eq!(log_format_of(args, None), LogFormat::Json);
     }
 }

@@ -12,7 +12,7 @@ Examples:
   fastdata graph pipeline.yaml --format dot | dot -Tsvg > pipeline.svg
   fastdata graph pipeline.yaml --format mermaid >> README.md")]
 pub(super) struct GraphArgs {
-    /// A pipeline file
+    /// A pipeline file; `-` is stdin
     #[arg(value_name = "FILE")]
     pub(super) file: PathBuf,
 
@@ -33,7 +33,7 @@ pub(super) enum GraphFormat {
 
 pub(super) fn execute(args: &GraphArgs, context: &CliContext) -> anyhow::Result<()> {
     let (_, physical) = super::run::compile(&args.file)?;
-    context.printer().print(match args.format {
+    context.printer().print_plan(&match args.format {
         GraphFormat::Dot => plan::dot(&physical),
         GraphFormat::Mermaid => plan::mermaid(&physical),
         GraphFormat::Text => plan::text(&physical),

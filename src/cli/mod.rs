@@ -94,11 +94,13 @@ enum CliCommand {
 pub fn main() -> ExitCode {
     let color = global::color_of(std::env::args_os(), std::env::var("FASTDATA_COLOR").ok());
     color.apply();
+    let format = global::log_format_of(std::env::args_os(), std::env::var("FASTDATA_LOG_FORMAT").ok());
+    logs::report_panics(format);
     let cli = match parse(color) {
         Ok(cli) => cli,
-        Err(error) => return exit::report_arguments(&error),
+        Err(error) => return exit::report_arguments(&error, format),
     };
-    let printer = Printer::new(cli.global.quiet);
+    let printer = Printer::new(cli.global.quiet, cli.global.log_format);
     logs::start(&cli.global, matches!(cli.command, CliCommand::Demo(_)));
     let context = CliContext::new(cli.global, printer);
     exit::report(execute(cli.command, &context), context.printer())

@@ -4,6 +4,7 @@
 //! names, bytes that are not text are replaced.
 
 use super::data_format::DataFormat;
+use crate::diagnostics::is_hidden;
 use crate::formats::csv_fields;
 use crate::record::Fetched;
 use crate::time::rfc3339;
@@ -138,7 +139,7 @@ fn printable(bytes: &[u8], format: DataFormat, allows_spaces: bool) -> String {
         Ok(text) if format != DataFormat::Bytes => {
             let mut line = String::with_capacity(text.len());
             for c in text.chars() {
-                if c.is_control() { line.extend(c.escape_default()) } else { line.push(c) }
+                if c.is_control() || is_hidden(c) { line.extend(c.escape_default()) } else { line.push(c) }
             }
             if line.is_empty() || (!allows_spaces && line.contains(' ')) { format!("\"{line}\"") } else { line }
         }

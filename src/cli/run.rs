@@ -37,7 +37,7 @@ Examples:
   fastdata run pipeline.yaml --dry-run          print the plan and run nothing
   fastdata run orders.yaml alerts.yaml          several pipelines in one process")]
 pub(super) struct RunArgs {
-    /// Pipeline files
+    /// Pipeline files; `-` is stdin
     #[arg(value_name = "PIPELINE", required = true)]
     pub(super) pipelines: Vec<PathBuf>,
 
@@ -110,16 +110,24 @@ impl From<StartPosition> for runtime::StartFrom {
     }
 }
 
-/// Reads and compiles a pipeline file.
+/// The name of stdin as a pipeline file.
+const STDIN: &str = "-";
+/// What messages call it.
+const STDIN_SHOWN: &str = "<stdin>";
+
+/// Reads and compiles a pipeline file, or what comes from stdin.
 pub(super) fn compile(path: &Path) -> anyhow::Result<(Spec, Physical)> {
-    let reading = spec::read_partial(path, &ProcessEnvironment)?;
+    let reading = match path == Path::new(STDIN) {
+        true => spec::read_stream(STDIN_SHOWN, std::io::stdin().lock(), &ProcessEnvironment)?,
+        false => spec::read_partial(path, &ProcessEnvironment)?,
+    };
     Ok(plan::compile_partial(reading, &Functions::new())?)
 }
 
 pub(super) fn execute(args: &RunArgs, context: &CliContext) -> anyhow::Result<()> {
     let pipelines = compile_all(&args.pipelines, context)?;
     if args.dry_run {
-        return pipelines.iter().try_for_each(|(_, p)| context.printer().print(plan::text(p)));
+        return pipelines.iter().try_for_each(|(_, p)| context.printer().print_plan(&plan::text(p)));
     }
     let shutdown = context.shutdown();
     let mut runtime = tokio::runtime::Builder::new_multi_thread();

@@ -14,5 +14,5 @@ pub(super) struct SchemaArgs {}
 
 pub(super) fn execute(_args: &SchemaArgs, context: &CliContext) -> anyhow::Result<()> {
     let schema = serde_json::to_string_pretty(&crate::spec::json_schema())?;
-    context.printer().print(format_args!("{schema}\n"))
+    context.printer().print_json(format_args!("{schema}\n"))
 }

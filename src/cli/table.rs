@@ -3,6 +3,7 @@
 //! Listings print a table as plain text; `stats` paints its lines on stdout or on the live screen. On a narrow
 //! screen a table leaves out its optional columns.
 
+use crate::diagnostics::{visible_line, width};
 use std::fmt;
 
 /// The emphasis of a piece of text.
@@ -25,8 +26,9 @@ pub(super) type StyledLine = Vec<(String, Tone)>;
 pub(super) struct TableCell(pub(super) String, pub(super) Tone);
 
 impl From<String> for TableCell {
+    /// A cell is one line, whatever the text is.
     fn from(text: String) -> Self {
-        Self(text, Tone::Plain)
+        Self(visible_line(&text), Tone::Plain)
     }
 }
 
@@ -94,11 +96,11 @@ impl Table {
         self.rows.is_empty()
     }
 
-    /// The lines of the table, at most `width` characters wide if it has enough optional columns.
-    pub(super) fn lines(&self, width: usize) -> Vec<StyledLine> {
+    /// The lines of the table, at most `columns` wide if it has enough optional columns.
+    pub(super) fn lines(&self, columns: usize) -> Vec<StyledLine> {
         let widths: Vec<usize> = (0..self.columns.len()).map(|i| self.column_width(i)).collect();
         let mut shown: Vec<usize> = (0..self.columns.len()).collect();
-        while shown.iter().map(|i| widths[*i] + 2).sum::<usize>() > width.saturating_add(2) {
+        while shown.iter().map(|i| widths[*i] + 2).sum::<usize>() > columns.saturating_add(2) {
             let optional = shown.iter().copied().filter(|i| self.columns[*i].drop_order > 0);
             let Some(next) = optional.max_by_key(|i| self.columns[*i].drop_order) else { break };
             shown.retain(|i| *i != next);
@@ -113,7 +115,7 @@ impl Table {
         let mut spaces = 0;
         for i in shown {
             let Some(TableCell(text, tone)) = row.get(*i) else { continue };
-            let padding = widths[*i] - text.chars().count();
+            let padding = widths[*i] - width(text);
             let (before, after) = match self.columns[*i].align {
                 Align::Left => (0, padding),
                 Align::Right => (padding, 0),
@@ -132,8 +134,8 @@ impl Table {
     }
 
     fn column_width(&self, i: usize) -> usize {
-        let heading = if self.headings { self.columns[i].heading.chars().count() } else { 0 };
-        let cells = self.rows.iter().filter_map(|r| r.get(i)).map(|c| c.0.chars().count());
+        let heading = if self.headings { width(&self.columns[i].heading) } else { 0 };
+        let cells = self.rows.iter().filter_map(|r| r.get(i)).map(|c| width(&c.0));
         cells.chain([heading]).max().unwrap_or(0)
     }
 }
@@ -159,8 +161,15 @@ mod tests {
         let mut table = Table::new([TableColumn::left("topic"), TableColumn::right("records"), TableColumn::left("")]);
         table.row(["raw", "10000", "x"]);
         table.row(["naïve-topic", "7", ""]);
-        assert_eq!(table.to_string(), "topic        records\nraw            10000  x\nnaïve-topic        7\n");
-        assert_eq!(table.without_headings().to_string(), "raw          10000  x\nnaïve-topic      7\n");
+        table.row(["日本\n", "7", ""]);
+        assert_eq!(
+            table.to_string(),
+            "topic        records\nraw            10000  x\nnaïve-topic        7\n日本␊              7\n"
+        );
+        assert_eq!(
+            table.without_headings().to_string(),
+            "raw          10000  x\nnaïve-topic      7\n日本␊            7\n"
+        );
     }
 
     #[test]

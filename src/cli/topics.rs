@@ -113,7 +113,7 @@ fn list(args: &TopicsListArgs, context: &CliContext) -> anyhow::Result<()> {
     let topics = log.topics(None)?;
     if args.output == OutputFormat::Json {
         let lines: String = topics.iter().map(|t| format!("{}\n", summary(t))).collect();
-        return context.printer().print(lines);
+        return context.printer().print_json(lines);
     }
     if topics.is_empty() {
         context
@@ -165,7 +165,7 @@ fn describe(args: &TopicsDescribeArgs, context: &CliContext) -> anyhow::Result<(
     if args.output == OutputFormat::Json {
         let mut object = summary(&topic);
         object["partitions"] = topic.partitions.iter().zip(0..).map(|(p, n)| partition(n, p)).collect();
-        return context.printer().print(format_args!("{object}\n"));
+        return context.printer().print_json(format_args!("{object}\n"));
     }
     let mut table = Table::new([
         TableColumn::right("partition"),

@@ -1,7 +1,8 @@
 //! `fastdata validate`: checks pipeline files, with `--online` also against the backplane.
 
 use super::context::CliContext;
-use super::exit::{self, FailureReported, InvalidFilesReported};
+use super::exit::{self, FailureReported, InvalidInputReported};
+use super::printer::Severity;
 use super::run::compile;
 use super::{backplane, online_checks};
 use crate::log::LogError;
@@ -15,9 +16,10 @@ use std::path::PathBuf;
 Examples:
   fastdata validate pipeline.yaml
   fastdata validate pipelines/*.yaml
+  envsubst < template.yaml | fastdata validate -
   fastdata validate pipeline.yaml --online --brokers localhost:9092")]
 pub(super) struct ValidateArgs {
-    /// Pipeline files
+    /// Pipeline files; `-` is stdin
     #[arg(value_name = "FILE", required = true)]
     pub(super) files: Vec<PathBuf>,
 
@@ -42,18 +44,18 @@ pub(super) fn execute(args: &ValidateArgs, context: &CliContext) -> anyhow::Resu
                 // The next file may name another backplane.
                 Err(error) if error.is::<LogError>() => {
                     failed = true;
-                    context.printer().error(&exit::text(&error));
+                    exit::show(&error, context.printer());
                 }
                 Err(error) => return Err(error),
             },
             Err(error) => {
                 invalid = true;
-                context.printer().error(&exit::text(&error));
+                exit::show(&error, context.printer());
             }
         }
     }
     match (invalid, failed) {
-        (true, _) => Err(InvalidFilesReported.into()),
+        (true, _) => Err(InvalidInputReported.into()),
         (false, true) => Err(FailureReported.into()),
         (false, false) => Ok(()),
     }
@@ -64,15 +66,10 @@ pub(super) fn execute(args: &ValidateArgs, context: &CliContext) -> anyhow::Resu
 fn check_online(spec: &Spec, plan: &Physical, context: &CliContext) -> anyhow::Result<Option<String>> {
     let log = backplane::open_existing(context.global(), Some(spec))?;
     let findings = online_checks::check(spec, plan, &*log)?;
-    if !findings.warnings.is_empty() {
-        let text = findings.warnings.to_string();
-        let lines: Vec<String> =
-            text.lines().map(|l| l.strip_prefix("error: ").map_or(l.to_owned(), |l| format!("warning: {l}"))).collect();
-        context.printer().error(&lines.join("\n"));
-    }
+    context.printer().report(Severity::Warning, &findings.warnings);
     if findings.errors.is_empty() {
         return Ok(Some(log.name()));
     }
-    context.printer().error(&findings.errors.to_string());
+    context.printer().report(Severity::Error, &findings.errors);
     Ok(None)
 }

@@ -4,9 +4,13 @@
 //! is an error and never writes to a terminal.
 
 mod render;
+mod secrets;
 mod suggest;
+mod visible;
 
+pub(crate) use secrets::{Secrets, mask};
 pub use suggest::{nearest, one_of};
+pub(crate) use visible::{escaped, is_hidden, visible, visible_line, width};
 
 use std::fmt;
 use std::sync::Arc;
@@ -137,6 +141,17 @@ impl Report {
         all
     }
 
+    /// The errors in text order as programs take them, without secrets.
+    pub(crate) fn messages(&self) -> Vec<ReportedMessage> {
+        let (text, secrets) = (&self.source.text, Secrets::known());
+        let reported = |d: &Diagnostic| ReportedMessage {
+            message: secrets.mask(&d.message).into_owned(),
+            place: d.span.map(|span| render::line_column(text, span.start)),
+            hint: d.hint.as_ref().map(|hint| secrets.mask(hint).into_owned()),
+        };
+        self.diagnostics().into_iter().map(reported).collect()
+    }
+
     /// The value if there are no errors, else the report.
     ///
     /// # Errors
@@ -147,6 +162,15 @@ impl Report {
             _ => Err(self),
         }
     }
+}
+
+/// One error of a report, for a program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ReportedMessage {
+    pub(crate) message: String,
+    /// Line and column, both from 1; `None` for an error of the whole text.
+    pub(crate) place: Option<(usize, usize)>,
+    pub(crate) hint: Option<String>,
 }
 
 impl fmt::Display for Report {

@@ -1,32 +1,34 @@
 //! Formats a report: `error:`, `file:line:col`, the source line, a caret, a hint.
 //!
-//! It never adds colour: the printer of the command line does.
+//! Messages are masked, excerpts are not: they show the file, which says `${TOKEN}`. It never adds colour: the printer
+//! of the command line does.
 
-use super::{Report, Span};
+use super::{Report, Secrets, Span, visible_line, width};
 use std::fmt;
 
 /// How many characters of a source line are shown.
 const MAX_LINE_CHARS: usize = 160;
 
 pub(super) fn write_report(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let secrets = Secrets::known();
     for (i, d) in report.diagnostics().into_iter().enumerate() {
         if i > 0 {
             writeln!(f)?;
         }
-        writeln!(f, "error: {}", d.message)?;
+        writeln!(f, "error: {}", secrets.mask(&d.message))?;
         match d.span {
             Some(span) => write_excerpt(&report.source.name, &report.source.text, span, f)?,
             None => writeln!(f, "  --> {}", report.source.name)?,
         }
         if let Some(hint) = &d.hint {
-            writeln!(f, "hint: {hint}")?;
+            writeln!(f, "hint: {}", secrets.mask(hint))?;
         }
     }
     Ok(())
 }
 
 /// The line and column of a byte offset, both from 1; columns count characters.
-fn line_column(text: &str, at: usize) -> (usize, usize) {
+pub(super) fn line_column(text: &str, at: usize) -> (usize, usize) {
     let at = char_start(text, at.min(text.len()));
     let line_start = text[..at].rfind('\n').map_or(0, |i| i + 1);
     let line = text[..at].bytes().filter(|b| *b == b'\n').count() + 1;
@@ -51,14 +53,20 @@ fn write_excerpt(name: &str, text: &str, span: Span, f: &mut fmt::Formatter<'_>)
     // A long line is cut around the caret, so that a file of one long line stays readable.
     let skip = (column - 1).saturating_sub(MAX_LINE_CHARS / 2);
     let shown: String = full.chars().skip(skip).take(MAX_LINE_CHARS).collect();
-    let shown = shown.replace('\t', " ");
     let end = char_start(text, span.end.clamp(start, text.len())).min(line_start + full.len()).max(start);
-    let carets = text[start..end].chars().count().clamp(1, MAX_LINE_CHARS / 2);
+    let before: String = text[line_start..start].chars().skip(skip).collect();
+    let marked: String = text[start..end].chars().take(MAX_LINE_CHARS / 2).collect();
+    let (shown, before, marked) = (one_line(&shown), one_line(&before), one_line(&marked));
     let gutter = line.to_string();
     let pad = " ".repeat(gutter.len());
     writeln!(f, "{pad} |")?;
     writeln!(f, "{gutter} | {shown}")?;
-    writeln!(f, "{pad} | {}{}", " ".repeat(column - 1 - skip), "^".repeat(carets))
+    writeln!(f, "{pad} | {}{}", " ".repeat(width(&before)), "^".repeat(width(&marked).max(1)))
+}
+
+/// A part of a line as it is shown: a tab or a control character takes one column, so that carets can be counted.
+fn one_line(part: &str) -> String {
+    visible_line(&part.replace('\t', " "))
 }
 
 #[cfg(test)]
@@ -75,6 +83,21 @@ mod tests {
             report.to_string(),
             "error: unknown field `stpes`\n  --> p.yaml:2:1\n  |\n2 | stpes: []\n  | ^^^^^\nhint: did you mean `steps`?\n"
         );
+    }
+
+    #[test]
+    fn carets_stand_below_the_mistake_whatever_is_before_it() {
+        let caret = |before: &str, marked: &str| {
+            let (text, start) = (format!("{before}{marked} z"), before.len());
+            let mut report = Report::new(Arc::new(SourceText { name: "p".into(), text }));
+            report.push(Diagnostic::at(Span::new(start, start + marked.len()), "no"));
+            let text = report.to_string();
+            text.lines().last().and_then(|l| l.strip_prefix("  | ")).unwrap_or_default().to_owned()
+        };
+        assert_eq!(caret("a: ", "bc"), "   ^^");
+        assert_eq!(caret("日本: ", "bc"), "      ^^");
+        assert_eq!(caret("e\u{301}: ", "bc"), "   ^^");
+        assert_eq!(caret("\t\u{1b}: ", "日本"), "    ^^^^");
     }
 
     #[test]

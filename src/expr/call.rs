@@ -39,7 +39,7 @@ impl AggregateCall {
         let lower = |expr| source.lower(expr, inputs, false);
         // `count(*)` is planned as the count of a constant.
         let definition = datafusion_expr::Expr::AggregateFunction(call.clone()).to_string();
-        let definition = definition.replace("count(Int64(1))", "count(*)");
+        let definition = source.shown(definition.replace("count(Int64(1))", "count(*)"));
         let params = call.params;
         let args = params.args.into_iter().map(lower).collect::<Result<Vec<_>, _>>()?;
         let filter = params.filter.map(|f| lower(*f)).transpose()?.map(Predicate::new);

@@ -10,6 +10,7 @@ use super::inputs::InputColumn;
 use super::physical::physical;
 use super::stack::with_large_stack;
 use super::{ExprError, Scope, context, expand, fold, implicit, like, locate, parse, resolve, types};
+use crate::diagnostics::mask;
 use crate::record::{BadRow, Batch, type_name};
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, BooleanArray};
@@ -20,6 +21,7 @@ use datafusion_expr::ExprSchemable as _;
 use datafusion_expr::simplify::SimplifyContext;
 use datafusion_optimizer::simplify_expressions::ExprSimplifier;
 use datafusion_sql::sqlparser::ast;
+use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
 /// A compiled expression; cheap to clone.
@@ -195,6 +197,12 @@ impl ResolvedSql<'_> {
         error.at(at.flatten().or(Some(0..self.sql.len())))
     }
 
+    /// A definition that may be committed and shown: where `${…}` brought in a part of the text, a digest stands for it.
+    pub(super) fn shown(&self, definition: String) -> String {
+        let masked = mask(self.sql);
+        if masked == self.sql { definition } else { format!("{masked} ({})", digest(&definition)) }
+    }
+
     /// Makes a plan executable; `normalize` casts the result to a type that a pipeline file can name.
     pub(super) fn lower(
         &self,
@@ -208,7 +216,7 @@ impl ResolvedSql<'_> {
         let raw = expr.data_type(self.schema.as_arrow()).map_err(wrong)?;
         let data_type = if normalize { self.pipeline_type(&raw)? } else { raw };
         let program = Program::new(self.sql, expr, self.schema, inputs, data_type).map_err(wrong)?;
-        Ok(Expr(Arc::new(program.with_definition(unquoted(&self.tree.to_string())))))
+        Ok(Expr(Arc::new(program.with_definition(self.shown(unquoted(&self.tree.to_string()))))))
     }
 
     fn pipeline_type(&self, raw: &DataType) -> Result<DataType, ExprError> {
@@ -227,6 +235,12 @@ impl ResolvedSql<'_> {
             }
         })
     }
+}
+
+/// A few characters that stand for a text.
+#[must_use]
+pub fn digest(text: &str) -> String {
+    Sha256::digest(text).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// SQL without the quotes around plain names.

@@ -25,8 +25,13 @@ impl ExprError {
     /// The name that is not a column, where no column in scope has a similar name.
     #[must_use]
     pub fn unrelated_column(&self) -> Option<&str> {
-        let suggested = self.hint.as_deref().is_some_and(|h| h.starts_with(SUGGESTION));
-        self.unknown_column.as_deref().filter(|_| !suggested)
+        self.unknown_column.as_deref().filter(|_| !self.suggests())
+    }
+
+    /// Whether the hint is a similar name.
+    #[must_use]
+    pub fn suggests(&self) -> bool {
+        self.hint.as_deref().is_some_and(|h| h.starts_with(SUGGESTION))
     }
 }
 

@@ -59,7 +59,7 @@ fn expand_call(definition: &Macro, call: &ast::Function, name: &str) -> Result<a
         return Err(ExprError::new(format!("`{signature}` is called with {} arguments", args.len())));
     }
     let mut body = definition.body.clone();
-    let mut substitution = Substitution {
+    let mut substitution = ArgumentSubstitution {
         params: definition.params.iter().map(String::as_str).collect(),
         sizes: args.iter().map(|arg| parse::nodes(arg)).collect(),
         nodes: parse::nodes(&body),
@@ -88,7 +88,7 @@ fn plain_args(call: &ast::Function) -> Option<Vec<&ast::Expr>> {
 }
 
 /// Replaces the parameters of a body by the arguments of a call.
-struct Substitution<'a> {
+struct ArgumentSubstitution<'a> {
     params: Vec<&'a str>,
     args: Vec<&'a ast::Expr>,
     sizes: Vec<usize>,
@@ -97,7 +97,7 @@ struct Substitution<'a> {
     span: Span,
 }
 
-impl Substitution<'_> {
+impl ArgumentSubstitution<'_> {
     fn arg(&mut self, id: &ast::Ident) -> Result<Option<ast::Expr>, ExprError> {
         let NameMatch::One(i) = find(&id.value, id.quote_style.is_some(), &self.params) else { return Ok(None) };
         self.nodes += self.sizes[i];
@@ -137,7 +137,7 @@ impl Substitution<'_> {
     }
 }
 
-impl Pass for Substitution<'_> {
+impl Pass for ArgumentSubstitution<'_> {
     fn enter(&mut self, expr: &mut ast::Expr) -> Result<(), ExprError> {
         if let ast::Expr::Function(call) = expr {
             for part in &mut call.name.0 {

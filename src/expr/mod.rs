@@ -38,7 +38,7 @@ mod tests;
 
 pub use aggregate::Aggregates;
 pub use call::AggregateCall;
-pub use compile::{Expr, Predicate, constant};
+pub use compile::{Expr, Predicate, constant, digest};
 pub use error::ExprError;
 pub use evaluate::Evaluated;
 pub use functions::{Functions, TimeSource};

@@ -1,6 +1,6 @@
 //! What each operator needs to run: compiled expressions and resolved columns, one variant per operator.
 
-use crate::expr::{AggregateCall, Aggregates, Expr, Predicate};
+use crate::expr::{AggregateCall, Aggregates, Expr, Predicate, digest};
 use crate::formats::Format;
 use crate::metrics::{StateColumn, StateIdentity};
 use crate::record::type_name;
@@ -96,8 +96,11 @@ impl Op {
         match self {
             Self::Scan(s) => {
                 let values = s.state.iter().zip(&s.init).zip(&s.next);
-                let value = |((field, init), next): ((&FieldRef, _), &Expr)| {
-                    column(&format!("{}: {init} then {}", field.name(), next.definition()), field.data_type())
+                let value = |((field, init), next): ((&FieldRef, &ScalarValue), &Expr)| {
+                    column(
+                        &format!("{} = {} from {}", field.name(), next.definition(), initial(init)),
+                        field.data_type(),
+                    )
                 };
                 Some(of(&s.by, values.map(value).collect(), None))
             }
@@ -182,6 +185,14 @@ impl Op {
 
 fn duration(millis: i64) -> String {
     humantime::format_duration(std::time::Duration::from_millis(millis.unsigned_abs())).to_string()
+}
+
+/// The first value of a fold. Text may come from outside the file, so a digest stands for it.
+fn initial(value: &ScalarValue) -> String {
+    match value.data_type() {
+        DataType::Utf8 | DataType::Binary if !value.is_null() => digest(&value.to_string()),
+        _ => value.to_string(),
+    }
 }
 
 fn column(sql: &str, data_type: &DataType) -> StateColumn {

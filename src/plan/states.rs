@@ -5,8 +5,8 @@
 
 use super::op::{Op, SourcePlan};
 use super::physical::{InputPlan, NodeInput, NodePlan, Physical, SubTopology};
+use crate::expr::digest;
 use crate::metrics::{STATE_VERSION, StateRecord};
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
 impl Physical {
@@ -55,10 +55,6 @@ impl Physical {
         }
         found
     }
-}
-
-fn digest(definition: &str) -> String {
-    Sha256::digest(definition).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn source_definition(source: &SourcePlan) -> String {

@@ -3,6 +3,7 @@
 //! Every text that a later stage may report keeps its span. [`OperatorSpec`] has one variant per operator.
 
 use super::kafka::Kafka;
+use super::substitution::{self, Substitution};
 use crate::diagnostics::{SourceText, Span, Spanned};
 use crate::formats::Format;
 pub use crate::log::Delivery;
@@ -24,6 +25,8 @@ pub struct Sql {
     /// Whether byte `i` of the text is byte `span.start + i` of the file, so that an error inside the text can
     /// be located. It is not for escaped, folded or substituted texts.
     pub exact: bool,
+    /// What `${…}` brought into the text; no message shows it.
+    pub substitutions: Vec<Substitution>,
 }
 
 impl Sql {
@@ -34,6 +37,18 @@ impl Sql {
             Some(r) if self.exact => Span::new(self.span.start + r.start, self.span.start + r.end),
             _ => self.span,
         }
+    }
+
+    /// A message about the text that shows nothing of what `${…}` brought into it.
+    #[must_use]
+    pub fn hide(&self, message: &str) -> String {
+        substitution::hide(message, &self.text, &self.substitutions)
+    }
+
+    /// Whether a part of the text came from `${…}`.
+    #[must_use]
+    pub fn is_substituted(&self, part: Option<&std::ops::Range<usize>>) -> bool {
+        part.is_some_and(|part| substitution::touches(&self.substitutions, part))
     }
 }
 

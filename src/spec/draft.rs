@@ -30,6 +30,8 @@ pub(super) struct DraftStep {
     pub(super) operator: Option<OperatorSpec>,
     /// `None` if the step has no known operator.
     pub(super) descriptor: Option<&'static Descriptor>,
+    /// Whether it has an operator that this version does not support.
+    pub(super) unsupported: bool,
     pub(super) span: Span,
 }
 

@@ -2,6 +2,7 @@
 //!
 //! [`Environment`] is all that a pipeline file sees of the process. No message shows a substituted value.
 
+use super::substitution::Substitution;
 use std::io::{self, Read};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -46,6 +47,14 @@ pub(super) struct SubstitutionError {
     pub(super) hint: String,
 }
 
+/// A text with every `${…}` replaced.
+#[derive(Debug, Default)]
+pub(super) struct Expansion {
+    pub(super) text: String,
+    /// What came from outside the file; not defaults, which stand in it.
+    pub(super) substitutions: Vec<Substitution>,
+}
+
 pub(super) struct Expander<'a> {
     base: PathBuf,
     environment: &'a dyn Environment,
@@ -58,15 +67,15 @@ impl<'a> Expander<'a> {
     }
 
     /// The text with every `${…}` replaced; `None` if it has none.
-    pub(super) fn expand(&mut self, text: &str) -> Result<Option<String>, SubstitutionError> {
+    pub(super) fn expand(&mut self, text: &str) -> Result<Option<Expansion>, SubstitutionError> {
         if !text.contains("${") {
             return Ok(None);
         }
         self.replace(text, 0).map(Some)
     }
 
-    fn replace(&mut self, text: &str, depth: usize) -> Result<String, SubstitutionError> {
-        let mut out = String::new();
+    fn replace(&mut self, text: &str, depth: usize) -> Result<Expansion, SubstitutionError> {
+        let Expansion { text: mut out, mut substitutions } = Expansion::default();
         let mut at = 0;
         while let Some(found) = text[at..].find("${").map(|i| at + i) {
             if text[..found].ends_with('$') && found > at {
@@ -87,19 +96,28 @@ impl<'a> Expander<'a> {
                 hint,
             })?;
             let within = found..end;
-            self.remaining_bytes = self.remaining_bytes.checked_sub(value.len()).ok_or_else(|| SubstitutionError {
-                within,
-                message: format!("`${{…}}` brings in more than {} MiB", MAX_SUBSTITUTED_BYTES >> 20),
-                hint: "a pipeline file takes settings and passwords from outside, no data".into(),
-            })?;
-            out.push_str(&value);
+            self.remaining_bytes =
+                self.remaining_bytes.checked_sub(value.text.len()).ok_or_else(|| SubstitutionError {
+                    within,
+                    message: format!("`${{…}}` brings in more than {} MiB", MAX_SUBSTITUTED_BYTES >> 20),
+                    hint: "a pipeline file takes settings and passwords from outside, no data".into(),
+                })?;
+            substitutions.extend(value.substitutions.into_iter().map(|inner| Substitution {
+                range: inner.range.start + out.len()..inner.range.end + out.len(),
+                ..inner
+            }));
+            out.push_str(&value.text);
             at = end;
         }
         out.push_str(&text[at..]);
-        Ok(out)
+        Ok(Expansion { text: out, substitutions })
     }
 
-    fn value(&mut self, inner: &str, depth: usize) -> Result<String, (String, String)> {
+    fn value(&mut self, inner: &str, depth: usize) -> Result<Expansion, (String, String)> {
+        let from_outside = |text: &str| Expansion {
+            text: text.to_owned(),
+            substitutions: vec![Substitution { range: 0..text.len(), shown: format!("${{{inner}}}") }],
+        };
         if let Some(path) = inner.strip_prefix("file:") {
             let path = self.base.join(path.trim());
             let text = self.environment.file(&path).map_err(|e| {
@@ -107,7 +125,7 @@ impl<'a> Expander<'a> {
                 (format!("cannot read the file `{}`: {e}", path.display()), hint)
             })?;
             let text = text.strip_suffix('\n').unwrap_or(&text);
-            return Ok(text.strip_suffix('\r').unwrap_or(text).to_owned());
+            return Ok(from_outside(text.strip_suffix('\r').unwrap_or(text)));
         }
         let split = inner.find(":-").into_iter().chain(inner.find(":?")).min().unwrap_or(inner.len());
         let (name, rest) = inner.split_at(split);
@@ -118,7 +136,7 @@ impl<'a> Expander<'a> {
         }
         // As in a shell, `:-` and `:?` treat an empty value as unset.
         match self.environment.var(name).filter(|v| rest.is_empty() || !v.is_empty()) {
-            Some(value) => Ok(value),
+            Some(value) => Ok(from_outside(&value)),
             None => match (rest.strip_prefix(":-"), rest.strip_prefix(":?")) {
                 (Some(_), _) if depth == MAX_DEFAULT_NESTING => {
                     Err((format!("defaults nest more than {MAX_DEFAULT_NESTING} deep"), "name a plain default".into()))

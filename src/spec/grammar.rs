@@ -5,6 +5,7 @@
 
 use super::field_type::{EnumValue, FieldDef, FieldType, NAMES, ObjectType, field, reserved, reserved_value, value};
 use super::operators::{LOG, OPERATORS, RESERVED};
+use crate::record::parse_type;
 
 pub(super) static PIPELINE: ObjectType = ObjectType {
     name: "the file",
@@ -232,3 +233,37 @@ pub(super) static MECHANISMS: &[EnumValue] = &[
     reserved_value("OAUTHBEARER"),
     reserved_value("GSSAPI"),
 ];
+
+/// Whether a text is a word of the language, so that it gives nothing away: a field, an operator, a value of a choice, the
+/// name of a type.
+pub(super) fn is_language(text: &str) -> bool {
+    matches!(text, "true" | "false" | "null")
+        || parse_type(text).is_ok_and(|t| !t.is_nested())
+        || object_names(&PIPELINE, text, &mut Vec::new())
+}
+
+fn object_names(object: &'static ObjectType, text: &str, seen: &mut Vec<&'static str>) -> bool {
+    if seen.contains(&object.name) {
+        return false;
+    }
+    seen.push(object.name);
+    object.fields.iter().any(|f| f.name == text || type_names(&f.field_type, text, seen))
+}
+
+fn type_names(field_type: &'static FieldType, text: &str, seen: &mut Vec<&'static str>) -> bool {
+    match field_type {
+        FieldType::Choice(values) => values.iter().any(|v| v.name == text),
+        FieldType::Object(object) => object_names(object, text, seen),
+        FieldType::List(inner) | FieldType::Map(inner) => type_names(inner, text, seen),
+        FieldType::AnyOf(all) => all.iter().any(|t| type_names(t, text, seen)),
+        FieldType::Name
+        | FieldType::Text
+        | FieldType::Sql
+        | FieldType::Type
+        | FieldType::Boolean
+        | FieldType::Number
+        | FieldType::Duration
+        | FieldType::Size
+        | FieldType::Reserved => false,
+    }
+}

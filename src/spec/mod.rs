@@ -3,6 +3,8 @@
 //! It needs the file alone and opens no backplane. It reports all problems of a file at once.
 
 mod ast;
+mod credential_keys;
+mod credentials;
 mod cycle;
 mod draft;
 mod env;
@@ -15,15 +17,19 @@ pub(crate) mod operators;
 mod problems;
 mod read;
 mod schema;
+mod substitution;
 mod syntax;
 #[cfg(test)]
 mod tests;
+mod topics;
 mod validate;
 
 pub use ast::*;
 pub use env::{Environment, ProcessEnvironment};
 pub use kafka::{Kafka, Sasl, Secret, Security, Tls};
 pub use schema::json_schema;
+pub use substitution::Substitution;
+pub use topics::MODELS_TOPIC;
 
 use crate::diagnostics::{Diagnostic, Report, SourceText, Span};
 use problems::Problems;
@@ -117,12 +123,25 @@ pub fn read(path: &Path, environment: &dyn Environment) -> Result<Spec, ReadErro
 /// The file cannot be read.
 pub fn read_partial(path: &Path, environment: &dyn Environment) -> Result<PartialSpec, ReadError> {
     let io = |error| ReadError::Io { path: path.to_owned(), error };
-    let mut bytes = Vec::new();
     let file = std::fs::File::open(path).map_err(io)?;
-    // One byte more than the bound shows that a file exceeds it.
-    file.take(read::MAX_FILE_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(io)?;
-    let name = path.display().to_string();
     let base = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    read_text(file, path.display().to_string(), base, environment).map_err(io)
+}
+
+/// Reads as much of a pipeline as can be read from a stream. Messages call it by this name; relative paths in it are
+/// read against the current folder.
+///
+/// # Errors
+/// The stream cannot be read.
+pub fn read_stream(name: &str, stream: impl Read, environment: &dyn Environment) -> Result<PartialSpec, ReadError> {
+    read_text(stream, name.to_owned(), Path::new("."), environment)
+        .map_err(|error| ReadError::Io { path: name.into(), error })
+}
+
+fn read_text(stream: impl Read, name: String, base: &Path, environment: &dyn Environment) -> io::Result<PartialSpec> {
+    let mut bytes = Vec::new();
+    // One byte more than the bound shows that a file exceeds it.
+    stream.take(read::MAX_FILE_BYTES as u64 + 1).read_to_end(&mut bytes)?;
     if bytes.len() > read::MAX_FILE_BYTES {
         let mut problems = Problems::new(Arc::new(SourceText { name, text: String::new() }));
         problems.push(read::too_large());
@@ -160,6 +179,7 @@ fn parse_partial(source: Arc<SourceText>, base: &Path, environment: &dyn Environ
         problems.redact_passwords();
         return PartialSpec::empty(problems);
     };
+    credentials::redact(&root, &mut problems);
     let mut lower = lower::Lowering::new(&mut problems);
     let Some(draft) = lower::pipeline(&mut lower, &root) else { return PartialSpec::empty(problems) };
     let (spec, unreadable) = validate::validate(draft, &mut lower, source, base);

@@ -1,5 +1,6 @@
 //! YAML as a tree in which every key and value has its span in the file. It does not depend on the grammar.
 
+use super::substitution::Substitution;
 use crate::diagnostics::Span;
 use std::rc::Rc;
 
@@ -41,6 +42,8 @@ pub(super) struct Scalar {
     pub(super) text: String,
     /// The text before substitution, if it had a `${…}`: the only form that a message may show.
     pub(super) unexpanded: Option<String>,
+    /// What `${…}` brought into the text from outside the file.
+    pub(super) substitutions: Vec<Substitution>,
     /// Whether it is neither quoted nor a block.
     pub(super) plain: bool,
     /// Its span; without quotes if it is exact.

@@ -1,5 +1,6 @@
 //! Collects the problems of one file, up to a bound, and keeps secrets out of excerpts.
 
+use super::credential_keys;
 use crate::diagnostics::{Diagnostic, Report, SourceText, Span};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -65,15 +66,9 @@ impl Problems {
         self.redacted.push(span);
     }
 
-    /// Redacts what follows `password:` in a text that is not YAML and so has no fields.
+    /// Redacts what follows keys such as `password:` in a text that is not YAML and so has no fields.
     pub(super) fn redact_passwords(&mut self) {
-        let mut line_start = 0;
-        for line in self.source.text.split_inclusive('\n') {
-            if let Some((before, _)) = line.split_once("password:") {
-                self.redacted.push(Span::new(line_start + before.len() + "password:".len(), line_start + line.len()));
-            }
-            line_start += line.len();
-        }
+        self.redacted.extend(credential_keys::in_text(&self.source.text));
     }
 
     /// The text for excerpts. Every byte keeps its position.

@@ -2,9 +2,12 @@
 //!
 //! The tree is built on an explicit stack, so that deep nesting cannot overflow the stack of the thread.
 
-use super::env::{Environment, Expander};
+use super::credentials;
+use super::env::{Environment, Expander, Expansion};
+use super::grammar;
 use super::node::{Entry, Node, NodeValue, Scalar};
 use super::problems::Problems;
+use super::substitution;
 use super::syntax::{self, MAX_NESTING};
 use crate::diagnostics::{Diagnostic, SourceText, Span};
 use serde_yaml::granit_parser::{Event, Parser, ScalarStyle, Span as ParserSpan, options};
@@ -138,8 +141,9 @@ impl Builder<'_> {
                 }
                 None => return Err(Diagnostic::at(at, "this alias is inside its own anchor")),
             },
-            Event::UnresolvedAlias(name) => {
-                return Err(Diagnostic::at(at, format!("no anchor `&{name}` comes before this alias"))
+            Event::UnresolvedAlias(_) => {
+                // Its name may be a password that begins with `*`.
+                return Err(Diagnostic::at(at, "no anchor of this name comes before this alias")
                     .hint("put a text that begins with `*` in quotes"));
             }
             _ => {}
@@ -248,17 +252,20 @@ impl Builder<'_> {
             _ => written.find(text),
         };
         let inside = start.map(|i| Span::new(at.start + i, at.start + i + text.len()));
-        let (unexpanded, text) = match self.expander.expand(text) {
-            Ok(None) => (None, text.to_owned()),
+        let (unexpanded, Expansion { text, substitutions }) = match self.expander.expand(text) {
+            Ok(None) => (None, Expansion { text: text.to_owned(), ..Expansion::default() }),
             Ok(Some(value)) => (Some(text.to_owned()), value),
             Err(error) => {
                 let place = inside.map_or(at, |s| Span::new(s.start + error.within.start, s.start + error.within.end));
                 self.problems.push(Diagnostic::at(place, error.message).hint(error.hint));
                 self.problems.suppress(inside.unwrap_or(at));
-                (Some(text.to_owned()), text.to_owned())
+                (Some(text.to_owned()), Expansion { text: text.to_owned(), ..Expansion::default() })
             }
         };
-        Scalar { exact: inside.is_some() && unexpanded.is_none(), span: inside.unwrap_or(at), plain, text, unexpanded }
+        let written = unexpanded.as_deref().unwrap_or_default();
+        substitution::register(&text, &substitutions, written, grammar::is_language);
+        let exact = inside.is_some() && unexpanded.is_none();
+        Scalar { exact, span: inside.unwrap_or(at), plain, text, unexpanded, substitutions }
     }
 
     /// The entries without duplicate keys, which are reported.
@@ -271,6 +278,7 @@ impl Builder<'_> {
                     let line = self.problems.line(*earlier);
                     let message = format!("`{}` is defined twice; the first is in line {line}", entry.key.masked());
                     self.problems.push(Diagnostic::at(entry.key.span, message).hint("remove one of them"));
+                    credentials::redact_entry(&entry, self.problems);
                 }
                 None => {
                     first.insert(entry.key.text.clone(), entry.key.span);

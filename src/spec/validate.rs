@@ -6,7 +6,7 @@
 use super::ast::{InputRef, Name, Spec, StepSpec};
 use super::cycle::find_cycle;
 use super::draft::{Draft, DraftStep};
-use super::lower::{Lowering, MAX_NAME_BYTES};
+use super::lower::Lowering;
 use super::operators::{InputCount, OPERATORS, OutputColumns, Outputs};
 use super::{Unreadable, UnreadableStep};
 use crate::diagnostics::{Diagnostic, SourceText, Span};
@@ -38,7 +38,9 @@ pub(super) fn validate(
     // A reference that is not resolved would make other steps look unread.
     if validator.lowering.problems.count() == before {
         validator.cycles(&inputs);
-        if !validator.nameless {
+        // What an unknown operator reads is not known either.
+        let unknown = draft.steps.iter().any(|s| s.descriptor.is_none());
+        if !validator.nameless && !unknown {
             validator.unread(&inputs, &sink_inputs);
         }
     }
@@ -77,13 +79,14 @@ pub(super) fn validate(
     (spec, unreadable)
 }
 
-/// Whether a step that could not be read has the columns of its input in its output. An unknown operator is
-/// assumed to: otherwise every step downstream would be an error.
+/// Whether a step that could not be read has the columns of its input in its output. A misspelt operator is
+/// assumed to: otherwise every step downstream would be an error. One that is not supported may have any columns.
 fn passes_columns(step: &DraftStep) -> bool {
-    step.descriptor.is_none_or(|d| match d.columns {
-        OutputColumns::Kept | OutputColumns::Added(_) => true,
-        OutputColumns::Resolved => false,
-    })
+    !step.unsupported
+        && step.descriptor.is_none_or(|d| match d.columns {
+            OutputColumns::Kept | OutputColumns::Added(_) => true,
+            OutputColumns::Resolved => false,
+        })
 }
 
 /// The span of each step: up to the next one.
@@ -103,9 +106,9 @@ fn finish(step: DraftStep, inputs: Vec<ResolvedInput>) -> Option<StepSpec> {
     Some(StepSpec { name: step.name, from, operator: step.operator?, span: step.span })
 }
 
-struct Validator<'a, 'b> {
-    draft: &'a Draft,
-    lowering: &'a mut Lowering<'b>,
+pub(super) struct Validator<'a, 'b> {
+    pub(super) draft: &'a Draft,
+    pub(super) lowering: &'a mut Lowering<'b>,
     /// Sources and steps by name, the first of each name.
     targets: HashMap<&'a str, InputTarget>,
     /// Whether the name of a source or step could not be read, so that any reference may mean it.
@@ -143,53 +146,6 @@ impl<'a, 'b> Validator<'a, 'b> {
         }
     }
 
-    /// The names of internal topics follow from names in the file, and Kafka bounds them too.
-    fn internal_topics(&mut self) {
-        let Some(name) = self.draft.name.as_ref().filter(|n| !n.value.is_empty()) else { return };
-        let too_long = |names: &[&Name], suffix: &str| {
-            names.iter().map(|n| n.value.len() + 1).sum::<usize>() + suffix.len() > MAX_NAME_BYTES
-        };
-        let hint = "use a shorter name";
-        if too_long(&[name], "progress") {
-            let shown = self.lowering.display_name(name);
-            let message = format!("the topic `{shown}.progress` would be longer than {MAX_NAME_BYTES} characters");
-            return self.lowering.report(name.span, message, hint);
-        }
-        for step in self.draft.steps.iter().filter(|s| s.descriptor.is_some_and(|d| d.stateful)) {
-            if too_long(&[name, &step.name], "state") {
-                let (name, shown) = (self.lowering.display_name(name), self.lowering.display_name(&step.name));
-                let message =
-                    format!("the topic `{name}.{shown}.state` would be longer than {MAX_NAME_BYTES} characters");
-                self.lowering.report(step.name.span, message, hint);
-            }
-        }
-    }
-
-    fn topics(&mut self) {
-        let mut read: HashMap<&str, &Name> = HashMap::new();
-        for source in self.draft.sources.iter().filter(|s| !s.topic.value.is_empty()) {
-            if let Some(earlier) = read.insert(&source.topic.value, &source.topic) {
-                let line = self.lowering.problems.line(earlier.span);
-                let shown = self.lowering.display_name(&source.topic);
-                let message = format!("the topic `{shown}` is read twice; the first is in line {line}");
-                self.lowering.report(
-                    source.topic.span,
-                    message,
-                    "read it once: several steps can have the same `from`",
-                );
-            }
-        }
-        for sink in &self.draft.sinks {
-            let topic = &sink.sink.topic;
-            if let Some(source) = read.get(topic.value.as_str()) {
-                let line = self.lowering.problems.line(source.span);
-                let shown = self.lowering.display_name(topic);
-                let message = format!("the topic `{shown}` is also read, in line {line}: the pipeline would never end");
-                self.lowering.report(topic.span, message, "write to another topic");
-            }
-        }
-    }
-
     /// The inputs of a step: those of the file, else the step before or the only source.
     fn inputs(&mut self, index: usize) -> Vec<ResolvedInput> {
         let step = &self.draft.steps[index];
@@ -203,6 +159,8 @@ impl<'a, 'b> Validator<'a, 'b> {
         if step.from.is_empty() {
             let implied = match index.checked_sub(1) {
                 Some(before) => self.main_output(before, step.span),
+                // An operator that is not supported may name its inputs itself.
+                None if step.unsupported && self.draft.sources.len() > 1 => None,
                 None => self.only_source(step.span),
             };
             return implied.into_iter().collect();

@@ -117,6 +117,12 @@ impl Invocation {
         self
     }
 
+    /// Sets a variable of the environment.
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
     /// Runs to the end with any exit code.
     pub fn run(mut self) -> Finished {
         let output = self.command.output().unwrap();
@@ -163,6 +169,11 @@ impl Finished {
     pub fn stderr_around(self, head: &str, tail: &str) -> Self {
         assert!(self.stderr.starts_with(head) && self.stderr.ends_with(tail), "{}", self.describe());
         self
+    }
+
+    /// The exit code; `None` after a signal.
+    pub fn code(&self) -> Option<i32> {
+        self.code
     }
 
     pub fn stdout_text(&self) -> &str {

@@ -94,7 +94,10 @@ fn pipeline(cluster: &Cluster, partitions: u32, rest: &str) -> (Fastdata, String
     cluster.connect().create_topic(&format!("{name}-in"), &config).unwrap();
     f.file(
         "p.yaml",
-        &format!("name: {name}\nsource: {{topic: {name}-in, format: text, tombstones: dead_letter}}\n{}", rest.replace("NAME", &name)),
+        &format!(
+            "name: {name}\nsource: {{topic: {name}-in, format: text, tombstones: dead_letter}}\n{}",
+            rest.replace("NAME", &name)
+        ),
     );
     (f, name)
 }

@@ -22,16 +22,49 @@ For more information, try '--help'.
     f.args("seed --topic raw --count many").fails_with(2).stdout("");
 }
 
+/// What the user has said wrongly is 2; what may come right by itself is 1.
+#[test]
+fn the_exit_code_tells_whose_turn_it_is() {
+    let f = Fastdata::in_temp();
+    f.file("p.yaml", PIPELINE).file("broken.yaml", "name: [").file("k.properties", "nonsense=1\n");
+    f.args("topics create raw").succeeds();
+    let wrong = [
+        "doctor --brokers localhost:1 --kafka nonsense=1",
+        "doctor --kafka acks=1",
+        "doctor --brokers localhost:1 --kafka-config none.properties",
+        "doctor --brokers localhost:1 --kafka-config k.properties",
+        "run p.yaml --brokers localhost:1 --kafka nonsense=1",
+        "stats --brokers localhost:1 --kafka nonsense=1",
+        "seed --topic raw --from none.jsonl",
+        "seed --topic raw --generate none.yaml",
+        "infer none.jsonl",
+        "publish-model none.pb",
+        "score none.onnx --input none.jsonl",
+        "topics create raw",
+        "topics create a/b",
+        "query p.yaml none",
+        "validate broken.yaml",
+        "run p.yaml --backplane kafka",
+        "run p.yaml --backplane embeded",
+    ];
+    for line in wrong {
+        f.args(line).fails_with(2);
+    }
+    for line in ["tail --topic none --until-end", "topics describe none", "topics delete none --yes"] {
+        f.args(line).fails_with(1);
+    }
+}
+
 #[test]
 fn a_missing_topic_is_reported() {
     let f = Fastdata::in_temp();
     f.args("topics create raw").succeeds();
     f.args("tail --topic rwa --until-end")
-        .fails_with(2)
+        .fails_with(1)
         .stdout("")
         .stderr("error: topic `rwa` does not exist; did you mean `raw`?\n");
     f.file("p.yaml", &PIPELINE.replace("topic: raw", "topic: wines"));
-    f.args("run p.yaml --until-end").fails_with(2).stdout("").stderr(
+    f.args("run p.yaml --until-end").fails_with(1).stdout("").stderr(
         "error: topic `wines` does not exist; make it with `fastdata topics create wines` or fill it with \
          `fastdata seed --topic wines`\n",
     );
@@ -228,4 +261,74 @@ fn a_bad_record_stops_a_run_with_errors_stop() {
         "error: record raw/0/1 could not be handled by `raw`: field `n`: expected a whole number, found string \"x\" \
          (byte 6)\nhint: `errors: dead_letter` sets such records aside and goes on\n",
     );
+}
+
+#[test]
+fn a_pipeline_can_come_from_stdin() {
+    let f = Fastdata::in_temp();
+    f.args("validate -").stdin(PIPELINE).succeeds().stdout("").stderr("-: valid\n");
+    f.args("graph -").stdin(PIPELINE).succeeds();
+    f.args("validate -").stdin(&PIPELINE.replace("filter", "fliter")).fails_with(2).stdout("").stderr(
+        "error: unknown field `fliter` in a step
+  --> <stdin>:3:10
+  |
+3 | steps: [{fliter: n > 1}]
+  |          ^^^^^^
+hint: did you mean `filter`?
+",
+    );
+}
+
+/// A deployment that must not write into a folder beside the program says so once.
+#[test]
+fn kafka_by_name_never_falls_back_to_the_embedded_log() {
+    let f = Fastdata::in_temp();
+    f.file("p.yaml", PIPELINE).file("k.yaml", &format!("{PIPELINE}kafka: {{brokers: 'localhost:1'}}\n"));
+    let refusal = |said: &str| {
+        format!(
+            "error: `{said}` needs the address of Kafka\nhint: add `--brokers HOST:PORT` or FASTDATA_BROKERS, or leave \
+             it out to use the embedded log\n"
+        )
+    };
+    for line in ["run p.yaml --until-end", "seed --topic raw", "stats", "topics list", "validate p.yaml"] {
+        let run = f.args(line).env("FASTDATA_BACKPLANE", "kafka");
+        run.fails_with(2).stdout("").stderr(&refusal("--backplane kafka"));
+        f.args(&format!("{line} --backplane kafka")).fails_with(2).stderr(&refusal("--backplane kafka"));
+    }
+    assert!(!f.log_dir().exists());
+    f.args("validate k.yaml --backplane kafka").succeeds();
+    // The flag beats the environment, and both beat the file.
+    f.args("topics create raw --backplane embedded").env("FASTDATA_BROKERS", "localhost:1").succeeds();
+    f.args("run k.yaml --until-end --backplane embedded").succeeds();
+    f.args("run k.yaml --until-end").env("FASTDATA_BACKPLANE", "embedded").succeeds();
+    f.args("topics list --backplane kafka").env("FASTDATA_BACKPLANE", "embedded").fails_with(2);
+}
+
+/// With `--log-format json` each line of stderr is an object: log lines, messages, errors of all kinds.
+#[test]
+fn all_of_stderr_is_json() {
+    let f = Fastdata::in_temp();
+    f.file("p.yaml", PIPELINE).file("in.jsonl", "{\"n\": 5}\n");
+    f.file("wrong.yaml", "name: p\nsource: {topic: raw, schema: {n: bigit}}\nsink: {topic: out, kye: n}\n");
+    f.args("seed --topic raw --from in.jsonl").succeeds();
+    let levels = |line: &str, env: &str| -> Vec<(String, serde_json::Value)> {
+        let ended = f.args(line).env("FASTDATA_LOG_FORMAT", env).run();
+        let event = |l: &str| serde_json::from_str(l).unwrap_or_else(|e| panic!("`{line}`: {e}: {l}"));
+        let events: Vec<serde_json::Value> = ended.stderr_text().lines().map(event).collect();
+        events.into_iter().map(|e| (e["level"].as_str().unwrap().to_owned(), e["fields"].clone())).collect()
+    };
+    for line in
+        ["run", "rnu", "run p.yaml --drain", "run none.yaml", "run p.yaml --backplane kafka", "tail --topic none"]
+    {
+        for (line, env) in [(format!("{line} --log-format json"), "text"), (line.to_owned(), "json")] {
+            let events = levels(&line, env);
+            assert!(matches!(&*events, [(level, _)] if level == "ERROR"), "`{line}`: {events:?}");
+        }
+    }
+    assert_eq!(levels("topics create x", "json")[0].0, "INFO");
+    let found = levels("validate wrong.yaml", "json");
+    let expected = serde_json::json!({
+        "message": "unknown type `bigit`", "file": "wrong.yaml", "line": 2, "column": 34, "hint": "did you mean `bigint`?",
+    });
+    assert_eq!((found.len(), &found[0]), (2, &("ERROR".to_owned(), expected)));
 }

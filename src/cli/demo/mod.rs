@@ -84,7 +84,7 @@ pub(super) fn execute(_args: &DemoArgs, context: &CliContext) -> anyhow::Result<
         return Ok(());
     }
     let snapshot = observer.snapshot(&plan.name).map_err(stats::observe_error)?;
-    context.printer().print(format_args!(
+    context.printer().print_styled(&format!(
         "\nWines per minute and grade, the newest (topic `quality-per-minute`):\n{}\n{}\n",
         results::newest(&*log, "quality-per-minute", MAX_RESULTS)?,
         stats::render(&snapshot),

@@ -9,7 +9,7 @@ use crate::cli::table::{Table, TableColumn};
 pub(super) fn print(versions: &[ModelVersion], output: OutputFormat, context: &CliContext) -> anyhow::Result<()> {
     if output == OutputFormat::Json {
         let lines: String = versions.iter().map(|v| format!("{}\n", v.summary())).collect();
-        return context.printer().print(lines);
+        return context.printer().print_json(lines);
     }
     if versions.is_empty() {
         return Ok(());

@@ -81,9 +81,11 @@ pub(super) fn execute(args: &ModelsArgs, context: &CliContext) -> anyhow::Result
         ModelsCommand::List(_) => list::print(&versions, common.output, context),
         ModelsCommand::Show(args) => {
             let chosen = show::choose(&versions, args.name.as_deref())?;
-            let separator = if common.output == OutputFormat::Json { "" } else { "\n" };
             let texts: Vec<_> = chosen.into_iter().map(|v| show::describe(&*log, v, common.output)).collect();
-            context.printer().print(texts.join(separator))
+            match common.output {
+                OutputFormat::Json => context.printer().print_json(texts.concat()),
+                OutputFormat::Text => context.printer().print(texts.join("\n")),
+            }
         }
     }
 }

@@ -65,7 +65,7 @@ pub(super) fn execute(args: &StatsArgs, context: &CliContext) -> anyhow::Result<
         }
     }
     match args.output {
-        Some(OutputFormat::Json) => context.printer().print(follow::json(&found)?),
+        Some(OutputFormat::Json) => context.printer().print_json(follow::json(&found)?),
         Some(OutputFormat::Text) | None => text::print(&found, context.printer()),
     }
 }

@@ -4,6 +4,7 @@ use super::instances;
 use crate::cli::figures::{bytes, count, counted, duration, micros, rate, timestamp};
 use crate::cli::printer::Printer;
 use crate::cli::table::{StyledLine, Table, TableCell, TableColumn, Tone};
+use crate::diagnostics::visible_line;
 use crate::metrics::{InstanceState, ModelStats, PipelineState, Snapshot, StepStats};
 use anstyle::{AnsiColor, Style};
 use std::fmt::Write as _;
@@ -15,7 +16,7 @@ const UNLIMITED_WIDTH: usize = 1_000;
 /// Writes snapshots to stdout, with colour if enabled.
 pub(super) fn print(snapshots: &[Snapshot], printer: &Printer) -> anyhow::Result<()> {
     let texts: Vec<String> = snapshots.iter().map(render).collect();
-    printer.print(texts.join("\n"))
+    printer.print_styled(&texts.join("\n"))
 }
 
 /// A snapshot as text for stdout.
@@ -27,7 +28,7 @@ pub(in crate::cli) fn render(snapshot: &Snapshot) -> String {
         for (piece, tone) in &line {
             let style = if colored { style_of(*tone) } else { Style::new() };
             // Writing to a `String` does not fail.
-            let _ = write!(text, "{style}{piece}{style:#}");
+            let _ = write!(text, "{style}{}{style:#}", visible_line(piece));
         }
         text.push('\n');
     }

@@ -60,7 +60,10 @@ fn define(functions: &Functions, spec: &Spec) -> (Functions, Vec<Diagnostic>) {
 
 /// An error inside SQL, with its span in the file.
 fn diagnose(sql: &Sql, e: ExprError) -> Diagnostic {
-    Diagnostic::at(sql.locate(e.at), e.message).maybe_hint(e.hint)
+    // A similar name would tell what the value is.
+    let told = sql.is_substituted(e.at.as_ref()) && e.suggests();
+    let hint = e.hint.filter(|_| !told).map(|hint| sql.hide(&hint));
+    Diagnostic::at(sql.locate(e.at), sql.hide(&e.message)).maybe_hint(hint)
 }
 
 struct Resolver {
@@ -158,7 +161,12 @@ impl Resolver {
             "_key" => name.value.clone(),
             _ => schema.field(self.column(name, schema)?).name().clone(),
         };
-        let sql = Sql { text: format!("\"{}\"", resolved.replace('"', "\"\"")), span: name.span, exact: false };
+        let sql = Sql {
+            text: format!("\"{}\"", resolved.replace('"', "\"\"")),
+            span: name.span,
+            exact: false,
+            substitutions: Vec::new(),
+        };
         self.expr(&sql, scope)
     }
 

@@ -26,7 +26,12 @@ pub(super) fn resolve(
     let inputs: Vec<_> =
         score.inputs.iter().map(|(n, sql)| Some((n.as_ref().map(|n| n.value.clone()), r.expr(sql, &scope)?))).collect();
     let prediction = || {
-        let sql = Sql { text: "prediction".into(), span: crate::diagnostics::Span::default(), exact: false };
+        let sql = Sql {
+            text: "prediction".into(),
+            span: crate::diagnostics::Span::default(),
+            exact: false,
+            substitutions: Vec::new(),
+        };
         vec![(crate::diagnostics::Spanned::new("prediction".to_owned(), sql.span), sql)]
     };
     let assignments = if score.outputs.is_empty() { prediction() } else { score.outputs.clone() };

@@ -9,8 +9,7 @@ use crate::runtime::operators::models::Models;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The topic that models are published on, unless the file names another.
-pub const MODELS_TOPIC: &str = "models";
+pub use crate::spec::MODELS_TOPIC;
 
 /// How long one poll of the models topic may take.
 const POLL_TIMEOUT: Duration = Duration::from_millis(100);

@@ -1,8 +1,10 @@
 //! Dead letters: records that could not be handled, with their exact bytes and the reason.
 //!
 //! A row without a source record (the result of a window, a repartitioned row) is written as JSON. A dead letter that
-//! would be too large for its topic is written without the value.
+//! would be too large for its topic is written without the value. The error text shows nothing that `${…}` brought into
+//! the pipeline file.
 
+use crate::diagnostics::Secrets;
 use crate::formats::Format;
 use crate::record::{Fetched, Partition, Records, RecordsBuilder, TopicPartition};
 use crate::runtime::task::collector::DeadRow;
@@ -46,13 +48,14 @@ impl DeadLetters {
         outbox: &mut Outbox,
     ) {
         let max_bytes = outbox.limits().get(&self.topic).map_or(usize::MAX, |limit| limit.bytes);
+        let secrets = Secrets::known();
         let mut letters = RecordsBuilder::default();
         let mut undecoded = undecoded.iter().peekable();
         let write_undecoded = |letters: &mut RecordsBuilder, u: &Undecoded<'_>| {
             let Some(error) = &u.bad.error else { return };
             let (f, row) = (u.fetched, u.bad.row);
             let source = position_text(&f.origin, f.offsets[row]);
-            let reason = LetterReason { error, step: u.source, source: &source };
+            let reason = LetterReason { error: &secrets.mask(error), step: u.source, source: &source };
             copy_of(&f.records, row, reason).write(letters, max_bytes);
         };
         for d in dead {
@@ -61,7 +64,7 @@ impl DeadLetters {
                 write_undecoded(&mut letters, before);
             }
             let (step, source) = (steps(d.step), position_text(origin, meta.offsets[0]));
-            let reason = LetterReason { error: &d.error, step: &step, source: &source };
+            let reason = LetterReason { error: &secrets.mask(&d.error), step: &step, source: &source };
             let mut of_origin = fetched.iter().filter(|f| f.origin == *origin);
             match of_origin.find_map(|f| Some((f, f.offsets.binary_search(&meta.offsets[0]).ok()?))) {
                 Some((f, row)) => copy_of(&f.records, row, reason).write(&mut letters, max_bytes),

@@ -4,7 +4,7 @@ use super::super::ast::{LogSpec, Name, OperatorSpec};
 use super::super::draft::DraftStep;
 use super::super::grammar::{self, STEP_OWN};
 use super::super::node::{Node, NodeValue};
-use super::super::operators::{Descriptor, InputCount, LOG, OPERATORS};
+use super::super::operators::{Descriptor, InputCount, LOG, OPERATORS, RESERVED};
 use super::{Fields, Lowering};
 use crate::diagnostics::Span;
 
@@ -21,7 +21,15 @@ impl Lowering<'_> {
         if node.scalar().is_some_and(|s| s.text == LOG.keyword()) {
             let name = Name::new(format!("{}-{number}", LOG.keyword()), node.span);
             let operator = Some(OperatorSpec::Log(LogSpec::default()));
-            return Some(DraftStep { name, from: Vec::new(), operator, descriptor: Some(&LOG), span: node.span });
+            let descriptor = Some(&LOG);
+            return Some(DraftStep {
+                name,
+                from: Vec::new(),
+                operator,
+                descriptor,
+                unsupported: false,
+                span: node.span,
+            });
         }
         let f = self.open_object(node, &grammar::STEP)?;
         let name =
@@ -31,8 +39,9 @@ impl Lowering<'_> {
             None => Vec::new(),
         };
         let at = f.all().next().map_or(node.span, |(_, e)| e.key.span);
-        let mut draft =
-            DraftStep { name: Name::new(String::new(), at), from, operator: None, descriptor: None, span: at };
+        let name_of_none = Name::new(String::new(), at);
+        let unsupported = has_unsupported_operator(node);
+        let mut draft = DraftStep { name: name_of_none, from, operator: None, descriptor: None, unsupported, span: at };
         if let Some((descriptor, key, value)) = self.operator_key(&f, at) {
             draft.descriptor = Some(descriptor);
             draft.span = key;
@@ -95,4 +104,9 @@ impl Lowering<'_> {
         }
         Some(())
     }
+}
+
+fn has_unsupported_operator(step: &Node) -> bool {
+    let NodeValue::Map(entries) = &step.value else { return false };
+    entries.iter().any(|e| RESERVED.iter().any(|field| field.name == e.key.text))
 }

@@ -5,8 +5,9 @@
 use super::super::ast::{Assignments, Name, Sql};
 use super::super::field_type::EnumValue;
 use super::super::node::{Node, NodeValue, Scalar};
+use super::super::substitution::Substitution;
 use super::Lowering;
-use crate::diagnostics::{Diagnostic, Span};
+use crate::diagnostics::{Diagnostic, Secrets, Span};
 use datafusion_sql::sqlparser::keywords::ALL_KEYWORDS;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -96,7 +97,8 @@ impl Lowering<'_> {
         // In SQL `null` is a value.
         let null = node.scalar().filter(|s| s.is_null() && !s.is_absent());
         let scalar = null.map_or_else(|| self.text(node, "SQL"), Some)?;
-        Some(Sql { text: scalar.text.clone(), span: scalar.span, exact: scalar.exact })
+        let substitutions = scalar.substitutions.clone();
+        Some(Sql { text: scalar.text.clone(), span: scalar.span, exact: scalar.exact, substitutions })
     }
 
     /// A map of `NAME: SQL`, in the order of the file.
@@ -121,9 +123,14 @@ impl Lowering<'_> {
     pub(in crate::spec) fn column_sql(&self, scalar: &Scalar) -> Sql {
         let text = &scalar.text;
         if is_word(text) && ALL_KEYWORDS.binary_search(&text.to_ascii_uppercase().as_str()).is_err() {
-            return Sql { text: text.clone(), span: scalar.span, exact: scalar.exact };
+            let substitutions = scalar.substitutions.clone();
+            return Sql { text: text.clone(), span: scalar.span, exact: scalar.exact, substitutions };
         }
-        Sql { text: format!("\"{}\"", text.replace('"', "\"\"")), span: scalar.span, exact: false }
+        let text = format!("\"{}\"", text.replace('"', "\"\""));
+        // Quotes move the values, so the whole name counts as one.
+        let whole =
+            (!scalar.substitutions.is_empty()).then(|| Substitution { range: 0..text.len(), shown: scalar.masked() });
+        Sql { text, span: scalar.span, exact: false, substitutions: whole.into_iter().collect() }
     }
 
     pub(in crate::spec) fn duration(&mut self, node: &Node) -> Option<Duration> {
@@ -137,7 +144,10 @@ impl Lowering<'_> {
             Ok(d) if d.subsec_nanos() % 1_000_000 != 0 => {
                 (format!("`{shown}` is finer than a millisecond"), "time is counted in whole milliseconds".into())
             }
-            Ok(d) => return Some(d),
+            Ok(d) => {
+                hide_forms(scalar, &[&humantime::format_duration(d), &d.as_millis()]);
+                return Some(d);
+            }
             Err(_) if scalar.unexpanded.is_none() && text.parse::<f64>().is_ok() => {
                 (format!("`{shown}` has no unit"), format!("write `{text}ms`, `{text}s`, `{text}m` or `{text}h`"))
             }
@@ -181,7 +191,9 @@ impl Lowering<'_> {
             _ => None,
         };
         let size = number.as_ref().ok().zip(factor).and_then(|(n, f)| n.checked_mul(f)).filter(|n| *n > 0);
-        if size.is_none() {
+        if let Some(size) = size {
+            hide_forms(scalar, &[&size]);
+        } else {
             let shown = scalar.masked();
             let (message, hint) = if number.is_ok() && unit.is_empty() && scalar.unexpanded.is_none() {
                 (format!("`{shown}` has no unit"), format!("write `{text}MiB` or `{text}GiB`"))
@@ -236,6 +248,14 @@ impl Lowering<'_> {
                 None
             }
         }
+    }
+}
+
+/// Hides the forms in which later messages show a value that came from `${…}`.
+fn hide_forms(scalar: &Scalar, forms: &[&dyn std::fmt::Display]) {
+    if !scalar.substitutions.is_empty() {
+        let (forms, shown): (Vec<String>, _) = (forms.iter().map(ToString::to_string).collect(), scalar.masked());
+        Secrets::register(forms.iter().map(|form| (form.as_str(), shown.as_str())));
     }
 }
 

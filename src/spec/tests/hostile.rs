@@ -67,7 +67,7 @@ fn a_hundred_errors_are_enough() {
 #[test]
 fn an_alias_in_its_own_anchor_is_refused() {
     assert_eq!(refused("a: &a [*a]\n"), "error: this alias is inside its own anchor");
-    assert_eq!(refused("a: *b\n"), "error: no anchor `&b` comes before this alias");
+    assert_eq!(refused("a: *b\n"), "error: no anchor of this name comes before this alias");
 }
 
 #[test]

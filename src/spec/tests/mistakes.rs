@@ -307,6 +307,79 @@ hint: write `1024MiB` or `1024GiB`
     );
 }
 
+/// What an operator reads and makes is not known where it is not supported, so nothing that follows is reported.
+#[test]
+fn an_unsupported_operator_is_one_error() {
+    for operator in [
+        "join: {with: b, on: {a: a}, within: 1m}",
+        "aggregate: {by: [a], select: {n: count(*)}}",
+        "dedup: {by: [a], within: 1m}",
+        "sql: SELECT a FROM b",
+    ] {
+        let keyword = operator.split(':').next().unwrap();
+        for from in ["", "from: a, "] {
+            let file = format!(
+                "name: p\nsources:\n  b: {{schema: {{a: int, n: int}}}}\n  a: {{schema: {{a: int}}}}\nsteps:\n  - {{{from}name: x, {operator}}}\n  \
+                 - filter: z > 1\n  - {{from: x.late, filter: n > 1}}\nsink: out\n"
+            )
+            .replace("sql: SELECT a FROM b", "sql: 'SELECT a FROM b'");
+            let report = bad(&file);
+            let head = format!("error: `{keyword}` is not supported by this version of fastdata\n");
+            assert!(report.starts_with(&head) && report.matches("error:").count() == 1, "{report}");
+        }
+    }
+}
+
+#[test]
+fn topics_of_the_program_are_no_sinks() {
+    let file = "name: p\nsources: {p.dead: {format: text}, raw: {schema: {a: string}}}\nsteps:\n  - {name: x, from: raw, scan: {by: [a], init: {n: 0}, next: {n: n + 1}}}\nsinks:\n  - models\n  - p.progress\n  - p.x.state\n  - p.x.by\n  - {topic: p.y.state}\n  - {from: p.dead, topic: models.status}\n";
+    assert_eq!(
+        bad(file),
+        r#"error: the topic `p.dead` holds the dead letters of this pipeline: the pipeline would read what it writes
+  --> p.yaml:2:11
+  |
+2 | sources: {p.dead: {format: text}, raw: {schema: {a: string}}}
+  |           ^^^^^^
+hint: read it with another pipeline
+
+error: the topic `models` holds models, which `fastdata publish-model` writes
+  --> p.yaml:6:5
+  |
+6 |   - models
+  |     ^^^^^^
+hint: write to another topic
+
+error: the topic `p.progress` holds the positions and counters of this pipeline
+  --> p.yaml:7:5
+  |
+7 |   - p.progress
+  |     ^^^^^^^^^^
+hint: write to another topic
+
+error: the topic `p.x.state` holds the state of the step `x`
+  --> p.yaml:8:5
+  |
+8 |   - p.x.state
+  |     ^^^^^^^^^
+hint: write to another topic
+
+error: the topic `p.x.by` holds the input of the step `x`, by key
+  --> p.yaml:9:5
+  |
+9 |   - p.x.by
+  |     ^^^^^^
+hint: write to another topic
+
+error: the topic `models.status` holds models, which `fastdata publish-model` writes
+  --> p.yaml:11:27
+   |
+11 |   - {from: p.dead, topic: models.status}
+   |                           ^^^^^^^^^^^^^
+hint: write to another topic
+"#
+    );
+}
+
 #[test]
 fn a_reserved_field_is_not_an_unknown_one() {
     let file = "name: p\nsource: {topic: r, table: {key: a}, schema: {a: int}}\nsteps:\n  - window: {hopping: {size: 5m, every: 1m}, select: {n: count(*)}}\n  - dedup: {by: a, within: 1m}\nsink: out\nstate: {store: disk}\n";
