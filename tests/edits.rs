@@ -3,6 +3,8 @@
 //! What is expected follows from the classes below, which a person has assigned: what the bytes of the state mean, and
 //! what its rows have passed before.
 
+mod variants;
+
 use crate::harness::ledger::ledger;
 use crate::harness::run::{Setup, run_to_end};
 use crate::harness::scenario::{FIXED_NOW_MS, plan};
@@ -14,139 +16,7 @@ use fastdata::record::RecordsBuilder;
 use fastdata::runtime::{CancelToken, reports};
 use std::path::Path;
 use std::sync::Arc;
-
-/// A pipeline file.
-struct Variant {
-    label: &'static str,
-    steps: &'static str,
-    /// The step with state.
-    step: &'static str,
-    /// What its bytes mean.
-    bytes: &'static str,
-    /// What its rows have passed before.
-    before: &'static str,
-}
-
-const fn variant(label: &'static str, steps: &'static str, bytes: &'static str, before: &'static str) -> Variant {
-    Variant { label, steps, step: "counted", bytes, before }
-}
-
-const COUNT: &str = "- {name: counted, scan: {by: [g], init: {c: 0}, next: {c: c + 1}}}";
-
-/// Thirty versions of one file.
-const VARIANTS: [Variant; 30] = [
-    variant("count", COUNT, "count by g", ""),
-    variant("spaces", "- {name: counted, scan: {by: [g], init: {c: 0}, next: {c: 'c  +  1'}}}", "count by g", ""),
-    variant(
-        "block style",
-        "- name: counted\n  scan:\n    by: [g]\n    init: {c: 0}\n    next: {c: C + 1}",
-        "count by g",
-        "",
-    ),
-    variant("two at a time", "- {name: counted, scan: {by: [g], init: {c: 0}, next: {c: c + 2}}}", "twos by g", ""),
-    variant("sum", "- {name: counted, scan: {by: [g], init: {c: 0}, next: {c: c + v}}}", "sum by g", ""),
-    variant("from ten", "- {name: counted, scan: {by: [g], init: {c: 10}, next: {c: c + 1}}}", "from ten by g", ""),
-    variant(
-        "floating",
-        "- {name: counted, scan: {by: [g], init: {c: CAST(0 AS double)}, next: {c: c + 1}}}",
-        "floating by g",
-        "",
-    ),
-    variant(
-        "two columns",
-        "- {name: counted, scan: {by: [g], init: {c: 0, s: 0}, next: {c: c + 1, s: s + v}}}",
-        "count and sum by g",
-        "",
-    ),
-    variant(
-        "columns swapped",
-        "- {name: counted, scan: {by: [g], init: {s: 0, c: 0}, next: {s: s + v, c: c + 1}}}",
-        "sum and count by g",
-        "",
-    ),
-    variant("other column", "- {name: counted, scan: {by: [g], init: {n: 0}, next: {n: n + 1}}}", "n by g", ""),
-    variant("by key", "- {name: counted, scan: {by: [k], init: {c: 0}, next: {c: c + 1}}}", "count by k", ""),
-    variant("by both", "- {name: counted, scan: {by: [g, k], init: {c: 0}, next: {c: c + 1}}}", "count by g, k", ""),
-    variant("by both swapped", "- {name: counted, scan: {by: [k, g], init: {c: 0}, next: {c: c + 1}}}", "by k, g", ""),
-    variant("by nothing", "- {name: counted, scan: {init: {c: 0}, next: {c: c + 1}}}", "count", ""),
-    variant(
-        "filter before",
-        "- {name: f, filter: v > 0}\n- {name: counted, scan: {by: [g], init: {c: 0}, next: {c: c + 1}}}",
-        "count by g",
-        "v > 0",
-    ),
-    variant(
-        "other filter before",
-        "- {name: f, filter: v > 1}\n- {name: counted, scan: {by: [g], init: {c: 0}, next: {c: c + 1}}}",
-        "count by g",
-        "v > 1",
-    ),
-    variant(
-        "set before",
-        "- {name: f, set: {g: upper(g)}}\n- {name: counted, scan: {by: [g], init: {c: 0}, next: {c: c + 1}}}",
-        "count by g",
-        "upper",
-    ),
-    variant(
-        "column added before",
-        "- {name: f, set: {w: v + 1}}\n- {name: counted, scan: {by: [g], init: {c: 0}, next: {c: c + 1}}}",
-        "count by g",
-        "w",
-    ),
-    variant(
-        "filter after",
-        "- {name: counted, scan: {by: [g], init: {c: 0}, next: {c: c + 1}}}\n- {name: after, filter: c > 0}",
-        "count by g",
-        "",
-    ),
-    Variant {
-        label: "renamed",
-        steps: "- {name: tally, scan: {by: [g], init: {c: 0}, next: {c: c + 1}}}",
-        step: "tally",
-        bytes: "count by g",
-        before: "",
-    },
-    variant("window", "- {name: counted, window: {tumbling: 1m, by: [g], select: {c: count(*)}}}", "minutes", ""),
-    variant(
-        "window of five",
-        "- {name: counted, window: {tumbling: 5m, by: [g], select: {c: count(*)}}}",
-        "five minutes",
-        "",
-    ),
-    variant("window sum", "- {name: counted, window: {tumbling: 1m, by: [g], select: {c: sum(v)}}}", "sums", ""),
-    variant(
-        "window both",
-        "- {name: counted, window: {tumbling: 1m, by: [g], select: {c: count(*), s: sum(v)}}}",
-        "counts and sums",
-        "",
-    ),
-    variant(
-        "window both swapped",
-        "- {name: counted, window: {tumbling: 1m, by: [g], select: {s: sum(v), c: count(*)}}}",
-        "sums and counts",
-        "",
-    ),
-    variant(
-        "window column renamed",
-        "- {name: counted, window: {tumbling: 1m, by: [g], select: {total: 'count( * ) + 0'}}}",
-        "minutes",
-        "",
-    ),
-    variant(
-        "window grace",
-        "- {name: counted, window: {tumbling: 1m, by: [g], select: {c: count(*)}, grace: 10s}}",
-        "minutes",
-        "",
-    ),
-    variant("window by key", "- {name: counted, window: {tumbling: 1m, by: [k], select: {c: count(*)}}}", "by k", ""),
-    variant(
-        "window filter",
-        "- {name: f, filter: v > 0}\n- {name: counted, window: {tumbling: 1m, by: [g], select: {c: count(*)}}}",
-        "minutes",
-        "v > 0",
-    ),
-    variant("window mean", "- {name: counted, window: {tumbling: 1m, by: [g], select: {c: avg(v)}}}", "means", ""),
-];
+use variants::{VARIANTS, Variant};
 
 fn compiled(variant: &Variant) -> Arc<Physical> {
     let last = if variant.steps.contains("name: after") { "after" } else { variant.step };
@@ -314,6 +184,36 @@ fn a_step_that_cannot_read_its_state_starts_over_alone() {
     add_input(&*log);
     run_to_end(version("two at a time"), log.clone());
     assert_eq!(last_count(&*log), 24);
+}
+
+/// A row and a watermark on their way, as a file with other columns has sent them: only the first bytes are read.
+#[test]
+fn rows_on_their_way_end_the_run_or_become_dead_letters_and_watermarks_do_not_matter() {
+    let version = |label: &str| compiled(VARIANTS.iter().find(|v| v.label == label).unwrap());
+    for reset in [false, true] {
+        let (log, _dir) = log();
+        add_input(&*log);
+        run_to_end(version("count"), log.clone());
+        let on_the_way = |kind: u8| {
+            let mut records = RecordsBuilder::default();
+            records.push(Some(b"g"), Some(&[1, 0x80, 0, 5, kind, 1, 0x80, 0, 0, 0, 1, 2]), FIXED_NOW_MS);
+            append(&*log, "p.counted.by", 0, records.finish());
+        };
+        on_the_way(1);
+        run_to_end(version("count"), log.clone());
+        on_the_way(0);
+        if !reset {
+            let run = Setup { until_end: true, ..Setup::new(version("count"), log.clone()) }.start();
+            let why = run.join().unwrap_err().to_string();
+            assert!(why.contains("of `p.counted.by/0` was sent by an earlier version of the file"), "{why}");
+            continue;
+        }
+        let mut plan = version("two at a time");
+        Arc::get_mut(&mut plan).unwrap().start_over("counted");
+        let reset = vec!["counted".to_owned()];
+        Setup { until_end: true, reset, ..Setup::new(plan, log.clone()) }.start().join().unwrap();
+        assert_eq!(total_end(&*log, "p.dead"), Some(1));
+    }
 }
 
 /// Sources that change their places keep their watermarks, and one that is added is read from its beginning.

@@ -121,9 +121,10 @@ impl Report {
         Self { source, diagnostics: Vec::new() }
     }
 
-    /// Adds one error.
+    /// Adds one error, without what `${…}` brought into the text.
     pub fn push(&mut self, diagnostic: Diagnostic) {
-        self.diagnostics.push(diagnostic);
+        let (message, hint) = (mask(&diagnostic.message), diagnostic.hint.as_deref().map(mask));
+        self.diagnostics.push(Diagnostic { message, hint, ..diagnostic });
     }
 
     /// Whether there are no errors.
@@ -141,13 +142,12 @@ impl Report {
         all
     }
 
-    /// The errors in text order as programs take them, without secrets.
+    /// The errors in text order as programs take them.
     pub(crate) fn messages(&self) -> Vec<ReportedMessage> {
-        let (text, secrets) = (&self.source.text, Secrets::known());
         let reported = |d: &Diagnostic| ReportedMessage {
-            message: secrets.mask(&d.message).into_owned(),
-            place: d.span.map(|span| render::line_column(text, span.start)),
-            hint: d.hint.as_ref().map(|hint| secrets.mask(hint).into_owned()),
+            message: d.message.clone(),
+            place: d.span.map(|span| render::line_column(&self.source.text, span.start)),
+            hint: d.hint.clone(),
         };
         self.diagnostics().into_iter().map(reported).collect()
     }

@@ -1,27 +1,26 @@
 //! Formats a report: `error:`, `file:line:col`, the source line, a caret, a hint.
 //!
-//! Messages are masked, excerpts are not: they show the file, which says `${TOKEN}`. It never adds colour: the printer
-//! of the command line does.
+//! Excerpts are not masked: they show the file, which says `${TOKEN}`. It never adds colour: the printer of the command
+//! line does.
 
-use super::{Report, Secrets, Span, visible_line, width};
+use super::{Report, Span, visible_line, width};
 use std::fmt;
 
 /// How many characters of a source line are shown.
 const MAX_LINE_CHARS: usize = 160;
 
 pub(super) fn write_report(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let secrets = Secrets::known();
     for (i, d) in report.diagnostics().into_iter().enumerate() {
         if i > 0 {
             writeln!(f)?;
         }
-        writeln!(f, "error: {}", secrets.mask(&d.message))?;
+        writeln!(f, "error: {}", d.message)?;
         match d.span {
             Some(span) => write_excerpt(&report.source.name, &report.source.text, span, f)?,
             None => writeln!(f, "  --> {}", report.source.name)?,
         }
         if let Some(hint) = &d.hint {
-            writeln!(f, "hint: {}", secrets.mask(hint))?;
+            writeln!(f, "hint: {hint}")?;
         }
     }
     Ok(())

@@ -117,6 +117,12 @@ impl Invocation {
         self
     }
 
+    /// Lets the program run for this long.
+    pub fn within(mut self, limit: Duration) -> Self {
+        self.command.timeout(limit);
+        self
+    }
+
     /// Sets a variable of the environment.
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.command.env(name, value);

@@ -7,6 +7,7 @@ use crate::harness::program::Fastdata;
 use crate::harness::topics::topic_config;
 use fastdata::log::{Append, Log as _};
 use fastdata::record::{RecordsBuilder, TopicPartition};
+use std::time::Duration;
 
 /// Bytes per second that the brokers take from the producer, after a burst of about ten seconds' worth. The name is
 /// that of the variable that sets it.
@@ -41,7 +42,10 @@ fn a_producer_with_a_quota_commits_less_at_a_time_and_ends() {
     );
     wire::limit_producer(cluster, &name, quota);
     let brokers = cluster.listener("PLAINTEXT");
-    let run = f.args(&format!("run p.yaml --until-end --brokers {brokers} --kafka client.id={name}")).succeeds();
+    // Three times as long as the quota alone takes.
+    let limit = Duration::from_secs_f64(60.0 + 3.0 * 300.0 * records as f64 / quota);
+    let run = f.args(&format!("run p.yaml --until-end --brokers {brokers} --kafka client.id={name}"));
+    let run = run.within(limit).succeeds();
     println!("quotas: {}", run.stderr_text());
     let ends = log.topics(Some(&output)).unwrap().pop().unwrap().partitions;
     let folder = |partition: usize| cluster.data_dir(0).join(format!("{output}-{partition}"));

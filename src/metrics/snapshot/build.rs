@@ -146,16 +146,7 @@ fn source(
         };
         partitions.insert(task.partition, row);
     }
-    // What tasks of earlier plans have read of it.
-    let left = tasks.values().flat_map(|t| t.inputs.iter().map(move |i| (t.partition, i)));
-    for (number, input) in left.filter(|(_, i)| i.name == source.name && i.left.is_some()) {
-        let row =
-            partitions.entry(number).or_insert_with(|| PartitionStats { partition: number, ..Default::default() });
-        row.read += input.read;
-        row.dead += input.dead;
-        row.filtered += input.filtered;
-        row.lost_offsets += input.lost;
-    }
+    add_left(&source.name, tasks, &mut partitions);
     let partitions: Vec<PartitionStats> = partitions.into_values().collect();
     let read_from = partitions.iter().filter(|p| p.next.is_some());
     let active = read_from.clone().filter(|p| !p.idle).filter_map(|p| p.watermark).min();
@@ -172,6 +163,19 @@ fn source(
         watermark_behind_ms: watermark.map(|w| now.saturating_sub(w)),
         rate: None,
         partitions,
+    }
+}
+
+/// Adds what tasks of earlier plans have read of a source.
+fn add_left(source: &str, tasks: &BTreeMap<String, TaskProgress>, partitions: &mut BTreeMap<u32, PartitionStats>) {
+    let inputs = tasks.values().flat_map(|t| t.inputs.iter().map(move |i| (t.partition, i)));
+    for (partition, input) in inputs.filter(|(_, i)| i.name == source && i.left.is_some()) {
+        let none = PartitionStats { partition, ..PartitionStats::default() };
+        let row = partitions.entry(partition).or_insert(none);
+        row.read += input.read;
+        row.dead += input.dead;
+        row.filtered += input.filtered;
+        row.lost_offsets += input.lost;
     }
 }
 

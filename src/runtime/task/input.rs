@@ -8,7 +8,7 @@ use crate::metrics::InputProgress;
 use crate::plan::{InputPlan, SourcePlan};
 use crate::record::{BadRow, Batch, Fetched, Meta, Origins};
 use crate::runtime::fault::Fault;
-use crate::runtime::task::repartition_codec::{RepartitionCodec, RepartitionPart, WatermarkMessage};
+use crate::runtime::task::repartition_codec::{RecordVersion, RepartitionCodec, RepartitionPart, WatermarkMessage};
 use crate::spec::Tombstones;
 use crate::time::{TaskWatermark, millis};
 use arrow_array::cast::AsArray;
@@ -146,21 +146,13 @@ impl Input {
                 Ok(fetched.iter().map(|f| source(plan, decoder.as_mut(), f, slot, now)).collect())
             }
             InputKind::Repartition { codec, discards_earlier } => {
-                let earlier: Vec<Vec<usize>> = fetched.iter().map(|f| earlier_rows(codec, f)).collect();
-                let found = fetched.iter().zip(&earlier).find_map(|(f, rows)| Some((f, *rows.first()?)));
-                if let Some((f, row)) = found.filter(|_| !*discards_earlier) {
-                    return Err(Fault::Fatal(earlier_row(f, row)));
+                let own: Vec<OwnRecords<'_>> = fetched.iter().map(|f| OwnRecords::of(codec, f)).collect();
+                if let Some(error) = own.iter().find_map(OwnRecords::error).filter(|_| !*discards_earlier) {
+                    return Err(Fault::Fatal(error));
                 }
-                let own: Vec<Cow<'_, Fetched>> =
-                    fetched.iter().zip(&earlier).map(|(f, rows)| without(f, rows)).collect();
-                let decoded = codec.decode(&own.iter().map(|f| &f.records).collect::<Vec<_>>())?;
-                let mut all = Vec::with_capacity(own.len());
-                for (((f, own), rows), parts) in fetched.iter().zip(&own).zip(earlier).zip(decoded) {
-                    let rejected = |row| Rejected { row, error: Some(earlier_row(f, row)) };
-                    let bad = rows.into_iter().map(rejected).collect();
-                    all.push(DecodedInput { bad, ..repartitioned(parts, own, &self.slots)? });
-                }
-                Ok(all)
+                let decoded = codec.decode(&own.iter().map(|o| &o.fetched.records).collect::<Vec<_>>())?;
+                let parts = own.into_iter().zip(fetched).zip(decoded);
+                parts.map(|((own, all), parts)| own.decoded(codec, all, parts, &self.slots)).collect()
             }
         }
     }
@@ -299,11 +291,62 @@ fn set_event_times(plan: &SourcePlan, batch: &mut Batch, now: i64) -> BTreeMap<u
     wrong
 }
 
-/// The records that an earlier version of the file has sent.
-fn earlier_rows(codec: &RepartitionCodec, fetched: &Fetched) -> Vec<usize> {
-    let values = &fetched.records.values;
-    // A record without a value has an error of its own.
-    (0..values.len()).filter(|row| values.is_valid(*row) && !codec.is_own(values.value(*row))).collect()
+/// The records of a fetch that this version of the file has sent, and the rows that an earlier one has sent.
+struct OwnRecords<'a> {
+    fetched: Cow<'a, Fetched>,
+    /// Indexes in the whole fetch, each with what is wrong.
+    earlier: Vec<(usize, String)>,
+}
+
+impl<'a> OwnRecords<'a> {
+    fn of(codec: &RepartitionCodec, fetched: &'a Fetched) -> Self {
+        let values = &fetched.records.values;
+        // A record without a value has an error of its own.
+        let version = |row: usize| match values.is_valid(row) {
+            true => codec.version(values.value(row)),
+            false => RecordVersion::Own,
+        };
+        if (0..values.len()).all(|row| version(row) == RecordVersion::Own) {
+            return Self { fetched: Cow::Borrowed(fetched), earlier: Vec::new() };
+        }
+        let (mut kept, mut earlier) = (Vec::new(), Vec::new());
+        for row in 0..values.len() {
+            match version(row) {
+                RecordVersion::Own => kept.extend(u32::try_from(row)),
+                RecordVersion::EarlierRow => earlier.push((row, earlier_row(fetched, row))),
+                RecordVersion::EarlierWatermark => {}
+            }
+        }
+        let fetched = Fetched {
+            origin: fetched.origin.clone(),
+            offsets: kept.iter().map(|row| fetched.offsets[*row as usize]).collect(),
+            records: fetched.records.take(&kept.into()),
+        };
+        Self { fetched: Cow::Owned(fetched), earlier }
+    }
+
+    fn error(&self) -> Option<String> {
+        self.earlier.first().map(|(_, error)| error.clone())
+    }
+
+    /// The decoded records, with the earlier rows among them as rejected ones.
+    fn decoded(
+        self,
+        codec: &RepartitionCodec,
+        all: &Fetched,
+        parts: Vec<RepartitionPart>,
+        slots: &Range<usize>,
+    ) -> Result<DecodedInput, Fault> {
+        let mut decoded = repartitioned(parts, &self.fetched, slots)?;
+        let rejected = |(row, error)| Rejected { row, error: Some(error) };
+        decoded.bad = self.earlier.into_iter().map(rejected).collect();
+        // Rejected records go with rows.
+        if !decoded.bad.is_empty() && !decoded.parts.iter().any(|part| matches!(part, DecodedPart::Rows(_))) {
+            let none = DecodedRows::new(codec.no_rows(&all.records)?, std::iter::empty(), Vec::new().into());
+            decoded.parts.insert(0, DecodedPart::Rows(Box::new(none)));
+        }
+        Ok(decoded)
+    }
 }
 
 fn earlier_row(fetched: &Fetched, row: usize) -> String {
@@ -311,20 +354,6 @@ fn earlier_row(fetched: &Fetched, row: usize) -> String {
     format!(
         "record {offset} of `{at}` was sent by an earlier version of the file, with other columns or another key; run that version with `--until-end` once, or give the record up with `--reset` and the step that reads the topic"
     )
-}
-
-/// A fetch without some of its records.
-fn without<'a>(fetched: &'a Fetched, rows: &[usize]) -> Cow<'a, Fetched> {
-    if rows.is_empty() {
-        return Cow::Borrowed(fetched);
-    }
-    let kept = (0..fetched.offsets.len()).filter(|row| rows.binary_search(row).is_err());
-    let kept: Vec<u32> = kept.filter_map(|row| u32::try_from(row).ok()).collect();
-    Cow::Owned(Fetched {
-        origin: fetched.origin.clone(),
-        offsets: kept.iter().map(|row| fetched.offsets[*row as usize]).collect(),
-        records: fetched.records.take(&kept.into()),
-    })
 }
 
 fn repartitioned(parts: Vec<RepartitionPart>, fetched: &Fetched, slots: &Range<usize>) -> Result<DecodedInput, Fault> {
@@ -379,7 +408,7 @@ mod tests {
     }
 
     /// Rows of two string columns as a version of the file sends them.
-    fn sent(by: &crate::plan::RepartitionInput, from: i64) -> Fetched {
+    fn sent(by: &crate::plan::RepartitionInput, kind: PartKind, from: i64) -> Fetched {
         let codec = RepartitionCodec::new(by.schema.clone(), by.rows).unwrap();
         let columns: Vec<ArrayRef> =
             by.schema.fields().iter().map(|_| Arc::new(StringArray::from(vec!["x", "y"])) as ArrayRef).collect();
@@ -395,7 +424,7 @@ mod tests {
             headers: None,
             value_nulls: None,
         };
-        let values = codec.encode(PartKind::Row, 0, &meta, &columns).unwrap();
+        let values = codec.encode(kind, 0, &meta, &columns).unwrap();
         let records = Records { keys: meta.keys, values, timestamps: two(0), headers: None };
         Fetched { origin: Arc::new(TopicPartition::new("p.s.by", 3)), offsets: two(from), records }
     }
@@ -406,18 +435,21 @@ mod tests {
         let decode = |plan: &crate::plan::RepartitionInput, fetched: &[&Fetched]| {
             Input::new(&InputPlan::Repartition(plan.clone()), 0..1).unwrap().decode(fetched, 0)
         };
-        let own = sent(&now, 0);
+        let own = sent(&now, PartKind::Row, 0);
         assert_eq!(decode(&now, &[&own]).unwrap()[0].bad.len(), 0);
         for (columns, by) in
             [("a: string, c: string", "a"), ("a: string, b: string", "b"), ("b: string, a: string", "a")]
         {
-            let earlier = sent(&repartition(columns, by, false), 7);
+            let earlier = sent(&repartition(columns, by, false), PartKind::Row, 7);
             let why = decode(&now, &[&own, &earlier]).unwrap_err().to_string();
             assert!(why.starts_with("record 7 of `p.s.by/3` was sent by an earlier version of the file"), "{why}");
             let discarding = repartition("a: string, b: string", "a", true);
             let decoded = decode(&discarding, &[&own, &earlier]).unwrap();
             let counts: Vec<_> = decoded.iter().map(|d| (d.parts.len(), d.bad.len())).collect();
-            assert_eq!(counts, [(1, 0), (0, 2)], "{columns} by {by}");
+            assert_eq!(counts, [(1, 0), (1, 2)], "{columns} by {by}: what is rejected goes with a part");
+            let watermarks = sent(&repartition(columns, by, false), PartKind::Watermark, 9);
+            let decoded = decode(&now, &[&own, &watermarks]).unwrap();
+            assert_eq!((decoded[1].parts.len(), decoded[1].bad.len()), (0, 0), "a later watermark follows");
         }
     }
 }

@@ -207,7 +207,9 @@ impl MergeQueue {
         if !piece.rows.batch.is_empty() || !piece.bad.is_empty() {
             let queue = &mut self.queues[slot];
             // Rows carry a watermark that is at least as high as that of the messages before them.
-            queue.watermark = None;
+            if !piece.rows.batch.is_empty() {
+                queue.watermark = None;
+            }
             queue.pieces.push_back(Arc::new(piece));
             if self.unknown.remove(&slot) {
                 self.heads.extend(queue.head().map(|time| Reverse((time, slot))));

@@ -107,8 +107,9 @@ impl Task {
         for OfferedBatch { slot, fetched, position, last, permit } in offered {
             if let Some(fetched) = fetched {
                 let input = self.input_of(&fetched)?;
-                let DecodedInput { parts, mut bad } =
-                    decoded.get_mut(&input).and_then(Iterator::next).unwrap_or_default();
+                let Some(DecodedInput { parts, mut bad }) = decoded.get_mut(&input).and_then(Iterator::next) else {
+                    return Err(Fault::internal(format!("a batch of {} was not decoded", fetched.origin)));
+                };
                 let permit = permit.map(Arc::new);
                 for part in parts {
                     match part {

@@ -252,7 +252,9 @@ impl Task {
         let input = self.input_of(fetched)?;
         self.dirty = true;
         self.last_record_at[input] = Some(now);
-        let decoded = self.inputs[input].decode(&[fetched], now)?.pop().unwrap_or_default();
+        let Some(decoded) = self.inputs[input].decode(&[fetched], now)?.pop() else {
+            return Err(Fault::internal(format!("a batch of {} was not decoded", fetched.origin)));
+        };
         let next = fetched.offsets.last().map_or(0, |last| last + 1);
         let mut read = Read { input, fetched, bad: &decoded.bad, now, next };
         let parts = decoded.parts.len();

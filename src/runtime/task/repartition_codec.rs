@@ -28,6 +28,7 @@ pub(in crate::runtime) enum PartKind {
 
 /// The bits of the first column that hold the kind.
 const KIND_BITS: u32 = 8;
+const KIND_MASK: i32 = (1 << KIND_BITS) - 1;
 
 /// Columns before those of the pipeline: kind, sender, topic, partition, offset, timestamp, event time, watermark.
 const POSITION_COLUMNS: [DataType; 8] = [
@@ -40,6 +41,17 @@ const POSITION_COLUMNS: [DataType; 8] = [
     DataType::Int64,
     DataType::Int64,
 ];
+
+/// Which version of the file has sent a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RecordVersion {
+    /// This one.
+    Own,
+    /// An earlier one, with other columns or another key.
+    EarlierRow,
+    /// An earlier one. The next watermark of its sender makes it superfluous.
+    EarlierWatermark,
+}
 
 /// Decoded records of the topic, in their order.
 #[derive(Debug)]
@@ -125,10 +137,21 @@ impl RepartitionCodec {
         kind as i32 | self.id.0.cast_signed() << KIND_BITS
     }
 
-    /// Whether a record is one of these rows, without decoding it: the first column says so.
+    /// Which version of the file has sent a record, without decoding it: the first column says so.
     #[must_use]
-    pub(crate) fn is_own(&self, value: &[u8]) -> bool {
-        number(value, 1).is_some_and(|first| first >> KIND_BITS == self.id.0.cast_signed())
+    pub(crate) fn version(&self, value: &[u8]) -> RecordVersion {
+        const ROWS: [i32; 2] = [PartKind::Row as i32, PartKind::NullValueRow as i32];
+        match number(value, 1) {
+            Some(first) if first >> KIND_BITS == self.id.0.cast_signed() => RecordVersion::Own,
+            Some(first) if !ROWS.contains(&(first & KIND_MASK)) => RecordVersion::EarlierWatermark,
+            Some(_) | None => RecordVersion::EarlierRow,
+        }
+    }
+
+    /// No rows, with the columns of these.
+    pub(crate) fn no_rows(&self, like: &Records) -> Result<Batch, Fault> {
+        let columns = self.rows.convert_rows(std::iter::empty()).map_err(Fault::internal)?;
+        self.rows_of(&columns, like.slice(0, 0))
     }
 
     /// The sender of a record, without decoding it: it is the second column, at a fixed offset.
