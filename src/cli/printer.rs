@@ -1,7 +1,8 @@
 //! Writes to stdout and stderr: data goes to stdout, messages go to stderr.
 //!
 //! Records are written as they are, without colour; texts and messages without control characters, which may come from
-//! outside. Messages show nothing that `${…}` brought into a pipeline file. If the reader of stdout goes away, the command ends successfully.
+//! outside. Messages show nothing that `${…}` brought into a pipeline file. If the reader of stdout goes away, the
+//! command ends successfully.
 //! A failure to write a message is ignored.
 
 use super::global::LogFormat;

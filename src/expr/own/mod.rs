@@ -1,9 +1,9 @@
 //! Aggregates that DataFusion computes too, but not as a stream needs them.
 //!
-//! Its integer sums wrap, and a mean of decimals that is out of range is an error of the whole run; its variances, covariances and correlations change their last bits where a state is
-//! stored and loaded, and distinct floating-point values are added in the order of a hash. Here sums are exact,
-//! and everything else is one fold whose state is loaded as it was stored. So a result depends neither on where
-//! batches are cut nor on where commits fall.
+//! Its integer sums wrap, and a mean of decimals that is out of range is an error of the whole run. Its variances,
+//! covariances and correlations change their last bits where a state is stored and loaded, and it adds distinct
+//! floating-point values in the order of a hash. Here sums are exact, and everything else is one fold whose state is
+//! loaded as it was stored. So a result depends neither on where batches are cut nor on where commits fall.
 
 mod distinct;
 mod moments;

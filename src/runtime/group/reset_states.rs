@@ -54,7 +54,7 @@ fn check(plan: &Physical, steps: &[String], reports: &Reports, now: i64) -> Resu
     }
     match reports.instances.values().find(|instance| instance.is_alive(now)) {
         Some(instance) => Err(Fault::Fatal(format!(
-            "{} runs `{}` and would go on with the state; stop it first (a killed one counts as running for ten seconds)",
+            "{} runs `{}` and would go on with the state; stop it first (one that was killed or has failed counts as running for ten seconds)",
             instance.name, plan.name
         ))),
         None => Ok(()),

@@ -43,7 +43,8 @@ impl<'a> Recorded<'a> {
                 let (watermarks, at) = match &input.left {
                     Some(LeftInput { watermarks, at }) => (watermarks.as_slice(), *at),
                     None => {
-                        let own = slot..(slot + input.slots.max(1)).min(task.watermark.inputs.len());
+                        let all = task.watermark.inputs.len();
+                        let own = slot.min(all)..(slot + input.slots.max(1)).min(all);
                         slot = own.end;
                         (&task.watermark.inputs[own], task.watermark.at)
                     }

@@ -1,0 +1,90 @@
+//! The arguments of `fastdata run`.
+
+use crate::runtime;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+/// Run pipelines until interrupted
+///
+/// The first interrupt stops in an orderly way: records that were read are processed and committed.
+#[derive(clap::Args, Debug)]
+#[command(after_help = "\
+Examples:
+  fastdata run pipeline.yaml                    until interrupted
+  fastdata run pipeline.yaml --until-end        until all existing records are processed and committed
+  fastdata run pipeline.yaml --until-end --drain   also close every window
+  fastdata run pipeline.yaml --dry-run          print the plan and run nothing
+  fastdata run orders.yaml alerts.yaml          several pipelines in one process")]
+pub(in crate::cli) struct RunArgs {
+    /// Pipeline files; `-` is stdin
+    #[arg(value_name = "PIPELINE", required = true)]
+    pub(in crate::cli) pipelines: Vec<PathBuf>,
+
+    /// Stop when all records that existed at the start are processed and committed
+    #[arg(long)]
+    pub(in crate::cli) until_end: bool,
+
+    /// Also close every window at the end of the input
+    #[arg(long, requires = "until_end")]
+    pub(in crate::cli) drain: bool,
+
+    /// Number of worker threads; default: the number of cores
+    #[arg(long, value_name = "N")]
+    pub(in crate::cli) workers: Option<NonZeroUsize>,
+
+    /// Where to start reading
+    #[arg(long, value_name = "START", value_enum, default_value = "committed")]
+    pub(in crate::cli) from: StartPosition,
+
+    /// Let a step begin without the state that it cannot read any more, where the pipeline stands
+    ///
+    /// Only where the step was edited so that its state does not fit, and while no other instance runs. Rows on their
+    /// way to the step that the earlier version of the file has sent become dead letters.
+    #[arg(long, value_name = "STEP", conflicts_with = "from")]
+    pub(in crate::cli) reset: Vec<String>,
+
+    /// What to do where retention removed records of a source before they were read
+    #[arg(long, value_name = "ACTION", value_enum, default_value = "stop")]
+    pub(in crate::cli) on_lost_input: LostInputAction,
+
+    /// Check the pipelines and print their plans, but run nothing
+    #[arg(long)]
+    pub(in crate::cli) dry_run: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(in crate::cli) enum StartPosition {
+    /// The oldest record; committed positions and state are discarded
+    Earliest,
+    /// The next record that arrives
+    Latest,
+    /// The committed position, else the oldest record
+    Committed,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(in crate::cli) enum LostInputAction {
+    /// End with an error
+    Stop,
+    /// Go on from the oldest record with the state kept, and count the skipped offsets in the statistics
+    Skip,
+}
+
+impl From<LostInputAction> for runtime::LostInput {
+    fn from(action: LostInputAction) -> Self {
+        match action {
+            LostInputAction::Stop => Self::Stop,
+            LostInputAction::Skip => Self::Skip,
+        }
+    }
+}
+
+impl From<StartPosition> for runtime::StartFrom {
+    fn from(position: StartPosition) -> Self {
+        match position {
+            StartPosition::Earliest => Self::Earliest,
+            StartPosition::Latest => Self::Latest,
+            StartPosition::Committed => Self::Committed,
+        }
+    }
+}

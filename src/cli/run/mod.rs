@@ -1,0 +1,136 @@
+//! `fastdata run`: runs pipelines until an interrupt or the end of the input.
+
+mod args;
+mod supervise;
+
+use super::backplane;
+use super::context::CliContext;
+use super::exit::UserError;
+use super::restore_bar::RestoreBar;
+use crate::expr::Functions;
+use crate::plan::{self, Physical};
+use crate::runtime::{CancelReason, CancelToken, Engine, Fault, RunOptions};
+use crate::spec::{self, ProcessEnvironment, Spec};
+use crate::time::SystemClock;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use supervise::supervise;
+use tokio::task::JoinSet;
+
+pub(super) use args::RunArgs;
+
+/// Tasks that may wait at the same time for a model or a commit. Each of them keeps a thread, made only then.
+const MAX_WAITING_TASKS: usize = 8192;
+
+/// The name of stdin as a pipeline file.
+const STDIN: &str = "-";
+/// What messages call it.
+const STDIN_SHOWN: &str = "<stdin>";
+
+/// Reads and compiles a pipeline file, or what comes from stdin.
+pub(super) fn compile(path: &Path) -> anyhow::Result<(Spec, Physical)> {
+    let reading = match path == Path::new(STDIN) {
+        true => spec::read_stream(STDIN_SHOWN, std::io::stdin().lock(), &ProcessEnvironment)?,
+        false => spec::read_partial(path, &ProcessEnvironment)?,
+    };
+    Ok(plan::compile_partial(reading, &Functions::new())?)
+}
+
+pub(super) fn execute(args: &RunArgs, context: &CliContext) -> anyhow::Result<()> {
+    let pipelines = compile_all(&args.pipelines, context)?;
+    if args.dry_run {
+        return pipelines.iter().try_for_each(|(_, p)| context.printer().print_plan(&plan::text(p)));
+    }
+    let shutdown = context.shutdown();
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    runtime.max_blocking_threads(MAX_WAITING_TASKS);
+    runtime.enable_time();
+    if let Some(workers) = args.workers {
+        runtime.worker_threads(workers.get());
+    }
+    let runtime = runtime.build()?;
+    let stop = CancelToken::default();
+    let options = RunOptions {
+        until_end: args.until_end,
+        drain: args.drain,
+        from: args.from.into(),
+        reset: args.reset.clone(),
+        lost_input: args.on_lost_input.into(),
+        instance: instance_name(),
+        ..RunOptions::default()
+    };
+    let outcome = runtime.block_on(async {
+        let mut running = start_all(pipelines, &options, &stop, context)?;
+        let mut restore_bar = RestoreBar::new(context.printer(), options.restoring.clone());
+        supervise(&mut running, &stop, || {
+            restore_bar.update();
+            if shutdown.is_requested() && !stop.is_cancelled() {
+                let message = "finishing the records that were read; interrupt again to stop at once";
+                context.printer().info(message);
+                stop.cancel(CancelReason::Stop);
+            }
+        })
+        .await
+    });
+    // After a panic some threads may still wait for the backplane; otherwise none is left.
+    runtime.shutdown_background();
+    outcome.map_err(|fault| match fault {
+        Fault::Backplane(e) => e.into(),
+        other => other.into(),
+    })
+}
+
+/// Compiles pipeline files and checks that their names differ.
+fn compile_all(paths: &[PathBuf], context: &CliContext) -> anyhow::Result<Vec<(Spec, Physical)>> {
+    let mut pipelines: Vec<(Spec, Physical)> = Vec::new();
+    for path in paths {
+        let (spec, physical) = compile(path)?;
+        if let Some((i, _)) = pipelines.iter().enumerate().find(|(_, (_, p))| p.name == physical.name) {
+            let (first, second) = (paths[i].display(), path.display());
+            let message = format!("`{first}` and `{second}` are both named `{}`", physical.name);
+            return Err(UserError::new(message).hint("give each pipeline a `name:` of its own").into());
+        }
+        backplane::check_rack(context.global(), &spec, &physical)?;
+        pipelines.push((spec, physical));
+    }
+    Ok(pipelines)
+}
+
+/// Starts a task for each pipeline. A pipeline that cannot be opened cancels those before it.
+fn start_all(
+    pipelines: Vec<(Spec, Physical)>,
+    options: &RunOptions,
+    stop: &CancelToken,
+    context: &CliContext,
+) -> Result<JoinSet<Result<(), Fault>>, Fault> {
+    let global = context.global();
+    let fault = |e: anyhow::Error| match e.downcast() {
+        Ok(e) => Fault::Backplane(e),
+        Err(e) => Fault::Fatal(format!("{e:#}")),
+    };
+    let mut running = JoinSet::new();
+    for (spec, mut physical) in pipelines {
+        options.reset.iter().for_each(|step| physical.start_over(step));
+        let kafka = backplane::settings(global, Some(&spec)).map_err(fault)?;
+        let log = backplane::open_with(global, kafka.as_ref()).map_err(fault)?;
+        let engine = Engine {
+            plan: Arc::new(physical),
+            log,
+            clock: Arc::new(SystemClock),
+            samples: Arc::new(|step, row| tracing::info!(target: "fastdata::samples", "{step}: {row}")),
+            custom: BTreeMap::new(),
+        };
+        let (mut options, stop) = (options.clone(), stop.clone());
+        // With the embedded log, a local copy of state is no faster than the log itself.
+        options.state_folder = kafka.map(|_| global.data_dir.join("state"));
+        running.spawn(async move { engine.run(&options, &stop).await });
+    }
+    Ok(running)
+}
+
+/// The name of this instance in statistics and in messages to other instances.
+fn instance_name() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    format!("process {} on {}", std::process::id(), if host.trim().is_empty() { "this machine" } else { host.trim() })
+}
