@@ -5,10 +5,11 @@
 
 use super::{Inputs, ModelError, Signature};
 use crate::diagnostics::nearest;
-use crate::record::type_name;
+use crate::record::{BadRow, type_name};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{ArrowPrimitiveType, Float32Type, Float64Type};
 use arrow_array::{Array, ArrayRef, PrimitiveArray};
+use arrow_cast::display::array_value_to_string;
 use arrow_cast::{can_cast_types, cast};
 use arrow_schema::DataType;
 use std::sync::Arc;
@@ -84,8 +85,11 @@ pub struct Binding {
 
 #[derive(Clone, Debug, PartialEq)]
 struct Bound {
+    /// The index among the inputs of the step.
     input: usize,
     data_type: DataType,
+    /// What the model calls it.
+    label: String,
 }
 
 impl Binding {
@@ -111,7 +115,7 @@ impl Binding {
         let bind = |(i, from): (usize, usize)| {
             let (given, data_type) = (&inputs[from].1, takes.data_type(i));
             if given == data_type || is_convertible(given, data_type) {
-                return Ok(Bound { input: from, data_type: data_type.clone() });
+                return Ok(Bound { input: from, data_type: data_type.clone(), label: takes.label(i) });
             }
             Err(BindError::Type {
                 input: inputs[from].0.map_or_else(|| takes.label(i), str::to_owned),
@@ -123,22 +127,37 @@ impl Binding {
         Ok(Self { columns, nulls_as_nan })
     }
 
-    /// Converts a batch of the step's inputs to the model's columns.
+    /// Converts a batch of the step's inputs to the model's columns. Rows with a number that a column cannot hold are
+    /// bad, and null in that column.
     ///
     /// # Errors
     /// If a column does not have the bound type.
-    pub fn apply(&self, inputs: &[ArrayRef]) -> Result<Vec<ArrayRef>, ModelError> {
-        let column = |b: &Bound| {
-            let given = &inputs[b.input];
-            let column = if *given.data_type() == b.data_type {
-                given.clone()
-            } else {
-                cast(given, &b.data_type).map_err(|e| ModelError::Columns { reason: e.to_string() })?
-            };
-            Ok(if self.nulls_as_nan { nulls_to_nan(column) } else { column })
-        };
-        self.columns.iter().map(column).collect()
+    pub fn apply(&self, inputs: &[ArrayRef]) -> Result<(Vec<ArrayRef>, Vec<BadRow>), ModelError> {
+        let mut bad = Vec::new();
+        let mut columns = Vec::with_capacity(self.columns.len());
+        for bound in &self.columns {
+            let given = &inputs[bound.input];
+            let mut column = given.clone();
+            if *given.data_type() != bound.data_type {
+                column = cast(given, &bound.data_type).map_err(|e| ModelError::Columns { reason: e.to_string() })?;
+                if column.null_count() > given.null_count() {
+                    bad.extend(out_of_range(given, &column, &bound.label));
+                }
+            }
+            columns.push(if self.nulls_as_nan { nulls_to_nan(column) } else { column });
+        }
+        Ok((columns, bad))
     }
+}
+
+/// The rows in which a conversion has made a null of a value.
+fn out_of_range<'a>(given: &'a ArrayRef, converted: &'a ArrayRef, input: &'a str) -> impl Iterator<Item = BadRow> + 'a {
+    let lost = (0..given.len()).filter(|row| converted.is_null(*row) && given.is_valid(*row));
+    lost.map(move |row| {
+        let value = array_value_to_string(given, row).unwrap_or_default();
+        let takes = type_name(converted.data_type());
+        BadRow { row, error: format!("model input `{input}` takes {takes}, {value} is out of range") }
+    })
 }
 
 fn by_order(takes: &Inputs, given: usize) -> Result<Vec<usize>, BindError> {
@@ -212,7 +231,8 @@ mod tests {
         let given = [(Some("b"), DataType::Float64), (Some("a"), DataType::Int64)];
         let binding = Binding::new(&tensor(2), &given, false).unwrap();
         let columns: [ArrayRef; 2] = [Arc::new(Float64Array::from(vec![1.5])), Arc::new(Int64Array::from(vec![2]))];
-        let bound = binding.apply(&columns).unwrap();
+        let (bound, bad) = binding.apply(&columns).unwrap();
+        assert!(bad.is_empty());
         assert_eq!(bound[0].as_primitive::<Float32Type>(), &Float32Array::from(vec![1.5]));
         assert_eq!(bound[1].as_primitive::<Float32Type>(), &Float32Array::from(vec![2.0]));
     }
@@ -277,10 +297,24 @@ mod tests {
     }
 
     #[test]
+    fn a_number_out_of_range_is_a_bad_row_and_no_null() {
+        let takes = Signature {
+            inputs: Inputs::Tensor { name: "x".into(), features: 1, data_type: DataType::Int32 },
+            outputs: vec![],
+        };
+        let binding = Binding::new(&takes, &[(Some("n"), DataType::Int64)], false).unwrap();
+        let column: [ArrayRef; 1] = [Arc::new(Int64Array::from(vec![Some(7), None, Some(3_000_000_000)]))];
+        let (bound, bad) = binding.apply(&column).unwrap();
+        assert_eq!(bound[0].null_count(), 2);
+        let error = "model input `x[0]` takes int, 3000000000 is out of range";
+        assert_eq!(bad, [BadRow { row: 2, error: error.into() }]);
+    }
+
+    #[test]
     fn nulls_become_nan_only_if_the_step_asks_for_it() {
         let column: [ArrayRef; 1] = [Arc::new(Float64Array::from(vec![Some(1.0), None]))];
         let given = [(None, DataType::Float64)];
-        let bound = |nan| Binding::new(&tensor(1), &given, nan).unwrap().apply(&column).unwrap();
+        let bound = |nan| Binding::new(&tensor(1), &given, nan).unwrap().apply(&column).unwrap().0;
         assert_eq!(bound(false)[0].null_count(), 1);
         let with_nan = bound(true);
         assert_eq!(with_nan[0].null_count(), 0);

@@ -35,22 +35,31 @@ pub fn sniff(bytes: &[u8]) -> Result<Sniffed, ModelError> {
     if let Some(format) = archive(bytes) {
         return Ok(Sniffed::Model(format));
     }
-    if let Some(text) = text(bytes) {
-        return sniff_text(text);
+    // First what is exact: the first bytes of a message can look like those of a text, but not the other way round.
+    let message = fields(bytes);
+    if let Some(found) = message.as_ref().and_then(|message| sniff_message(message)) {
+        return match found {
+            Some(format) => Ok(Sniffed::Model(format)),
+            None => Ok(Sniffed::Descriptor(Box::new(ModelDescriptor::read(bytes)?))),
+        };
     }
-    let Some(message) = fields(bytes) else {
-        return Err(unrecognised("it is neither text nor a whole protobuf message"));
-    };
-    if is_graph_def(&message) {
-        Ok(Sniffed::Model(ModelFormat::Tensorflow))
-    } else if is_onnx(&message) {
-        Ok(Sniffed::Model(ModelFormat::Onnx))
-    } else if is_saved_model(&message) {
-        Ok(Sniffed::Model(ModelFormat::TensorflowSaved))
-    } else if is_descriptor(&message) {
-        Ok(Sniffed::Descriptor(Box::new(ModelDescriptor::read(bytes)?)))
+    match (text(bytes), message) {
+        (Some(text), _) => sniff_text(text),
+        (None, Some(_)) => Err(unrecognised("it is a protobuf message of another kind")),
+        (None, None) => Err(unrecognised("it is neither text nor a whole protobuf message")),
+    }
+}
+
+/// The format of a model in a protobuf message; `Some(None)` for a descriptor.
+fn sniff_message(message: &[WireField<'_>]) -> Option<Option<ModelFormat>> {
+    if is_graph_def(message) {
+        Some(Some(ModelFormat::Tensorflow))
+    } else if is_onnx(message) {
+        Some(Some(ModelFormat::Onnx))
+    } else if is_saved_model(message) {
+        Some(Some(ModelFormat::TensorflowSaved))
     } else {
-        Err(unrecognised("it is a protobuf message of another kind"))
+        is_descriptor(message).then_some(None)
     }
 }
 

@@ -189,7 +189,10 @@ fn each_protobuf_format_is_distinguished() {
     let descriptor = ModelDescriptor::of("wine", "wine", tensorflow, graph);
     assert_eq!(sniff(&descriptor.write()).unwrap(), Sniffed::Descriptor(Box::new(descriptor)));
     let located = ModelDescriptor { content: Some(Content::Location("/m.pb".into())), ..Default::default() };
-    assert_eq!(sniff(&located.write()).unwrap(), Sniffed::Descriptor(Box::new(located)));
+    assert_eq!(sniff(&located.write()).unwrap(), Sniffed::Descriptor(Box::new(located.clone())));
+    // The field number and the length of this name are white space, and all of it is text.
+    let like_json = ModelDescriptor { name: format!("{{{}", "x".repeat(31)), ..located };
+    assert_eq!(sniff(&like_json.write()).unwrap(), Sniffed::Descriptor(Box::new(like_json)));
 }
 
 #[test]
@@ -423,6 +426,8 @@ fn a_model_can_be_read_from_its_location() {
         content: Some(Content::Location(location)),
         ..Default::default()
     };
-    assert!(prepare(Offset(0), &at(format!("file://{path}")), 0).is_ok());
+    for scheme in ["", "file:", "file://", "file://localhost"] {
+        assert!(prepare(Offset(0), &at(format!("{scheme}{path}")), 0).is_ok(), "{scheme}");
+    }
     assert!(matches!(prepare(Offset(0), &at("/dev/zero".into()), 0), Err(ModelError::Location { .. })));
 }

@@ -7,7 +7,7 @@
 use super::guard::{causes, guarded};
 use super::registers;
 use super::shapes::{InputTensor, OutputTensor};
-use super::tensor::{ChunkRows, OutputBuilder, from_columns, narrowed};
+use super::tensor::{ChunkRows, OutputBuilder, check_range, from_columns, narrowed};
 use crate::models::{ModelError, Scored, Scorer, Signature};
 use crate::record::BadRow;
 use arrow_array::{Array, ArrayRef};
@@ -101,7 +101,11 @@ impl GraphScorer {
             tensors.push(tensor.into());
             column += input.width;
         }
-        self.plan.run(tensors).map_err(|e| causes(&e))
+        let results = self.plan.run(tensors).map_err(|e| causes(&e))?;
+        for (output, result) in self.outputs.iter().zip(&results) {
+            check_range(result).map_err(|e| format!("output `{}` is {e}", output.name))?;
+        }
+        Ok(results)
     }
 
     fn check_columns(&self, inputs: &[ArrayRef]) -> Result<usize, ModelError> {

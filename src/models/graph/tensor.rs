@@ -132,6 +132,17 @@ fn in_range<W: Datum + Copy + Display, N: Datum + TryFrom<W>>(wide: &Tensor, tak
     Ok(narrow.into())
 }
 
+/// Checks that each number of an output fits the type of its column, which is signed.
+pub(super) fn check_range(output: &Tensor) -> Result<(), String> {
+    if output.datum_type() != DatumType::U64 {
+        return Ok(());
+    }
+    let values = output.try_as_plain_ram().and_then(|plain| plain.as_slice::<u64>().map(<[u64]>::to_vec));
+    let values = values.map_err(|e| super::guard::causes(&e))?;
+    let beyond = values.into_iter().find(|v| i64::try_from(*v).is_err());
+    beyond.map_or(Ok(()), |v| Err(format!("{v}, which is beyond the range of bigint")))
+}
+
 /// Collects the chunks of one output tensor into one column.
 pub(super) struct OutputBuilder {
     values: OutputValues,
@@ -176,7 +187,7 @@ impl OutputBuilder {
             OutputValues::F32(v) => copy(tensor, count, v),
             OutputValues::F64(v) => copy(tensor, count, v),
             OutputValues::I32(v) => copy(tensor, count, v),
-            OutputValues::I64(v) => copy(tensor, count, v),
+            OutputValues::I64(v) => copy_integers(tensor, count, v),
             OutputValues::Bool(v) => copy(tensor, count, v),
             OutputValues::Text(v) => copy(tensor, count, v),
         }
@@ -227,6 +238,18 @@ impl OutputBuilder {
 fn copy<T: Datum + Clone>(tensor: &Tensor, count: usize, into: &mut Vec<T>) -> TractResult<()> {
     let cast = tensor.cast_to::<T>()?;
     into.extend_from_slice(&cast.try_as_plain_ram()?.as_slice::<T>()?[..count]);
+    Ok(())
+}
+
+/// Not by a cast of tract where the type is unsigned: that goes through signed integers, so that large numbers turn
+/// negative.
+fn copy_integers(tensor: &Tensor, count: usize, into: &mut Vec<i64>) -> TractResult<()> {
+    let plain = tensor.try_as_plain_ram()?;
+    match tensor.datum_type() {
+        DatumType::U32 => into.extend(plain.as_slice::<u32>()?[..count].iter().map(|v| i64::from(*v))),
+        DatumType::U64 => into.extend(plain.as_slice::<u64>()?[..count].iter().map(|v| v.cast_signed())),
+        _ => return copy(tensor, count, into),
+    }
     Ok(())
 }
 

@@ -176,3 +176,31 @@ fn inputs_in_half_precision_take_floats() {
     let got = score_rows(scorer.as_ref(), &[row(json!({"a": 1.5, "b": 2049.0}))], None).unwrap();
     assert_eq!(got, [row(json!({"y": [1.5, 2048.0]}))]);
 }
+
+/// Casts of tract go through signed 32-bit integers. A number that no column can hold is a bad record.
+#[test]
+fn unsigned_outputs_keep_their_numbers() {
+    let picked = |element: Element, raw: Vec<u8>| {
+        let table = pb::TensorProto {
+            name: "table".into(),
+            dims: vec![3],
+            data_type: element.into(),
+            raw_data: raw,
+            ..Default::default()
+        };
+        onnx(pb::GraphProto {
+            node: vec![node("Gather", &["table", "x"], "y")],
+            initializer: vec![table],
+            input: vec![value_info("x", INT64, &[None, Some(1)])],
+            output: vec![value_info("y", element.into(), &[None, Some(1)])],
+            ..Default::default()
+        })
+    };
+    let x = [json!(0), json!(1), json!(2)];
+    let small: Vec<u8> = [1u32, 3_000_000_000, u32::MAX].iter().flat_map(|v| v.to_le_bytes()).collect();
+    let got = outputs(&picked(Element::Uint32, small), ModelFormat::Onnx, &x);
+    assert_eq!(got, [json!(1), json!(3_000_000_000_u32), json!(u32::MAX)]);
+    let large: Vec<u8> = [1u64, i64::MAX as u64, i64::MAX as u64 + 1].iter().flat_map(|v| v.to_le_bytes()).collect();
+    let got = outputs(&picked(Element::Uint64, large), ModelFormat::Onnx, &x);
+    assert_eq!(got, [json!(1), json!(i64::MAX), Value::Null]);
+}

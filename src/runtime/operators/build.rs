@@ -109,9 +109,7 @@ pub(in crate::runtime) mod fixture {
 
     /// The task of partition 0 of the first sub-topology; `in` has one partition.
     pub(in crate::runtime) fn task_of(text: &str) -> Task {
-        let source = Arc::new(SourceText { name: "p.yaml".into(), text: text.into() });
-        let spec = crate::spec::parse(source, std::path::Path::new("."), &crate::spec::ProcessEnvironment).unwrap();
-        let plan = crate::plan::compile(&spec, &crate::expr::Functions::new()).unwrap();
+        let plan = plan_of(text);
         let around = Surroundings {
             layout: Arc::new(layout(&plan, &PartitionCounts::from([("in".into(), 1)]))),
             limits: RecordLimits::default(),
@@ -121,6 +119,12 @@ pub(in crate::runtime) mod fixture {
             custom: BTreeMap::new(),
         };
         task(&plan, &Arc::new(plan.subs[0].clone()), 0, &around).unwrap()
+    }
+
+    pub(in crate::runtime) fn plan_of(text: &str) -> Physical {
+        let source = Arc::new(SourceText { name: "p.yaml".into(), text: text.into() });
+        let spec = crate::spec::parse(source, std::path::Path::new("."), &crate::spec::ProcessEnvironment).unwrap();
+        crate::plan::compile(&spec, &crate::expr::Functions::new()).unwrap()
     }
 
     /// Runs records of `in`, of which the first has this offset.

@@ -106,6 +106,10 @@ impl Models {
             Ok(descriptor) => descriptor,
             Err(e) => return tracing::warn!("record {version} of the models topic is no model: {e}"),
         };
+        if !self.steps.iter().any(|step| may_serve(descriptor.served_as(), step)) {
+            tracing::debug!("model {}@{version} serves no step of this pipeline", descriptor.name);
+            return;
+        }
         let applied = self.registry.apply(version, &descriptor, self.clock.now(), |model| self.gate(model));
         if let Applied::Serving(model) | Applied::Held(model) = &applied
             && let Some(warning) = &model.warning
@@ -124,10 +128,43 @@ impl Models {
 
     /// Checks that every step that the model would serve can use it.
     fn gate(&self, model: &ServedModel) -> Result<(), String> {
-        let serves = |s: &&ScorePlan| match &s.model {
-            ModelChoice::Fixed(data_type) => *data_type == model.data_type,
-            ModelChoice::By(_) => true,
+        let mut served = self.steps.iter().filter(|step| may_serve(&model.data_type, step));
+        served.try_for_each(|step| bind(step, model).map(drop).map_err(|e| e.to_string()))
+    }
+}
+
+/// Whether a step may score with the models of a data type.
+fn may_serve(data_type: &str, step: &ScorePlan) -> bool {
+    match &step.model {
+        ModelChoice::Fixed(fixed) => fixed == data_type,
+        ModelChoice::By(_) => true,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::models::ModelFormat;
+    use crate::runtime::operators::build::fixture;
+    use crate::time::VirtualClock;
+
+    #[test]
+    fn models_of_other_pipelines_are_not_loaded() {
+        let text = "name: p
+source: {topic: in, schema: {v: double}}
+steps:
+  - {name: scored, score: {model: wine, inputs: [v], outputs: {grade: prediction}}}
+sink: out
+";
+        let models = Models::new(&fixture::plan_of(text), Arc::new(VirtualClock::at(0)), false);
+        let publish = |offset, data_type: &str| {
+            let broken = ModelDescriptor::of("m", data_type, ModelFormat::Onnx, b"no model".to_vec());
+            models.publish(Offset(offset), &broken.write());
         };
-        self.steps.iter().filter(serves).try_for_each(|step| bind(step, model).map(drop).map_err(|e| e.to_string()))
+        publish(0, "beer");
+        assert!(models.registry.find("beer").is_none());
+        publish(1, "wine");
+        assert_eq!(models.registry.find("wine").unwrap().history().len(), 1);
     }
 }

@@ -115,11 +115,9 @@ impl ScoreOperator {
             return Err(Fault::internal("a model was not bound"));
         };
         let started = Instant::now();
-        let scored = fit
-            .inputs
-            .apply(&features)
-            .and_then(|f| model.scorer.score(&f))
-            .map_err(|e| Fault::Fatal(format!("model {}: {e}", model.label())))?;
+        let fatal = |e| Fault::Fatal(format!("model {}: {e}", model.label()));
+        let (columns, mut bad) = fit.inputs.apply(&features).map_err(fatal)?;
+        let scored = model.scorer.score(&columns).map_err(fatal)?;
         let took = started.elapsed();
         used.usage += batch.len() as u64;
         used.errors += scored.bad.len() as u64;
@@ -131,7 +129,9 @@ impl ScoreOperator {
         let offered =
             with_own(offered.project(&uniform), &self.plan.own, &fit.own, &scored).map_err(Fault::internal)?;
         let offered = batch.with_columns(offered);
-        let (mut bad, mut outputs) = (scored.bad, Vec::<ArrayRef>::new());
+        // Of several reasons for one row, the first is kept; the model sees a null where an input is out of range.
+        bad.extend(scored.bad);
+        let mut outputs = Vec::<ArrayRef>::new();
         for (_, expr) in &self.plan.outputs {
             let evaluated = expr.evaluate(&offered);
             bad.extend(evaluated.bad);
