@@ -113,8 +113,8 @@ impl Member for ZombieMember {
         Ok(GroupEvent::Assigned(assigned.into_iter().map(outdated).collect()))
     }
 
-    fn seek(&mut self, at: &TopicPartition, to: Offset) -> LogResult<()> {
-        self.inner.seek(at, to)
+    fn seek(&mut self, to: &[(TopicPartition, Offset)]) -> LogResult<()> {
+        self.inner.seek(to)
     }
 
     fn committer(&mut self) -> LogResult<Box<dyn Committer>> {

@@ -84,8 +84,22 @@ pub enum Start {
 pub struct FetchLimit {
     /// The maximum number of records.
     pub records: usize,
-    /// A fetch ends with the record that reaches this many bytes; it returns at least one record.
+    /// A fetch ends with the record that reaches this many bytes, as [`Records::bytes`] counts them; it returns at
+    /// least one record.
     pub bytes: usize,
+}
+
+impl FetchLimit {
+    /// How many of the first records one fetch returns; at least one where there is one.
+    pub(in crate::log) fn rows_of(self, records: &Records) -> usize {
+        let most = records.len().min(self.records.max(1));
+        let (mut least, mut rows) = (1.min(most), most);
+        while least < rows {
+            let middle = least + (rows - least) / 2;
+            if records.bytes_of_first(middle) < self.bytes { least = middle + 1 } else { rows = middle }
+        }
+        rows
+    }
 }
 
 impl Default for FetchLimit {
@@ -237,8 +251,8 @@ pub trait Member: Send {
     /// The next event. The first one is `Assigned`. A partition is read only after a [`Member::seek`].
     fn poll(&mut self, limit: FetchLimit, wait: Duration) -> LogResult<GroupEvent>;
 
-    /// Sets the position in an assigned partition.
-    fn seek(&mut self, at: &TopicPartition, to: Offset) -> LogResult<()>;
+    /// Sets the positions in assigned partitions; where one is refused, none is set.
+    fn seek(&mut self, to: &[(TopicPartition, Offset)]) -> LogResult<()>;
 
     /// The position in each assigned partition: the offset of the next record to return. It moves past
     /// offsets without a record.

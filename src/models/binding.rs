@@ -306,7 +306,7 @@ mod tests {
         let column: [ArrayRef; 1] = [Arc::new(Int64Array::from(vec![Some(7), None, Some(3_000_000_000)]))];
         let (bound, bad) = binding.apply(&column).unwrap();
         assert_eq!(bound[0].null_count(), 2);
-        let error = "model input `x[0]` takes int, 3000000000 is out of range";
+        let error = "model input `x` takes int, 3000000000 is out of range";
         assert_eq!(bad, [BadRow { row: 2, error: error.into() }]);
     }
 

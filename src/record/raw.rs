@@ -36,16 +36,22 @@ impl Records {
         self.len() == 0
     }
 
-    /// Bytes of keys, values and timestamps. Limits of queues and batches are in this measure.
+    /// Bytes of keys, values, encoded headers and timestamps. Limits of queues and batches are in this measure.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        column_bytes(&self.keys) + column_bytes(&self.values) + 8 * self.len()
+        self.bytes_of_first(self.len())
+    }
+
+    /// Like [`Self::bytes`], of the first `rows` records.
+    #[must_use]
+    pub fn bytes_of_first(&self, rows: usize) -> usize {
+        self.columns().map(|column| column_bytes(column, rows)).sum::<usize>() + 8 * rows
     }
 
     /// Bytes of keys, values and encoded headers. The size limits of records are in this measure.
     #[must_use]
     pub fn payload_bytes(&self) -> usize {
-        self.columns().map(column_bytes).sum()
+        self.columns().map(|column| column_bytes(column, self.len())).sum()
     }
 
     /// Bytes of key, value and encoded headers of one record.
@@ -107,9 +113,9 @@ impl Records {
     }
 }
 
-fn column_bytes(column: &BinaryArray) -> usize {
+fn column_bytes(column: &BinaryArray, rows: usize) -> usize {
     let offsets = column.value_offsets();
-    usize::try_from(offsets[offsets.len() - 1] - offsets[0]).unwrap_or(0)
+    usize::try_from(offsets[rows] - offsets[0]).unwrap_or(0)
 }
 
 /// Builds [`Records`] row by row.

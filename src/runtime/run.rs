@@ -272,8 +272,8 @@ mod tests {
             Ok(GroupEvent::Idle)
         }
 
-        fn seek(&mut self, at: &TopicPartition, to: Offset) -> LogResult<()> {
-            self.0.seek(at, to)
+        fn seek(&mut self, to: &[(TopicPartition, Offset)]) -> LogResult<()> {
+            self.0.seek(to)
         }
 
         fn positions(&self) -> Vec<(TopicPartition, Offset)> {

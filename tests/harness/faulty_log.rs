@@ -157,11 +157,11 @@ impl Member for FaultyMember {
         }
     }
 
-    fn seek(&mut self, at: &TopicPartition, to: Offset) -> LogResult<()> {
+    fn seek(&mut self, to: &[(TopicPartition, Offset)]) -> LogResult<()> {
         if self.rebalance == Rebalance::Assigned {
             self.rebalance = Rebalance::Done;
         }
-        self.member.seek(at, to)
+        self.member.seek(to)
     }
 
     fn committer(&mut self) -> LogResult<Box<dyn Committer>> {

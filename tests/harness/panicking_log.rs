@@ -104,8 +104,8 @@ impl Member for PanickingMember {
         Ok(event)
     }
 
-    fn seek(&mut self, at: &TopicPartition, to: Offset) -> LogResult<()> {
-        self.member.seek(at, to)
+    fn seek(&mut self, to: &[(TopicPartition, Offset)]) -> LogResult<()> {
+        self.member.seek(to)
     }
 
     fn committer(&mut self) -> LogResult<Box<dyn Committer>> {

@@ -180,7 +180,7 @@ fn corrupt_records_are_reported_and_never_skipped() {
     assert_reported(fault, read, &at.to_string());
     let mut member = log.join(&spec).unwrap();
     assigned(&mut *member);
-    [&other, &at].iter().for_each(|at| member.seek(at, Offset(0)).unwrap());
+    [&other, &at].iter().for_each(|at| member.seek(&[(TopicPartition::clone(at), Offset(0))]).unwrap());
     let mut read = Vec::new();
     let fault = wait::until("the member to report it", || match member.poll(FetchLimit::default(), POLL_TIMEOUT) {
         Ok(GroupEvent::Records(fetched)) => {

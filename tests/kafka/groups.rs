@@ -307,7 +307,7 @@ fn a_paused_partition_is_read_after_it_was_reassigned() {
 
     let mut first = log.join(&spec).unwrap();
     assert_eq!(assigned(&mut *first).len(), 2);
-    at.iter().for_each(|at| first.seek(at, Offset(0)).unwrap());
+    at.iter().for_each(|at| first.seek(&[(at.clone(), Offset(0))]).unwrap());
     first.pause(&at, true).unwrap();
     for _ in 0..20 {
         assert!(matches!(first.poll(FetchLimit::default(), POLL_TIMEOUT).unwrap(), GroupEvent::Idle), "all are paused");
@@ -331,7 +331,7 @@ fn a_paused_partition_is_read_after_it_was_reassigned() {
         step(&mut *first, &mut owned_by_first);
         (owned_by_first == 2).then_some(())
     });
-    at.iter().for_each(|at| first.seek(at, Offset(0)).unwrap());
+    at.iter().for_each(|at| first.seek(&[(at.clone(), Offset(0))]).unwrap());
     let mut read = [0, 0];
     wait::until("all records of both partitions", || {
         if let GroupEvent::Records(fetched) = first.poll(FetchLimit::default(), POLL_TIMEOUT).unwrap() {

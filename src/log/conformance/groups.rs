@@ -19,6 +19,7 @@ pub(super) const CASES: &[Case] = &[
     Case { name: "the offsets of a group can be deleted unless it has a live member", run: deleting_offsets },
     Case { name: "joining a group with a missing topic fails", run: missing_topic },
     Case { name: "an offset of a deleted topic is refused for its successor", run: replaced_topic },
+    Case { name: "an offset that retention has overtaken can be committed", run: overtaken },
     Case { name: "a committed offset that is out of range is an error", run: out_of_range },
 ];
 
@@ -91,27 +92,46 @@ fn consuming(fixture: &dyn Fixture) -> Outcome {
     check!(assignment == [(s.at(0), None), (s.at(1), None)], "assigned {assignment:?}");
     let idle = event(&mut *member, QUIET_PERIOD)?;
     check!(matches!(idle, GroupEvent::Idle), "{idle:?} before any seek");
-    member.seek(&s.at(0), Offset(1))?;
-    member.seek(&s.at(1), Offset(0))?;
+    let seek = member.seek(&[(s.at(0), Offset(1)), (s.at(7), Offset(0))]);
+    check!(seek.is_err(), "a seek in a partition that is not assigned");
+    let idle = event(&mut *member, QUIET_PERIOD)?;
+    check!(matches!(idle, GroupEvent::Idle), "{idle:?} after a seek that was refused for another partition");
+    member.seek(&[(s.at(0), Offset(1)), (s.at(1), Offset(0))])?;
     let read = fetched(&mut *member)?;
     check!(read == ["b=2", "c=3"], "after a seek to 1: {read:?}");
     s.append(1, 0, &["d=4"])?;
     let read = fetched(&mut *member)?;
     check!(read == ["d=4"], "appended while the member runs: {read:?}");
-    member.seek(&s.at(0), Offset(0))?;
+    member.seek(&[(s.at(0), Offset(0))])?;
     let read = fetched(&mut *member)?;
     check!(read == ["a=1", "b=2", "c=3"], "after a seek back: {read:?}");
-    let seek = member.seek(&s.at(7), Offset(0));
-    check!(seek.is_err(), "a seek in a partition that is not assigned");
     member.leave()?;
+    Ok(())
+}
+
+/// Retention may remove what was read before it is committed.
+fn overtaken(fixture: &dyn Fixture) -> Outcome {
+    let s = TestTopic::new(fixture, 1)?;
+    s.append(0, 0, &["a=1", "b=2", "c=3"])?;
+    let (mut member, _) = s.join()?;
+    member.seek(&[(s.at(0), Offset(0))])?;
+    fetched(&mut *member)?;
+    s.append(0, 0, &["d=4"])?;
+    let end = s.log.resolve(&s.at(0), Start::Latest)?;
+    s.log.delete_records(&[(s.at(0), end)])?;
+    let mut committer = member.committer()?;
+    committer.commit(&Transaction { offsets: vec![(s.at(0), Offset(3))], ..Transaction::default() })?;
+    drop(committer);
+    member.leave()?;
+    let committed = s.log.committed(&s.group, &[s.at(0)])?;
+    check!(committed == [Some(Offset(3))], "a position before the first record: {committed:?}");
     Ok(())
 }
 
 fn pausing(fixture: &dyn Fixture) -> Outcome {
     let s = TestTopic::new(fixture, 2)?;
     let (mut member, _) = s.join()?;
-    member.seek(&s.at(0), Offset(0))?;
-    member.seek(&s.at(1), Offset(0))?;
+    member.seek(&[(s.at(0), Offset(0)), (s.at(1), Offset(0))])?;
     member.pause(&[s.at(0)], true)?;
     s.append(0, 0, &["a=1"])?;
     let idle = event(&mut *member, QUIET_PERIOD)?;
@@ -133,7 +153,7 @@ fn committing(fixture: &dyn Fixture) -> Outcome {
     let to = TopicPartition::new(out.as_str(), 0);
     s.append(0, 0, &["a=1", "b=2"])?;
     let (mut member, _) = s.join()?;
-    member.seek(&s.at(0), Offset(0))?;
+    member.seek(&[(s.at(0), Offset(0))])?;
     fetched(&mut *member)?;
     let mut committer = member.committer()?;
     committer.commit(&Transaction {
@@ -299,13 +319,13 @@ fn replaced_topic(fixture: &dyn Fixture) -> Outcome {
     s.append(0, 0, &["c=1", "d=2", "e=3"])?;
     let (mut member, assignment) = s.join()?;
     if let [(at, Some(old))] = assignment.as_slice() {
-        let sought = member.seek(at, *old).and_then(|()| event(&mut *member, TIMEOUT).map(|_| ()));
+        let sought = member.seek(&[(at.clone(), *old)]).and_then(|()| event(&mut *member, TIMEOUT).map(|_| ()));
         check!(
             matches!(sought, Err(LogError::TopicReplaced { .. })),
             "read from an offset of the old topic: {sought:?}"
         );
     }
-    member.seek(&s.at(0), s.log.resolve(&s.at(0), Start::Earliest)?)?;
+    member.seek(&[(s.at(0), s.log.resolve(&s.at(0), Start::Earliest)?)])?;
     let read = fetched(&mut *member)?;
     check!(read == ["c=1", "d=2", "e=3"], "from the beginning of the new topic: {read:?}");
     member.leave()?;
@@ -316,7 +336,7 @@ fn out_of_range(fixture: &dyn Fixture) -> Outcome {
     let s = TestTopic::new(fixture, 1)?;
     s.append(0, 0, &["a=1"])?;
     let (mut member, _) = s.join()?;
-    let sought = member.seek(&s.at(0), Offset(100)).and_then(|()| event(&mut *member, TIMEOUT).map(|_| ()));
+    let sought = member.seek(&[(s.at(0), Offset(100))]).and_then(|()| event(&mut *member, TIMEOUT).map(|_| ()));
     check!(matches!(sought, Err(LogError::OffsetOutOfRange { .. })), "read from 100 of one record: {sought:?}");
     member.leave()?;
     Ok(())

@@ -17,6 +17,7 @@ pub(super) const CASES: &[Case] = &[
     Case { name: "a reader serves its partitions in turn", run: fairness },
     Case { name: "a paused partition of a reader resumes where it stopped", run: pausing },
     Case { name: "a fetch keeps its limits and returns at least one record", run: limits },
+    Case { name: "headers count towards the limits of a fetch", run: limits_with_headers },
     Case { name: "one fetch joins many small appends", run: small_appends },
 ];
 
@@ -210,6 +211,18 @@ fn limits(fixture: &dyn Fixture) -> Outcome {
         left = left.saturating_sub(next(100, 1 << 20)?.max(1));
     }
     check!(reader.poll(FetchLimit::default(), QUIET_PERIOD)?.is_none(), "more records than were written");
+    Ok(())
+}
+
+fn limits_with_headers(fixture: &dyn Fixture) -> Outcome {
+    let s = TestTopic::new(fixture, 1)?;
+    let (header, mut records) = ("x".repeat(1000), RecordsBuilder::default());
+    (0..10).for_each(|_| records.push_with(None, Some(b"v"), 0, &[("h", Some(header.as_bytes()))]));
+    s.log.appender()?.append(&[Append { to: s.at(0), records: records.finish() }])?;
+    let mut reader = s.log.reader(&[(s.at(0), Offset(0))])?;
+    let limit = FetchLimit { records: 100, bytes: 2500 };
+    let fetched = poll_until(&mut *reader, limit, TIMEOUT)?.map_or(0, |f| f.offsets.len());
+    check!((1..=3).contains(&fetched), "{fetched} records with headers of 1,000 bytes for a limit of 2,500");
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use crate::log::record_limits::check_sizes;
 use crate::log::{Append, Appender, LogError, LogResult};
 use crate::record::{Offset, Records, TopicPartition};
 use crate::time::{Clock as _, SystemClock};
-use arrow_array::{Array, BinaryArray};
+use arrow_array::Array as _;
 use rusqlite::{Connection, params};
 use std::collections::HashMap;
 use std::path::Path;
@@ -97,20 +97,16 @@ impl RowInserter<'_> {
     }
 }
 
-/// How many records from `from` on make one row, and the bytes of their keys and values.
+/// How many records from `from` on make one row, and the bytes of their keys, values and headers.
 fn next_row(records: &Records, from: usize) -> (usize, usize) {
     let (mut count, mut bytes) = (0, 0);
     while from + count < records.len() && count < MAX_ROW_RECORDS && bytes < TARGET_ROW_BYTES {
-        let len = value_len(&records.keys, from + count) + value_len(&records.values, from + count);
-        if count > 0 && bytes + records.record_bytes(from + count) > MAX_RECORD_BYTES {
+        let record = records.record_bytes(from + count);
+        if count > 0 && bytes + record > MAX_RECORD_BYTES {
             break;
         }
-        bytes += len;
+        bytes += record;
         count += 1;
     }
     (count, bytes)
-}
-
-fn value_len(column: &BinaryArray, row: usize) -> usize {
-    usize::try_from(column.value_length(row)).unwrap_or(0)
 }

@@ -41,7 +41,7 @@ impl Committer for EmbeddedCommitter {
                 if self.partition_ids.get(at).is_some_and(|id| *id != partition.id) {
                     return Err(LogError::TopicReplaced { topic: at.topic.to_string() });
                 }
-                topics::check_offset(at, &partition, *next)?;
+                topics::check_commit(at, &partition, *next)?;
                 upsert.execute(params![self.lease.group, &*at.topic, at.partition.0, partition.id, next.0]).at(file)?;
             }
             let has_records = transaction.state.iter().map(|a| !a.records.is_empty());

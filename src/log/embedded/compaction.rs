@@ -243,14 +243,13 @@ impl CompactionRound {
         Ok(())
     }
 
-    /// Inserts the kept records of a chunk as one row; returns the bytes of their keys and values.
+    /// Inserts the kept records of a chunk as one row; returns the bytes of their keys, values and headers.
     fn insert_kept(&self, conn: &Connection, file: &Path, chunk: &Chunk, kept: &[usize]) -> LogResult<i64> {
         let indices: UInt32Array = kept.iter().filter_map(|i| u32::try_from(*i).ok()).collect::<Vec<_>>().into();
         let offsets: Vec<i64> = kept.iter().map(|i| chunk.records.offsets[*i]).collect();
         let (Some(first), Some(last)) = (offsets.first(), offsets.last()) else { return Ok(0) };
         let records = chunk.records.records.take(&indices);
-        // Without the timestamps, which `Records::bytes` counts.
-        let bytes = i64::try_from(records.bytes() - 8 * kept.len()).unwrap_or(0);
+        let bytes = i64::try_from(records.payload_bytes()).unwrap_or(0);
         let mut row = Vec::new();
         row_codec::encode(&records, Some(&offsets), 0, kept.len(), &mut row);
         conn.prepare_cached(schema::INSERT_ROW)

@@ -12,6 +12,7 @@ use super::topics::{self, PartitionRow};
 use crate::log::{Committer, FetchLimit, GroupEvent, GroupSpec, LogError, LogResult, Member};
 use crate::record::{Offset, TopicPartition};
 use rusqlite::{Connection, OptionalExtension, params};
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,7 +39,9 @@ pub(super) struct EmbeddedMember {
     /// Returned by the first poll.
     pending_assignment: Option<Vec<(TopicPartition, Option<Offset>)>>,
     /// Offsets committed for topics that have been replaced since.
-    outdated_offsets: Vec<(TopicPartition, Offset)>,
+    outdated_offsets: HashMap<TopicPartition, Offset>,
+    /// The index of the cursor of each partition.
+    cursor_of: HashMap<TopicPartition, usize>,
     has_committer: bool,
 }
 
@@ -47,32 +50,30 @@ impl EmbeddedMember {
         let file = &database.file;
         let lease = Lease::acquire(database, &spec.group, &spec.instance)?;
         let mut cursors = PartitionCursors::new(database.clone())?;
-        let (mut assignment, mut outdated_offsets) = (Vec::new(), Vec::new());
+        let (mut assignment, mut outdated_offsets, mut cursor_of) = (Vec::new(), HashMap::new(), HashMap::new());
         for topic in &spec.topics {
             for (at, partition) in topics::partitions(&cursors.conn, file, topic)? {
                 let committed = committed(&cursors.conn, file, &spec.group, &at)?;
                 if let Some((offset, id)) = committed
                     && id != partition.id
                 {
-                    outdated_offsets.push((at.clone(), offset));
+                    outdated_offsets.insert(at.clone(), offset);
                 }
                 assignment.push((at.clone(), committed.map(|(offset, _)| offset)));
+                cursor_of.insert(at.clone(), cursors.cursors.len());
                 cursors.cursors.push(PartitionCursor::new(at, &partition));
             }
         }
         let (lease, pending_assignment) = (Arc::new(lease), Some(assignment));
-        Ok(Self { lease, cursors, pending_assignment, outdated_offsets, has_committer: false })
+        Ok(Self { lease, cursors, pending_assignment, outdated_offsets, cursor_of, has_committer: false })
     }
 
-    fn cursor(&mut self, at: &TopicPartition) -> LogResult<&mut PartitionCursor> {
-        let cursors = &mut self.cursors.cursors;
-        match cursors.iter().position(|c| *c.at == *at) {
-            Some(i) => Ok(&mut cursors[i]),
-            None => {
-                let count = cursors.iter().filter(|c| c.at.topic == at.topic).count();
-                Err(LogError::UnknownPartition { at: at.clone(), count: u32::try_from(count).unwrap_or(u32::MAX) })
-            }
-        }
+    /// The index of the cursor of an assigned partition.
+    fn find_cursor(&self, at: &TopicPartition) -> LogResult<usize> {
+        self.cursor_of.get(at).copied().ok_or_else(|| {
+            let count = self.cursor_of.keys().filter(|known| known.topic == at.topic).count();
+            LogError::UnknownPartition { at: at.clone(), count: u32::try_from(count).unwrap_or(u32::MAX) }
+        })
     }
 
     fn find_partition(&self, at: &TopicPartition) -> LogResult<PartitionRow> {
@@ -88,15 +89,19 @@ impl Member for EmbeddedMember {
         Ok(self.cursors.poll(limit, wait)?.map_or(GroupEvent::Idle, GroupEvent::Records))
     }
 
-    fn seek(&mut self, at: &TopicPartition, to: Offset) -> LogResult<()> {
-        let assigned_id = self.cursor(at)?.partition_id();
-        let partition = self.find_partition(at)?;
-        let outdated = to.0 > partition.earliest && self.outdated_offsets.iter().any(|(a, o)| a == at && *o == to);
-        if partition.id != assigned_id || outdated {
-            return Err(LogError::TopicReplaced { topic: at.topic.to_string() });
+    fn seek(&mut self, to: &[(TopicPartition, Offset)]) -> LogResult<()> {
+        let mut sought = Vec::with_capacity(to.len());
+        for (at, to) in to {
+            let cursor = self.find_cursor(at)?;
+            let partition = self.find_partition(at)?;
+            let outdated = to.0 > partition.earliest && self.outdated_offsets.get(at) == Some(to);
+            if partition.id != self.cursors.cursors[cursor].partition_id() || outdated {
+                return Err(LogError::TopicReplaced { topic: at.topic.to_string() });
+            }
+            topics::check_offset(at, &partition, *to)?;
+            sought.push((cursor, *to));
         }
-        topics::check_offset(at, &partition, to)?;
-        self.cursor(at)?.seek(to);
+        sought.into_iter().for_each(|(cursor, to)| self.cursors.cursors[cursor].seek(to));
         self.cursors.invalidate_ends();
         Ok(())
     }
@@ -106,7 +111,7 @@ impl Member for EmbeddedMember {
     }
 
     fn pause(&mut self, of: &[TopicPartition], paused: bool) -> LogResult<()> {
-        of.iter().try_for_each(|at| self.cursor(at).map(drop))?;
+        of.iter().try_for_each(|at| self.find_cursor(at).map(drop))?;
         self.cursors.pause(of, paused);
         Ok(())
     }

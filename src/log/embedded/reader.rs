@@ -10,11 +10,16 @@ use super::row_codec::FetchedBuilder;
 use super::schema::{self, first_offset, row_id};
 use super::topics::{self, PartitionRow};
 use crate::log::{FetchLimit, LogError, LogResult, Reader};
-use crate::record::{Fetched, Offset, Records, TopicPartition};
+use crate::record::{Fetched, Offset, TopicPartition};
 use rusqlite::{Connection, OptionalExtension};
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// How often the ends of partitions are read while some partition has more to read: new records of the others must not
+/// wait for its last one.
+const REFRESH_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Maximum bytes of one batch: Arrow's offsets have 31 bits.
 const MAX_BATCH_BYTES: usize = 512 << 20;
@@ -64,6 +69,7 @@ pub(super) struct PartitionCursors {
     /// SQLite's data version and the number of commits at which `end` was read.
     data_version: Option<i64>,
     commits: u64,
+    refreshed_at: Instant,
     idle: Duration,
 }
 
@@ -72,7 +78,8 @@ impl PartitionCursors {
     pub(super) fn new(database: Arc<Database>) -> LogResult<Self> {
         let conn = database.connect()?;
         let (cursors, idle) = (Vec::new(), Duration::ZERO);
-        Ok(Self { conn, database, cursors, next_index: 0, data_version: None, commits: 0, idle })
+        let refreshed_at = Instant::now();
+        Ok(Self { conn, database, cursors, next_index: 0, data_version: None, commits: 0, refreshed_at, idle })
     }
 
     /// The next offset of each partition.
@@ -84,7 +91,8 @@ impl PartitionCursors {
     /// Pauses or resumes those of the partitions that are read here.
     pub(super) fn pause(&mut self, of: &[TopicPartition], paused: bool) {
         let mut resumed = false;
-        for cursor in self.cursors.iter_mut().filter(|c| c.paused != paused && of.contains(&c.at)) {
+        let of: HashSet<&TopicPartition> = of.iter().collect();
+        for cursor in self.cursors.iter_mut().filter(|c| c.paused != paused && of.contains(&*c.at)) {
             cursor.paused = paused;
             resumed |= !paused;
         }
@@ -105,6 +113,9 @@ impl PartitionCursors {
         loop {
             self.database.check()?;
             let commits = self.database.signal.commits();
+            if self.refreshed_at.elapsed() >= REFRESH_INTERVAL {
+                self.refresh_ends(commits)?;
+            }
             if let Some(index) = self.next_ready() {
                 let fetched = self.fetch(index, limit)?;
                 self.idle = Duration::ZERO;
@@ -129,6 +140,7 @@ impl PartitionCursors {
 
     /// Reads the ends of partitions if anything was committed; true if a partition has more to read.
     fn refresh_ends(&mut self, commits: u64) -> LogResult<bool> {
+        self.refreshed_at = Instant::now();
         let file = &self.database.file;
         let version = self.conn.prepare_cached("PRAGMA data_version").at(file)?.query_row([], |r| r.get(0)).at(file)?;
         if self.data_version == Some(version) && self.commits == commits {
@@ -165,7 +177,7 @@ impl PartitionCursors {
             Some(remainder) => remainder,
             None => read_rows(&self.conn, file, cursor, next, limit)?,
         };
-        let n = count_within(&available.records, limit);
+        let n = limit.rows_of(&available.records);
         let (fetched, remainder) = if n < available.offsets.len() {
             let remainder = slice(&available, n, available.offsets.len() - n);
             (slice(&available, 0, n), Some(remainder))
@@ -287,22 +299,6 @@ pub(super) fn offset_at_time(
         }
     }
     Ok(Offset(end))
-}
-
-/// How many of the first records are within the limit, at least one.
-fn count_within(records: &Records, limit: FetchLimit) -> usize {
-    let n = records.len().min(limit.records.max(1));
-    let (keys, values) = (records.keys.value_offsets(), records.values.value_offsets());
-    let bytes = |n: usize| usize::try_from(keys[n] - keys[0] + (values[n] - values[0])).unwrap_or(usize::MAX);
-    if n == 0 || bytes(n) <= limit.bytes {
-        return n;
-    }
-    let (mut low, mut high) = (1, n);
-    while low < high {
-        let mid = low + (high - low) / 2;
-        if bytes(mid) < limit.bytes { low = mid + 1 } else { high = mid }
-    }
-    low
 }
 
 fn slice(fetched: &Fetched, from: usize, len: usize) -> Fetched {

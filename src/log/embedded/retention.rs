@@ -9,12 +9,13 @@ use super::topics::PartitionRow;
 use crate::log::LogResult;
 use crate::record::TopicPartition;
 use rusqlite::Connection;
+use std::collections::HashMap;
 use std::path::Path;
 
-/// Expired rows are searched for after this time ...
+/// Expired rows of a partition are searched for after this time ...
 const CHECK_INTERVAL_MS: i64 = 2_000;
-/// ... or after this many bytes were written, whichever comes first.
-const CHECK_INTERVAL_BYTES: usize = 64 << 20;
+/// ... or after this many bytes were written to it, whichever comes first.
+const CHECK_INTERVAL_BYTES: i64 = 64 << 20;
 /// Maximum bytes of one partition that one transaction deletes: more than is written between two checks.
 const MAX_EXPIRED_BYTES: i64 = 128 << 20;
 
@@ -22,9 +23,22 @@ const MAX_EXPIRED_BYTES: i64 = 128 << 20;
 /// was rolled back.
 #[derive(Debug, Default)]
 pub(super) struct Retention {
-    last_check: i64,
-    written: usize,
+    /// The last search in each partition with a retention. Each has its own, so that none waits behind a busier one.
+    checks: HashMap<i64, Check>,
     compaction: Compaction,
+}
+
+/// When expired rows of a partition were searched for, and its size then.
+#[derive(Debug)]
+struct Check {
+    at: i64,
+    bytes: i64,
+}
+
+impl Check {
+    fn is_due(&self, partition: &PartitionRow, now: i64) -> bool {
+        (now - self.at).abs() >= CHECK_INTERVAL_MS || partition.bytes - self.bytes >= CHECK_INTERVAL_BYTES
+    }
 }
 
 impl Retention {
@@ -41,21 +55,19 @@ impl Retention {
         if !compacted.is_empty() {
             self.compaction.step(conn, file, &compacted, written, now)?;
         }
-        self.written = self.written.saturating_add(written);
-        if self.written < CHECK_INTERVAL_BYTES && (now - self.last_check).abs() < CHECK_INTERVAL_MS {
-            return Ok(());
-        }
-        (self.last_check, self.written) = (now, 0);
         for (_, partition) in plain {
-            if partition.retention_ms.is_some() || partition.retention_bytes.is_some() {
-                delete_expired(conn, file, partition, now)?;
+            let has_retention = partition.retention_ms.is_some() || partition.retention_bytes.is_some();
+            if has_retention && self.checks.get(&partition.id).is_none_or(|check| check.is_due(partition, now)) {
+                let bytes = delete_expired(conn, file, partition, now)?;
+                self.checks.insert(partition.id, Check { at: now, bytes });
             }
         }
         Ok(())
     }
 }
 
-fn delete_expired(conn: &Connection, file: &Path, partition: &PartitionRow, now: i64) -> LogResult<()> {
+/// Returns the bytes that the partition has left.
+fn delete_expired(conn: &Connection, file: &Path, partition: &PartitionRow, now: i64) -> LogResult<i64> {
     let (from, to) = partition_rows(partition.id);
     let min_time = partition.retention_ms.map_or(i64::MIN, |ms| now.saturating_sub(ms));
     let (mut bytes, mut through, mut deleted) = (partition.bytes, 0, 0);
@@ -89,5 +101,5 @@ fn delete_expired(conn: &Connection, file: &Path, partition: &PartitionRow, now:
             .execute([partition.id, through.max(partition.earliest), bytes])
             .at(file)?;
     }
-    Ok(())
+    Ok(bytes)
 }

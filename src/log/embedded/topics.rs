@@ -160,6 +160,11 @@ pub(super) fn partitions(
 }
 
 /// Fails for an offset outside the bounds of the partition.
+/// Refuses a position that cannot have been read. One before the first record can: retention may have overtaken it.
+pub(super) fn check_commit(at: &TopicPartition, partition: &PartitionRow, next: Offset) -> LogResult<()> {
+    check_offset(at, &PartitionRow { earliest: 0, ..partition.clone() }, next)
+}
+
 pub(super) fn check_offset(at: &TopicPartition, partition: &PartitionRow, asked: Offset) -> LogResult<()> {
     if asked.0 < partition.earliest || asked.0 > partition.end {
         return Err(LogError::OffsetOutOfRange {

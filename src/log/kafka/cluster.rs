@@ -5,16 +5,17 @@
 
 use super::closing::ClosesInTime;
 use super::context::KafkaContext;
-use super::errors::{self, description};
+use super::errors;
 use super::record_limits::BatchLimit;
 use super::settings::Settings;
 use crate::log::{LogError, LogResult};
-use crate::record::{Offset, Partition, TopicPartition};
+use crate::record::{Partition, TopicPartition};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaResult, RDKafkaErrorCode as Code};
 use rdkafka::groups::GroupInfo;
+use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::{Offset as NativeOffset, TopicPartitionList};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -26,7 +27,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const PERMANENT_ERROR_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long one request may take.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long a single-attempt lookup may take.
 const LOOKUP_TIMEOUT: Duration = Duration::from_millis(500);
@@ -52,13 +53,6 @@ pub(super) const READER_GROUP: &str = "fastdata-reader";
 /// First offset and high watermark of a partition.
 pub(super) type PartitionBounds = (i64, i64);
 
-/// An offset that a group has committed, with the id of the topic it was committed for (empty: unknown).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct CommittedOffset {
-    pub(super) next: Offset,
-    pub(super) id: String,
-}
-
 pub(super) fn create_client(
     settings: &Settings,
     config: &rdkafka::ClientConfig,
@@ -68,6 +62,18 @@ pub(super) fn create_client(
 
 pub(super) fn native_partition(partition: Partition) -> i32 {
     i32::try_from(partition.0).unwrap_or(i32::MAX)
+}
+
+/// A partition as the client names it.
+pub(super) fn native_name(at: &TopicPartition) -> (&str, i32) {
+    (&at.topic, native_partition(at.partition))
+}
+
+/// The elements of a list by partition: the client's own search in it is linear.
+pub(super) fn by_partition<'a>(
+    elements: &'a [TopicPartitionListElem<'_>],
+) -> HashMap<(&'a str, i32), &'a TopicPartitionListElem<'a>> {
+    elements.iter().map(|element| ((element.topic(), element.partition()), element)).collect()
 }
 
 pub(super) fn partition_list<'a>(of: impl IntoIterator<Item = &'a TopicPartition>) -> TopicPartitionList {
@@ -94,7 +100,7 @@ pub(super) struct Cluster {
     pub(super) settings: Settings,
     client: ClosesInTime<BaseConsumer<KafkaContext>>,
     /// The client for the group that was queried last: creating one takes longer than a query.
-    group: Mutex<Option<(String, ClosesInTime<BaseConsumer<KafkaContext>>)>>,
+    pub(super) group: Mutex<Option<(String, ClosesInTime<BaseConsumer<KafkaContext>>)>>,
     /// The topics that existed when they were last looked up.
     known_topics: Mutex<BTreeSet<String>>,
     pub(super) batch_limit: BatchLimit,
@@ -290,15 +296,13 @@ impl Cluster {
             };
             let code = match answer.map(|list| (of_one(&list), list)) {
                 Ok((None, list)) => {
-                    let found =
-                        |at: &TopicPartition| match list.find_partition(&at.topic, native_partition(at.partition)) {
-                            Some(e) => match e.offset() {
-                                NativeOffset::Offset(o) => Some(o),
-                                _ => None,
-                            },
-                            None => None,
-                        };
-                    return Ok(of.iter().map(found).collect());
+                    let elements = list.elements();
+                    let found = by_partition(&elements);
+                    let offset = |at: &TopicPartition| match found.get(&native_name(at)).map(|e| e.offset()) {
+                        Some(NativeOffset::Offset(offset)) => Some(offset),
+                        _ => None,
+                    };
+                    return Ok(of.iter().map(offset).collect());
                 }
                 Ok((Some(code), _)) | Err(code) => code,
             };
@@ -330,69 +334,6 @@ impl Cluster {
                 tracing::info!("waiting for the other instances of `{group}` to leave: {}", names.join(", "));
             }
             std::thread::park_timeout(RETRY_BACKOFF);
-        }
-    }
-
-    /// The committed offsets of a group, in the order given. Waits for transactions in flight, whose offsets are
-    /// about to change.
-    pub(super) fn committed_offsets(
-        &self,
-        group: &str,
-        of: &[TopicPartition],
-    ) -> LogResult<Vec<Option<CommittedOffset>>> {
-        let mut slot = self.group.lock().unwrap_or_else(PoisonError::into_inner);
-        if slot.as_ref().is_none_or(|(name, _)| name != group) {
-            *slot = Some((
-                group.to_owned(),
-                ClosesInTime::new(create_client(&self.settings, &self.settings.for_reader(group))?),
-            ));
-        }
-        let Some((_, client)) = slot.as_ref() else { return Ok(Vec::new()) };
-        let found = fetch_committed(client, self.brokers(), group, of, RETRY_TIMEOUT);
-        run_callbacks(client);
-        found
-    }
-}
-
-/// The committed offsets of a group, queried through a client of that group and retried until `timeout`.
-pub(super) fn fetch_committed(
-    client: &BaseConsumer<KafkaContext>,
-    brokers: &str,
-    group: &str,
-    of: &[TopicPartition],
-    timeout: Duration,
-) -> LogResult<Vec<Option<CommittedOffset>>> {
-    if of.is_empty() {
-        return Ok(Vec::new());
-    }
-    let start = Instant::now();
-    loop {
-        let answer = client.committed_offsets(partition_list(of), REQUEST_TIMEOUT.min(timeout));
-        let code = match &answer {
-            Ok(list) => list.elements().iter().find_map(|e| e.error().err()).map(|e| errors::error_code(&e)),
-            Err(e) => Some(errors::error_code(e)),
-        };
-        match (answer, code) {
-            (Ok(list), None) => {
-                let found = |at: &TopicPartition| match list.find_partition(&at.topic, native_partition(at.partition)) {
-                    Some(e) => match e.offset() {
-                        NativeOffset::Offset(o) => {
-                            Some(CommittedOffset { next: Offset(o), id: e.metadata().to_owned() })
-                        }
-                        _ => None,
-                    },
-                    None => None,
-                };
-                return Ok(of.iter().map(found).collect());
-            }
-            (_, Some(code)) if errors::is_transient(code) && start.elapsed() < timeout => {
-                std::thread::park_timeout(RETRY_BACKOFF);
-            }
-            (_, code) => {
-                let code = code.unwrap_or(Code::Unknown);
-                tracing::debug!("positions of group `{group}`: {}", description(code));
-                return Err(errors::log_error(brokers, &format!("asking for the positions of group `{group}`"), code));
-            }
         }
     }
 }

@@ -8,106 +8,15 @@ use super::closing::ClosesInTime;
 use super::cluster::native_partition;
 use super::context::KafkaContext;
 use super::errors;
-use super::headers;
+use super::partition_buffer::{MAX_BUFFERED_BYTES, MAX_BUFFERED_RECORDS, PartitionBuffer};
 use super::queue_signal::QueueSignal;
 use crate::log::FetchLimit;
-use crate::record::{Fetched, Offset, RecordsBuilder, TopicPartition};
+use crate::record::{Fetched, Offset, TopicPartition};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code};
-use rdkafka::message::{BorrowedMessage, Message};
+use rdkafka::message::Message;
 use rdkafka::{Offset as NativeOffset, TopicPartitionList};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// Maximum records buffered ahead of the caller, per partition and in total: one full batch.
-const MAX_BUFFERED_RECORDS: usize = 4096;
-
-/// Maximum bytes of keys and values buffered ahead of the caller, per partition and in total.
-const MAX_BUFFERED_BYTES: usize = 4 << 20;
-
-/// The buffer and position of one partition.
-struct PartitionBuffer {
-    at: Arc<TopicPartition>,
-    /// The next offset to take from the client.
-    next_offset: i64,
-    /// Whether a seek has set the position.
-    active: bool,
-    paused: bool,
-    /// Whether the client itself is paused.
-    client_paused: bool,
-    offsets: Vec<i64>,
-    building: RecordsBuilder,
-    bytes: usize,
-    /// The rest of a finished batch that is returned in parts.
-    ready: Option<Fetched>,
-}
-
-impl PartitionBuffer {
-    fn buffered_records(&self) -> usize {
-        self.offsets.len() + self.ready.as_ref().map_or(0, |r| r.offsets.len())
-    }
-
-    fn buffered_bytes(&self) -> usize {
-        self.bytes + self.ready.as_ref().map_or(0, |r| r.records.bytes())
-    }
-
-    /// Whether the client should be paused while this partition is paused.
-    fn is_full(&self) -> bool {
-        self.buffered_records() >= MAX_BUFFERED_RECORDS || self.buffered_bytes() >= MAX_BUFFERED_BYTES
-    }
-
-    fn position(&self) -> i64 {
-        let ready = self.ready.as_ref().and_then(|r| r.offsets.first());
-        ready.or_else(|| self.offsets.first()).copied().unwrap_or(self.next_offset)
-    }
-
-    fn clear(&mut self) {
-        self.offsets.clear();
-        self.building = RecordsBuilder::default();
-        self.bytes = 0;
-        self.ready = None;
-    }
-
-    fn push(&mut self, message: &BorrowedMessage<'_>) {
-        let (key, value) = (message.key(), message.payload());
-        // A record without a timestamp had timestamp 0, which the client cannot write: see `sending`.
-        let time = message.timestamp().to_millis().unwrap_or(0);
-        self.building.push_with(key, value, time, &headers::of(message));
-        self.bytes += key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len) + 8;
-        self.offsets.push(message.offset());
-        self.next_offset = message.offset() + 1;
-    }
-
-    /// The next records within a limit, at least one.
-    fn take(&mut self, limit: FetchLimit) -> Option<Fetched> {
-        if self.ready.is_none() && !self.offsets.is_empty() {
-            let offsets = std::mem::take(&mut self.offsets).into();
-            self.bytes = 0;
-            self.ready = Some(Fetched { origin: self.at.clone(), offsets, records: self.building.finish() });
-        }
-        let batch = self.ready.take()?;
-        let rows = fitting(&batch, limit);
-        if rows == batch.offsets.len() {
-            return Some(batch);
-        }
-        let part = |start: usize, len: usize| Fetched {
-            origin: batch.origin.clone(),
-            offsets: batch.offsets.slice(start, len),
-            records: batch.records.slice(start, len),
-        };
-        self.ready = Some(part(rows, batch.offsets.len() - rows));
-        Some(part(0, rows))
-    }
-}
-
-/// How many of the first records fit a limit, at least one.
-fn fitting(batch: &Fetched, limit: FetchLimit) -> usize {
-    let (keys, values) = (batch.records.keys.value_offsets(), batch.records.values.value_offsets());
-    let bytes = |row: usize| (keys[row] - keys[0]) + (values[row] - values[0]);
-    let max_rows = batch.offsets.len().min(limit.records.max(1));
-    let within = |rows: &usize| usize::try_from(bytes(*rows)).unwrap_or(usize::MAX) + 8 * rows <= limit.bytes;
-    if within(&max_rows) { max_rows } else { (1..max_rows).take_while(within).last().unwrap_or(1) }
-}
 
 /// What a poll returned besides records.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -122,6 +31,7 @@ pub(super) struct PollOutcome {
 pub(super) struct Fetcher {
     pub(super) client: ClosesInTime<BaseConsumer<KafkaContext>>,
     signal: QueueSignal,
+    /// Sorted by topic and partition.
     partitions: Vec<PartitionBuffer>,
     /// Index of the partition of the last record: the next one is usually of the same partition.
     last_received: usize,
@@ -151,20 +61,9 @@ impl Fetcher {
     pub(super) fn reset(&mut self, of: impl IntoIterator<Item = TopicPartition>) -> KafkaResult<()> {
         self.resume_client()?;
         self.errors.clear();
-        self.partitions = of
-            .into_iter()
-            .map(|at| PartitionBuffer {
-                at: Arc::new(at),
-                next_offset: -1,
-                active: false,
-                paused: false,
-                client_paused: false,
-                offsets: Vec::new(),
-                building: RecordsBuilder::default(),
-                bytes: 0,
-                ready: None,
-            })
-            .collect();
+        let mut partitions: Vec<PartitionBuffer> = of.into_iter().map(PartitionBuffer::new).collect();
+        partitions.sort_by(|a, b| a.at.cmp(&b.at));
+        self.partitions = partitions;
         (self.last_received, self.next_served, self.needs_assign) = (0, 0, false);
         Ok(())
     }
@@ -190,9 +89,30 @@ impl Fetcher {
         active.map(|p| (TopicPartition::clone(&p.at), Offset(p.position()))).collect()
     }
 
+    /// Where a partition is in the list, which is sorted.
+    fn find(&self, topic: &str, partition: i32) -> Option<usize> {
+        let order = |p: &PartitionBuffer| (&*p.at.topic, native_partition(p.at.partition)).cmp(&(topic, partition));
+        self.partitions.binary_search_by(order).ok()
+    }
+
+    /// Like [`Self::find`]; the next record is usually of the same partition as the last one.
+    fn locate(&self, topic: &str, partition: i32) -> Option<usize> {
+        let is = |p: &PartitionBuffer| native_partition(p.at.partition) == partition && *p.at.topic == *topic;
+        let same = self.partitions.get(self.last_received).is_some_and(is);
+        if same { Some(self.last_received) } else { self.find(topic, partition) }
+    }
+
+    fn partition_mut(&mut self, at: &TopicPartition) -> Option<&mut PartitionBuffer> {
+        self.find(&at.topic, native_partition(at.partition)).map(|i| &mut self.partitions[i])
+    }
+
+    pub(super) fn has_partition(&self, at: &TopicPartition) -> bool {
+        self.find(&at.topic, native_partition(at.partition)).is_some()
+    }
+
     /// Reads a partition from an offset; false for an unknown partition.
     pub(super) fn seek(&mut self, at: &TopicPartition, to: Offset) -> bool {
-        let Some(part) = self.partitions.iter_mut().find(|p| *p.at == *at) else { return false };
+        let Some(part) = self.partition_mut(at) else { return false };
         part.clear();
         (part.next_offset, part.active) = (to.0, true);
         self.needs_assign = true;
@@ -201,11 +121,11 @@ impl Fetcher {
 
     /// Pauses or resumes a partition; false for an unknown partition.
     pub(super) fn pause(&mut self, at: &TopicPartition, paused: bool) -> KafkaResult<bool> {
-        let Some(part) = self.partitions.iter_mut().find(|p| *p.at == *at) else { return Ok(false) };
+        let Some(part) = self.partition_mut(at) else { return Ok(false) };
         part.paused = paused;
         if part.client_paused && !paused {
             part.client_paused = false;
-            self.client.resume(&super::cluster::partition_list([&*part.at]))?;
+            self.client.resume(&super::cluster::partition_list([at]))?;
         }
         Ok(true)
     }
@@ -278,12 +198,11 @@ impl Fetcher {
             let polled = match self.client.poll(Duration::ZERO) {
                 None => None,
                 Some(Ok(message)) => {
-                    let (at, size) = locate(&self.partitions, self.last_received, &message);
-                    if let Some(part) = self.partitions.get_mut(at) {
-                        part.push(&message);
+                    let at = self.locate(message.topic(), message.partition());
+                    Some(Ok(at.map_or(0, |at| {
                         self.last_received = at;
-                    }
-                    Some(Ok(size))
+                        self.partitions[at].push(&message)
+                    })))
                 }
                 Some(Err(e)) => Some(Err(e)),
             };
@@ -362,11 +281,8 @@ impl Fetcher {
         let list = self.client.position()?;
         for element in list.elements() {
             let NativeOffset::Offset(next) = element.offset() else { continue };
-            let found = self
-                .partitions
-                .iter_mut()
-                .find(|p| native_partition(p.at.partition) == element.partition() && *p.at.topic == *element.topic());
-            if let Some(part) = found {
+            if let Some(at) = self.find(element.topic(), element.partition()) {
+                let part = &mut self.partitions[at];
                 part.next_offset = part.next_offset.max(next);
             }
         }
@@ -381,49 +297,5 @@ impl Fetcher {
             list.add_partition(&part.at.topic, native_partition(part.at.partition));
         }
         if list.count() > 0 { self.client.pause(&list) } else { Ok(()) }
-    }
-}
-
-/// The index of the partition of a record (`usize::MAX`: unknown), and its size in bytes.
-fn locate(partitions: &[PartitionBuffer], hint: usize, message: &BorrowedMessage<'_>) -> (usize, usize) {
-    let is = |p: &PartitionBuffer| {
-        native_partition(p.at.partition) == message.partition() && *p.at.topic == *message.topic()
-    };
-    let size = message.key_len() + message.payload_len() + 8;
-    let at = if partitions.get(hint).is_some_and(is) { Some(hint) } else { partitions.iter().position(is) };
-    (at.unwrap_or(usize::MAX), size)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn buffer(values: &[&str]) -> PartitionBuffer {
-        let mut building = RecordsBuilder::default();
-        values.iter().for_each(|w| building.push(None, Some(w.as_bytes()), 0));
-        PartitionBuffer {
-            at: Arc::new(TopicPartition::new("t", 0)),
-            next_offset: 100,
-            active: true,
-            paused: false,
-            client_paused: false,
-            offsets: (10..).take(values.len()).collect(),
-            building,
-            bytes: 0,
-            ready: None,
-        }
-    }
-
-    #[test]
-    fn a_batch_is_returned_in_parts_and_the_position_follows() {
-        let mut p = buffer(&["aa", "bb", "cc", "dd"]);
-        assert_eq!((p.position(), p.buffered_records()), (10, 4));
-        let limit = FetchLimit { records: 3, bytes: 20 };
-        assert_eq!(p.take(limit).map(|f| f.offsets.to_vec()), Some(vec![10, 11]), "ten bytes a record");
-        assert_eq!((p.position(), p.buffered_records()), (12, 2));
-        assert_eq!(p.take(FetchLimit { records: 1, bytes: 0 }).map(|f| f.offsets.to_vec()), Some(vec![12]));
-        assert_eq!(p.take(FetchLimit::default()).map(|f| f.offsets.to_vec()), Some(vec![13]));
-        assert_eq!((p.position(), p.buffered_records()), (100, 0), "past what holds no record");
-        assert!(p.take(limit).is_none());
     }
 }

@@ -3,20 +3,21 @@
 //! One thread polls. The member acknowledges a revocation in the poll after the one that reported it, so that what
 //! was read can still be committed in between. It never commits, and reads a partition only after a `seek`.
 
-use super::cluster::{Cluster, create_client, fetch_committed};
+use super::cluster::{Cluster, create_client};
+use super::committed::fetch_committed;
 use super::committer::{KafkaCommitter, Membership, SharedMembership};
 use super::context::Rebalance;
 use super::errors;
 use super::fetcher::Fetcher;
 use super::generation::LiveGeneration;
-use super::reader::TopicWatch;
+use super::reader::{TopicWatch, require_within};
 use super::settings;
 use crate::log::{Committer, Delivery, FetchLimit, GroupEvent, GroupSpec, LogError, LogResult, Member, Recovery};
 use crate::record::{Offset, TopicPartition};
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::Consumer;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -36,7 +37,7 @@ pub(super) struct KafkaMember {
     /// An assignment whose committed offsets are not known yet, with its group generation.
     pending_assignment: Option<(Vec<TopicPartition>, LiveGeneration)>,
     /// Offsets that were committed for topics which have since been created again.
-    stale_offsets: Vec<(TopicPartition, Offset)>,
+    stale_offsets: HashMap<TopicPartition, Offset>,
     committing: bool,
 }
 
@@ -60,7 +61,7 @@ impl KafkaMember {
             membership: Arc::new(SharedMembership::default()),
             pending_ack: false,
             pending_assignment: None,
-            stale_offsets: Vec::new(),
+            stale_offsets: HashMap::new(),
             committing: false,
         })
     }
@@ -184,14 +185,13 @@ impl KafkaMember {
                 && !p.id.is_empty()
                 && p.id != self.watch.id(&at.topic)
             {
-                self.stale_offsets.push((at.clone(), p.next));
+                self.stale_offsets.insert(at.clone(), p.next);
             }
             assigned.push((at.clone(), position.map(|p| p.next)));
         }
         self.fetcher.reset(at).map_err(|e| self.error(&e))?;
         // An offset in a deleted topic must not be committed for the topic that has its name now.
-        let committed: Vec<_> =
-            assigned.iter().filter(|(at, _)| self.stale_offsets.iter().all(|(stale, _)| stale != at)).collect();
+        let committed: Vec<_> = assigned.iter().filter(|(at, _)| !self.stale_offsets.contains_key(at)).collect();
         self.membership
             .set(Membership::new(generation, &assigned, &committed, |topic| self.watch.id(topic).to_owned()));
         Ok(Some(GroupEvent::Assigned(assigned)))
@@ -216,16 +216,21 @@ impl Member for KafkaMember {
         event
     }
 
-    fn seek(&mut self, at: &TopicPartition, to: Offset) -> LogResult<()> {
-        if !self.fetcher.partitions().any(|p| p == at) {
+    fn seek(&mut self, to: &[(TopicPartition, Offset)]) -> LogResult<()> {
+        if let Some((at, _)) = to.iter().find(|(at, _)| !self.fetcher.has_partition(at)) {
             return Err(self.not_assigned(at));
         }
-        let (earliest, _) = self.cluster.bounds(std::slice::from_ref(at))?[0];
-        if to.0 > earliest && self.stale_offsets.iter().any(|(a, offset)| a == at && *offset == to) {
-            return Err(LogError::TopicReplaced { topic: at.topic.to_string() });
+        let of: Vec<TopicPartition> = to.iter().map(|(at, _)| at.clone()).collect();
+        let bounds = self.cluster.bounds(&of)?;
+        for ((at, offset), (earliest, _)) in to.iter().zip(&bounds) {
+            if offset.0 > *earliest && self.stale_offsets.get(at) == Some(offset) {
+                return Err(LogError::TopicReplaced { topic: at.topic.to_string() });
+            }
         }
-        self.watch.require_in_range(&[(at.clone(), to)])?;
-        self.fetcher.seek(at, to);
+        require_within(to, &bounds)?;
+        for (at, offset) in to {
+            self.fetcher.seek(at, *offset);
+        }
         Ok(())
     }
 

@@ -11,6 +11,7 @@ mod appender;
 mod client_names;
 mod closing;
 mod cluster;
+mod committed;
 mod committer;
 mod context;
 mod defaults;
@@ -19,6 +20,7 @@ mod fetcher;
 mod generation;
 mod headers;
 mod member;
+mod partition_buffer;
 mod producer;
 mod queue_signal;
 mod reader;
@@ -38,6 +40,7 @@ use crate::record::{Offset, TopicPartition};
 use admin::Admin;
 use cluster::Cluster;
 use std::collections::BTreeMap;
+use std::collections::hash_map::{Entry, HashMap};
 use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
@@ -212,15 +215,21 @@ impl Log for KafkaLog {
 
     fn committed(&self, group: &str, of: &[TopicPartition]) -> LogResult<Vec<Option<Offset>>> {
         let offsets = self.cluster.committed_offsets(group, of)?;
-        of.iter()
-            .zip(offsets)
-            .map(|(at, position)| {
-                let Some(position) = position else { return Ok(None) };
-                // An offset that was committed for an earlier topic of that name is not valid in this one.
-                let id = self.cluster.topic_id(&at.topic)?.unwrap_or_default();
-                Ok((position.id.is_empty() || position.id == id).then_some(position.next))
-            })
-            .collect()
+        let mut ids: HashMap<&str, String> = HashMap::new();
+        let mut committed = Vec::with_capacity(of.len());
+        for (at, position) in of.iter().zip(offsets) {
+            let Some(position) = position else {
+                committed.push(None);
+                continue;
+            };
+            let id = match ids.entry(&at.topic) {
+                Entry::Occupied(id) => id.into_mut(),
+                Entry::Vacant(id) => id.insert(self.cluster.topic_id(&at.topic)?.unwrap_or_default()),
+            };
+            // An offset that was committed for an earlier topic of that name is not valid in this one.
+            committed.push((position.id.is_empty() || position.id == *id).then_some(position.next));
+        }
+        Ok(committed)
     }
 
     fn delete_offsets(&self, group: &str, given_up: &AtomicBool) -> LogResult<()> {
@@ -261,9 +270,11 @@ impl Log for KafkaLog {
             Access::CreateTopic(topic, config) => self.admin.validate_create(&self.cluster, topic, config),
             // A broker checks the right to read only when records are fetched.
             Access::ReadTopic(name) => {
-                let from = crate::log::partitions(&topic(self, name)?);
-                let from = from.into_iter().map(|at| Ok((at.clone(), self.resolve(&at, Start::Earliest)?)));
-                let mut reader = self.reader(&from.collect::<LogResult<Vec<_>>>()?)?;
+                let of = crate::log::partitions(&topic(self, name)?);
+                let bounds = self.cluster.bounds(&of)?;
+                let from: Vec<_> =
+                    of.into_iter().zip(bounds).map(|(at, (earliest, _))| (at, Offset(earliest))).collect();
+                let mut reader = self.reader(&from)?;
                 reader.poll(FetchLimit { records: 1, bytes: 0 }, DENIED_READ_TIMEOUT).map(drop)
             }
             Access::ReadOffsets(group) => {

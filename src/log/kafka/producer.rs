@@ -161,10 +161,11 @@ impl KafkaWriter {
             let created = config.create_with_context(KafkaProducerContext::default());
             let producer: BaseProducer<KafkaProducerContext> =
                 created.map_err(|e: KafkaError| WriteError::Failed(self.sender.cluster.settings.property_error(&e)))?;
+            let producer = ClosesInTime::new(Arc::new(producer));
             if self.sender.mode.is_transactional() {
                 self.retry("taking over transactions", &producer, |p| p.init_transactions(REQUEST_TIMEOUT))?;
             }
-            self.producer = Some(ClosesInTime::new(Arc::new(producer)));
+            self.producer = Some(producer);
             self.max_batch_bytes = max_batch_bytes;
         }
         Ok(())

@@ -2,7 +2,7 @@
 //!
 //! It never skips what it cannot read: deleted records, and deleted or recreated topics, are errors.
 
-use super::cluster::{Cluster, READER_GROUP, create_client};
+use super::cluster::{Cluster, PartitionBounds, READER_GROUP, create_client};
 use super::errors;
 use super::fetcher::{Fetcher, PollOutcome};
 use crate::log::{FetchLimit, LogError, LogResult, Reader};
@@ -151,14 +151,19 @@ impl TopicWatch {
     /// Fails with the first position that is out of range.
     pub(super) fn require_in_range(&self, positions: &[(TopicPartition, Offset)]) -> LogResult<()> {
         let of: Vec<TopicPartition> = positions.iter().map(|(at, _)| at.clone()).collect();
-        for ((at, asked), (earliest, end)) in positions.iter().zip(self.cluster.bounds(&of)?) {
-            if asked.0 < earliest || asked.0 > end {
-                let (at, asked) = (at.clone(), *asked);
-                return Err(LogError::OffsetOutOfRange { at, asked, earliest: Offset(earliest), end: Offset(end) });
-            }
-        }
-        Ok(())
+        require_within(positions, &self.cluster.bounds(&of)?)
     }
+}
+
+/// Fails with the first position that is out of its bounds.
+pub(super) fn require_within(positions: &[(TopicPartition, Offset)], bounds: &[PartitionBounds]) -> LogResult<()> {
+    for ((at, asked), (earliest, end)) in positions.iter().zip(bounds) {
+        if asked.0 < *earliest || asked.0 > *end {
+            let (at, asked) = (at.clone(), *asked);
+            return Err(LogError::OffsetOutOfRange { at, asked, earliest: Offset(*earliest), end: Offset(*end) });
+        }
+    }
+    Ok(())
 }
 
 /// A reader of given partitions.

@@ -191,7 +191,7 @@ fn a_member_with_a_refused_position_returns_to_the_committed_offset() {
     let (cluster, log) = mock();
     let spec = GroupSpec { group: "g".into(), topics: vec!["t".into()], ..GroupSpec::default() };
     let mut member = member(&log, &spec);
-    member.seek(&TopicPartition::new("t", 0), Offset(0)).unwrap();
+    member.seek(&[(TopicPartition::new("t", 0), Offset(0))]).unwrap();
     refuse(&cluster);
     let fault = member.poll(FetchLimit::default(), TEST_TIMEOUT).unwrap_err();
     assert!(matches!(&fault, LogError::Undone { why, .. } if why.contains("`t`")), "{fault}");

@@ -96,12 +96,13 @@ impl MemoryCommitter {
         transaction: &Transaction,
     ) -> LogResult<Vec<(TopicPartition, (Offset, u64))>> {
         let checked = |(at, next): &(TopicPartition, Offset)| {
-            let (partition, id) = state.partition(at)?;
+            let (_, id) = state.partition(at)?;
             if self.topic_ids.get(at).is_some_and(|joined| *joined != id) {
                 return Err(LogError::TopicReplaced { topic: at.topic.to_string() });
             }
             let appends = transaction.results.iter().chain(&transaction.state);
-            check_bounds(at, *next, partition.earliest, state.end_after(at, appends)?)?;
+            // Retention may have overtaken what was read.
+            check_bounds(at, *next, 0, state.end_after(at, appends)?)?;
             Ok((at.clone(), (*next, id)))
         };
         transaction.offsets.iter().map(checked).collect()

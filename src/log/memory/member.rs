@@ -74,11 +74,12 @@ impl Member for MemoryMember {
         Ok(self.cursors.poll(limit, wait)?.map_or(GroupEvent::Idle, GroupEvent::Records))
     }
 
-    fn seek(&mut self, at: &TopicPartition, to: Offset) -> LogResult<()> {
-        let topic_id = self.cursor(at)?.topic_id;
-        self.check_seek(at, topic_id, to)?;
-        self.cursor(at)?.next = Some(to.0);
-        Ok(())
+    fn seek(&mut self, to: &[(TopicPartition, Offset)]) -> LogResult<()> {
+        for (at, to) in to {
+            let topic_id = self.cursor(at)?.topic_id;
+            self.check_seek(at, topic_id, *to)?;
+        }
+        to.iter().try_for_each(|(at, to)| self.cursor(at).map(|cursor| cursor.next = Some(to.0)))
     }
 
     fn positions(&self) -> Vec<(TopicPartition, Offset)> {

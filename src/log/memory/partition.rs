@@ -68,10 +68,10 @@ impl MemoryPartition {
         let (mut records, mut bytes, mut parts) = (0, 0, Vec::new());
         for segment in &self.segments[first..] {
             let rest = segment.starting_at(from);
-            let count = prefix_within(&rest.records, max_records - records, max_bytes - bytes);
-            let part = rest.slice(0, count);
-            records += count;
-            bytes += payload_bytes(&part.records);
+            let left = FetchLimit { records: max_records - records, bytes: max_bytes - bytes };
+            let part = rest.slice(0, left.rows_of(&rest.records));
+            records += part.records.len();
+            bytes += part.records.bytes();
             parts.push(part);
             if records >= max_records || bytes >= max_bytes {
                 break;
@@ -116,9 +116,9 @@ impl MemoryPartition {
         self.segments.retain(|s| !s.offsets.is_empty());
     }
 
-    /// Bytes of keys and values.
+    /// Bytes of keys, values and headers.
     pub(super) fn bytes(&self) -> usize {
-        self.segments.iter().map(|s| payload_bytes(&s.records)).sum()
+        self.segments.iter().map(|s| s.records.payload_bytes()).sum()
     }
 }
 
@@ -138,21 +138,4 @@ pub(super) fn join(mut parts: Vec<Segment>, origin: Arc<TopicPartition>) -> Opti
         },
     };
     Some(Fetched { origin, offsets, records })
-}
-
-/// Bytes of keys and values; [`Records::payload_bytes`] includes headers.
-fn payload_bytes(records: &Records) -> usize {
-    records.bytes() - 8 * records.len()
-}
-
-/// The number of leading records up to the one that reaches a limit; at least one.
-fn prefix_within(records: &Records, max_records: usize, max_bytes: usize) -> usize {
-    let (keys, values) = (records.keys.value_offsets(), records.values.value_offsets());
-    let reaches_limit = |count: &usize| {
-        let len = |offsets: &[i32]| i64::from(offsets[*count]) - i64::from(offsets[0]);
-        let bytes = len(keys) + len(values);
-        usize::try_from(bytes).unwrap_or(usize::MAX) >= max_bytes
-    };
-    let max_records = records.len().min(max_records);
-    (1..max_records).find(reaches_limit).unwrap_or(max_records)
 }

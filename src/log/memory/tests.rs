@@ -166,6 +166,6 @@ fn a_reader_of_a_replaced_topic_is_refused_at_any_position() {
     append(&log, &records(&["b=1"])).unwrap();
     let polled = reader.poll(FetchLimit::default(), Duration::ZERO);
     assert!(matches!(&polled, Err(LogError::TopicReplaced { topic }) if topic == "t"), "{polled:?}");
-    let sought = member.seek(&at(), Offset(0));
+    let sought = member.seek(&[(at(), Offset(0))]);
     assert!(matches!(&sought, Err(LogError::TopicReplaced { topic }) if topic == "t"), "{sought:?}");
 }

@@ -57,11 +57,18 @@ impl Member for MistakenMember {
         })
     }
 
-    fn seek(&mut self, at: &TopicPartition, to: Offset) -> LogResult<()> {
-        let skips = to > Offset(0) && self.planted.is(Mistake::SeekTooFar) && !self.is_repartition(&at.topic);
-        // A position past the end would be an error, not a silent loss.
-        let skips = skips && end(&*self.log, at).is_some_and(|end| to < end);
-        self.member.seek(at, if skips { Offset(to.0 + 1) } else { to })
+    fn seek(&mut self, to: &[(TopicPartition, Offset)]) -> LogResult<()> {
+        if !self.planted.is(Mistake::SeekTooFar) {
+            return self.member.seek(to);
+        }
+        let mistaken = to.iter().map(|(at, to)| {
+            // A position past the end would be an error, not a silent loss.
+            let skips =
+                *to > Offset(0) && !self.is_repartition(&at.topic) && end(&*self.log, at).is_some_and(|end| *to < end);
+            (at.clone(), if skips { Offset(to.0 + 1) } else { *to })
+        });
+        let mistaken: Vec<_> = mistaken.collect();
+        self.member.seek(&mistaken)
     }
 
     fn positions(&self) -> Vec<(TopicPartition, Offset)> {

@@ -158,15 +158,13 @@ impl Intake {
     }
 
     fn seek(&mut self, starts: &[(TopicPartition, Offset)]) -> Result<(), Fault> {
-        for (at, offset) in starts {
-            // Only a seek detects that a committed position belongs to an earlier topic of the same name.
-            self.member.seek(at, *offset)?;
-            let merged = self.route_of.get(at).is_some_and(|route| !self.routes[*route].merged.is_empty());
-            if merged {
-                self.member.pause(std::slice::from_ref(at), true)?;
-            }
-            self.positions.insert(at.clone(), *offset);
-        }
+        // Only a seek detects that a committed position belongs to an earlier topic of the same name.
+        self.member.seek(starts)?;
+        let route = |at: &TopicPartition| self.route_of.get(at).map(|route| &self.routes[*route]);
+        let is_merged = |at: &&TopicPartition| route(at).is_some_and(|route| !route.merged.is_empty());
+        let merged: Vec<TopicPartition> = starts.iter().map(|(at, _)| at).filter(is_merged).cloned().collect();
+        self.member.pause(&merged, true)?;
+        self.positions.extend(starts.iter().cloned());
         Ok(())
     }
 
@@ -468,7 +466,7 @@ mod tests {
             }))
         }
 
-        fn seek(&mut self, _: &TopicPartition, _: Offset) -> LogResult<()> {
+        fn seek(&mut self, _: &[(TopicPartition, Offset)]) -> LogResult<()> {
             Ok(())
         }
 

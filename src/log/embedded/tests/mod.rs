@@ -13,9 +13,10 @@ use crate::log::conformance::{self, Fixture};
 use crate::log::{
     Append, FetchLimit, GroupEvent, GroupSpec, Log, LogError, LogResult, Member, Start, TopicConfig, Transaction,
 };
-use crate::record::{Offset, Records, RecordsBuilder, TopicPartition};
+use crate::record::{Offset, Partition, Records, RecordsBuilder, TopicPartition};
 use crate::time::{Clock as _, SystemClock};
 use proptest::prelude::*;
+use rusqlite::Connection;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -405,6 +406,55 @@ fn rows_expire_by_age_and_by_size_except_the_last() {
     run_retention(&log, 0);
     let info = log.topics(Some("t")).unwrap().pop().unwrap().partitions[0];
     assert_eq!((info.earliest, info.end, info.bytes), (Offset(3), Offset(5), Some(4)));
+}
+
+#[test]
+fn each_topic_expires_however_busy_another_is() {
+    let dir = TempDir::new().unwrap();
+    let log = EmbeddedLog::open(dir.path()).unwrap();
+    let file = &log.database.file;
+    let topics = ["busy", "quiet"].map(|topic| TopicPartition::new(topic, 0));
+    for at in &topics {
+        log.create_topic(&at.topic, &TopicConfig { retention: Some(Duration::from_secs(10)), ..with_partitions(1) })
+            .unwrap();
+        for time in [1_000, 90_000] {
+            let mut records = RecordsBuilder::default();
+            records.push(None, Some(b"xy"), time);
+            log.appender().unwrap().append(&[Append { to: at.clone(), records: records.finish() }]).unwrap();
+        }
+    }
+    // As two transactions right after one another, each of which writes one of the topics.
+    let housekeeping = |conn: &Connection, retention: &mut Retention, at: &TopicPartition| {
+        let part = topics::find(conn, file, at)?;
+        retention.apply(conn, file, &[(at, &part)], 1, 90_000)
+    };
+    let mut retention = Retention::default();
+    for at in &topics {
+        log.database.write(|conn, _| housekeeping(conn, &mut retention, at)).unwrap();
+    }
+    assert_eq!(topics.map(|at| log.resolve(&at, Start::Earliest).unwrap()), [Offset(1), Offset(1)]);
+}
+
+#[test]
+fn new_records_do_not_wait_for_the_backlog_of_another_partition() {
+    let dir = TempDir::new().unwrap();
+    let log = EmbeddedLog::open(dir.path()).unwrap();
+    log.create_topic("t", &with_partitions(2)).unwrap();
+    let [long, new] = [0, 1].map(|partition| TopicPartition::new("t", partition));
+    let words = |count: usize| {
+        let mut records = RecordsBuilder::default();
+        (0..count).for_each(|_| records.push(None, Some(b"x"), 0));
+        records.finish()
+    };
+    let backlog = 200_000;
+    log.appender().unwrap().append(&[Append { to: long.clone(), records: words(backlog) }]).unwrap();
+    let mut reader = log.reader(&[(long, Offset(0)), (new.clone(), Offset(0))]).unwrap();
+    let limit = FetchLimit { records: 1, ..FetchLimit::default() };
+    let mut next = || reader.poll(limit, Duration::ZERO).unwrap().unwrap().origin.partition;
+    assert_eq!(next(), Partition(0));
+    log.appender().unwrap().append(&[Append { to: new, records: words(1) }]).unwrap();
+    let waited = (1..backlog).position(|_| next() == Partition(1));
+    assert!(waited.is_some_and(|records| records < backlog / 2), "{waited:?}");
 }
 
 #[test]
