@@ -12,11 +12,13 @@ use fastdata::log::{Append, Log, Start};
 use fastdata::metrics::progress_topic;
 use fastdata::plan::Physical;
 use fastdata::record::{Offset, Records, RecordsBuilder, TopicPartition};
+use fastdata::runtime::inspect::observe::Observer;
 use fastdata::runtime::operators::build::Factory;
 use fastdata::runtime::task::operator::Operator;
 use fastdata::runtime::{
     CancelReason, CancelToken, Collector, Fault, LostInput, MODELS_TOPIC, Round, StartFrom, reports,
 };
+use fastdata::time::SystemClock;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -241,7 +243,7 @@ fn a_run_that_retention_overtakes_between_reading_and_commit_skips_the_gap() {
         run_to_end(plan.clone(), log.clone());
         append(&*log, "in", 0, number_records(4..6));
         let appended = Append { to: TopicPartition::new("in", 0), records: number_records(6..10) };
-        let fault = InjectedFault::RecordsRemovedAtFirstCommit { appended, before: Offset(8) };
+        let fault = InjectedFault::RecordsRemovedAtFirstCommit { appended, before: Offset(8), polling: Arc::default() };
         let faulty = Arc::new(FaultyLog::new(log.clone(), "", fault));
         let run = Setup { lost_input, ..Setup::new(plan.clone(), faulty) }.start();
         wait::until("the result after the gap", || {
@@ -257,6 +259,22 @@ fn a_run_that_retention_overtakes_between_reading_and_commit_skips_the_gap() {
         outcome.unwrap();
         assert_eq!(end_offset(&*log, "out"), Offset(6));
         assert_eq!(read_and_lost(&*log, &plan), (6, 3));
+    }
+}
+
+#[test]
+fn statistics_are_those_of_when_they_are_asked_for_although_the_run_writes_on() {
+    let (log, dir) = log_with_three_records();
+    let plan = plan(FILTER_PIPELINE, dir.path());
+    run_to_end(plan, log.clone());
+    let mut records = RecordsBuilder::default();
+    records.push(Some(b"pipeline"), Some(b"{}"), 0);
+    let appended = Append { to: TopicPartition::new("p.progress", 0), records: records.finish() };
+    let growing = Arc::new(FaultyLog::new(log, "p.progress", InjectedFault::TopicGrows { appended }));
+    let mut observer = Observer::new(growing.clone(), Arc::new(SystemClock));
+    for polls in 1..=2 {
+        assert_eq!(observer.snapshot("p").unwrap().sources.len(), 0, "the record of the pipeline is replaced");
+        assert_eq!(growing.calls.load(Ordering::Relaxed), polls);
     }
 }
 

@@ -5,6 +5,7 @@
 use super::instance::INSTANCE_KEY_PREFIX;
 use super::state_record::{STATE_KEY_PREFIX, STATE_VERSION};
 use super::{InstanceInfo, PIPELINE_KEY, PipelineInfo, StateRecord, TaskProgress, instance_key};
+use crate::record::{Fetched, KeyedRecord, Offset};
 use serde::de::{DeserializeOwned, Error as _};
 use std::collections::BTreeMap;
 
@@ -22,6 +23,17 @@ pub struct Reports {
 }
 
 impl Reports {
+    /// Applies records of the topic: of each key the last one, as those before it are replaced.
+    ///
+    /// # Errors
+    /// The offset of a record that no pipeline writes, and what is wrong with it.
+    pub fn apply_all(&mut self, fetched: &Fetched) -> Result<(), (Offset, serde_json::Error)> {
+        let mut last: BTreeMap<&[u8], KeyedRecord<'_>> = BTreeMap::new();
+        last.extend(fetched.keyed().map(|record| (record.key, record)));
+        let mut records = last.into_values();
+        records.try_for_each(|r| self.apply(r.key, r.value, r.timestamp).map_err(|e| (r.offset, e)))
+    }
+
     /// Applies one record of the topic, written `at`; a record without a value deletes.
     ///
     /// # Errors

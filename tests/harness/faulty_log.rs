@@ -13,8 +13,8 @@ use fastdata::log::{
 };
 use fastdata::record::{Fetched, Offset, TopicPartition};
 use fastdata::runtime::CancelToken;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// A fault of the readers of one topic, or of commits.
@@ -32,8 +32,10 @@ pub enum InjectedFault {
     /// The first commit reports an abort, whether it was `applied` or not; `appended` is written at that moment.
     FirstCommitAborts { applied: bool, appended: Vec<Append> },
     /// Before the first commit these records are appended, and those before the offset of their partition are
-    /// removed, as retention does.
-    RecordsRemovedAtFirstCommit { appended: Append, before: Offset },
+    /// removed, as retention does. `polling` is held by polls, so that none sees the first without the second.
+    RecordsRemovedAtFirstCommit { appended: Append, before: Offset, polling: Arc<Mutex<()>> },
+    /// Each poll of the topic finds a further record.
+    TopicGrows { appended: Append },
     /// Commits are recorded, and take as long as over a slow connection.
     SlowCommits(Arc<SlowCommits>),
     /// After the first record all partitions are revoked and assigned again; `appended` is written at that moment.
@@ -79,6 +81,7 @@ impl FaultyLog {
 
 struct FaultyReader {
     reader: Box<dyn Reader>,
+    log: Arc<EmbeddedLog>,
     fault: InjectedFault,
     calls: Arc<AtomicU32>,
     failures: Arc<AtomicU32>,
@@ -89,6 +92,10 @@ impl Reader for FaultyReader {
 
     fn poll(&mut self, limit: FetchLimit, wait: Duration) -> LogResult<Option<Fetched>> {
         self.calls.fetch_add(1, Ordering::Relaxed);
+        if let InjectedFault::TopicGrows { appended } = &self.fault {
+            self.log.appender()?.append(std::slice::from_ref(appended))?;
+            return self.reader.poll(limit, wait);
+        }
         let InjectedFault::ReadersFailAtEnd(times) = self.fault else {
             std::thread::park_timeout(wait);
             return Ok(None);
@@ -153,6 +160,10 @@ impl Member for FaultyMember {
         match self.fault.clone() {
             InjectedFault::PartitionsRevoked { appended } => self.poll_with_rebalance(&appended, limit, wait),
             InjectedFault::RecordLimitRaised { .. } => self.poll_with_rebalance(&[], limit, wait),
+            InjectedFault::RecordsRemovedAtFirstCommit { polling, .. } => {
+                let _held = polling.lock().unwrap();
+                self.member.poll(limit, wait)
+            }
             _ => self.member.poll(limit, wait),
         }
     }
@@ -216,9 +227,10 @@ impl Committer for FaultyCommitter {
                 }
                 self.log.appender()?.append(appended)?;
             }
-            InjectedFault::RecordsRemovedAtFirstCommit { appended, before }
+            InjectedFault::RecordsRemovedAtFirstCommit { appended, before, polling }
                 if self.failures.fetch_add(1, Ordering::Relaxed) == 0 =>
             {
+                let _held = polling.lock().unwrap();
                 self.log.appender()?.append(std::slice::from_ref(appended))?;
                 self.log.delete_records(&[(appended.to.clone(), *before)])?;
                 return self.committer.commit(transaction);
@@ -248,7 +260,7 @@ impl Log for FaultyLog {
             return Ok(reader);
         }
         let (calls, failures) = (self.calls.clone(), self.failures.clone());
-        Ok(Box::new(FaultyReader { reader, fault: self.fault.clone(), calls, failures }))
+        Ok(Box::new(FaultyReader { reader, log: self.log.clone(), fault: self.fault.clone(), calls, failures }))
     }
 
     fn record_limits(&self, topics: &[Arc<str>]) -> LogResult<Vec<RecordLimit>> {

@@ -13,7 +13,7 @@ use super::backplane;
 use super::context::CliContext;
 use super::output::OutputFormat;
 use crate::metrics::Snapshot;
-use sampler::{SAMPLE_INTERVAL, StatsSampler};
+use sampler::{RATE_INTERVAL, StatsSampler};
 
 /// Show statistics of pipelines: rates, lag, watermarks, steps, models, the ledger
 ///
@@ -59,7 +59,7 @@ pub(super) fn execute(args: &StatsArgs, context: &CliContext) -> anyhow::Result<
     if found.iter().any(Snapshot::is_live) {
         // A rate is the difference of two samples.
         let shutdown = context.shutdown();
-        shutdown.sleep(SAMPLE_INTERVAL);
+        shutdown.sleep(RATE_INTERVAL);
         if !shutdown.is_requested() {
             found = sampler.sample(context.printer())?;
         }

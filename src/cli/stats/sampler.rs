@@ -10,7 +10,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// The time between two samples of a live view.
 pub(super) const SAMPLE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The time between the two samples of a single answer, whose difference are its rates.
+pub(super) const RATE_INTERVAL: Duration = Duration::from_millis(500);
 
 pub(super) struct StatsSampler {
     observer: Observer,

@@ -6,7 +6,7 @@
 use crate::diagnostics::nearest;
 use crate::log::{FetchLimit, Log, LogError, Reader, Start};
 use crate::metrics::{OffsetBounds, PROGRESS_SUFFIX, Reports, Snapshot, progress_topic};
-use crate::record::{Fetched, KeyedRecord, TopicPartition};
+use crate::record::{Fetched, Offset, TopicPartition};
 use crate::time::Clock;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,7 +14,11 @@ use std::time::Duration;
 use thiserror::Error;
 
 /// How long a poll waits for records that are in the topic.
-const CATCH_UP_POLL_TIMEOUT: Duration = Duration::from_millis(20);
+const POLL_TIMEOUT: Duration = Duration::from_millis(100);
+
+/// How many polls without progress a snapshot waits for a transaction that is open when it is taken: five seconds. A
+/// run commits much more often.
+const MAX_POLLS_AT_REST: u32 = 50;
 
 /// Why the state of a pipeline could not be read.
 #[derive(Debug, Error)]
@@ -145,30 +149,44 @@ impl Observer {
 }
 
 impl PipelineFeed {
-    /// Reads to the end of the topic, so that tasks that committed together appear together.
+    /// Reads to where the topic ends now; a run writes on meanwhile. A commit writes one batch, which is read whole
+    /// unless a fetch ends in it, so that tasks that committed together appear together.
     fn read(&mut self, log: &dyn Log) -> Result<(), ObserveError> {
-        let mut timeout = Duration::ZERO;
+        let at = TopicPartition::new(self.topic.as_str(), 0);
+        let (end, limit) = (log.resolve(&at, Start::Latest)?, FetchLimit::default());
+        let (mut polls_at_rest, mut timeout) = (0, Duration::ZERO);
         loop {
-            while let Some(fetched) = self.reader.poll(FetchLimit::default(), timeout)? {
-                self.take(&fetched)?;
-            }
-            let behind = |(at, next): (TopicPartition, _)| Ok::<_, LogError>(log.resolve(&at, Start::Latest)? > next);
-            if !self.reader.positions().into_iter().map(behind).collect::<Result<Vec<_>, _>>()?.contains(&true) {
+            let before = self.next();
+            // Also where the position is at the end already: the topic may have been made again since.
+            let fetched = self.reader.poll(limit, timeout)?;
+            timeout = POLL_TIMEOUT;
+            let is_full = fetched.as_ref().is_some_and(|f| f.offsets.len() >= limit.records);
+            fetched.map_or(Ok(()), |fetched| self.take(&fetched))?;
+            if self.next() >= end && !is_full {
                 return Ok(());
             }
-            timeout = CATCH_UP_POLL_TIMEOUT;
+            polls_at_rest = if self.next() == before { polls_at_rest + 1 } else { 0 };
+            if polls_at_rest == MAX_POLLS_AT_REST {
+                tracing::warn!(
+                    "topic `{}` cannot be read from offset {before} to its end, {end}: a broker is away, or a transaction in it is still open; these statistics are those of before",
+                    self.topic
+                );
+                return Ok(());
+            }
         }
     }
 
+    /// The position in the topic.
+    fn next(&self) -> Offset {
+        self.reader.positions().first().map_or(Offset(0), |(_, next)| *next)
+    }
+
     fn take(&mut self, fetched: &Fetched) -> Result<(), ObserveError> {
-        for KeyedRecord { offset, key, value, timestamp } in fetched.keyed() {
-            self.reports.apply(key, value, timestamp).map_err(|e| ObserveError::Foreign {
-                topic: self.topic.clone(),
-                offset: offset.0,
-                reason: e.to_string(),
-            })?;
-        }
-        Ok(())
+        self.reports.apply_all(fetched).map_err(|(offset, e)| ObserveError::Foreign {
+            topic: self.topic.clone(),
+            offset: offset.0,
+            reason: e.to_string(),
+        })
     }
 }
 

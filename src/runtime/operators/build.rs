@@ -109,6 +109,11 @@ pub(in crate::runtime) mod fixture {
 
     /// The task of partition 0 of the first sub-topology; `in` has one partition.
     pub(in crate::runtime) fn task_of(text: &str) -> Task {
+        task_of_sub(text, 0)
+    }
+
+    /// The same of another sub-topology.
+    pub(in crate::runtime) fn task_of_sub(text: &str, sub: usize) -> Task {
         let plan = plan_of(text);
         let around = Surroundings {
             layout: Arc::new(layout(&plan, &PartitionCounts::from([("in".into(), 1)]))),
@@ -118,7 +123,7 @@ pub(in crate::runtime) mod fixture {
             samples: Arc::new(|_, _| {}),
             custom: BTreeMap::new(),
         };
-        task(&plan, &Arc::new(plan.subs[0].clone()), 0, &around).unwrap()
+        task(&plan, &Arc::new(plan.subs[sub].clone()), 0, &around).unwrap()
     }
 
     pub(in crate::runtime) fn plan_of(text: &str) -> Physical {

@@ -18,10 +18,7 @@ pub fn reports(log: &dyn Log, pipeline: &str, cancel: &CancelToken) -> Result<Re
         return Ok(found);
     }
     read_all(log, &TopicPartition::new(topic.as_str(), 0), cancel, |fetched| {
-        for record in fetched.keyed() {
-            found.apply(record.key, record.value, record.timestamp).map_err(|e| not_progress(&topic, &e))?;
-        }
-        Ok(())
+        found.apply_all(fetched).map_err(|(_, e)| not_progress(&topic, &e))
     })?;
     Ok(found)
 }

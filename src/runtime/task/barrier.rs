@@ -3,6 +3,7 @@
 use super::collector::{Collector, Release};
 use super::{Task, TaskCommit};
 use crate::metrics::{Latency, TaskProgress};
+use crate::plan::InputPlan;
 use crate::record::{Offset, TopicPartition};
 use crate::runtime::fault::Fault;
 
@@ -10,7 +11,16 @@ use crate::runtime::fault::Fault;
 /// barrier every five seconds.
 const END_REPORT_INTERVAL_MS: i64 = 4_000;
 
+/// How often a task commits that only its positions or its watermark have moved, milliseconds. A task behind a
+/// repartition hears of a watermark at each barrier, and each record of progress is read by `stats` and by restarts.
+const MOVE_COMMIT_INTERVAL_MS: i64 = 1_000;
+
 impl Task {
+    /// Commits at the next barrier that positions have moved, as no later one will.
+    pub(in crate::runtime) fn flush_moves(&mut self) {
+        self.dirty |= self.moved;
+    }
+
     /// Sends the watermark downstream only at the end of the inputs. A bounded run merges by event time, so a watermark
     /// takes effect only at the end; sending it to every partition at each barrier would dominate the cost.
     pub(in crate::runtime) fn send_watermark_at_end(&mut self) {
@@ -46,12 +56,13 @@ impl Task {
     ) -> &mut Self {
         self.at_end = at_end;
         for (at, offset) in positions.iter().filter(|_| at_end || self.ordered.is_none()) {
-            let input = self.plan.inputs.iter().position(|i| *i.topic() == at.topic);
-            for slot in input.into_iter().flat_map(|i| self.inputs[i].slots.clone()) {
+            let Some(input) = self.plan.inputs.iter().position(|i| *i.topic() == at.topic) else { continue };
+            for slot in self.inputs[input].slots.clone() {
                 // An input of which nothing was read has no position yet.
                 if self.next[slot] < offset.0 && (at_end || self.next[slot] > 0) {
                     self.next[slot] = offset.0;
-                    self.dirty = true;
+                    self.moved = true;
+                    self.dirty |= at_end || matches!(self.plan.inputs[input], InputPlan::Source(_));
                 }
             }
         }
@@ -104,10 +115,11 @@ impl Task {
         self.progress.unfinished = self.unfinished_round();
         let offsets = self.committed_offsets();
         let appends = self.outbox.take();
+        let moved = self.moved && now.saturating_sub(self.progress.committed_at) >= MOVE_COMMIT_INTERVAL_MS;
         // Output and state changes are committed even if only the passing of time caused them.
-        let dirty = std::mem::take(&mut self.dirty) || !appends.is_empty() || !changes.is_empty();
+        let dirty = std::mem::take(&mut self.dirty) || !appends.is_empty() || !changes.is_empty() || moved;
         if dirty {
-            self.progress.committed_at = now;
+            (self.progress.committed_at, self.moved) = (now, false);
         }
         Ok(TaskCommit {
             task: self.id,
@@ -124,7 +136,10 @@ impl Task {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::log::Append;
+    use crate::record::Fetched;
     use crate::runtime::operators::build::fixture;
+    use std::sync::Arc;
 
     #[test]
     fn the_end_of_a_bounded_run_is_committed_although_nothing_else_has_happened_since_the_last_commit() {
@@ -141,5 +156,40 @@ mod tests {
         assert_eq!(barrier(2, None), (false, true), "a later stage goes on");
         assert_eq!(barrier(1 + END_REPORT_INTERVAL_MS, None), (true, true), "for those that have joined since");
         assert_eq!(barrier(2 + END_REPORT_INTERVAL_MS, None), (false, true));
+    }
+
+    #[test]
+    fn a_watermark_alone_is_not_committed_each_time() {
+        let text = "name: p
+source: {topic: in, schema: {k: string, v: bigint, ts: timestamp}, timestamp: ts}
+steps:
+  - filter: v > 0
+  - {name: counted, window: {tumbling: 1h, by: [k], select: {n: count(*)}}}
+sink: out
+";
+        let (mut sender, mut task) = (fixture::task_of(text), fixture::task_of_sub(text, 1));
+        let (mut sent, mut next) = (0, 0);
+        let mut feed = |task: &mut Task, value: &str| {
+            fixture::run(&mut sender, sent, &[value], 0);
+            sent += 1;
+            let mut appends = sender.barrier(0, false).unwrap().appends;
+            let Append { to, records } = appends.pop().unwrap();
+            assert!(appends.is_empty(), "{appends:?}");
+            let offsets = (next..).take(records.len()).collect();
+            next += i64::try_from(records.len()).unwrap();
+            task.run(&Fetched { origin: Arc::new(to), offsets, records }, 0, &mut |_| Ok(())).unwrap();
+        };
+        feed(&mut task, r#"{"k": "a", "v": 1, "ts": 1}"#);
+        assert!(task.barrier(5_000, false).unwrap().dirty, "a row");
+        feed(&mut task, r#"{"k": "a", "v": 0, "ts": 2}"#);
+        assert!(!task.barrier(5_999, false).unwrap().dirty, "a watermark");
+        let later = task.barrier(6_000, false).unwrap();
+        assert_eq!((later.dirty, later.progress.watermark.now()), (true, 2), "a second after the last commit");
+        assert!(!task.barrier(8_000, false).unwrap().dirty, "nothing");
+        feed(&mut task, r#"{"k": "a", "v": 0, "ts": 3}"#);
+        task.flush_moves();
+        assert!(task.barrier(6_001, false).unwrap().dirty, "a watermark, and no later commit");
+        feed(&mut task, r#"{"k": "a", "v": 0, "ts": 3600000}"#);
+        assert!(task.dirty(), "a watermark that releases a result");
     }
 }

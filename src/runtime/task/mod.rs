@@ -133,6 +133,8 @@ pub struct Task {
     ordered: Option<MergeQueue>,
     /// The last barrier was at the end of the inputs of a bounded run.
     at_end: bool,
+    /// Whether it sends rows, and with them its watermark, to further tasks.
+    repartitions: bool,
     /// Watermarks are sent downstream only at the end.
     watermark_at_end: bool,
     /// The clock of an unfinished round.
@@ -140,7 +142,10 @@ pub struct Task {
     max_released_rows: usize,
     /// An input had no committed position; where it started is committed even if nothing is read.
     start_chosen: bool,
+    /// There are results, counters or state to commit.
     dirty: bool,
+    /// Only positions or the watermark have moved. That is committed too, but not each time: it can be read again.
+    moved: bool,
 }
 
 impl Task {
@@ -178,6 +183,7 @@ impl Task {
         let origin = Arc::new(TopicPartition { topic: plan.inputs[0].topic().clone(), partition: id.partition });
         let (last_record_at, absent) = (vec![None; inputs.len()], vec![false; inputs.len()]);
         let time = TaskWatermark::new(slots);
+        let repartitions = plan.nodes.iter().any(|n| matches!(n.op, Op::Repartition(_)));
         Self {
             id,
             plan,
@@ -195,11 +201,13 @@ impl Task {
             last_sent: None,
             ordered: None,
             at_end: false,
+            repartitions,
             watermark_at_end: false,
             unfinished: None,
             max_released_rows: MAX_RELEASED_ROWS,
             start_chosen: false,
             dirty: false,
+            moved: false,
         }
     }
 
@@ -250,11 +258,12 @@ impl Task {
     pub fn run(&mut self, fetched: &Fetched, now: i64, hand_over: &mut HandOver<'_>) -> Result<(), Fault> {
         self.resume(now, hand_over)?;
         let input = self.input_of(fetched)?;
-        self.dirty = true;
+        self.moved = true;
         self.last_record_at[input] = Some(now);
         let Some(decoded) = self.inputs[input].decode(&[fetched], now)?.pop() else {
             return Err(Fault::internal(format!("a batch of {} was not decoded", fetched.origin)));
         };
+        self.dirty |= !decoded.bad.is_empty();
         let next = fetched.offsets.last().map_or(0, |last| last + 1);
         let mut read = Read { input, fetched, bad: &decoded.bad, now, next };
         let parts = decoded.parts.len();
@@ -292,6 +301,7 @@ impl Task {
 
     /// Runs rows of one input in rounds, usually one.
     fn run_rows(&mut self, rows: DecodedRows, read: &Read<'_>, hand_over: &mut HandOver<'_>) -> Result<(), Fault> {
+        self.dirty = true;
         // A bounded run may have read some senders further than others.
         let DecodedRows { batch, runs, offsets } = rows.unread(&self.next);
         let plan = self.plan.clone();
@@ -329,12 +339,15 @@ impl Task {
 
     /// Applies the watermark of a sender.
     fn on_watermark(&mut self, slot: usize, message: WatermarkMessage, now: i64) -> Result<(), Fault> {
-        self.dirty = true;
-        let before = self.time.now();
+        self.moved = true;
+        let (before, was_idle, waiting) = (self.time.now(), self.time.idle(), self.outbox.bytes());
         self.time.inputs[slot].raise(message.watermark);
         self.time.inputs[slot].idle = message.idle;
         let after = self.time.resolve();
-        self.pass_time(before, after, now, false)
+        self.pass_time(before, after, now, false)?;
+        let sends_on = self.repartitions && (after != before || self.time.idle() != was_idle);
+        self.dirty |= sends_on || self.outbox.bytes() != waiting;
+        Ok(())
     }
 
     /// Applies the wall clock: inputs become idle, windows with `close_after` close.

@@ -160,6 +160,9 @@ impl Working {
     }
 
     fn report(&mut self, task: &mut Task, barrier: &Barrier, complete: bool) -> Result<TaskReport, Fault> {
+        if barrier.leaving {
+            task.flush_moves();
+        }
         let commit = Box::new(task.barrier(self.worker.clock.now(), barrier.drain && complete)?);
         self.count_pending(task);
         Ok(TaskReport::Ready { epoch: barrier.epoch, commit, read_at: std::mem::take(&mut self.read_at), complete })
