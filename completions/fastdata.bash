@@ -28,6 +28,9 @@ _fastdata() {
             fastdata,doctor)
                 cmd="fastdata__subcmd__doctor"
                 ;;
+            fastdata,explain)
+                cmd="fastdata__subcmd__explain"
+                ;;
             fastdata,graph)
                 cmd="fastdata__subcmd__graph"
                 ;;
@@ -87,6 +90,9 @@ _fastdata() {
                 ;;
             fastdata__subcmd__help,doctor)
                 cmd="fastdata__subcmd__help__subcmd__doctor"
+                ;;
+            fastdata__subcmd__help,explain)
+                cmd="fastdata__subcmd__help__subcmd__explain"
                 ;;
             fastdata__subcmd__help,graph)
                 cmd="fastdata__subcmd__help__subcmd__graph"
@@ -209,7 +215,7 @@ _fastdata() {
 
     case "${cmd}" in
         fastdata)
-            opts="-v -q -h -V --data-dir --brokers --backplane --kafka --kafka-config --log-format --verbose --quiet --color --help --version demo init run validate graph diff stats query seed tail topics publish-model models score infer doctor schema completions man help"
+            opts="-v -q -h -V --data-dir --brokers --backplane --kafka --kafka-config --log-format --verbose --quiet --color --help --version demo init run validate graph diff stats query seed tail topics publish-model models score infer doctor explain schema completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -426,6 +432,48 @@ _fastdata() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        fastdata__subcmd__explain)
+            opts="-v -q -h --data-dir --brokers --backplane --kafka --kafka-config --log-format --verbose --quiet --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --data-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --brokers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --backplane)
+                    COMPREPLY=($(compgen -W "embedded kafka" -- "${cur}"))
+                    return 0
+                    ;;
+                --kafka)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --kafka-config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         fastdata__subcmd__graph)
             opts="-v -q -h --format --data-dir --brokers --backplane --kafka --kafka-config --log-format --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -473,7 +521,7 @@ _fastdata() {
             return 0
             ;;
         fastdata__subcmd__help)
-            opts="demo init run validate graph diff stats query seed tail topics publish-model models score infer doctor schema completions man help"
+            opts="demo init run validate graph diff stats query seed tail topics publish-model models score infer doctor explain schema completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -529,6 +577,20 @@ _fastdata() {
             return 0
             ;;
         fastdata__subcmd__help__subcmd__doctor)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        fastdata__subcmd__help__subcmd__explain)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

@@ -1,11 +1,11 @@
-//! The README's recipe for a new operator is complete: existing operators are named in the files of the recipe and in no
+//! The recipe for a new operator is complete: existing operators are named in the files of the recipe and in no
 //! others, no match over operators has a wildcard arm, and every operator has a golden case.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-/// Where an operator is named; a path that ends in `/` is a folder. The README has the same list.
+/// Where an operator is named; a path that ends in `/` is a folder. `docs/contributing.md` has the same list.
 const RECIPE: [&str; 6] = [
     "src/spec/ast.rs",
     "src/spec/operators/",
@@ -23,7 +23,7 @@ const COMMON_WORDS: [&str; 6] = ["filter", "select", "set", "drop", "scan", "log
 
 /// Further files that name an operator, and why.
 const BEYOND_THE_RECIPE: [(&str, &str); 2] = [
-    // `query` shows its state. The README says so.
+    // `query` shows its state. The recipe says so.
     ("scan", "src/runtime/inspect/query/mod.rs"),
     // A step may be this word alone.
     ("log", "src/spec/lower/step.rs"),
@@ -232,11 +232,11 @@ fn every_operator_of_the_language_has_a_golden_case() {
 }
 
 #[test]
-fn the_readme_lists_the_recipe() {
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    let (_, section) = readme.split_once("### Adding an operator\n").unwrap();
+fn the_manual_lists_the_recipe() {
+    let page = fs::read_to_string(root().join("docs/contributing.md")).unwrap();
+    let (_, section) = page.split_once("## Adding an operator\n").unwrap();
     let section = section.split("\n#").next().unwrap();
     for place in RECIPE.iter().chain(&["tests/cases/", "tests/golden.rs"]) {
-        assert!(section.contains(&format!("`{place}")), "the recipe of the README does not name {place}");
+        assert!(section.contains(&format!("`{place}")), "the recipe does not name {place}");
     }
 }

@@ -1,9 +1,10 @@
-//! `fastdata man`: manual pages, one for each command.
+//! `fastdata man`: manual pages, one for each command in section 1, and one for each subject in section 7.
 //!
 //! The sections and their order are those of the manual's other pages in section 1.
 
 use super::context::CliContext;
 use super::logs::FILTER_VARIABLE;
+use super::manual::{SUBJECTS, escape, manual_page};
 use anyhow::Context as _;
 use clap::Command;
 use clap_mangen::Man;
@@ -16,9 +17,9 @@ use std::path::PathBuf;
 #[command(after_help = "\
 Examples:
   fastdata man | man -l -           read the page of fastdata itself
-  fastdata man --dir man            write fastdata.1, fastdata-run.1 and so on")]
+  fastdata man --dir man            write fastdata.1, fastdata-run.1, fastdata-sql.7 and so on")]
 pub(super) struct ManArgs {
-    /// Write the page of each command into this folder instead of printing
+    /// Write the pages of all commands and subjects into this folder instead of printing
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
 }
@@ -30,8 +31,10 @@ pub(super) fn execute(args: &ManArgs, command: Command, context: &CliContext) ->
     std::fs::create_dir_all(dir).with_context(|| format!("cannot create the folder `{}`", dir.display()))?;
     let mut pages = BTreeMap::new();
     add_pages(&command, &mut pages)?;
-    for (name, text) in pages {
-        let path = dir.join(format!("{name}.1"));
+    let commands = pages.into_iter().map(|(name, text)| (format!("{name}.1"), text));
+    let subjects = SUBJECTS.iter().map(|subject| (format!("fastdata-{}.7", subject.name), manual_page(subject)));
+    for (name, text) in commands.chain(subjects) {
+        let path = dir.join(name);
         std::fs::write(&path, text).with_context(|| format!("cannot write `{}`", path.display()))?;
     }
     context.printer().info(format_args!("wrote the manual pages into {}", dir.display()));
@@ -153,14 +156,12 @@ fn see_also(command: &Command) -> String {
     let above = above
         .map(|a| if command.get_bin_name().is_some_and(|b| b.split(' ').count() == 2) { "fastdata".into() } else { a });
     let below = command.get_subcommands().filter(|c| !c.is_hide_set()).map(page_name);
-    let pages: Vec<String> = above.into_iter().chain(below).map(|p| format!("\\fB{}\\fR(1)", escape(&p))).collect();
+    let commands = above.into_iter().chain(below).map(|p| format!("\\fB{}\\fR(1)", escape(&p)));
+    // The page of the program itself leads to the manual.
+    let subjects = SUBJECTS.iter().filter(|_| name == "fastdata");
+    let subjects = subjects.map(|s| format!("\\fB{}\\fR(7)", escape(&format!("fastdata-{}", s.name))));
+    let pages: Vec<String> = commands.chain(subjects).collect();
     if pages.is_empty() { String::new() } else { format!(".SH \"SEE ALSO\"\n{}\n", pages.join(", ")) }
-}
-
-/// A text in which nothing is an instruction of the typesetter.
-fn escape(text: &str) -> String {
-    let text = text.replace('\\', "\\e").replace('-', "\\-").replace('\'', "\\(aq").replace('`', "\\(ga");
-    if text.starts_with('.') { format!("\\&{text}") } else { text }
 }
 
 #[cfg(test)]

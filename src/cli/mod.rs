@@ -19,6 +19,7 @@ mod infer;
 mod init;
 mod logs;
 mod man;
+mod manual;
 mod models;
 mod online_checks;
 mod output;
@@ -84,6 +85,7 @@ enum CliCommand {
     Score(score::ScoreArgs),
     Infer(infer::InferArgs),
     Doctor(doctor::DoctorArgs),
+    Explain(manual::ExplainArgs),
     Schema(schema::SchemaArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
@@ -133,6 +135,7 @@ fn execute(command: CliCommand, context: &CliContext) -> anyhow::Result<()> {
         CliCommand::Score(args) => score::execute(&args, context),
         CliCommand::Infer(args) => infer::execute(&args, context),
         CliCommand::Doctor(args) => doctor::execute(&args, context),
+        CliCommand::Explain(args) => manual::execute(&args, context),
         CliCommand::Schema(args) => schema::execute(&args, context),
         CliCommand::Completions(args) => completions::execute(&args, definition(ColorWhen::Never), context),
         CliCommand::Man(args) => man::execute(&args, definition(ColorWhen::Never), context),

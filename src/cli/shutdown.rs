@@ -1,4 +1,4 @@
-//! SIGINT and SIGTERM: the first requests an orderly shutdown, the second ends the process with exit code 130.
+//! SIGINT, SIGTERM and SIGHUP: the first requests an orderly shutdown, the second ends the process with exit code 130.
 //!
 //! A thread of its own catches signals, so a command may block.
 
@@ -88,10 +88,30 @@ async fn listen(sender: &watch::Sender<bool>, caught: &SyncSender<()>) {
         return;
     };
     let _ = caught.try_send(());
+    // Under `nohup` it is ignored, and stays so.
+    let mut hangup = if ignores_hangup() { None } else { signal(SignalKind::hangup()).ok() };
     loop {
-        tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+        let hung_up = async {
+            match &mut hangup {
+                Some(hangup) => hangup.recv().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {}, _ = hung_up => {} }
         on_signal(sender);
     }
+}
+
+/// Whether the process was started with SIGHUP ignored. Where the system does not say, it was not.
+#[cfg(unix)]
+fn ignores_hangup() -> bool {
+    is_hangup_ignored(&std::fs::read_to_string("/proc/self/status").unwrap_or_default())
+}
+
+#[cfg(unix)]
+fn is_hangup_ignored(status: &str) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 != 0)
 }
 
 #[cfg(not(unix))]
@@ -168,6 +188,13 @@ impl Read for InterruptibleReader {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_hangup_is_ignored_where_the_process_was_started_so() {
+        assert!(is_hangup_ignored("SigBlk:\t0000000000000000\nSigIgn:\t0000000000001001\n"));
+        assert!(!is_hangup_ignored("SigIgn:\t0000000000001000\n"));
+        assert!(!is_hangup_ignored(""));
+    }
 
     fn shutdown(requested: bool) -> (watch::Sender<bool>, Shutdown) {
         let (sender, receiver) = watch::channel(requested);

@@ -6,6 +6,11 @@
 use crate::diagnostics::{visible_line, width};
 use std::fmt;
 
+/// The columns of the terminal.
+pub(super) fn terminal_width() -> usize {
+    ratatui::crossterm::terminal::size().map_or(80, |(columns, _)| usize::from(columns))
+}
+
 /// The emphasis of a piece of text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Tone {

@@ -1,10 +1,11 @@
-//! Each promise of README.md and each page of `docs/` names tests, and these exist.
+//! Each promise of the manual and each page of `docs/` names tests, and these exist.
 
 use std::fs;
 use std::path::Path;
 
-/// The section of README.md whose table lists promises and their tests.
-const SECTION: &str = "## What is promised\n";
+/// The page whose table lists promises and their tests, and its heading.
+const PAGE: &str = "docs/guarantees.md";
+const SECTION: &str = "# Guarantees\n";
 
 /// Begins a paragraph of a manual page that names tests. The last paragraph of each page is one.
 const TESTS_PARAGRAPH: &str = "\n\nTests: ";
@@ -67,9 +68,9 @@ fn promises(text: &str) -> Vec<(&str, Vec<&str>)> {
 }
 
 #[test]
-fn every_promise_of_the_readme_names_tests_that_exist() {
-    let readme = read("README.md");
-    let promises = promises(&readme);
+fn every_promise_names_tests_that_exist() {
+    let page = read(PAGE);
+    let promises = promises(&page);
     assert!(promises.len() > 20, "{} promises were found", promises.len());
     for (promise, tests) in promises {
         let missing: Vec<_> = tests.iter().filter(|path| !exists(path)).collect();

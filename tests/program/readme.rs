@@ -1,4 +1,4 @@
-//! The commands that README.md shows work as it shows them.
+//! The commands and the pipelines that README.md and the pages of the manual show work as they show them.
 //!
 //! Each block of shell commands after a line `<!-- test: NAME -->` is run, in the order of the file and in one folder.
 //! Other blocks are not run here; `.ci/run` runs some of them.
@@ -35,9 +35,9 @@ fn blocks_are_found_by_their_mark() {
 #[test]
 fn every_marked_command_works() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let readme = fs::read_to_string(root.join("README.md")).expect("README.md");
-    let blocks = blocks(&readme);
-    assert!(!blocks.is_empty(), "README.md marks no block with `<!-- test: NAME -->`");
+    // In one folder, one after the other: the pages go on from what README has made.
+    let blocks: Vec<(String, String)> = pages().iter().flat_map(|(_, text)| blocks(text)).collect();
+    assert!(blocks.len() >= 3, "{} blocks are marked with `<!-- test: NAME -->`", blocks.len());
     let f = Fastdata::in_temp();
     for shared in ["pipelines", "examples"] {
         if root.join(shared).exists() {
@@ -55,8 +55,67 @@ fn every_marked_command_works() {
         let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(
             output.status.success(),
-            "`{name}` of README.md: {} (124: after {BLOCK_TIMEOUT_SECONDS} s)\n{block}\nstdout:\n{out}\nstderr:\n{err}",
+            "`{name}`: {} (124: after {BLOCK_TIMEOUT_SECONDS} s)\n{block}\nstdout:\n{out}\nstderr:\n{err}",
             output.status
         );
     }
+}
+
+/// README.md, then the pages of the manual by name.
+fn pages() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let docs = fs::read_dir(root.join("docs")).unwrap().map(|page| page.unwrap().path());
+    let mut docs: Vec<_> = docs.filter(|page| page.extension().is_some_and(|e| e == "md")).collect();
+    docs.sort();
+    let all = std::iter::once(root.join("README.md")).chain(docs);
+    all.map(|page| (page.display().to_string(), fs::read_to_string(&page).unwrap())).collect()
+}
+
+/// The source of examples that show only steps.
+const SOURCE: &str = "source: {topic: raw, schema: {id: bigint, kind: string, alcohol: double, ph: double, ts: timestamp}, timestamp: ts}";
+
+/// The examples of pipelines in a page. One that shows a part is completed.
+fn pipelines(page: &str) -> Vec<String> {
+    let examples = page.split("\n```yaml\n").skip(1).map(|rest| rest.split("\n```").next().unwrap());
+    let complete = |example: &str| {
+        let has = |key: &str| example.lines().any(|line| line.starts_with(key));
+        let missing = |key: &str, text: &str| if has(key) { String::new() } else { format!("{text}\n") };
+        let (name, source) = (missing("name:", "name: example"), missing("source", SOURCE));
+        format!("{name}{source}{example}\n{}", missing("sink", "sink: out"))
+    };
+    examples.map(complete).collect()
+}
+
+#[test]
+fn every_pipeline_is_valid() {
+    let f = Fastdata::in_temp();
+    let mut found = 0;
+    for (page, text) in pages() {
+        for example in pipelines(&text) {
+            f.file("example.yaml", &example);
+            let outcome = f.args("validate example.yaml").run();
+            assert_eq!(outcome.code(), Some(0), "{page}\n{example}\n{}", outcome.stderr_text());
+            found += 1;
+        }
+    }
+    assert!(found > 6, "{found} examples were found");
+}
+
+/// A link to a file that is not there, or that leads out of the repository.
+#[test]
+fn every_link_leads_to_a_file() {
+    for (page, text) in pages() {
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let path = target.split('#').next().unwrap();
+            let file = Path::new(&page).parent().unwrap().join(path);
+            assert!(path.starts_with("https://") || path.is_empty() || file.exists(), "{page}: {target}");
+        }
+    }
+}
+
+/// A newcomer reads it to the end.
+#[test]
+fn readme_is_short() {
+    let (_, readme) = pages().remove(0);
+    assert!(readme.lines().count() < 200, "{} lines", readme.lines().count());
 }

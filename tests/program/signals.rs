@@ -20,7 +20,7 @@ fn running(f: &Fastdata) -> RunningProcess {
 
 #[test]
 fn a_signal_ends_a_run_in_good_order() {
-    for signal in ["INT", "TERM"] {
+    for signal in ["INT", "TERM", "HUP"] {
         let f = Fastdata::in_temp();
         let mut run = running(&f);
         run.signal(signal);

@@ -3,7 +3,7 @@
 use super::instances;
 use crate::cli::figures::{bytes, count, counted, duration, micros, rate, timestamp};
 use crate::cli::printer::Printer;
-use crate::cli::table::{StyledLine, Table, TableCell, TableColumn, Tone};
+use crate::cli::table::{StyledLine, Table, TableCell, TableColumn, Tone, terminal_width};
 use crate::diagnostics::visible_line;
 use crate::metrics::{InstanceState, ModelStats, PipelineState, Snapshot, StepStats};
 use anstyle::{AnsiColor, Style};
@@ -33,10 +33,6 @@ pub(in crate::cli) fn render(snapshot: &Snapshot) -> String {
         text.push('\n');
     }
     text
-}
-
-fn terminal_width() -> usize {
-    ratatui::crossterm::terminal::size().map_or(80, |(columns, _)| usize::from(columns))
 }
 
 fn style_of(tone: Tone) -> Style {

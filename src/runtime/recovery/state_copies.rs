@@ -77,7 +77,12 @@ impl StateCopies {
         };
         for (at, copy) in held.iter().filter(|(_, copy)| worth(copy)) {
             if let Err(e) = save(folder, &file(folder, at), copy) {
-                tracing::warn!("the state of `{at}` could not be saved in {}: {e}", folder.display());
+                // A folder that is read-only or full takes the others no better.
+                tracing::warn!(
+                    "the state of `{at}` could not be saved in {}: {e}; the next run reads it from its changelog, which takes longer",
+                    folder.display()
+                );
+                return;
             }
         }
     }
@@ -113,7 +118,8 @@ fn save(folder: &Path, path: &Path, copy: &StateCopy) -> io::Result<()> {
 fn load(path: &Path) -> Option<StateCopy> {
     let bytes = match std::fs::read(path) {
         Ok(bytes) => bytes,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return None,
+        // Where the folder cannot even be one, saving says so.
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return None,
         Err(e) => {
             tracing::warn!("{} could not be read: {e}; the state is read from its changelog", path.display());
             return None;
@@ -190,6 +196,20 @@ mod tests {
         assert_eq!(fresh().take(&at, "another", 2_000), None);
         assert_eq!(fresh().take(&at, "one", 1_001 + MAX_COPY_AGE_MS), None);
         assert_eq!(fresh().take(&TopicPartition::new("p.step.state", 4), "one", 2_000), None);
+    }
+
+    /// A read-only folder refuses in the same way, but not to root.
+    #[test]
+    fn where_no_file_can_be_written_nothing_is_saved_and_nothing_fails() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        let at = TopicPartition::new("p.step.state", 3);
+        let copies = StateCopies::new(Some(file.join("state")));
+        copies.put(at.clone(), copy(&[("a", "1")]));
+        copies.save(1_000);
+        assert!(copies.take(&at, "one", 1_000).is_some(), "the copy in memory");
+        assert!(copies.take(&at, "one", 1_000).is_none());
     }
 
     #[test]
