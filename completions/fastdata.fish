@@ -53,6 +53,7 @@ complete -c fastdata -n "__fish_fastdata_needs_command" -f -a "topics" -d 'List,
 complete -c fastdata -n "__fish_fastdata_needs_command" -f -a "publish-model" -d 'Publish a model for running pipelines'
 complete -c fastdata -n "__fish_fastdata_needs_command" -f -a "models" -d 'List and show published models'
 complete -c fastdata -n "__fish_fastdata_needs_command" -f -a "score" -d 'Score records with a model file'
+complete -c fastdata -n "__fish_fastdata_needs_command" -f -a "dead" -d 'List, show and replay dead letters: records that a pipeline could not handle'
 complete -c fastdata -n "__fish_fastdata_needs_command" -f -a "infer" -d 'Infer the schema of a source from samples'
 complete -c fastdata -n "__fish_fastdata_needs_command" -f -a "doctor" -d 'Check that this machine meets the requirements'
 complete -c fastdata -n "__fish_fastdata_needs_command" -f -a "explain" -d 'Print a page of the manual, or the list of its subjects'
@@ -434,6 +435,78 @@ never\t''"
 complete -c fastdata -n "__fish_fastdata_using_subcommand score" -s v -l verbose -d 'Write more log lines: -v for debug, -vv for trace; FASTDATA_LOG takes filters such as `fastdata::log=debug`'
 complete -c fastdata -n "__fish_fastdata_using_subcommand score" -s q -l quiet -d 'Write only results and errors'
 complete -c fastdata -n "__fish_fastdata_using_subcommand score" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and not __fish_seen_subcommand_from list show replay help" -l data-dir -d 'Folder of the embedded log; created if it does not exist' -r -F
+complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and not __fish_seen_subcommand_from list show replay help" -l brokers -d 'Kafka brokers to use instead of the embedded log' -r
+complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and not __fish_seen_subcommand_from list show replay help" -l backplane -d 'Where topics are: without it Kafka if brokers are given, else the embedded log' -r -f -a "embedded\t'The embedded log, even where brokers are given'
+kafka\t'Kafka; without brokers nothing runs'"
+complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and not __fish_seen_subcommand_from list show replay help" -l kafka -d 'A property of the Kafka client (librdkafka); repeatable' -r
+complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and not __fish_seen_subcommand_from list show replay help" -l kafka-config -d 'File with properties of the Kafka client' -r -F
+complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and not __fish_seen_subcommand_from list show replay help" -l log-format -d 'Format of stderr: log lines, messages and errors' -r -f -a "text\t'Lines for a person'
+json\t'All of stderr is JSON, one object per line'"
+complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and not __fish_seen_subcommand_from list show replay help" -l color -d 'When to use colours' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and not __fish_seen_subcommand_from list show replay help" -s v -l verbose -d 'Write more log lines: -v for debug, -vv for trace; FASTDATA_LOG takes filters such as `fastdata::log=debug`'
+complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and not __fish_seen_subcommand_from list show replay help" -s q -l quiet -d 'Write only results and errors'
+complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and not __fish_seen_subcommand_from list show replay help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and not __fish_seen_subcommand_from list show replay help" -f -a "list" -d 'Count dead letters by reason, step and source topic'
+complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and not __fish_seen_subcommand_from list show replay help" -f -a "show" -d 'Show dead letters: the reason, the source, and the bytes of the record'
+complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and not __fish_seen_subcommand_from list show replay help" -f -a "replay" -d 'Send the records of dead letters to their source again, each once'
+complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and not __fish_seen_subcommand_from list show replay help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and __fish_seen_subcommand_from list" -l output -d 'Output format' -r -f -a "text\t'Text in lines or a table'
+json\t'One JSON object per line'"
+complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and __fish_seen_subcommand_from list" -s n -l limit -d 'At most N reasons, the commonest first' -r
+complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and __fish_seen_subcommand_from list" -l data-dir -d 'Folder of the embedded log; created if it does not exist' -r -F
+complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and __fish_seen_subcommand_from list" -l brokers -d 'Kafka brokers to use instead of the embedded log' -r
+complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and __fish_seen_subcommand_from list" -l backplane -d 'Where topics are: without it Kafka if brokers are given, else the embedded log' -r -f -a "embedded\t'The embedded log, even where brokers are given'
+kafka\t'Kafka; without brokers nothing runs'"
+complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and __fish_seen_subcommand_from list" -l kafka -d 'A property of the Kafka client (librdkafka); repeatable' -r
+complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and __fish_seen_subcommand_from list" -l kafka-config -d 'File with properties of the Kafka client' -r -F
+complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and __fish_seen_subcommand_from list" -l log-format -d 'Format of stderr: log lines, messages and errors' -r -f -a "text\t'Lines for a person'
+json\t'All of stderr is JSON, one object per line'"
+complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and __fish_seen_subcommand_from list" -l color -d 'When to use colours' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Write more log lines: -v for debug, -vv for trace; FASTDATA_LOG takes filters such as `fastdata::log=debug`'
+complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Write only results and errors'
+complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and __fish_seen_subcommand_from show" -s n -l count -d 'How many, the newest' -r
+complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and __fish_seen_subcommand_from show" -l reason -d 'Only letters with this text in their reason, in any case' -r
+complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and __fish_seen_subcommand_from show" -l step -d 'Only letters of this source, step or sink' -r
+complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and __fish_seen_subcommand_from show" -l output -d 'Output format' -r -f -a "text\t'Text in lines or a table'
+json\t'One JSON object per line'"
+complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and __fish_seen_subcommand_from show" -l data-dir -d 'Folder of the embedded log; created if it does not exist' -r -F
+complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and __fish_seen_subcommand_from show" -l brokers -d 'Kafka brokers to use instead of the embedded log' -r
+complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and __fish_seen_subcommand_from show" -l backplane -d 'Where topics are: without it Kafka if brokers are given, else the embedded log' -r -f -a "embedded\t'The embedded log, even where brokers are given'
+kafka\t'Kafka; without brokers nothing runs'"
+complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and __fish_seen_subcommand_from show" -l kafka -d 'A property of the Kafka client (librdkafka); repeatable' -r
+complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and __fish_seen_subcommand_from show" -l kafka-config -d 'File with properties of the Kafka client' -r -F
+complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and __fish_seen_subcommand_from show" -l log-format -d 'Format of stderr: log lines, messages and errors' -r -f -a "text\t'Lines for a person'
+json\t'All of stderr is JSON, one object per line'"
+complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and __fish_seen_subcommand_from show" -l color -d 'When to use colours' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Write more log lines: -v for debug, -vv for trace; FASTDATA_LOG takes filters such as `fastdata::log=debug`'
+complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Write only results and errors'
+complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and __fish_seen_subcommand_from replay" -l data-dir -d 'Folder of the embedded log; created if it does not exist' -r -F
+complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and __fish_seen_subcommand_from replay" -l brokers -d 'Kafka brokers to use instead of the embedded log' -r
+complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and __fish_seen_subcommand_from replay" -l backplane -d 'Where topics are: without it Kafka if brokers are given, else the embedded log' -r -f -a "embedded\t'The embedded log, even where brokers are given'
+kafka\t'Kafka; without brokers nothing runs'"
+complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and __fish_seen_subcommand_from replay" -l kafka -d 'A property of the Kafka client (librdkafka); repeatable' -r
+complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and __fish_seen_subcommand_from replay" -l kafka-config -d 'File with properties of the Kafka client' -r -F
+complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and __fish_seen_subcommand_from replay" -l log-format -d 'Format of stderr: log lines, messages and errors' -r -f -a "text\t'Lines for a person'
+json\t'All of stderr is JSON, one object per line'"
+complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and __fish_seen_subcommand_from replay" -l color -d 'When to use colours' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and __fish_seen_subcommand_from replay" -s v -l verbose -d 'Write more log lines: -v for debug, -vv for trace; FASTDATA_LOG takes filters such as `fastdata::log=debug`'
+complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and __fish_seen_subcommand_from replay" -s q -l quiet -d 'Write only results and errors'
+complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and __fish_seen_subcommand_from replay" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and __fish_seen_subcommand_from help" -f -a "list" -d 'Count dead letters by reason, step and source topic'
+complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and __fish_seen_subcommand_from help" -f -a "show" -d 'Show dead letters: the reason, the source, and the bytes of the record'
+complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and __fish_seen_subcommand_from help" -f -a "replay" -d 'Send the records of dead letters to their source again, each once'
+complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c fastdata -n "__fish_fastdata_using_subcommand infer" -l format -d 'Format of the file; default: what its extension says, else JSON' -r -f -a "json\t'JSON'
 csv\t'Separated values'"
 complete -c fastdata -n "__fish_fastdata_using_subcommand infer" -l delimiter -d 'Delimiter of separated values; default: a comma, or a tab in .tsv files' -r
@@ -524,30 +597,34 @@ never\t''"
 complete -c fastdata -n "__fish_fastdata_using_subcommand man" -s v -l verbose -d 'Write more log lines: -v for debug, -vv for trace; FASTDATA_LOG takes filters such as `fastdata::log=debug`'
 complete -c fastdata -n "__fish_fastdata_using_subcommand man" -s q -l quiet -d 'Write only results and errors'
 complete -c fastdata -n "__fish_fastdata_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c fastdata -n "__fish_fastdata_using_subcommand help; and not __fish_seen_subcommand_from demo init run validate graph diff stats query seed tail topics publish-model models score infer doctor explain schema completions man help" -f -a "demo" -d 'Show a pipeline, windows and the swap of two models in twenty seconds'
-complete -c fastdata -n "__fish_fastdata_using_subcommand help; and not __fish_seen_subcommand_from demo init run validate graph diff stats query seed tail topics publish-model models score infer doctor explain schema completions man help" -f -a "init" -d 'Write a first pipeline.yaml'
-complete -c fastdata -n "__fish_fastdata_using_subcommand help; and not __fish_seen_subcommand_from demo init run validate graph diff stats query seed tail topics publish-model models score infer doctor explain schema completions man help" -f -a "run" -d 'Run pipelines until interrupted'
-complete -c fastdata -n "__fish_fastdata_using_subcommand help; and not __fish_seen_subcommand_from demo init run validate graph diff stats query seed tail topics publish-model models score infer doctor explain schema completions man help" -f -a "validate" -d 'Check pipeline files and show all errors'
-complete -c fastdata -n "__fish_fastdata_using_subcommand help; and not __fish_seen_subcommand_from demo init run validate graph diff stats query seed tail topics publish-model models score infer doctor explain schema completions man help" -f -a "graph" -d 'Draw a pipeline'
-complete -c fastdata -n "__fish_fastdata_using_subcommand help; and not __fish_seen_subcommand_from demo init run validate graph diff stats query seed tail topics publish-model models score infer doctor explain schema completions man help" -f -a "diff" -d 'Show what becomes of the state of each step when a pipeline file is edited'
-complete -c fastdata -n "__fish_fastdata_using_subcommand help; and not __fish_seen_subcommand_from demo init run validate graph diff stats query seed tail topics publish-model models score infer doctor explain schema completions man help" -f -a "stats" -d 'Show statistics of pipelines: rates, lag, watermarks, steps, models, the ledger'
-complete -c fastdata -n "__fish_fastdata_using_subcommand help; and not __fish_seen_subcommand_from demo init run validate graph diff stats query seed tail topics publish-model models score infer doctor explain schema completions man help" -f -a "query" -d 'Read the state of a step: open windows, running folds'
-complete -c fastdata -n "__fish_fastdata_using_subcommand help; and not __fish_seen_subcommand_from demo init run validate graph diff stats query seed tail topics publish-model models score infer doctor explain schema completions man help" -f -a "seed" -d 'Write records to a topic'
-complete -c fastdata -n "__fish_fastdata_using_subcommand help; and not __fish_seen_subcommand_from demo init run validate graph diff stats query seed tail topics publish-model models score infer doctor explain schema completions man help" -f -a "tail" -d 'Print the records of a topic'
-complete -c fastdata -n "__fish_fastdata_using_subcommand help; and not __fish_seen_subcommand_from demo init run validate graph diff stats query seed tail topics publish-model models score infer doctor explain schema completions man help" -f -a "topics" -d 'List, create, describe and delete topics'
-complete -c fastdata -n "__fish_fastdata_using_subcommand help; and not __fish_seen_subcommand_from demo init run validate graph diff stats query seed tail topics publish-model models score infer doctor explain schema completions man help" -f -a "publish-model" -d 'Publish a model for running pipelines'
-complete -c fastdata -n "__fish_fastdata_using_subcommand help; and not __fish_seen_subcommand_from demo init run validate graph diff stats query seed tail topics publish-model models score infer doctor explain schema completions man help" -f -a "models" -d 'List and show published models'
-complete -c fastdata -n "__fish_fastdata_using_subcommand help; and not __fish_seen_subcommand_from demo init run validate graph diff stats query seed tail topics publish-model models score infer doctor explain schema completions man help" -f -a "score" -d 'Score records with a model file'
-complete -c fastdata -n "__fish_fastdata_using_subcommand help; and not __fish_seen_subcommand_from demo init run validate graph diff stats query seed tail topics publish-model models score infer doctor explain schema completions man help" -f -a "infer" -d 'Infer the schema of a source from samples'
-complete -c fastdata -n "__fish_fastdata_using_subcommand help; and not __fish_seen_subcommand_from demo init run validate graph diff stats query seed tail topics publish-model models score infer doctor explain schema completions man help" -f -a "doctor" -d 'Check that this machine meets the requirements'
-complete -c fastdata -n "__fish_fastdata_using_subcommand help; and not __fish_seen_subcommand_from demo init run validate graph diff stats query seed tail topics publish-model models score infer doctor explain schema completions man help" -f -a "explain" -d 'Print a page of the manual, or the list of its subjects'
-complete -c fastdata -n "__fish_fastdata_using_subcommand help; and not __fish_seen_subcommand_from demo init run validate graph diff stats query seed tail topics publish-model models score infer doctor explain schema completions man help" -f -a "schema" -d 'Print the JSON Schema of pipeline files, for editors that complete and check YAML'
-complete -c fastdata -n "__fish_fastdata_using_subcommand help; and not __fish_seen_subcommand_from demo init run validate graph diff stats query seed tail topics publish-model models score infer doctor explain schema completions man help" -f -a "completions" -d 'Print the completion script of a shell'
-complete -c fastdata -n "__fish_fastdata_using_subcommand help; and not __fish_seen_subcommand_from demo init run validate graph diff stats query seed tail topics publish-model models score infer doctor explain schema completions man help" -f -a "man" -d 'Print the manual page, or write the pages of all commands'
-complete -c fastdata -n "__fish_fastdata_using_subcommand help; and not __fish_seen_subcommand_from demo init run validate graph diff stats query seed tail topics publish-model models score infer doctor explain schema completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c fastdata -n "__fish_fastdata_using_subcommand help; and not __fish_seen_subcommand_from demo init run validate graph diff stats query seed tail topics publish-model models score dead infer doctor explain schema completions man help" -f -a "demo" -d 'Show a pipeline, windows and the swap of two models in twenty seconds'
+complete -c fastdata -n "__fish_fastdata_using_subcommand help; and not __fish_seen_subcommand_from demo init run validate graph diff stats query seed tail topics publish-model models score dead infer doctor explain schema completions man help" -f -a "init" -d 'Write a first pipeline.yaml'
+complete -c fastdata -n "__fish_fastdata_using_subcommand help; and not __fish_seen_subcommand_from demo init run validate graph diff stats query seed tail topics publish-model models score dead infer doctor explain schema completions man help" -f -a "run" -d 'Run pipelines until interrupted'
+complete -c fastdata -n "__fish_fastdata_using_subcommand help; and not __fish_seen_subcommand_from demo init run validate graph diff stats query seed tail topics publish-model models score dead infer doctor explain schema completions man help" -f -a "validate" -d 'Check pipeline files and show all errors'
+complete -c fastdata -n "__fish_fastdata_using_subcommand help; and not __fish_seen_subcommand_from demo init run validate graph diff stats query seed tail topics publish-model models score dead infer doctor explain schema completions man help" -f -a "graph" -d 'Draw a pipeline'
+complete -c fastdata -n "__fish_fastdata_using_subcommand help; and not __fish_seen_subcommand_from demo init run validate graph diff stats query seed tail topics publish-model models score dead infer doctor explain schema completions man help" -f -a "diff" -d 'Show what becomes of the state of each step when a pipeline file is edited'
+complete -c fastdata -n "__fish_fastdata_using_subcommand help; and not __fish_seen_subcommand_from demo init run validate graph diff stats query seed tail topics publish-model models score dead infer doctor explain schema completions man help" -f -a "stats" -d 'Show statistics of pipelines: rates, lag, watermarks, steps, models, the ledger'
+complete -c fastdata -n "__fish_fastdata_using_subcommand help; and not __fish_seen_subcommand_from demo init run validate graph diff stats query seed tail topics publish-model models score dead infer doctor explain schema completions man help" -f -a "query" -d 'Read the state of a step: open windows, running folds'
+complete -c fastdata -n "__fish_fastdata_using_subcommand help; and not __fish_seen_subcommand_from demo init run validate graph diff stats query seed tail topics publish-model models score dead infer doctor explain schema completions man help" -f -a "seed" -d 'Write records to a topic'
+complete -c fastdata -n "__fish_fastdata_using_subcommand help; and not __fish_seen_subcommand_from demo init run validate graph diff stats query seed tail topics publish-model models score dead infer doctor explain schema completions man help" -f -a "tail" -d 'Print the records of a topic'
+complete -c fastdata -n "__fish_fastdata_using_subcommand help; and not __fish_seen_subcommand_from demo init run validate graph diff stats query seed tail topics publish-model models score dead infer doctor explain schema completions man help" -f -a "topics" -d 'List, create, describe and delete topics'
+complete -c fastdata -n "__fish_fastdata_using_subcommand help; and not __fish_seen_subcommand_from demo init run validate graph diff stats query seed tail topics publish-model models score dead infer doctor explain schema completions man help" -f -a "publish-model" -d 'Publish a model for running pipelines'
+complete -c fastdata -n "__fish_fastdata_using_subcommand help; and not __fish_seen_subcommand_from demo init run validate graph diff stats query seed tail topics publish-model models score dead infer doctor explain schema completions man help" -f -a "models" -d 'List and show published models'
+complete -c fastdata -n "__fish_fastdata_using_subcommand help; and not __fish_seen_subcommand_from demo init run validate graph diff stats query seed tail topics publish-model models score dead infer doctor explain schema completions man help" -f -a "score" -d 'Score records with a model file'
+complete -c fastdata -n "__fish_fastdata_using_subcommand help; and not __fish_seen_subcommand_from demo init run validate graph diff stats query seed tail topics publish-model models score dead infer doctor explain schema completions man help" -f -a "dead" -d 'List, show and replay dead letters: records that a pipeline could not handle'
+complete -c fastdata -n "__fish_fastdata_using_subcommand help; and not __fish_seen_subcommand_from demo init run validate graph diff stats query seed tail topics publish-model models score dead infer doctor explain schema completions man help" -f -a "infer" -d 'Infer the schema of a source from samples'
+complete -c fastdata -n "__fish_fastdata_using_subcommand help; and not __fish_seen_subcommand_from demo init run validate graph diff stats query seed tail topics publish-model models score dead infer doctor explain schema completions man help" -f -a "doctor" -d 'Check that this machine meets the requirements'
+complete -c fastdata -n "__fish_fastdata_using_subcommand help; and not __fish_seen_subcommand_from demo init run validate graph diff stats query seed tail topics publish-model models score dead infer doctor explain schema completions man help" -f -a "explain" -d 'Print a page of the manual, or the list of its subjects'
+complete -c fastdata -n "__fish_fastdata_using_subcommand help; and not __fish_seen_subcommand_from demo init run validate graph diff stats query seed tail topics publish-model models score dead infer doctor explain schema completions man help" -f -a "schema" -d 'Print the JSON Schema of pipeline files, for editors that complete and check YAML'
+complete -c fastdata -n "__fish_fastdata_using_subcommand help; and not __fish_seen_subcommand_from demo init run validate graph diff stats query seed tail topics publish-model models score dead infer doctor explain schema completions man help" -f -a "completions" -d 'Print the completion script of a shell'
+complete -c fastdata -n "__fish_fastdata_using_subcommand help; and not __fish_seen_subcommand_from demo init run validate graph diff stats query seed tail topics publish-model models score dead infer doctor explain schema completions man help" -f -a "man" -d 'Print the manual page, or write the pages of all commands'
+complete -c fastdata -n "__fish_fastdata_using_subcommand help; and not __fish_seen_subcommand_from demo init run validate graph diff stats query seed tail topics publish-model models score dead infer doctor explain schema completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c fastdata -n "__fish_fastdata_using_subcommand help; and __fish_seen_subcommand_from topics" -f -a "list" -d 'List all topics, including internal ones'
 complete -c fastdata -n "__fish_fastdata_using_subcommand help; and __fish_seen_subcommand_from topics" -f -a "create" -d 'Create a topic'
 complete -c fastdata -n "__fish_fastdata_using_subcommand help; and __fish_seen_subcommand_from topics" -f -a "describe" -d 'Show the retention and the partitions of a topic'
 complete -c fastdata -n "__fish_fastdata_using_subcommand help; and __fish_seen_subcommand_from topics" -f -a "delete" -d 'Delete a topic with all its records'
 complete -c fastdata -n "__fish_fastdata_using_subcommand help; and __fish_seen_subcommand_from models" -f -a "list" -d 'List every version of every model'
 complete -c fastdata -n "__fish_fastdata_using_subcommand help; and __fish_seen_subcommand_from models" -f -a "show" -d 'Show models with their inputs and outputs'
+complete -c fastdata -n "__fish_fastdata_using_subcommand help; and __fish_seen_subcommand_from dead" -f -a "list" -d 'Count dead letters by reason, step and source topic'
+complete -c fastdata -n "__fish_fastdata_using_subcommand help; and __fish_seen_subcommand_from dead" -f -a "show" -d 'Show dead letters: the reason, the source, and the bytes of the record'
+complete -c fastdata -n "__fish_fastdata_using_subcommand help; and __fish_seen_subcommand_from dead" -f -a "replay" -d 'Send the records of dead letters to their source again, each once'

@@ -8,6 +8,7 @@ mod backplane;
 mod completions;
 mod context;
 mod data_format;
+mod dead;
 mod demo;
 mod diff;
 mod doctor;
@@ -83,6 +84,7 @@ enum CliCommand {
     PublishModel(publish_model::PublishModelArgs),
     Models(models::ModelsArgs),
     Score(score::ScoreArgs),
+    Dead(dead::DeadArgs),
     Infer(infer::InferArgs),
     Doctor(doctor::DoctorArgs),
     Explain(manual::ExplainArgs),
@@ -133,6 +135,7 @@ fn execute(command: CliCommand, context: &CliContext) -> anyhow::Result<()> {
         CliCommand::PublishModel(args) => publish_model::execute(&args, context),
         CliCommand::Models(args) => models::execute(&args, context),
         CliCommand::Score(args) => score::execute(&args, context),
+        CliCommand::Dead(args) => dead::execute(&args, context),
         CliCommand::Infer(args) => infer::execute(&args, context),
         CliCommand::Doctor(args) => doctor::execute(&args, context),
         CliCommand::Explain(args) => manual::execute(&args, context),

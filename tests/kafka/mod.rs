@@ -11,6 +11,7 @@ mod broker;
 mod catch_up;
 mod checker;
 mod conformance;
+mod dead;
 mod delivery;
 mod exact;
 #[cfg(feature = "failpoints")]

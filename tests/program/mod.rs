@@ -2,6 +2,7 @@
 //!
 //! Messages are compared as a whole: a message that is half right misleads.
 
+mod dead;
 mod edits;
 mod formats;
 mod idle;

@@ -55,7 +55,7 @@ impl DeadLetters {
             let Some(error) = &u.bad.error else { return };
             let (f, row) = (u.fetched, u.bad.row);
             let source = position_text(&f.origin, f.offsets[row]);
-            let reason = LetterReason { error: &secrets.mask(error), step: u.source, source: &source };
+            let reason = LetterReason { error: &secrets.mask(error), step: u.source, source: &source, is_row: false };
             copy_of(&f.records, row, reason).write(letters, max_bytes);
         };
         for d in dead {
@@ -64,7 +64,7 @@ impl DeadLetters {
                 write_undecoded(&mut letters, before);
             }
             let (step, source) = (steps(d.step), position_text(origin, meta.offsets[0]));
-            let reason = LetterReason { error: &secrets.mask(&d.error), step: &step, source: &source };
+            let reason = LetterReason { error: &secrets.mask(&d.error), step: &step, source: &source, is_row: false };
             let mut of_origin = fetched.iter().filter(|f| f.origin == *origin);
             match of_origin.find_map(|f| Some((f, f.offsets.binary_search(&meta.offsets[0]).ok()?))) {
                 Some((f, row)) => copy_of(&f.records, row, reason).write(&mut letters, max_bytes),
@@ -108,7 +108,7 @@ fn write_as_json(dead: &DeadRow, reason: LetterReason<'_>, letters: &mut Records
         value: Some(&value),
         timestamp: meta.timestamps[0],
         headers: meta.headers.iter().flat_map(|h| h.row(0)).collect(),
-        reason,
+        reason: LetterReason { is_row: true, ..reason },
     };
     letter.write(letters, max_bytes);
 }

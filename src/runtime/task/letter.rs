@@ -18,6 +18,8 @@ pub(super) struct LetterReason<'a> {
     pub(super) step: &'a str,
     /// Topic, partition and offset.
     pub(super) source: &'a str,
+    /// What is held is a row as JSON, and not the record that it came from.
+    pub(super) is_row: bool,
 }
 
 /// A dead letter.
@@ -60,10 +62,11 @@ impl<'a> Letter<'a> {
     }
 
     fn all_headers<'b>(&'b self, more: &'b [HeaderPair<'b>]) -> impl Iterator<Item = HeaderPair<'b>> {
-        let LetterReason { error, step, source } = self.reason;
+        let LetterReason { error, step, source, is_row } = self.reason;
         let reason =
             [header("fastdata-error", error), header("fastdata-step", step), header("fastdata-source", source)];
-        self.headers.iter().copied().chain(reason).chain(more.iter().copied())
+        let row = is_row.then(|| header("fastdata-row", "true"));
+        self.headers.iter().copied().chain(reason).chain(row).chain(more.iter().copied())
     }
 
     fn push(&self, letters: &mut RecordsBuilder, more: &[HeaderPair<'_>]) {
@@ -99,7 +102,7 @@ mod tests {
     #[test]
     fn what_makes_a_letter_too_large_is_left_out_the_value_first() {
         let (value, key, own, error) = (vec![b'v'; 500], vec![b'k'; 500], vec![b'h'; 500], "é".repeat(1000));
-        let reason = LetterReason { error: "bad", step: "s", source: "t/0/1" };
+        let reason = LetterReason { error: "bad", step: "s", source: "t/0/1", is_row: false };
         let headers = vec![(b"own".as_slice(), Some(own.as_slice()))];
         let letter = Letter { key: Some(&key), value: Some(&value), timestamp: 7, headers, reason };
         let exact = letter.bytes(&[]);
