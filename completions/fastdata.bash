@@ -254,7 +254,7 @@ _fastdata() {
 
     case "${cmd}" in
         fastdata)
-            opts="-v -q -h -V --data-dir --brokers --backplane --kafka --kafka-config --log-format --verbose --quiet --color --help --version demo init run validate graph diff stats query seed tail topics publish-model models score dead infer doctor explain schema completions man help"
+            opts="-v -q -h -V --data-dir --brokers --backplane --instance-name --kafka --kafka-config --log-format --verbose --quiet --color --help --version demo init run validate graph diff stats query seed tail topics publish-model models score dead infer doctor explain schema completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -270,6 +270,10 @@ _fastdata() {
                     ;;
                 --backplane)
                     COMPREPLY=($(compgen -W "embedded kafka" -- "${cur}"))
+                    return 0
+                    ;;
+                --instance-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --kafka)
@@ -296,7 +300,7 @@ _fastdata() {
             return 0
             ;;
         fastdata__subcmd__completions)
-            opts="-v -q -h --dir --data-dir --brokers --backplane --kafka --kafka-config --log-format --verbose --quiet --color --help bash elvish fish powershell zsh"
+            opts="-v -q -h --dir --data-dir --brokers --backplane --instance-name --kafka --kafka-config --log-format --verbose --quiet --color --help bash elvish fish powershell zsh"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -316,6 +320,10 @@ _fastdata() {
                     ;;
                 --backplane)
                     COMPREPLY=($(compgen -W "embedded kafka" -- "${cur}"))
+                    return 0
+                    ;;
+                --instance-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --kafka)
@@ -342,7 +350,7 @@ _fastdata() {
             return 0
             ;;
         fastdata__subcmd__dead)
-            opts="-v -q -h --data-dir --brokers --backplane --kafka --kafka-config --log-format --verbose --quiet --color --help list show replay help"
+            opts="-v -q -h --data-dir --brokers --backplane --instance-name --kafka --kafka-config --log-format --verbose --quiet --color --help list show replay help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -358,6 +366,10 @@ _fastdata() {
                     ;;
                 --backplane)
                     COMPREPLY=($(compgen -W "embedded kafka" -- "${cur}"))
+                    return 0
+                    ;;
+                --instance-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --kafka)
@@ -454,7 +466,7 @@ _fastdata() {
             return 0
             ;;
         fastdata__subcmd__dead__subcmd__list)
-            opts="-n -v -q -h --output --limit --data-dir --brokers --backplane --kafka --kafka-config --log-format --verbose --quiet --color --help"
+            opts="-n -v -q -h --output --limit --data-dir --brokers --backplane --instance-name --kafka --kafka-config --log-format --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -484,6 +496,10 @@ _fastdata() {
                     COMPREPLY=($(compgen -W "embedded kafka" -- "${cur}"))
                     return 0
                     ;;
+                --instance-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --kafka)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -508,7 +524,7 @@ _fastdata() {
             return 0
             ;;
         fastdata__subcmd__dead__subcmd__replay)
-            opts="-v -q -h --data-dir --brokers --backplane --kafka --kafka-config --log-format --verbose --quiet --color --help"
+            opts="-v -q -h --data-dir --brokers --backplane --instance-name --kafka --kafka-config --log-format --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -524,6 +540,10 @@ _fastdata() {
                     ;;
                 --backplane)
                     COMPREPLY=($(compgen -W "embedded kafka" -- "${cur}"))
+                    return 0
+                    ;;
+                --instance-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --kafka)
@@ -550,7 +570,7 @@ _fastdata() {
             return 0
             ;;
         fastdata__subcmd__dead__subcmd__show)
-            opts="-n -v -q -h --count --reason --step --output --data-dir --brokers --backplane --kafka --kafka-config --log-format --verbose --quiet --color --help"
+            opts="-n -v -q -h --count --reason --step --output --data-dir --brokers --backplane --instance-name --kafka --kafka-config --log-format --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -588,6 +608,10 @@ _fastdata() {
                     COMPREPLY=($(compgen -W "embedded kafka" -- "${cur}"))
                     return 0
                     ;;
+                --instance-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --kafka)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -612,7 +636,7 @@ _fastdata() {
             return 0
             ;;
         fastdata__subcmd__demo)
-            opts="-v -q -h --data-dir --brokers --backplane --kafka --kafka-config --log-format --verbose --quiet --color --help"
+            opts="-v -q -h --data-dir --brokers --backplane --instance-name --kafka --kafka-config --log-format --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -628,6 +652,10 @@ _fastdata() {
                     ;;
                 --backplane)
                     COMPREPLY=($(compgen -W "embedded kafka" -- "${cur}"))
+                    return 0
+                    ;;
+                --instance-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --kafka)
@@ -654,7 +682,7 @@ _fastdata() {
             return 0
             ;;
         fastdata__subcmd__diff)
-            opts="-v -q -h --running --output --data-dir --brokers --backplane --kafka --kafka-config --log-format --verbose --quiet --color --help"
+            opts="-v -q -h --running --output --data-dir --brokers --backplane --instance-name --kafka --kafka-config --log-format --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -674,6 +702,10 @@ _fastdata() {
                     ;;
                 --backplane)
                     COMPREPLY=($(compgen -W "embedded kafka" -- "${cur}"))
+                    return 0
+                    ;;
+                --instance-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --kafka)
@@ -700,7 +732,7 @@ _fastdata() {
             return 0
             ;;
         fastdata__subcmd__doctor)
-            opts="-v -q -h --data-dir --brokers --backplane --kafka --kafka-config --log-format --verbose --quiet --color --help"
+            opts="-v -q -h --data-dir --brokers --backplane --instance-name --kafka --kafka-config --log-format --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -716,6 +748,10 @@ _fastdata() {
                     ;;
                 --backplane)
                     COMPREPLY=($(compgen -W "embedded kafka" -- "${cur}"))
+                    return 0
+                    ;;
+                --instance-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --kafka)
@@ -742,7 +778,7 @@ _fastdata() {
             return 0
             ;;
         fastdata__subcmd__explain)
-            opts="-v -q -h --data-dir --brokers --backplane --kafka --kafka-config --log-format --verbose --quiet --color --help"
+            opts="-v -q -h --data-dir --brokers --backplane --instance-name --kafka --kafka-config --log-format --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -758,6 +794,10 @@ _fastdata() {
                     ;;
                 --backplane)
                     COMPREPLY=($(compgen -W "embedded kafka" -- "${cur}"))
+                    return 0
+                    ;;
+                --instance-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --kafka)
@@ -784,7 +824,7 @@ _fastdata() {
             return 0
             ;;
         fastdata__subcmd__graph)
-            opts="-v -q -h --format --data-dir --brokers --backplane --kafka --kafka-config --log-format --verbose --quiet --color --help"
+            opts="-v -q -h --format --data-dir --brokers --backplane --instance-name --kafka --kafka-config --log-format --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -804,6 +844,10 @@ _fastdata() {
                     ;;
                 --backplane)
                     COMPREPLY=($(compgen -W "embedded kafka" -- "${cur}"))
+                    return 0
+                    ;;
+                --instance-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --kafka)
@@ -1278,7 +1322,7 @@ _fastdata() {
             return 0
             ;;
         fastdata__subcmd__infer)
-            opts="-v -q -h --format --delimiter --records --data-dir --brokers --backplane --kafka --kafka-config --log-format --verbose --quiet --color --help"
+            opts="-v -q -h --format --delimiter --records --data-dir --brokers --backplane --instance-name --kafka --kafka-config --log-format --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1308,6 +1352,10 @@ _fastdata() {
                     COMPREPLY=($(compgen -W "embedded kafka" -- "${cur}"))
                     return 0
                     ;;
+                --instance-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --kafka)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1332,7 +1380,7 @@ _fastdata() {
             return 0
             ;;
         fastdata__subcmd__init)
-            opts="-v -q -h --data-dir --brokers --backplane --kafka --kafka-config --log-format --verbose --quiet --color --help"
+            opts="-v -q -h --data-dir --brokers --backplane --instance-name --kafka --kafka-config --log-format --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1348,6 +1396,10 @@ _fastdata() {
                     ;;
                 --backplane)
                     COMPREPLY=($(compgen -W "embedded kafka" -- "${cur}"))
+                    return 0
+                    ;;
+                --instance-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --kafka)
@@ -1374,7 +1426,7 @@ _fastdata() {
             return 0
             ;;
         fastdata__subcmd__man)
-            opts="-v -q -h --dir --data-dir --brokers --backplane --kafka --kafka-config --log-format --verbose --quiet --color --help"
+            opts="-v -q -h --dir --data-dir --brokers --backplane --instance-name --kafka --kafka-config --log-format --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1394,6 +1446,10 @@ _fastdata() {
                     ;;
                 --backplane)
                     COMPREPLY=($(compgen -W "embedded kafka" -- "${cur}"))
+                    return 0
+                    ;;
+                --instance-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --kafka)
@@ -1420,7 +1476,7 @@ _fastdata() {
             return 0
             ;;
         fastdata__subcmd__models)
-            opts="-v -q -h --data-dir --brokers --backplane --kafka --kafka-config --log-format --verbose --quiet --color --help list show help"
+            opts="-v -q -h --data-dir --brokers --backplane --instance-name --kafka --kafka-config --log-format --verbose --quiet --color --help list show help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1436,6 +1492,10 @@ _fastdata() {
                     ;;
                 --backplane)
                     COMPREPLY=($(compgen -W "embedded kafka" -- "${cur}"))
+                    return 0
+                    ;;
+                --instance-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --kafka)
@@ -1518,7 +1578,7 @@ _fastdata() {
             return 0
             ;;
         fastdata__subcmd__models__subcmd__list)
-            opts="-v -q -h --topic --output --data-dir --brokers --backplane --kafka --kafka-config --log-format --verbose --quiet --color --help"
+            opts="-v -q -h --topic --output --data-dir --brokers --backplane --instance-name --kafka --kafka-config --log-format --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1542,6 +1602,10 @@ _fastdata() {
                     ;;
                 --backplane)
                     COMPREPLY=($(compgen -W "embedded kafka" -- "${cur}"))
+                    return 0
+                    ;;
+                --instance-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --kafka)
@@ -1568,7 +1632,7 @@ _fastdata() {
             return 0
             ;;
         fastdata__subcmd__models__subcmd__show)
-            opts="-v -q -h --topic --output --data-dir --brokers --backplane --kafka --kafka-config --log-format --verbose --quiet --color --help"
+            opts="-v -q -h --topic --output --data-dir --brokers --backplane --instance-name --kafka --kafka-config --log-format --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1592,6 +1656,10 @@ _fastdata() {
                     ;;
                 --backplane)
                     COMPREPLY=($(compgen -W "embedded kafka" -- "${cur}"))
+                    return 0
+                    ;;
+                --instance-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --kafka)
@@ -1618,7 +1686,7 @@ _fastdata() {
             return 0
             ;;
         fastdata__subcmd__publish__subcmd__model)
-            opts="-v -q -h --name --data-type --description --no-activate --topic --data-dir --brokers --backplane --kafka --kafka-config --log-format --verbose --quiet --color --help"
+            opts="-v -q -h --name --data-type --description --no-activate --topic --data-dir --brokers --backplane --instance-name --kafka --kafka-config --log-format --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1652,6 +1720,10 @@ _fastdata() {
                     COMPREPLY=($(compgen -W "embedded kafka" -- "${cur}"))
                     return 0
                     ;;
+                --instance-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --kafka)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1676,7 +1748,7 @@ _fastdata() {
             return 0
             ;;
         fastdata__subcmd__query)
-            opts="-n -v -q -h --key --window --from --to --output --limit --data-dir --brokers --backplane --kafka --kafka-config --log-format --verbose --quiet --color --help"
+            opts="-n -v -q -h --key --window --from --to --output --limit --data-dir --brokers --backplane --instance-name --kafka --kafka-config --log-format --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1722,6 +1794,10 @@ _fastdata() {
                     COMPREPLY=($(compgen -W "embedded kafka" -- "${cur}"))
                     return 0
                     ;;
+                --instance-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --kafka)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1746,7 +1822,7 @@ _fastdata() {
             return 0
             ;;
         fastdata__subcmd__run)
-            opts="-v -q -h --until-end --drain --workers --from --reset --on-lost-input --dry-run --data-dir --brokers --backplane --kafka --kafka-config --log-format --verbose --quiet --color --help"
+            opts="-v -q -h --until-end --drain --workers --from --reset --on-lost-input --dry-run --data-dir --brokers --backplane --instance-name --kafka --kafka-config --log-format --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1780,6 +1856,10 @@ _fastdata() {
                     COMPREPLY=($(compgen -W "embedded kafka" -- "${cur}"))
                     return 0
                     ;;
+                --instance-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --kafka)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1804,7 +1884,7 @@ _fastdata() {
             return 0
             ;;
         fastdata__subcmd__schema)
-            opts="-v -q -h --data-dir --brokers --backplane --kafka --kafka-config --log-format --verbose --quiet --color --help"
+            opts="-v -q -h --data-dir --brokers --backplane --instance-name --kafka --kafka-config --log-format --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1820,6 +1900,10 @@ _fastdata() {
                     ;;
                 --backplane)
                     COMPREPLY=($(compgen -W "embedded kafka" -- "${cur}"))
+                    return 0
+                    ;;
+                --instance-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --kafka)
@@ -1846,7 +1930,7 @@ _fastdata() {
             return 0
             ;;
         fastdata__subcmd__score)
-            opts="-i -o -v -q -h --input --output --inputs --format --delimiter --data-dir --brokers --backplane --kafka --kafka-config --log-format --verbose --quiet --color --help"
+            opts="-i -o -v -q -h --input --output --inputs --format --delimiter --data-dir --brokers --backplane --instance-name --kafka --kafka-config --log-format --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1892,6 +1976,10 @@ _fastdata() {
                     COMPREPLY=($(compgen -W "embedded kafka" -- "${cur}"))
                     return 0
                     ;;
+                --instance-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --kafka)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1916,7 +2004,7 @@ _fastdata() {
             return 0
             ;;
         fastdata__subcmd__seed)
-            opts="-t -n -v -q -h --topic --from --generate --format --delimiter --columns --key --rate --count --loop --partitions --random-seed --data-dir --brokers --backplane --kafka --kafka-config --log-format --verbose --quiet --color --help"
+            opts="-t -n -v -q -h --topic --from --generate --format --delimiter --columns --key --rate --count --loop --partitions --random-seed --data-dir --brokers --backplane --instance-name --kafka --kafka-config --log-format --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1986,6 +2074,10 @@ _fastdata() {
                     COMPREPLY=($(compgen -W "embedded kafka" -- "${cur}"))
                     return 0
                     ;;
+                --instance-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --kafka)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2010,7 +2102,7 @@ _fastdata() {
             return 0
             ;;
         fastdata__subcmd__stats)
-            opts="-f -v -q -h --follow --output --data-dir --brokers --backplane --kafka --kafka-config --log-format --verbose --quiet --color --help"
+            opts="-f -v -q -h --follow --output --data-dir --brokers --backplane --instance-name --kafka --kafka-config --log-format --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2030,6 +2122,10 @@ _fastdata() {
                     ;;
                 --backplane)
                     COMPREPLY=($(compgen -W "embedded kafka" -- "${cur}"))
+                    return 0
+                    ;;
+                --instance-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --kafka)
@@ -2056,7 +2152,7 @@ _fastdata() {
             return 0
             ;;
         fastdata__subcmd__tail)
-            opts="-t -n -v -q -h --topic --from --until-end --count --output --format --data-dir --brokers --backplane --kafka --kafka-config --log-format --verbose --quiet --color --help"
+            opts="-t -n -v -q -h --topic --from --until-end --count --output --format --data-dir --brokers --backplane --instance-name --kafka --kafka-config --log-format --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2102,6 +2198,10 @@ _fastdata() {
                     COMPREPLY=($(compgen -W "embedded kafka" -- "${cur}"))
                     return 0
                     ;;
+                --instance-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --kafka)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2126,7 +2226,7 @@ _fastdata() {
             return 0
             ;;
         fastdata__subcmd__topics)
-            opts="-v -q -h --data-dir --brokers --backplane --kafka --kafka-config --log-format --verbose --quiet --color --help list create describe delete help"
+            opts="-v -q -h --data-dir --brokers --backplane --instance-name --kafka --kafka-config --log-format --verbose --quiet --color --help list create describe delete help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2142,6 +2242,10 @@ _fastdata() {
                     ;;
                 --backplane)
                     COMPREPLY=($(compgen -W "embedded kafka" -- "${cur}"))
+                    return 0
+                    ;;
+                --instance-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --kafka)
@@ -2168,7 +2272,7 @@ _fastdata() {
             return 0
             ;;
         fastdata__subcmd__topics__subcmd__create)
-            opts="-v -q -h --partitions --compacted --retention --retention-bytes --data-dir --brokers --backplane --kafka --kafka-config --log-format --verbose --quiet --color --help"
+            opts="-v -q -h --partitions --compacted --retention --retention-bytes --data-dir --brokers --backplane --instance-name --kafka --kafka-config --log-format --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2198,6 +2302,10 @@ _fastdata() {
                     COMPREPLY=($(compgen -W "embedded kafka" -- "${cur}"))
                     return 0
                     ;;
+                --instance-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --kafka)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2222,7 +2330,7 @@ _fastdata() {
             return 0
             ;;
         fastdata__subcmd__topics__subcmd__delete)
-            opts="-y -v -q -h --yes --data-dir --brokers --backplane --kafka --kafka-config --log-format --verbose --quiet --color --help"
+            opts="-y -v -q -h --yes --data-dir --brokers --backplane --instance-name --kafka --kafka-config --log-format --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2238,6 +2346,10 @@ _fastdata() {
                     ;;
                 --backplane)
                     COMPREPLY=($(compgen -W "embedded kafka" -- "${cur}"))
+                    return 0
+                    ;;
+                --instance-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --kafka)
@@ -2264,7 +2376,7 @@ _fastdata() {
             return 0
             ;;
         fastdata__subcmd__topics__subcmd__describe)
-            opts="-v -q -h --output --data-dir --brokers --backplane --kafka --kafka-config --log-format --verbose --quiet --color --help"
+            opts="-v -q -h --output --data-dir --brokers --backplane --instance-name --kafka --kafka-config --log-format --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2284,6 +2396,10 @@ _fastdata() {
                     ;;
                 --backplane)
                     COMPREPLY=($(compgen -W "embedded kafka" -- "${cur}"))
+                    return 0
+                    ;;
+                --instance-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --kafka)
@@ -2394,7 +2510,7 @@ _fastdata() {
             return 0
             ;;
         fastdata__subcmd__topics__subcmd__list)
-            opts="-v -q -h --output --data-dir --brokers --backplane --kafka --kafka-config --log-format --verbose --quiet --color --help"
+            opts="-v -q -h --output --data-dir --brokers --backplane --instance-name --kafka --kafka-config --log-format --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2414,6 +2530,10 @@ _fastdata() {
                     ;;
                 --backplane)
                     COMPREPLY=($(compgen -W "embedded kafka" -- "${cur}"))
+                    return 0
+                    ;;
+                --instance-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --kafka)
@@ -2440,7 +2560,7 @@ _fastdata() {
             return 0
             ;;
         fastdata__subcmd__validate)
-            opts="-v -q -h --online --data-dir --brokers --backplane --kafka --kafka-config --log-format --verbose --quiet --color --help"
+            opts="-v -q -h --online --data-dir --brokers --backplane --instance-name --kafka --kafka-config --log-format --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2456,6 +2576,10 @@ _fastdata() {
                     ;;
                 --backplane)
                     COMPREPLY=($(compgen -W "embedded kafka" -- "${cur}"))
+                    return 0
+                    ;;
+                --instance-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --kafka)

@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_fastdata_global_optspecs
-    string join \n data-dir= brokers= backplane= kafka= kafka-config= log-format= v/verbose q/quiet color= h/help V/version
+    string join \n data-dir= brokers= backplane= instance-name= kafka= kafka-config= log-format= v/verbose q/quiet color= h/help V/version
 end
 
 function __fish_fastdata_needs_command
@@ -28,6 +28,7 @@ complete -c fastdata -n "__fish_fastdata_needs_command" -l data-dir -d 'Folder o
 complete -c fastdata -n "__fish_fastdata_needs_command" -l brokers -d 'Kafka brokers to use instead of the embedded log' -r
 complete -c fastdata -n "__fish_fastdata_needs_command" -l backplane -d 'Where topics are: without it Kafka if brokers are given, else the embedded log' -r -f -a "embedded\t'The embedded log, even where brokers are given'
 kafka\t'Kafka; without brokers nothing runs'"
+complete -c fastdata -n "__fish_fastdata_needs_command" -l instance-name -d 'Name of this instance in `stats`; it must differ from those of the other instances. Default: process and host' -r
 complete -c fastdata -n "__fish_fastdata_needs_command" -l kafka -d 'A property of the Kafka client (librdkafka); repeatable' -r
 complete -c fastdata -n "__fish_fastdata_needs_command" -l kafka-config -d 'File with properties of the Kafka client' -r -F
 complete -c fastdata -n "__fish_fastdata_needs_command" -l log-format -d 'Format of stderr: log lines, messages and errors' -r -f -a "text\t'Lines for a person'
@@ -65,6 +66,7 @@ complete -c fastdata -n "__fish_fastdata_using_subcommand demo" -l data-dir -d '
 complete -c fastdata -n "__fish_fastdata_using_subcommand demo" -l brokers -d 'Kafka brokers to use instead of the embedded log' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand demo" -l backplane -d 'Where topics are: without it Kafka if brokers are given, else the embedded log' -r -f -a "embedded\t'The embedded log, even where brokers are given'
 kafka\t'Kafka; without brokers nothing runs'"
+complete -c fastdata -n "__fish_fastdata_using_subcommand demo" -l instance-name -d 'Name of this instance in `stats`; it must differ from those of the other instances. Default: process and host' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand demo" -l kafka -d 'A property of the Kafka client (librdkafka); repeatable' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand demo" -l kafka-config -d 'File with properties of the Kafka client' -r -F
 complete -c fastdata -n "__fish_fastdata_using_subcommand demo" -l log-format -d 'Format of stderr: log lines, messages and errors' -r -f -a "text\t'Lines for a person'
@@ -79,6 +81,7 @@ complete -c fastdata -n "__fish_fastdata_using_subcommand init" -l data-dir -d '
 complete -c fastdata -n "__fish_fastdata_using_subcommand init" -l brokers -d 'Kafka brokers to use instead of the embedded log' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand init" -l backplane -d 'Where topics are: without it Kafka if brokers are given, else the embedded log' -r -f -a "embedded\t'The embedded log, even where brokers are given'
 kafka\t'Kafka; without brokers nothing runs'"
+complete -c fastdata -n "__fish_fastdata_using_subcommand init" -l instance-name -d 'Name of this instance in `stats`; it must differ from those of the other instances. Default: process and host' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand init" -l kafka -d 'A property of the Kafka client (librdkafka); repeatable' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand init" -l kafka-config -d 'File with properties of the Kafka client' -r -F
 complete -c fastdata -n "__fish_fastdata_using_subcommand init" -l log-format -d 'Format of stderr: log lines, messages and errors' -r -f -a "text\t'Lines for a person'
@@ -100,6 +103,7 @@ complete -c fastdata -n "__fish_fastdata_using_subcommand run" -l data-dir -d 'F
 complete -c fastdata -n "__fish_fastdata_using_subcommand run" -l brokers -d 'Kafka brokers to use instead of the embedded log' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand run" -l backplane -d 'Where topics are: without it Kafka if brokers are given, else the embedded log' -r -f -a "embedded\t'The embedded log, even where brokers are given'
 kafka\t'Kafka; without brokers nothing runs'"
+complete -c fastdata -n "__fish_fastdata_using_subcommand run" -l instance-name -d 'Name of this instance in `stats`; it must differ from those of the other instances. Default: process and host' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand run" -l kafka -d 'A property of the Kafka client (librdkafka); repeatable' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand run" -l kafka-config -d 'File with properties of the Kafka client' -r -F
 complete -c fastdata -n "__fish_fastdata_using_subcommand run" -l log-format -d 'Format of stderr: log lines, messages and errors' -r -f -a "text\t'Lines for a person'
@@ -117,6 +121,7 @@ complete -c fastdata -n "__fish_fastdata_using_subcommand validate" -l data-dir 
 complete -c fastdata -n "__fish_fastdata_using_subcommand validate" -l brokers -d 'Kafka brokers to use instead of the embedded log' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand validate" -l backplane -d 'Where topics are: without it Kafka if brokers are given, else the embedded log' -r -f -a "embedded\t'The embedded log, even where brokers are given'
 kafka\t'Kafka; without brokers nothing runs'"
+complete -c fastdata -n "__fish_fastdata_using_subcommand validate" -l instance-name -d 'Name of this instance in `stats`; it must differ from those of the other instances. Default: process and host' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand validate" -l kafka -d 'A property of the Kafka client (librdkafka); repeatable' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand validate" -l kafka-config -d 'File with properties of the Kafka client' -r -F
 complete -c fastdata -n "__fish_fastdata_using_subcommand validate" -l log-format -d 'Format of stderr: log lines, messages and errors' -r -f -a "text\t'Lines for a person'
@@ -135,6 +140,7 @@ complete -c fastdata -n "__fish_fastdata_using_subcommand graph" -l data-dir -d 
 complete -c fastdata -n "__fish_fastdata_using_subcommand graph" -l brokers -d 'Kafka brokers to use instead of the embedded log' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand graph" -l backplane -d 'Where topics are: without it Kafka if brokers are given, else the embedded log' -r -f -a "embedded\t'The embedded log, even where brokers are given'
 kafka\t'Kafka; without brokers nothing runs'"
+complete -c fastdata -n "__fish_fastdata_using_subcommand graph" -l instance-name -d 'Name of this instance in `stats`; it must differ from those of the other instances. Default: process and host' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand graph" -l kafka -d 'A property of the Kafka client (librdkafka); repeatable' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand graph" -l kafka-config -d 'File with properties of the Kafka client' -r -F
 complete -c fastdata -n "__fish_fastdata_using_subcommand graph" -l log-format -d 'Format of stderr: log lines, messages and errors' -r -f -a "text\t'Lines for a person'
@@ -151,6 +157,7 @@ complete -c fastdata -n "__fish_fastdata_using_subcommand diff" -l data-dir -d '
 complete -c fastdata -n "__fish_fastdata_using_subcommand diff" -l brokers -d 'Kafka brokers to use instead of the embedded log' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand diff" -l backplane -d 'Where topics are: without it Kafka if brokers are given, else the embedded log' -r -f -a "embedded\t'The embedded log, even where brokers are given'
 kafka\t'Kafka; without brokers nothing runs'"
+complete -c fastdata -n "__fish_fastdata_using_subcommand diff" -l instance-name -d 'Name of this instance in `stats`; it must differ from those of the other instances. Default: process and host' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand diff" -l kafka -d 'A property of the Kafka client (librdkafka); repeatable' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand diff" -l kafka-config -d 'File with properties of the Kafka client' -r -F
 complete -c fastdata -n "__fish_fastdata_using_subcommand diff" -l log-format -d 'Format of stderr: log lines, messages and errors' -r -f -a "text\t'Lines for a person'
@@ -168,6 +175,7 @@ complete -c fastdata -n "__fish_fastdata_using_subcommand stats" -l data-dir -d 
 complete -c fastdata -n "__fish_fastdata_using_subcommand stats" -l brokers -d 'Kafka brokers to use instead of the embedded log' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand stats" -l backplane -d 'Where topics are: without it Kafka if brokers are given, else the embedded log' -r -f -a "embedded\t'The embedded log, even where brokers are given'
 kafka\t'Kafka; without brokers nothing runs'"
+complete -c fastdata -n "__fish_fastdata_using_subcommand stats" -l instance-name -d 'Name of this instance in `stats`; it must differ from those of the other instances. Default: process and host' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand stats" -l kafka -d 'A property of the Kafka client (librdkafka); repeatable' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand stats" -l kafka-config -d 'File with properties of the Kafka client' -r -F
 complete -c fastdata -n "__fish_fastdata_using_subcommand stats" -l log-format -d 'Format of stderr: log lines, messages and errors' -r -f -a "text\t'Lines for a person'
@@ -190,6 +198,7 @@ complete -c fastdata -n "__fish_fastdata_using_subcommand query" -l data-dir -d 
 complete -c fastdata -n "__fish_fastdata_using_subcommand query" -l brokers -d 'Kafka brokers to use instead of the embedded log' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand query" -l backplane -d 'Where topics are: without it Kafka if brokers are given, else the embedded log' -r -f -a "embedded\t'The embedded log, even where brokers are given'
 kafka\t'Kafka; without brokers nothing runs'"
+complete -c fastdata -n "__fish_fastdata_using_subcommand query" -l instance-name -d 'Name of this instance in `stats`; it must differ from those of the other instances. Default: process and host' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand query" -l kafka -d 'A property of the Kafka client (librdkafka); repeatable' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand query" -l kafka-config -d 'File with properties of the Kafka client' -r -F
 complete -c fastdata -n "__fish_fastdata_using_subcommand query" -l log-format -d 'Format of stderr: log lines, messages and errors' -r -f -a "text\t'Lines for a person'
@@ -216,6 +225,7 @@ complete -c fastdata -n "__fish_fastdata_using_subcommand seed" -l data-dir -d '
 complete -c fastdata -n "__fish_fastdata_using_subcommand seed" -l brokers -d 'Kafka brokers to use instead of the embedded log' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand seed" -l backplane -d 'Where topics are: without it Kafka if brokers are given, else the embedded log' -r -f -a "embedded\t'The embedded log, even where brokers are given'
 kafka\t'Kafka; without brokers nothing runs'"
+complete -c fastdata -n "__fish_fastdata_using_subcommand seed" -l instance-name -d 'Name of this instance in `stats`; it must differ from those of the other instances. Default: process and host' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand seed" -l kafka -d 'A property of the Kafka client (librdkafka); repeatable' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand seed" -l kafka-config -d 'File with properties of the Kafka client' -r -F
 complete -c fastdata -n "__fish_fastdata_using_subcommand seed" -l log-format -d 'Format of stderr: log lines, messages and errors' -r -f -a "text\t'Lines for a person'
@@ -242,6 +252,7 @@ complete -c fastdata -n "__fish_fastdata_using_subcommand tail" -l data-dir -d '
 complete -c fastdata -n "__fish_fastdata_using_subcommand tail" -l brokers -d 'Kafka brokers to use instead of the embedded log' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand tail" -l backplane -d 'Where topics are: without it Kafka if brokers are given, else the embedded log' -r -f -a "embedded\t'The embedded log, even where brokers are given'
 kafka\t'Kafka; without brokers nothing runs'"
+complete -c fastdata -n "__fish_fastdata_using_subcommand tail" -l instance-name -d 'Name of this instance in `stats`; it must differ from those of the other instances. Default: process and host' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand tail" -l kafka -d 'A property of the Kafka client (librdkafka); repeatable' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand tail" -l kafka-config -d 'File with properties of the Kafka client' -r -F
 complete -c fastdata -n "__fish_fastdata_using_subcommand tail" -l log-format -d 'Format of stderr: log lines, messages and errors' -r -f -a "text\t'Lines for a person'
@@ -257,6 +268,7 @@ complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and not __fish
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and not __fish_seen_subcommand_from list create describe delete help" -l brokers -d 'Kafka brokers to use instead of the embedded log' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and not __fish_seen_subcommand_from list create describe delete help" -l backplane -d 'Where topics are: without it Kafka if brokers are given, else the embedded log' -r -f -a "embedded\t'The embedded log, even where brokers are given'
 kafka\t'Kafka; without brokers nothing runs'"
+complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and not __fish_seen_subcommand_from list create describe delete help" -l instance-name -d 'Name of this instance in `stats`; it must differ from those of the other instances. Default: process and host' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and not __fish_seen_subcommand_from list create describe delete help" -l kafka -d 'A property of the Kafka client (librdkafka); repeatable' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and not __fish_seen_subcommand_from list create describe delete help" -l kafka-config -d 'File with properties of the Kafka client' -r -F
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and not __fish_seen_subcommand_from list create describe delete help" -l log-format -d 'Format of stderr: log lines, messages and errors' -r -f -a "text\t'Lines for a person'
@@ -278,6 +290,7 @@ complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_see
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from list" -l brokers -d 'Kafka brokers to use instead of the embedded log' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from list" -l backplane -d 'Where topics are: without it Kafka if brokers are given, else the embedded log' -r -f -a "embedded\t'The embedded log, even where brokers are given'
 kafka\t'Kafka; without brokers nothing runs'"
+complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from list" -l instance-name -d 'Name of this instance in `stats`; it must differ from those of the other instances. Default: process and host' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from list" -l kafka -d 'A property of the Kafka client (librdkafka); repeatable' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from list" -l kafka-config -d 'File with properties of the Kafka client' -r -F
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from list" -l log-format -d 'Format of stderr: log lines, messages and errors' -r -f -a "text\t'Lines for a person'
@@ -295,6 +308,7 @@ complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_see
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from create" -l brokers -d 'Kafka brokers to use instead of the embedded log' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from create" -l backplane -d 'Where topics are: without it Kafka if brokers are given, else the embedded log' -r -f -a "embedded\t'The embedded log, even where brokers are given'
 kafka\t'Kafka; without brokers nothing runs'"
+complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from create" -l instance-name -d 'Name of this instance in `stats`; it must differ from those of the other instances. Default: process and host' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from create" -l kafka -d 'A property of the Kafka client (librdkafka); repeatable' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from create" -l kafka-config -d 'File with properties of the Kafka client' -r -F
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from create" -l log-format -d 'Format of stderr: log lines, messages and errors' -r -f -a "text\t'Lines for a person'
@@ -312,6 +326,7 @@ complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_see
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from describe" -l brokers -d 'Kafka brokers to use instead of the embedded log' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from describe" -l backplane -d 'Where topics are: without it Kafka if brokers are given, else the embedded log' -r -f -a "embedded\t'The embedded log, even where brokers are given'
 kafka\t'Kafka; without brokers nothing runs'"
+complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from describe" -l instance-name -d 'Name of this instance in `stats`; it must differ from those of the other instances. Default: process and host' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from describe" -l kafka -d 'A property of the Kafka client (librdkafka); repeatable' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from describe" -l kafka-config -d 'File with properties of the Kafka client' -r -F
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from describe" -l log-format -d 'Format of stderr: log lines, messages and errors' -r -f -a "text\t'Lines for a person'
@@ -326,6 +341,7 @@ complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_see
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from delete" -l brokers -d 'Kafka brokers to use instead of the embedded log' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from delete" -l backplane -d 'Where topics are: without it Kafka if brokers are given, else the embedded log' -r -f -a "embedded\t'The embedded log, even where brokers are given'
 kafka\t'Kafka; without brokers nothing runs'"
+complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from delete" -l instance-name -d 'Name of this instance in `stats`; it must differ from those of the other instances. Default: process and host' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from delete" -l kafka -d 'A property of the Kafka client (librdkafka); repeatable' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from delete" -l kafka-config -d 'File with properties of the Kafka client' -r -F
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from delete" -l log-format -d 'Format of stderr: log lines, messages and errors' -r -f -a "text\t'Lines for a person'
@@ -350,6 +366,7 @@ complete -c fastdata -n "__fish_fastdata_using_subcommand publish-model" -l data
 complete -c fastdata -n "__fish_fastdata_using_subcommand publish-model" -l brokers -d 'Kafka brokers to use instead of the embedded log' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand publish-model" -l backplane -d 'Where topics are: without it Kafka if brokers are given, else the embedded log' -r -f -a "embedded\t'The embedded log, even where brokers are given'
 kafka\t'Kafka; without brokers nothing runs'"
+complete -c fastdata -n "__fish_fastdata_using_subcommand publish-model" -l instance-name -d 'Name of this instance in `stats`; it must differ from those of the other instances. Default: process and host' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand publish-model" -l kafka -d 'A property of the Kafka client (librdkafka); repeatable' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand publish-model" -l kafka-config -d 'File with properties of the Kafka client' -r -F
 complete -c fastdata -n "__fish_fastdata_using_subcommand publish-model" -l log-format -d 'Format of stderr: log lines, messages and errors' -r -f -a "text\t'Lines for a person'
@@ -365,6 +382,7 @@ complete -c fastdata -n "__fish_fastdata_using_subcommand models; and not __fish
 complete -c fastdata -n "__fish_fastdata_using_subcommand models; and not __fish_seen_subcommand_from list show help" -l brokers -d 'Kafka brokers to use instead of the embedded log' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand models; and not __fish_seen_subcommand_from list show help" -l backplane -d 'Where topics are: without it Kafka if brokers are given, else the embedded log' -r -f -a "embedded\t'The embedded log, even where brokers are given'
 kafka\t'Kafka; without brokers nothing runs'"
+complete -c fastdata -n "__fish_fastdata_using_subcommand models; and not __fish_seen_subcommand_from list show help" -l instance-name -d 'Name of this instance in `stats`; it must differ from those of the other instances. Default: process and host' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand models; and not __fish_seen_subcommand_from list show help" -l kafka -d 'A property of the Kafka client (librdkafka); repeatable' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand models; and not __fish_seen_subcommand_from list show help" -l kafka-config -d 'File with properties of the Kafka client' -r -F
 complete -c fastdata -n "__fish_fastdata_using_subcommand models; and not __fish_seen_subcommand_from list show help" -l log-format -d 'Format of stderr: log lines, messages and errors' -r -f -a "text\t'Lines for a person'
@@ -385,6 +403,7 @@ complete -c fastdata -n "__fish_fastdata_using_subcommand models; and __fish_see
 complete -c fastdata -n "__fish_fastdata_using_subcommand models; and __fish_seen_subcommand_from list" -l brokers -d 'Kafka brokers to use instead of the embedded log' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand models; and __fish_seen_subcommand_from list" -l backplane -d 'Where topics are: without it Kafka if brokers are given, else the embedded log' -r -f -a "embedded\t'The embedded log, even where brokers are given'
 kafka\t'Kafka; without brokers nothing runs'"
+complete -c fastdata -n "__fish_fastdata_using_subcommand models; and __fish_seen_subcommand_from list" -l instance-name -d 'Name of this instance in `stats`; it must differ from those of the other instances. Default: process and host' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand models; and __fish_seen_subcommand_from list" -l kafka -d 'A property of the Kafka client (librdkafka); repeatable' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand models; and __fish_seen_subcommand_from list" -l kafka-config -d 'File with properties of the Kafka client' -r -F
 complete -c fastdata -n "__fish_fastdata_using_subcommand models; and __fish_seen_subcommand_from list" -l log-format -d 'Format of stderr: log lines, messages and errors' -r -f -a "text\t'Lines for a person'
@@ -402,6 +421,7 @@ complete -c fastdata -n "__fish_fastdata_using_subcommand models; and __fish_see
 complete -c fastdata -n "__fish_fastdata_using_subcommand models; and __fish_seen_subcommand_from show" -l brokers -d 'Kafka brokers to use instead of the embedded log' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand models; and __fish_seen_subcommand_from show" -l backplane -d 'Where topics are: without it Kafka if brokers are given, else the embedded log' -r -f -a "embedded\t'The embedded log, even where brokers are given'
 kafka\t'Kafka; without brokers nothing runs'"
+complete -c fastdata -n "__fish_fastdata_using_subcommand models; and __fish_seen_subcommand_from show" -l instance-name -d 'Name of this instance in `stats`; it must differ from those of the other instances. Default: process and host' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand models; and __fish_seen_subcommand_from show" -l kafka -d 'A property of the Kafka client (librdkafka); repeatable' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand models; and __fish_seen_subcommand_from show" -l kafka-config -d 'File with properties of the Kafka client' -r -F
 complete -c fastdata -n "__fish_fastdata_using_subcommand models; and __fish_seen_subcommand_from show" -l log-format -d 'Format of stderr: log lines, messages and errors' -r -f -a "text\t'Lines for a person'
@@ -425,6 +445,7 @@ complete -c fastdata -n "__fish_fastdata_using_subcommand score" -l data-dir -d 
 complete -c fastdata -n "__fish_fastdata_using_subcommand score" -l brokers -d 'Kafka brokers to use instead of the embedded log' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand score" -l backplane -d 'Where topics are: without it Kafka if brokers are given, else the embedded log' -r -f -a "embedded\t'The embedded log, even where brokers are given'
 kafka\t'Kafka; without brokers nothing runs'"
+complete -c fastdata -n "__fish_fastdata_using_subcommand score" -l instance-name -d 'Name of this instance in `stats`; it must differ from those of the other instances. Default: process and host' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand score" -l kafka -d 'A property of the Kafka client (librdkafka); repeatable' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand score" -l kafka-config -d 'File with properties of the Kafka client' -r -F
 complete -c fastdata -n "__fish_fastdata_using_subcommand score" -l log-format -d 'Format of stderr: log lines, messages and errors' -r -f -a "text\t'Lines for a person'
@@ -439,6 +460,7 @@ complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and not __fish_s
 complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and not __fish_seen_subcommand_from list show replay help" -l brokers -d 'Kafka brokers to use instead of the embedded log' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and not __fish_seen_subcommand_from list show replay help" -l backplane -d 'Where topics are: without it Kafka if brokers are given, else the embedded log' -r -f -a "embedded\t'The embedded log, even where brokers are given'
 kafka\t'Kafka; without brokers nothing runs'"
+complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and not __fish_seen_subcommand_from list show replay help" -l instance-name -d 'Name of this instance in `stats`; it must differ from those of the other instances. Default: process and host' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and not __fish_seen_subcommand_from list show replay help" -l kafka -d 'A property of the Kafka client (librdkafka); repeatable' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and not __fish_seen_subcommand_from list show replay help" -l kafka-config -d 'File with properties of the Kafka client' -r -F
 complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and not __fish_seen_subcommand_from list show replay help" -l log-format -d 'Format of stderr: log lines, messages and errors' -r -f -a "text\t'Lines for a person'
@@ -460,6 +482,7 @@ complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and __fish_seen_
 complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and __fish_seen_subcommand_from list" -l brokers -d 'Kafka brokers to use instead of the embedded log' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and __fish_seen_subcommand_from list" -l backplane -d 'Where topics are: without it Kafka if brokers are given, else the embedded log' -r -f -a "embedded\t'The embedded log, even where brokers are given'
 kafka\t'Kafka; without brokers nothing runs'"
+complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and __fish_seen_subcommand_from list" -l instance-name -d 'Name of this instance in `stats`; it must differ from those of the other instances. Default: process and host' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and __fish_seen_subcommand_from list" -l kafka -d 'A property of the Kafka client (librdkafka); repeatable' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and __fish_seen_subcommand_from list" -l kafka-config -d 'File with properties of the Kafka client' -r -F
 complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and __fish_seen_subcommand_from list" -l log-format -d 'Format of stderr: log lines, messages and errors' -r -f -a "text\t'Lines for a person'
@@ -479,6 +502,7 @@ complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and __fish_seen_
 complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and __fish_seen_subcommand_from show" -l brokers -d 'Kafka brokers to use instead of the embedded log' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and __fish_seen_subcommand_from show" -l backplane -d 'Where topics are: without it Kafka if brokers are given, else the embedded log' -r -f -a "embedded\t'The embedded log, even where brokers are given'
 kafka\t'Kafka; without brokers nothing runs'"
+complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and __fish_seen_subcommand_from show" -l instance-name -d 'Name of this instance in `stats`; it must differ from those of the other instances. Default: process and host' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and __fish_seen_subcommand_from show" -l kafka -d 'A property of the Kafka client (librdkafka); repeatable' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and __fish_seen_subcommand_from show" -l kafka-config -d 'File with properties of the Kafka client' -r -F
 complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and __fish_seen_subcommand_from show" -l log-format -d 'Format of stderr: log lines, messages and errors' -r -f -a "text\t'Lines for a person'
@@ -493,6 +517,7 @@ complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and __fish_seen_
 complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and __fish_seen_subcommand_from replay" -l brokers -d 'Kafka brokers to use instead of the embedded log' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and __fish_seen_subcommand_from replay" -l backplane -d 'Where topics are: without it Kafka if brokers are given, else the embedded log' -r -f -a "embedded\t'The embedded log, even where brokers are given'
 kafka\t'Kafka; without brokers nothing runs'"
+complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and __fish_seen_subcommand_from replay" -l instance-name -d 'Name of this instance in `stats`; it must differ from those of the other instances. Default: process and host' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and __fish_seen_subcommand_from replay" -l kafka -d 'A property of the Kafka client (librdkafka); repeatable' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and __fish_seen_subcommand_from replay" -l kafka-config -d 'File with properties of the Kafka client' -r -F
 complete -c fastdata -n "__fish_fastdata_using_subcommand dead; and __fish_seen_subcommand_from replay" -l log-format -d 'Format of stderr: log lines, messages and errors' -r -f -a "text\t'Lines for a person'
@@ -515,6 +540,7 @@ complete -c fastdata -n "__fish_fastdata_using_subcommand infer" -l data-dir -d 
 complete -c fastdata -n "__fish_fastdata_using_subcommand infer" -l brokers -d 'Kafka brokers to use instead of the embedded log' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand infer" -l backplane -d 'Where topics are: without it Kafka if brokers are given, else the embedded log' -r -f -a "embedded\t'The embedded log, even where brokers are given'
 kafka\t'Kafka; without brokers nothing runs'"
+complete -c fastdata -n "__fish_fastdata_using_subcommand infer" -l instance-name -d 'Name of this instance in `stats`; it must differ from those of the other instances. Default: process and host' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand infer" -l kafka -d 'A property of the Kafka client (librdkafka); repeatable' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand infer" -l kafka-config -d 'File with properties of the Kafka client' -r -F
 complete -c fastdata -n "__fish_fastdata_using_subcommand infer" -l log-format -d 'Format of stderr: log lines, messages and errors' -r -f -a "text\t'Lines for a person'
@@ -529,6 +555,7 @@ complete -c fastdata -n "__fish_fastdata_using_subcommand doctor" -l data-dir -d
 complete -c fastdata -n "__fish_fastdata_using_subcommand doctor" -l brokers -d 'Kafka brokers to use instead of the embedded log' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand doctor" -l backplane -d 'Where topics are: without it Kafka if brokers are given, else the embedded log' -r -f -a "embedded\t'The embedded log, even where brokers are given'
 kafka\t'Kafka; without brokers nothing runs'"
+complete -c fastdata -n "__fish_fastdata_using_subcommand doctor" -l instance-name -d 'Name of this instance in `stats`; it must differ from those of the other instances. Default: process and host' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand doctor" -l kafka -d 'A property of the Kafka client (librdkafka); repeatable' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand doctor" -l kafka-config -d 'File with properties of the Kafka client' -r -F
 complete -c fastdata -n "__fish_fastdata_using_subcommand doctor" -l log-format -d 'Format of stderr: log lines, messages and errors' -r -f -a "text\t'Lines for a person'
@@ -543,6 +570,7 @@ complete -c fastdata -n "__fish_fastdata_using_subcommand explain" -l data-dir -
 complete -c fastdata -n "__fish_fastdata_using_subcommand explain" -l brokers -d 'Kafka brokers to use instead of the embedded log' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand explain" -l backplane -d 'Where topics are: without it Kafka if brokers are given, else the embedded log' -r -f -a "embedded\t'The embedded log, even where brokers are given'
 kafka\t'Kafka; without brokers nothing runs'"
+complete -c fastdata -n "__fish_fastdata_using_subcommand explain" -l instance-name -d 'Name of this instance in `stats`; it must differ from those of the other instances. Default: process and host' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand explain" -l kafka -d 'A property of the Kafka client (librdkafka); repeatable' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand explain" -l kafka-config -d 'File with properties of the Kafka client' -r -F
 complete -c fastdata -n "__fish_fastdata_using_subcommand explain" -l log-format -d 'Format of stderr: log lines, messages and errors' -r -f -a "text\t'Lines for a person'
@@ -557,6 +585,7 @@ complete -c fastdata -n "__fish_fastdata_using_subcommand schema" -l data-dir -d
 complete -c fastdata -n "__fish_fastdata_using_subcommand schema" -l brokers -d 'Kafka brokers to use instead of the embedded log' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand schema" -l backplane -d 'Where topics are: without it Kafka if brokers are given, else the embedded log' -r -f -a "embedded\t'The embedded log, even where brokers are given'
 kafka\t'Kafka; without brokers nothing runs'"
+complete -c fastdata -n "__fish_fastdata_using_subcommand schema" -l instance-name -d 'Name of this instance in `stats`; it must differ from those of the other instances. Default: process and host' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand schema" -l kafka -d 'A property of the Kafka client (librdkafka); repeatable' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand schema" -l kafka-config -d 'File with properties of the Kafka client' -r -F
 complete -c fastdata -n "__fish_fastdata_using_subcommand schema" -l log-format -d 'Format of stderr: log lines, messages and errors' -r -f -a "text\t'Lines for a person'
@@ -572,6 +601,7 @@ complete -c fastdata -n "__fish_fastdata_using_subcommand completions" -l data-d
 complete -c fastdata -n "__fish_fastdata_using_subcommand completions" -l brokers -d 'Kafka brokers to use instead of the embedded log' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand completions" -l backplane -d 'Where topics are: without it Kafka if brokers are given, else the embedded log' -r -f -a "embedded\t'The embedded log, even where brokers are given'
 kafka\t'Kafka; without brokers nothing runs'"
+complete -c fastdata -n "__fish_fastdata_using_subcommand completions" -l instance-name -d 'Name of this instance in `stats`; it must differ from those of the other instances. Default: process and host' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand completions" -l kafka -d 'A property of the Kafka client (librdkafka); repeatable' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand completions" -l kafka-config -d 'File with properties of the Kafka client' -r -F
 complete -c fastdata -n "__fish_fastdata_using_subcommand completions" -l log-format -d 'Format of stderr: log lines, messages and errors' -r -f -a "text\t'Lines for a person'
@@ -587,6 +617,7 @@ complete -c fastdata -n "__fish_fastdata_using_subcommand man" -l data-dir -d 'F
 complete -c fastdata -n "__fish_fastdata_using_subcommand man" -l brokers -d 'Kafka brokers to use instead of the embedded log' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand man" -l backplane -d 'Where topics are: without it Kafka if brokers are given, else the embedded log' -r -f -a "embedded\t'The embedded log, even where brokers are given'
 kafka\t'Kafka; without brokers nothing runs'"
+complete -c fastdata -n "__fish_fastdata_using_subcommand man" -l instance-name -d 'Name of this instance in `stats`; it must differ from those of the other instances. Default: process and host' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand man" -l kafka -d 'A property of the Kafka client (librdkafka); repeatable' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand man" -l kafka-config -d 'File with properties of the Kafka client' -r -F
 complete -c fastdata -n "__fish_fastdata_using_subcommand man" -l log-format -d 'Format of stderr: log lines, messages and errors' -r -f -a "text\t'Lines for a person'

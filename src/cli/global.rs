@@ -26,6 +26,11 @@ pub(super) struct Global {
     #[arg(hide_env_values = true, help_heading = HEADING)]
     pub(super) backplane: Option<Backplane>,
 
+    /// Name of this instance in `stats`; it must differ from those of the other instances. Default: process and host
+    #[arg(long, global = true, value_name = "NAME", env = "FASTDATA_INSTANCE_NAME")]
+    #[arg(hide_env_values = true, help_heading = HEADING)]
+    pub(super) instance_name: Option<String>,
+
     /// A property of the Kafka client (librdkafka); repeatable
     #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = super::arguments::property, help_heading = HEADING)]
     pub(super) kafka: Vec<(String, String)>,

@@ -37,6 +37,13 @@ impl From<String> for TableCell {
     }
 }
 
+impl TableCell {
+    /// The same text with another emphasis.
+    pub(super) fn toned(self, tone: Tone) -> Self {
+        Self(self.0, tone)
+    }
+}
+
 impl From<&str> for TableCell {
     fn from(text: &str) -> Self {
         text.to_owned().into()

@@ -13,6 +13,9 @@ pub(super) const SILENT_AFTER_MILLIS: i64 = 10_000;
 /// How long the record of an instance is kept after its last report.
 pub(super) const INSTANCE_RETENTION_MILLIS: i64 = 3_600_000;
 
+/// How the reason begins for which a run has ended that failed.
+pub const FAILED: &str = "failed: ";
+
 /// The key of the record of an instance.
 #[must_use]
 pub fn instance_key(name: &str) -> String {
@@ -27,8 +30,11 @@ pub struct InstanceInfo {
     pub name: String,
     /// Its start, epoch milliseconds.
     pub started_at: i64,
-    /// Its end, epoch milliseconds, if it ended in an orderly way.
+    /// Its end, epoch milliseconds; none if it was killed.
     pub stopped_at: Option<i64>,
+    /// Why it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ended: Option<String>,
     /// The time of this report, epoch milliseconds.
     #[serde(rename = "at")]
     pub reported_at: i64,

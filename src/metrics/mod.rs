@@ -13,7 +13,7 @@ mod snapshot;
 mod state_record;
 
 pub use counters::Counters;
-pub use instance::{InstanceInfo, RestoreProgress, instance_key};
+pub use instance::{FAILED, InstanceInfo, RestoreProgress, instance_key};
 pub use latency::{Latency, LatencySummary};
 pub use ledger::Ledger;
 pub use progress::{

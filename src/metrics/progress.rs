@@ -33,8 +33,11 @@ pub struct PipelineInfo {
     pub instance: String,
     /// Start of this run, epoch milliseconds.
     pub started_at: i64,
-    /// End of this run, epoch milliseconds, if it ended in an orderly way.
+    /// End of this run, epoch milliseconds.
     pub stopped_at: Option<i64>,
+    /// Why this run ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ended: Option<String>,
     /// Sources in the order of the file.
     pub sources: Vec<SourceInfo>,
     /// Steps, sinks and repartitions in the order of the graph.

@@ -135,6 +135,12 @@ impl CancelToken {
         self.is_cancelled() && self.0.state().reasons.contains(&reason)
     }
 
+    /// Why a run that has not failed ends, in the words of `stats`.
+    #[must_use]
+    pub fn why_ended(&self) -> &'static str {
+        if self.is_cancelled_for(CancelReason::Stop) { "stopped" } else { "reached the end" }
+    }
+
     /// The flag that a cancellation sets, for calls of a backplane that can be abandoned.
     #[must_use]
     pub fn flag(&self) -> &AtomicBool {

@@ -25,7 +25,8 @@ use super::read::model_feed::{MODELS_TOPIC, ModelFeed};
 use super::recovery::rebuild::AssignedPartitions;
 use super::recovery::standby::{self, OwnPartitions, Standby};
 use super::recovery::state_copies::StateCopies;
-use crate::log::{GroupSpec, Member};
+use crate::log::{GroupSpec, LogError, Member};
+use crate::metrics::FAILED;
 use crate::plan::PipelineLayout;
 use crate::time::millis;
 use std::sync::Arc;
@@ -102,10 +103,23 @@ impl Session {
                     tracing::warn!("ended with what was committed before; the next run goes on from there: {why}");
                     return Ok(());
                 }
-                Err(Fault::Stopped) => return Ok(()),
-                other => return other.map_err(|fault| topics::explain_while_running(plan, fault)),
+                // It waited for something, and its tasks have committed nothing that could say so.
+                Err(Fault::Stopped) => return self.record_end(self.cancel.why_ended()),
+                Ok(()) => return Ok(()),
+                Err(fault) => return Err(self.record_failure(topics::explain_while_running(plan, fault))),
             }
         }
+    }
+
+    /// Records why the run has failed, for `stats`. Not where the pipeline runs elsewhere, and not after a panic: other
+    /// parts of the program may hang.
+    fn record_failure(&self, fault: Fault) -> Fault {
+        if !matches!(fault, Fault::Panic(_) | Fault::Backplane(LogError::GroupTaken { .. } | LogError::Busy(_)))
+            && let Err(e) = self.record_end(&format!("{FAILED}{fault}"))
+        {
+            tracing::debug!("the failure of the run could not be recorded: {e}");
+        }
+        fault
     }
 
     /// One membership of the group, from joining to leaving: as many assignments as the group makes.
@@ -177,7 +191,7 @@ impl Session {
             let assigned = match self.await_assignment(&mut idle, &mut membership, cancel, copies) {
                 Ok(Some(assigned)) => assigned,
                 Ok(None) => {
-                    let recorded = self.record_end();
+                    let recorded = self.record_end(self.cancel.why_ended());
                     membership.0.leave()?;
                     return recorded;
                 }

@@ -4,6 +4,7 @@
 
 mod dead;
 mod edits;
+mod ended;
 mod formats;
 mod idle;
 mod limits;

@@ -57,7 +57,7 @@ pub(super) fn execute(args: &RunArgs, context: &CliContext) -> anyhow::Result<()
         from: args.from.into(),
         reset: args.reset.clone(),
         lost_input: args.on_lost_input.into(),
-        instance: instance_name(),
+        instance: context.global().instance_name.clone().unwrap_or_else(instance_name),
         ..RunOptions::default()
     };
     let outcome = runtime.block_on(async {

@@ -4,7 +4,7 @@
 
 use crate::cli::figures::{bytes, duration};
 use crate::cli::table::{StyledLine, Table, TableCell, TableColumn, Tone};
-use crate::metrics::{InstanceState, InstanceStats, RestoreProgress, Snapshot};
+use crate::metrics::{FAILED, InstanceState, InstanceStats, RestoreProgress, Snapshot};
 
 /// The number of tasks or changelog partitions that are listed by name.
 const MAX_LISTED: usize = 4;
@@ -54,7 +54,10 @@ fn state(i: &InstanceStats) -> TableCell {
             None => TableCell("running".into(), Tone::Good),
         },
         InstanceState::Silent => TableCell("silent".into(), Tone::Alarm),
-        InstanceState::Stopped => TableCell("stopped".into(), Tone::Faint),
+        InstanceState::Stopped => match &i.ended {
+            Some(why) if why.starts_with(FAILED) => TableCell::from(why.as_str()).toned(Tone::Alarm),
+            _ => TableCell("stopped".into(), Tone::Faint),
+        },
     }
 }
 

@@ -18,8 +18,7 @@ use sampler::{RATE_INTERVAL, StatsSampler};
 /// Show statistics of pipelines: rates, lag, watermarks, steps, models, the ledger
 ///
 /// Statistics are committed with the results of a pipeline, so they are available while it runs and after it has
-/// stopped. Counters are totals since the first run. `lag` is the number of records not read yet; `behind` is how
-/// far event time is behind the wall clock. If several instances run a pipeline, each is listed. An instance is
+/// stopped. Counters are totals since the first run. `lag` is the number of records not read yet. If several instances run a pipeline, each is listed. An instance is
 /// `silent` if it has not reported for ten seconds, because it was killed or lost its connection; after an hour it
 /// is no longer listed. The ledger accounts for every record; a remainder other than 0 is a fault of the program.
 #[derive(clap::Args, Debug)]
@@ -47,7 +46,7 @@ pub(super) struct StatsArgs {
 pub(super) fn execute(args: &StatsArgs, context: &CliContext) -> anyhow::Result<()> {
     let log = backplane::open(context.global(), None)?;
     let name = log.name();
-    let mut sampler = StatsSampler::new(log, args.pipeline.clone());
+    let mut sampler = StatsSampler::new(log, args.pipeline.clone(), args.follow);
     if args.follow {
         return follow::follow(&mut sampler, args.output, context);
     }

@@ -19,16 +19,17 @@ pub(super) const RATE_INTERVAL: Duration = Duration::from_millis(500);
 pub(super) struct StatsSampler {
     observer: Observer,
     only: Option<String>,
+    waits: bool,
     previous: BTreeMap<String, Snapshot>,
     /// Names for which a warning has been printed.
     warned: BTreeSet<String>,
 }
 
 impl StatsSampler {
-    /// A sampler of one pipeline, or of all.
-    pub(super) fn new(log: Arc<dyn Log>, only: Option<String>) -> Self {
+    /// A sampler of one pipeline, or of all. With `waits`, one that has not run yet is awaited.
+    pub(super) fn new(log: Arc<dyn Log>, only: Option<String>, waits: bool) -> Self {
         let observer = Observer::new(log, Arc::new(SystemClock));
-        Self { observer, only, previous: BTreeMap::new(), warned: BTreeSet::new() }
+        Self { observer, only, waits, previous: BTreeMap::new(), warned: BTreeSet::new() }
     }
 
     /// Takes a sample of each pipeline, in the order of their names.
@@ -43,6 +44,12 @@ impl StatsSampler {
                 Ok(snapshot) => found.push(snapshot),
                 // Deleted since the names were listed.
                 Err(ObserveError::Unknown { .. }) if self.only.is_none() => {}
+                // Whoever watches it may have come before it.
+                Err(ObserveError::Unknown { .. }) if self.waits => {
+                    if self.warned.insert(name.clone()) {
+                        printer.info(format_args!("waiting for `{name}`, which has not run here yet"));
+                    }
+                }
                 // A topic that merely is named like a progress topic must not hide the pipelines.
                 Err(e @ ObserveError::Foreign { .. }) if self.only.is_none() => {
                     if self.warned.insert(name) {

@@ -5,7 +5,7 @@ use crate::cli::figures::{bytes, count, counted, duration, micros, rate, timesta
 use crate::cli::printer::Printer;
 use crate::cli::table::{StyledLine, Table, TableCell, TableColumn, Tone, terminal_width};
 use crate::diagnostics::visible_line;
-use crate::metrics::{InstanceState, ModelStats, PipelineState, Snapshot, StepStats};
+use crate::metrics::{FAILED, InstanceState, ModelStats, PipelineState, Snapshot, StepStats};
 use anstyle::{AnsiColor, Style};
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;
@@ -55,7 +55,13 @@ pub(super) fn heading(s: &Snapshot) -> StyledLine {
         PipelineState::Starting => ("starting: nothing committed yet".to_owned(), Tone::Warning),
         PipelineState::Running => (format!("running, last report {}", ago(s.reported_at)), Tone::Good),
         PipelineState::Quiet => (format!("no input or killed, last report {}", ago(s.reported_at)), Tone::Warning),
-        PipelineState::Stopped => (format!("stopped {}", ago(s.stopped_at)), Tone::Faint),
+        PipelineState::Stopped => match s.ended.as_deref() {
+            Some(failed) if failed.starts_with(FAILED) => {
+                (format!("ended {}, {failed}", ago(s.stopped_at)), Tone::Alarm)
+            }
+            Some(why) => (format!("ended {}, {why}", ago(s.stopped_at)), Tone::Faint),
+            None => (format!("stopped {}", ago(s.stopped_at)), Tone::Faint),
+        },
     };
     let mut line = vec![(s.pipeline.clone(), Tone::Heading), ("  ".into(), Tone::Plain), (state, tone)];
     if let Some(memory) = memory(s) {
@@ -104,7 +110,6 @@ fn sources(s: &Snapshot, width: usize) -> Vec<StyledLine> {
         TableColumn::right("lag"),
         TableColumn::right("read/s"),
         TableColumn::right("watermark").optional(1),
-        TableColumn::right("behind"),
     ]);
     for source in &s.sources {
         table.row([
@@ -116,7 +121,6 @@ fn sources(s: &Snapshot, width: usize) -> Vec<StyledLine> {
             source.lag.map_or_else(|| TableCell("topic gone".into(), Tone::Alarm), |lag| count(lag).into()),
             rate(source.rate).into(),
             timestamp(source.watermark).into(),
-            source.watermark_behind_ms.map_or_else(|| "-".into(), |b| duration(b).into()),
         ]);
     }
     let mut lines = if s.sources.is_empty() { Vec::new() } else { table.lines(width) };
@@ -186,7 +190,7 @@ fn models(s: &Snapshot, width: usize, full: bool) -> Vec<StyledLine> {
         TableColumn::right("usage"),
         TableColumn::right("errors").optional(1),
         TableColumn::right("rec/s").optional(4),
-        TableColumn::right("mean").optional(5),
+        TableColumn::right("mean/batch").optional(5),
         TableColumn::right("min").optional(8),
         TableColumn::right("p50"),
         TableColumn::right("p99"),
@@ -261,10 +265,14 @@ fn model_lines(step: &StepStats, m: &ModelStats) -> Vec<StyledLine> {
 fn latency(s: &Snapshot) -> StyledLine {
     let l = &s.latency;
     let text = if l.count == 0 {
-        "latency from read to commit: nothing read in this run".to_owned()
+        "latency of a batch, from read to commit: none measured in this run".to_owned()
     } else {
         let batches = counted(l.count, "batch");
-        format!("latency from read to commit: p50 {}, p99 {} ({batches})", micros(l.p50_us), micros(l.p99_us))
+        format!(
+            "latency of a batch, from read to commit: p50 {}, p99 {} ({batches})",
+            micros(l.p50_us),
+            micros(l.p99_us)
+        )
     };
     vec![(text, Tone::Plain)]
 }

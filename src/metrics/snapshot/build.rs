@@ -28,7 +28,11 @@ impl Snapshot {
         let reported_at = tasks.values().map(|t| t.committed_at).chain(info_at).chain(instance_reports).max();
         // An instance that stops marks the pipeline as stopped, while other instances may still run.
         let running = instances.iter().any(|i| i.state == InstanceState::Running);
-        let stopped_at = info.stopped_at.filter(|_| !running);
+        // A run that ended before its first commit has said so of its instance only.
+        let last_stopped = instances.iter().filter(|_| !running).max_by_key(|i| i.stopped_at);
+        let (of_instance, ended) = last_stopped.map_or((None, None), |i| (i.stopped_at, i.ended.clone()));
+        let silent = instances.iter().any(|i| i.state == InstanceState::Silent);
+        let stopped_at = info.stopped_at.filter(|_| !running).max(of_instance.filter(|_| !silent));
         let watermark = watermark(tasks);
         let mut latency = Latency::default();
         tasks.values().for_each(|t| latency.merge(&t.latency));
@@ -46,6 +50,7 @@ impl Snapshot {
             instance: has_info.then(|| info.instance.clone()),
             started_at: has_info.then_some(info.started_at),
             stopped_at,
+            ended: ended.filter(|_| stopped_at.is_some()),
             reported_at,
             memory_bytes: Some(info.memory).filter(|m| *m > 0),
             instances,
@@ -71,7 +76,8 @@ fn instances(reports: &Reports, now: i64) -> Vec<InstanceStats> {
     // The next instance to start deletes the records of those that stopped; killed ones are hidden here.
     let listed = reports.instances.values().filter(|i| i.stopped_at.is_some() || !i.is_expired(now));
     let mut all: Vec<InstanceStats> = listed.map(|i| instance(i, now)).collect();
-    all.sort_by(|a, b| (a.started_at, &a.name).cmp(&(b.started_at, &b.name)));
+    // By name, so that an instance which is started again under its name keeps its place.
+    all.sort_by(|a, b| (&a.name, a.started_at).cmp(&(&b.name, b.started_at)));
     all
 }
 
@@ -85,6 +91,7 @@ fn instance(info: &InstanceInfo, now: i64) -> InstanceStats {
         },
         started_at: info.started_at,
         stopped_at: info.stopped_at,
+        ended: info.ended.clone(),
         reported_at: info.reported_at,
         memory_bytes: Some(info.memory).filter(|m| *m > 0),
         tasks: info.tasks.clone(),

@@ -31,7 +31,7 @@ pub enum PipelineState {
     Running,
     /// It has neither stopped nor reported for ten seconds: it has no input, or its process is gone.
     Quiet,
-    /// It ended in an orderly way.
+    /// It ended and said so.
     Stopped,
 }
 
@@ -50,15 +50,17 @@ pub struct Snapshot {
     /// Start of its last run.
     #[serde(serialize_with = "optional_time")]
     pub started_at: Option<i64>,
-    /// End of its last run, if that ended in an orderly way.
+    /// End of its last run, unless that was killed.
     #[serde(serialize_with = "optional_time")]
     pub stopped_at: Option<i64>,
+    /// Why its last run ended: `stopped`, `reached the end`, or `failed: …`.
+    pub ended: Option<String>,
     /// The time of its last report.
     #[serde(serialize_with = "optional_time")]
     pub reported_at: Option<i64>,
     /// Resident memory of its process at its last report.
     pub memory_bytes: Option<u64>,
-    /// Its instances, oldest first. A killed instance is listed for an hour; a stopped one until another starts
+    /// Its instances by name. A killed instance is listed for an hour; a stopped one until another starts
     /// an hour later.
     pub instances: Vec<InstanceStats>,
     /// The minimum over its tasks; tasks whose inputs are all idle do not count.
@@ -89,7 +91,7 @@ pub enum InstanceState {
     Running,
     /// It has neither stopped nor reported for ten seconds.
     Silent,
-    /// It ended in an orderly way.
+    /// It ended and said so.
     Stopped,
 }
 
@@ -103,9 +105,11 @@ pub struct InstanceStats {
     /// Its start.
     #[serde(serialize_with = "time")]
     pub started_at: i64,
-    /// Its end, if it ended in an orderly way.
+    /// Its end, unless it was killed.
     #[serde(serialize_with = "optional_time")]
     pub stopped_at: Option<i64>,
+    /// Why it ended: `stopped`, `reached the end`, or `failed: …`.
+    pub ended: Option<String>,
     /// The time of its last report.
     #[serde(serialize_with = "time")]
     pub reported_at: i64,

@@ -89,6 +89,7 @@ impl Commits {
         if !self.context.cancel.is_cancelled_for(CancelReason::Revoked) {
             if !self.context.gauges.goes_back.load(Ordering::Relaxed) {
                 self.context.info.stopped_at = Some(self.context.clock.now());
+                self.context.info.ended = Some(self.context.cancel.why_ended().to_owned());
                 self.recorded_at = None;
             }
             if let Err(e) = self.commit() {

@@ -26,8 +26,8 @@ pub(in crate::runtime) fn write_instance_record(
 /// What is known of this instance beside its tasks.
 pub(in crate::runtime) fn instance_info(pipeline: &PipelineInfo, now: i64) -> InstanceInfo {
     let (name, memory) = (pipeline.instance.clone(), pipeline.memory);
-    let (started_at, stopped_at) = (pipeline.started_at, pipeline.stopped_at);
-    InstanceInfo { name, started_at, stopped_at, reported_at: now, memory, ..InstanceInfo::default() }
+    let (started_at, stopped_at, ended) = (pipeline.started_at, pipeline.stopped_at, pipeline.ended.clone());
+    InstanceInfo { name, started_at, stopped_at, ended, reported_at: now, memory, ..InstanceInfo::default() }
 }
 
 /// Adds the record of an instance.

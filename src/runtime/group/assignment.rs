@@ -94,7 +94,7 @@ impl Assignment<'_> {
             Ok(ControlFlow::Continue(ready)) => self.work(member, committer, ready),
             Ok(ControlFlow::Break(end)) => {
                 if end == IntakeEnd::Done
-                    && let Err(fault) = self.session.record_end()
+                    && let Err(fault) = self.session.record_end(self.session.cancel.why_ended())
                 {
                     return Err((fault, Some(member)));
                 }

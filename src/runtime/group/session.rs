@@ -1,6 +1,7 @@
 //! What stays the same over all assignments of a run: how it runs, when it started, and where its sources ended then.
 
 use super::engine::{Engine, RunOptions};
+use crate::diagnostics::mask;
 use crate::log::{partitions, topic};
 use crate::metrics::{EdgeInfo, PipelineInfo, SourceInfo, StepInfo};
 use crate::plan::{InputPlan, NodeInput, Port, SubTopology};
@@ -58,14 +59,14 @@ impl Session {
         Ok(self.source_ends.get_or_init(|| ends))
     }
 
-    /// Records that this instance has ended, if it has no task whose commit could record it. A failure is a warning,
-    /// never a fault.
+    /// Records that this instance has ended and why, where no commit of its tasks could record it. That this fails is
+    /// a warning, never a fault.
     ///
     /// # Errors
     /// A fault of the program.
-    pub(in crate::runtime) fn record_end(&self) -> Result<(), Fault> {
+    pub(in crate::runtime) fn record_end(&self, why: &str) -> Result<(), Fault> {
         let now = self.engine.clock.now();
-        let info = PipelineInfo { stopped_at: Some(now), ..self.info() };
+        let info = PipelineInfo { stopped_at: Some(now), ended: Some(mask(why)), ..self.info() };
         let (done, written) = sync_channel(1);
         let log = self.engine.log.clone();
         // On a separate thread: the backplane may be away, and nothing depends on this record.
