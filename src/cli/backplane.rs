@@ -4,7 +4,7 @@
 //! the pipeline file. Where Kafka is asked for by name, a missing address is an error and never another backplane.
 
 use super::exit::UserError;
-use super::global::{Backplane, Global};
+use super::global::{Backplane, DEFAULT_DATA_DIR, Global};
 use crate::log::Log;
 use crate::log::embedded::EmbeddedLog;
 use crate::log::kafka::{self, KafkaLog, SaslSettings, Settings, TlsSettings};
@@ -25,7 +25,19 @@ pub(super) fn open(global: &Global, spec: Option<&Spec>) -> anyhow::Result<Arc<d
 pub(super) fn open_with(global: &Global, kafka: Option<&Settings>) -> anyhow::Result<Arc<dyn Log>> {
     match kafka {
         Some(settings) => connect(settings),
-        None => opened(EmbeddedLog::open(&global.data_dir)?),
+        None => {
+            check_folder(global)?;
+            opened(EmbeddedLog::open(&global.data_dir)?)
+        }
+    }
+}
+
+/// Refuses a file where the folder of the embedded log should be.
+pub(super) fn check_folder(global: &Global) -> Result<(), UserError> {
+    match global.data_dir.ancestors().find(|path| path.is_file()) {
+        Some(file) => Err(UserError::new(format!("`{}` is a file, not a folder", file.display()))
+            .hint("name a folder for the embedded log with `--data-dir`")),
+        None => Ok(()),
     }
 }
 
@@ -73,7 +85,19 @@ pub(super) fn check_rack(global: &Global, spec: &Spec, plan: &Physical) -> anyho
 pub(super) fn open_existing(global: &Global, spec: Option<&Spec>) -> anyhow::Result<Arc<dyn Log>> {
     match settings(global, spec)? {
         Some(settings) => connect(&settings),
-        None => opened(EmbeddedLog::open_existing(&global.data_dir)?),
+        None => {
+            check_folder(global)?;
+            opened(EmbeddedLog::open_existing(&global.data_dir)?)
+        }
+    }
+}
+
+/// The options with which another command finds the same log, each with a space before it.
+pub(super) fn options(global: &Global, kafka: Option<&Settings>) -> String {
+    match kafka {
+        Some(settings) => format!(" --brokers {}", settings.brokers),
+        None if global.data_dir.as_os_str() == DEFAULT_DATA_DIR => String::new(),
+        None => format!(" --data-dir {}", global.data_dir.display()),
     }
 }
 

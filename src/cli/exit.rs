@@ -118,6 +118,7 @@ fn is_user_log_error(error: &LogError) -> bool {
         E::TopicExists(_) | E::InvalidTopic(_) | E::UnknownPartition { .. } | E::OffsetOutOfRange { .. } => true,
         // Another program may create it yet.
         E::UnknownTopic { .. }
+        | E::NoLog(_)
         | E::TopicReplaced { .. }
         | E::GroupTaken { .. }
         | E::Fenced { .. }

@@ -7,12 +7,15 @@ use clap::{Args, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+/// The folder of the embedded log.
+pub(super) const DEFAULT_DATA_DIR: &str = ".fastdata";
+
 const HEADING: &str = "Global options";
 
 #[derive(Args, Debug)]
 pub(super) struct Global {
     /// Folder of the embedded log; created if it does not exist
-    #[arg(long, global = true, value_name = "DIR", env = "FASTDATA_DATA_DIR", default_value = ".fastdata")]
+    #[arg(long, global = true, value_name = "DIR", env = "FASTDATA_DATA_DIR", default_value = DEFAULT_DATA_DIR)]
     #[arg(hide_env_values = true, help_heading = HEADING)]
     pub(super) data_dir: PathBuf,
 

@@ -3,6 +3,7 @@
 //! They show nothing that `${…}` brought into a pipeline file, and no control characters of texts from outside.
 
 use super::global::{Global, LogFormat};
+use super::status_line;
 use crate::diagnostics::{Secrets, escaped, mask, visible};
 use crate::time::{Clock as _, SystemClock, rfc3339};
 use serde_json::{Map, Value, json};
@@ -70,7 +71,7 @@ pub(super) fn report_panics(format: LogFormat) {
         let backtrace = Backtrace::capture();
         let backtrace = (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
         let report = panic_report(format, thread.name().unwrap_or("<unnamed>"), &place, text, backtrace);
-        let _ = io::stderr().write_all(report.as_bytes());
+        let _ = status_line::above(|| io::stderr().write_all(report.as_bytes()));
     }));
 }
 
@@ -95,7 +96,7 @@ impl Write for LogWriter {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(line);
         let masked = masked(&text, self.format);
-        self.stderr.write_all(masked.as_bytes()).map(|()| line.len())
+        status_line::above(|| self.stderr.write_all(masked.as_bytes())).map(|()| line.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -126,11 +127,18 @@ fn shown(line: &str) -> String {
     pieces.fold(first, |line, piece| line + "\u{1b}" + &visible(piece))
 }
 
-fn mask_values(value: &mut Value, secrets: &Secrets) {
+pub(super) fn mask_values(value: &mut Value, secrets: &Secrets) {
     match value {
         Value::String(text) => *text = secrets.mask(text).into_owned(),
         Value::Array(items) => items.iter_mut().for_each(|item| mask_values(item, secrets)),
-        Value::Object(fields) => fields.values_mut().for_each(|field| mask_values(field, secrets)),
+        // Also the names: those of a summary are topics.
+        Value::Object(fields) => {
+            let masked = std::mem::take(fields).into_iter().map(|(name, mut field)| {
+                mask_values(&mut field, secrets);
+                (secrets.mask(&name).into_owned(), field)
+            });
+            *fields = masked.collect();
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }

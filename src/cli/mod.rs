@@ -7,6 +7,7 @@ mod arguments;
 mod backplane;
 mod completions;
 mod context;
+mod csv_output;
 mod data_format;
 mod dead;
 mod demo;
@@ -24,6 +25,7 @@ mod manual;
 mod models;
 mod online_checks;
 mod output;
+mod preview;
 mod printer;
 mod publish_model;
 mod query;
@@ -37,6 +39,7 @@ mod score;
 mod seed;
 mod shutdown;
 mod stats;
+mod status_line;
 mod table;
 mod tail;
 mod topics;
@@ -74,6 +77,7 @@ enum CliCommand {
     Init(init::InitArgs),
     Run(run::RunArgs),
     Validate(validate::ValidateArgs),
+    Preview(preview::PreviewArgs),
     Graph(graph::GraphArgs),
     Diff(diff::DiffArgs),
     Stats(stats::StatsArgs),
@@ -105,7 +109,7 @@ pub fn main() -> ExitCode {
         Err(error) => return exit::report_arguments(&error, format),
     };
     let printer = Printer::new(cli.global.quiet, cli.global.log_format);
-    logs::start(&cli.global, matches!(cli.command, CliCommand::Demo(_)));
+    logs::start(&cli.global, matches!(cli.command, CliCommand::Demo(_) | CliCommand::Preview(_)));
     let context = CliContext::new(cli.global, printer);
     exit::report(execute(cli.command, &context), context.printer())
 }
@@ -125,6 +129,7 @@ fn execute(command: CliCommand, context: &CliContext) -> anyhow::Result<()> {
         CliCommand::Init(args) => init::execute(&args, context),
         CliCommand::Run(args) => run::execute(&args, context),
         CliCommand::Validate(args) => validate::execute(&args, context),
+        CliCommand::Preview(args) => preview::execute(&args, context),
         CliCommand::Graph(args) => graph::execute(&args, context),
         CliCommand::Diff(args) => diff::execute(&args, context),
         CliCommand::Stats(args) => stats::execute(&args, context),

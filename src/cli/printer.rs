@@ -6,9 +6,10 @@
 //! A failure to write a message is ignored.
 
 use super::global::LogFormat;
-use super::logs;
-use crate::diagnostics::{Report, escaped, mask, visible};
+use super::{logs, status_line};
+use crate::diagnostics::{Report, Secrets, escaped, mask, visible};
 use anstyle::{AnsiColor, Style};
+use serde_json::Value;
 use std::fmt;
 use std::io::{self, BufWriter, IsTerminal as _, Stdout, Write};
 
@@ -101,9 +102,32 @@ impl Printer {
         }
     }
 
-    /// Writes a warning to stderr.
+    /// Writes a warning to stderr, unless `--quiet` is set.
     pub(super) fn warn(&self, text: impl fmt::Display) {
-        self.message(Severity::Warning, &text.to_string(), None);
+        self.talk(Severity::Warning, &text.to_string(), None);
+    }
+
+    /// Writes a message to stderr, with what to do, unless `--quiet` is set.
+    pub(super) fn talk(&self, severity: Severity, message: &str, hint: Option<&str>) {
+        if !self.quiet {
+            self.message(severity, message, hint);
+        }
+    }
+
+    /// Says on stderr what has happened, unless `--quiet` is set: a text for people, fields for programs.
+    pub(super) fn event(&self, text: &str, fields: Vec<(&'static str, Value)>) {
+        match self.format {
+            _ if self.quiet => {}
+            LogFormat::Json => {
+                let secrets = Secrets::known();
+                let masked = fields.into_iter().map(|(name, mut value)| {
+                    logs::mask_values(&mut value, &secrets);
+                    (name, value)
+                });
+                logs::write_json(Severity::Info.level(), masked);
+            }
+            LogFormat::Text => self.message(Severity::Info, text, None),
+        }
     }
 
     /// Writes a message to stderr, with what to do, without secrets and control characters.
@@ -151,7 +175,7 @@ impl Printer {
 /// Writes lines to stderr, with colour if enabled.
 fn write_text(text: &str) {
     let lines: String = visible(text).lines().map(|line| paint(line) + "\n").collect();
-    let _ = anstream::stderr().write_all(lines.as_bytes());
+    let _ = status_line::above(|| anstream::stderr().write_all(lines.as_bytes()));
 }
 
 fn paint(line: &str) -> String {

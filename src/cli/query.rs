@@ -5,7 +5,9 @@ use super::exit::UserError;
 use super::output::OutputFormat;
 use super::table::{Table, TableColumn};
 use super::{arguments, backplane};
+use crate::diagnostics::escaped;
 use crate::formats::{Format, keys};
+use crate::log::memory::MemoryLog;
 use crate::runtime::Fault;
 use crate::runtime::inspect::query::{QueryError, Selection, query};
 use arrow_array::{Array, RecordBatch};
@@ -64,9 +66,15 @@ pub(super) struct QueryArgs {
 
 pub(super) fn execute(args: &QueryArgs, context: &CliContext) -> anyhow::Result<()> {
     let (spec, plan) = super::run::compile(&args.pipeline)?;
-    let log = backplane::open(context.global(), Some(&spec))?;
     let selection =
         Selection { key: args.key.clone(), contains: args.window, from: args.from, to: args.to, limit: args.limit };
+    let log = backplane::open_existing(context.global(), Some(&spec)).map_err(|missing| {
+        // What is asked may be wrong whatever the log holds.
+        match query(&MemoryLog::default(), &plan, &args.step, &selection) {
+            Ok(_) | Err(QueryError::NeverRan { .. }) => missing,
+            Err(wrong) => query_error(wrong),
+        }
+    })?;
     let answer = query(&*log, &plan, &args.step, &selection).map_err(query_error)?;
     if let [first, rest @ ..] = &answer.bad[..] {
         let more = if rest.is_empty() { String::new() } else { format!(", and {} more", rest.len()) };
@@ -106,7 +114,8 @@ fn print_json(rows: &RecordBatch, context: &CliContext) -> anyhow::Result<()> {
     let encoded = Format::Json { strict: false }.encoder(&rows.schema())?.encode(rows);
     let mut data = context.printer().stdout();
     for value in encoded.values.iter().flatten() {
-        data.write_all(value)?;
+        // JSON leaves some control characters as they are, and a terminal obeys them.
+        data.write_all(escaped(&String::from_utf8_lossy(value)).as_bytes())?;
         data.write_all(b"\n")?;
     }
     data.flush()?;

@@ -3,8 +3,9 @@
 //! Keys and values that are not text are printed as base64 and marked as such, except by `--output raw`. In header
 //! names, bytes that are not text are replaced.
 
+use super::csv_output::CsvOutput;
 use super::data_format::DataFormat;
-use crate::diagnostics::is_hidden;
+use crate::diagnostics::{escaped, is_hidden};
 use crate::formats::csv_fields;
 use crate::record::Fetched;
 use crate::time::rfc3339;
@@ -20,6 +21,8 @@ pub(super) enum RecordOutput {
     Text,
     /// One JSON object per line
     Json,
+    /// A header and one line of separated values per record
+    Csv,
     /// The value, followed by a line end
     Raw,
 }
@@ -29,13 +32,15 @@ pub(super) struct RecordPrinter {
     output: RecordOutput,
     format: DataFormat,
     line: Vec<u8>,
+    /// For [`RecordOutput::Csv`].
+    pub(super) csv: CsvOutput,
     /// The number of values that are not in the requested format.
     pub(super) mismatched_values: u64,
 }
 
 impl RecordPrinter {
-    pub(super) fn new(output: RecordOutput, format: DataFormat) -> Self {
-        Self { output, format, line: Vec::new(), mismatched_values: 0 }
+    pub(super) fn new(output: RecordOutput, format: DataFormat, csv: CsvOutput) -> Self {
+        Self { output, format, line: Vec::new(), csv, mismatched_values: 0 }
     }
 
     /// Writes the first `rows` records.
@@ -48,6 +53,11 @@ impl RecordPrinter {
                 }
                 RecordOutput::Text => self.text(fetched, row),
                 RecordOutput::Json => self.json(fetched, row),
+                RecordOutput::Csv => {
+                    self.csv.write(fetched, row, &mut self.line);
+                    into.write_all(&self.line)?;
+                    continue;
+                }
             }
             self.line.push(b'\n');
             into.write_all(&self.line)?;
@@ -98,6 +108,12 @@ impl RecordPrinter {
             self.push(format_args!(",\"headers\":{}", Value::from(headers)));
         }
         self.line.push(b'}');
+        // JSON leaves some control characters as they are, and a terminal obeys them.
+        if let Ok(line) = std::str::from_utf8(&self.line)
+            && line.contains(is_hidden)
+        {
+            self.line = escaped(line).into_bytes();
+        }
     }
 
     fn push(&mut self, text: std::fmt::Arguments<'_>) {
@@ -158,7 +174,8 @@ mod tests {
         records.push(key, value, 1500);
         let origin = TopicPartition::new("t", 3).into();
         let fetched = Fetched { origin, offsets: vec![7].into(), records: records.finish() };
-        let (mut printer, mut text) = (RecordPrinter::new(output, format), Vec::new());
+        let (mut printer, mut text) =
+            (RecordPrinter::new(output, format, CsvOutput::new(format, None, false)), Vec::new());
         printer.write(&fetched, 1, &mut text).unwrap();
         (String::from_utf8(text).unwrap(), printer.mismatched_values)
     }

@@ -164,9 +164,30 @@ pub(super) fn plain(line: &StyledLine) -> String {
     line.iter().map(|(text, _)| text.as_str()).collect()
 }
 
+/// As much of a line as fits into this many columns.
+pub(super) fn cut(line: &str, columns: usize) -> String {
+    if width(line) <= columns {
+        return line.to_owned();
+    }
+    let mut kept = String::new();
+    for c in line.chars() {
+        kept.push(c);
+        if width(&kept) >= columns {
+            kept.pop();
+            break;
+        }
+    }
+    kept + "…"
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_is_cut_where_the_terminal_ends() {
+        assert_eq!(["", "wine", "wines", "日本語", "日"].map(|line| cut(line, 4)), ["", "wine", "win…", "日…", "日"]);
+    }
 
     #[test]
     fn columns_line_up_without_trailing_spaces() {

@@ -1,19 +1,26 @@
 //! `fastdata tail`: prints the records of a topic.
 
 use super::context::CliContext;
+use super::csv_output::CsvOutput;
 use super::data_format::DataFormat;
+use super::exit::UserError;
 use super::figures::counted;
 use super::read_topic::{POLL_TIMEOUT, ProgressToEnd, end_offsets, start_offsets};
 use super::record_printer::{RecordOutput, RecordPrinter};
 use super::{arguments, backplane};
-use crate::log::{self, FetchLimit, Start};
+use crate::log::{self, FetchLimit, LogError, Start};
 use crate::record::{Fetched, Offset, TopicPartition};
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
+use std::time::{Duration, Instant};
+
+/// How often a topic that does not exist yet is looked for.
+const WAIT_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Print the records of a topic
 ///
 /// Prints the existing records and then new ones as they arrive, until interrupted. The records of a partition
-/// are printed in order; partitions take turns.
+/// are printed in order; partitions take turns. `--output csv` writes the fields of JSON objects under a header: those
+/// of the first record, or those that --columns names, among them _key, _offset, _partition, _timestamp and _topic.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -21,6 +28,8 @@ Examples:
   fastdata tail --topic scored --from latest
   fastdata tail --topic raw --from 2026-01-31T12:00:00Z --until-end
   fastdata tail --topic scored --until-end --output json | jq .value.quality
+  fastdata tail --topic scored --until-end --output csv --columns _key,quality > quality.csv
+  fastdata tail --topic scored --wait=30s --count 1
   fastdata tail --topic raw --until-end --output raw > raw.jsonl")]
 pub(super) struct TailArgs {
     /// The topic
@@ -39,7 +48,15 @@ pub(super) struct TailArgs {
     #[arg(long, short = 'n', value_name = "N")]
     count: Option<u64>,
 
-    /// How to print a record: text for people, json for programs, raw for the bare value
+    /// Wait for a topic that does not exist yet, for at most DURATION, or without one until interrupted
+    #[arg(long, value_name = "DURATION", num_args = 0..=1, require_equals = true, value_parser = arguments::duration)]
+    wait: Option<Option<Duration>>,
+
+    /// The columns of --output csv, in their order
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
+    columns: Option<Vec<String>>,
+
+    /// How to print a record: text for people, json and csv for programs, raw for the bare value
     #[arg(long, value_enum, value_name = "OUTPUT", default_value = "text")]
     output: RecordOutput,
 
@@ -49,13 +66,16 @@ pub(super) struct TailArgs {
 }
 
 pub(super) fn execute(args: &TailArgs, context: &CliContext) -> anyhow::Result<()> {
-    let log = backplane::open(context.global(), None)?;
-    let topic = log::topic(&*log, &args.topic)?;
+    check(args)?;
     let shutdown = context.shutdown();
+    let mut waiting = Waiting::new(args, context);
+    let Some(log) = waiting.until_found(|| backplane::open_existing(context.global(), None))? else { return Ok(()) };
+    let Some(topic) = waiting.until_found(|| Ok(log::topic(&*log, &args.topic)?))? else { return Ok(()) };
     let ends = args.until_end.then(|| end_offsets(&topic));
     let mut reader = log.reader(&start_offsets(&*log, &topic, args.from)?)?;
     let mut progress = ends.clone().map(ProgressToEnd::new);
-    let mut records = RecordPrinter::new(args.output, args.format);
+    let csv = CsvOutput::new(args.format, args.columns.clone(), std::io::stdout().is_terminal());
+    let mut records = RecordPrinter::new(args.output, args.format, csv);
     let mut data = context.printer().stdout();
     let mut left = args.count.unwrap_or(u64::MAX);
     while left > 0 && !shutdown.is_requested() {
@@ -76,7 +96,58 @@ pub(super) fn execute(args: &TailArgs, context: &CliContext) -> anyhow::Result<(
         let values = counted(records.mismatched_values, "value");
         context.printer().warn(format_args!("{values} not in the requested format, shown as text or base64"));
     }
+    records.csv.notes(args.columns.is_some()).iter().for_each(|note| context.printer().warn(note));
     Ok(())
+}
+
+/// Checks options that fit only together.
+fn check(args: &TailArgs) -> Result<(), UserError> {
+    let is_csv = args.output == RecordOutput::Csv;
+    if args.columns.is_some() && !is_csv {
+        return Err(UserError::new("`--columns` is for CSV").hint("add `--output csv`"));
+    }
+    if is_csv && matches!(args.format, DataFormat::Text | DataFormat::Bytes) {
+        return Err(UserError::new("`--output csv` needs values with fields")
+            .hint("leave `--format` out, or use `--output raw`"));
+    }
+    Ok(())
+}
+
+/// Waits for what another process will create.
+struct Waiting<'a> {
+    topic: &'a str,
+    context: &'a CliContext,
+    /// With `--wait`: until when, if that is limited.
+    until: Option<Option<Instant>>,
+    said: bool,
+}
+
+impl<'a> Waiting<'a> {
+    fn new(args: &'a TailArgs, context: &'a CliContext) -> Self {
+        let until = args.wait.map(|limit| limit.map(|limit| Instant::now() + limit));
+        Self { topic: &args.topic, context, until, said: false }
+    }
+
+    /// What `find` finds; `None` after an interrupt. Where nothing is to be waited for, its error.
+    fn until_found<T>(&mut self, mut find: impl FnMut() -> anyhow::Result<T>) -> anyhow::Result<Option<T>> {
+        let shutdown = self.context.shutdown();
+        while !shutdown.is_requested() {
+            let error = match find() {
+                Ok(found) => return Ok(Some(found)),
+                Err(error) => error,
+            };
+            let is_missing = matches!(error.downcast_ref(), Some(LogError::UnknownTopic { .. } | LogError::NoLog(_)));
+            match self.until {
+                Some(until) if is_missing && until.is_none_or(|until| Instant::now() < until) => {}
+                _ => return Err(error),
+            }
+            if !std::mem::replace(&mut self.said, true) {
+                self.context.printer().info(format_args!("waiting for the topic `{}`", self.topic));
+            }
+            shutdown.sleep(WAIT_INTERVAL);
+        }
+        Ok(None)
+    }
 }
 
 /// The number of records before the end and within the count.

@@ -109,7 +109,7 @@ pub(super) fn execute(args: &TopicsArgs, context: &CliContext) -> anyhow::Result
 }
 
 fn list(args: &TopicsListArgs, context: &CliContext) -> anyhow::Result<()> {
-    let log = backplane::open(context.global(), None)?;
+    let log = backplane::open_existing(context.global(), None)?;
     let topics = log.topics(None)?;
     if args.output == OutputFormat::Json {
         let lines: String = topics.iter().map(|t| format!("{}\n", summary(t))).collect();
@@ -160,7 +160,7 @@ fn create(args: &TopicsCreateArgs, context: &CliContext) -> anyhow::Result<()> {
 }
 
 fn describe(args: &TopicsDescribeArgs, context: &CliContext) -> anyhow::Result<()> {
-    let log = backplane::open(context.global(), None)?;
+    let log = backplane::open_existing(context.global(), None)?;
     let topic = log::topic(&*log, &args.topic)?;
     if args.output == OutputFormat::Json {
         let mut object = summary(&topic);
@@ -193,7 +193,7 @@ fn describe(args: &TopicsDescribeArgs, context: &CliContext) -> anyhow::Result<(
 }
 
 fn delete(args: &TopicsDeleteArgs, context: &CliContext) -> anyhow::Result<()> {
-    let log = backplane::open(context.global(), None)?;
+    let log = backplane::open_existing(context.global(), None)?;
     let topic = log::topic(&*log, &args.topic)?;
     let records = counted(record_count(&topic.partitions).unsigned_abs(), "record");
     if context.printer().is_interactive() && !args.yes {

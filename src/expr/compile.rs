@@ -9,7 +9,7 @@ use super::functions::Functions;
 use super::inputs::InputColumn;
 use super::physical::physical;
 use super::stack::with_large_stack;
-use super::{ExprError, Scope, context, expand, fold, implicit, like, locate, parse, resolve, types};
+use super::{ExprError, Scope, context, expand, fold, implicit, like, list_index, locate, parse, resolve, types};
 use crate::diagnostics::mask;
 use crate::record::{BadRow, Batch, type_name};
 use arrow_array::cast::AsArray;
@@ -184,6 +184,7 @@ impl ResolvedSql<'_> {
     fn plan_part(&self, tree: &ast::Expr) -> Result<LogicalExpr, ExprError> {
         let wrong = |e| ExprError::new(plain(&e));
         let expr = context::plan(tree.clone(), self.schema, self.functions).map_err(wrong)?;
+        list_index::check(&expr)?;
         let expr = implicit::mark_written(like::unescape(expr).map_err(wrong)?).map_err(wrong)?;
         let expr = simplifier(self.schema).coerce(expr, self.schema).map_err(|e| implicit::hinted(wrong(e)))?;
         fold::fold(implicit::check(expr, self.schema)?, self.schema).map_err(wrong)

@@ -20,6 +20,7 @@ mod implicit;
 mod inputs;
 pub(crate) mod kernels;
 mod like;
+mod list_index;
 mod locate;
 mod macros;
 mod names;

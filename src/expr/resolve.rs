@@ -89,6 +89,19 @@ impl Pass for NameResolver<'_> {
     }
 }
 
+/// Adds to the error of an unknown name in double quotes that it may be meant as a string.
+fn with_single_quotes(error: ExprError, name: &str) -> ExprError {
+    let string = format!("'{}'", name.replace('\'', "''"));
+    let hint = match &error.hint {
+        // A column that differs in case only is what is meant.
+        Some(hint) if hint.to_lowercase().contains(&name.to_lowercase()) => return error,
+        Some(hint) if error.suggests() => format!("{hint} Strings take single quotes: {string}"),
+        _ if error.unknown_column.is_some() => format!("strings take single quotes: {string}"),
+        _ => return error,
+    };
+    error.hint(hint)
+}
+
 const JOIN_HINT: &str = "use a `join` step to bring in other data";
 
 impl NameResolver<'_> {
@@ -130,6 +143,7 @@ impl NameResolver<'_> {
             Some(groups) if self.open_aggregates.is_empty() => self.group(groups, &id.value, quoted, is_path),
             _ => self.scope.lookup(&id.value, quoted).map(|f| (f.name().clone(), f.clone())),
         }
+        .map_err(|e| if quoted { with_single_quotes(e, &id.value) } else { e })
         .map_err(|e| e.at(at))?;
         // Quoted, so that a second visit resolves to the same column.
         let id = Ident { value: name, quote_style: Some('"'), span: id.span };

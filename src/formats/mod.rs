@@ -17,7 +17,7 @@ mod plain;
 
 pub use csv::{CsvLineEnd, CsvQuotes, csv_fields};
 pub use infer::{InferError, Inferred, Sample, infer_csv, infer_json};
-pub use json::json_field_text;
+pub use json::{JsonField, json_field_text, json_fields};
 pub use key::keys;
 
 use crate::record::{BadRow, Headers};

@@ -89,6 +89,11 @@ pub enum LogError {
         /// The limit.
         limit: RecordLimit,
     },
+    /// The folder of an embedded log holds none.
+    #[error(
+        "there is no log in `{0}`: nothing was written there yet; `fastdata seed --topic raw` writes first records, and `--data-dir` names another folder"
+    )]
+    NoLog(String),
     /// The store is damaged or belongs to another program.
     #[error("{0}")]
     Corrupt(String),

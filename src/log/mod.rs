@@ -119,6 +119,17 @@ pub enum Access<'a> {
     ReadOffsets(&'a str),
 }
 
+/// What a group leaves behind where it starts over.
+#[derive(Clone, Copy, Debug)]
+pub struct StartOver<'a> {
+    /// The group, whose committed offsets are deleted.
+    pub group: &'a str,
+    /// Topics that are deleted.
+    pub deleted: &'a [Arc<str>],
+    /// Topics that lose their records, and keep their settings and their number of partitions.
+    pub emptied: &'a [Arc<str>],
+}
+
 /// A backplane. It is cheap to share, and the handles it returns are independent of one another.
 pub trait Log: Send + Sync + std::fmt::Debug {
     /// Its name in messages: a folder or a list of brokers.
@@ -153,6 +164,25 @@ pub trait Log: Send + Sync + std::fmt::Debug {
     /// Deletes the committed offsets of a group without live members. Waits for a member that is about to
     /// leave, until `given_up` is set.
     fn delete_offsets(&self, group: &str, given_up: &AtomicBool) -> LogResult<()>;
+
+    /// Deletes the committed offsets of a group without live members, and topics that are its own, where they exist;
+    /// empties others by making them anew with their settings. A backplane that can do all of it or nothing does so;
+    /// one that cannot refuses to empty a topic with [`LogError::InvalidTopic`] before it deletes anything.
+    fn start_over(&self, over: &StartOver<'_>, given_up: &AtomicBool) -> LogResult<()> {
+        if let Some(topic) = over.emptied.first() {
+            let log = self.name();
+            return Err(LogError::InvalidTopic(format!("`{topic}` cannot be emptied together with the rest on {log}")));
+        }
+        // Offsets first: their deletion is refused while an instance runs, which would continue without its state.
+        self.delete_offsets(over.group, given_up)?;
+        for topic in over.deleted {
+            match self.delete_topic(topic) {
+                Ok(()) | Err(LogError::UnknownTopic { .. }) => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(())
+    }
 
     /// Joins a group as a member.
     fn join(&self, group: &GroupSpec) -> LogResult<Box<dyn Member>>;

@@ -30,6 +30,22 @@ pub struct Counters {
 }
 
 impl Counters {
+    /// What was counted since the counters were at `before`.
+    #[must_use]
+    pub fn since(self, before: Self) -> Self {
+        Self {
+            input: self.input.saturating_sub(before.input),
+            output: self.output.saturating_sub(before.output),
+            created: self.created.saturating_sub(before.created),
+            copied: self.copied.saturating_sub(before.copied),
+            filtered: self.filtered.saturating_sub(before.filtered),
+            late: self.late.saturating_sub(before.late),
+            dead: self.dead.saturating_sub(before.dead),
+            absorbed: self.absorbed.saturating_sub(before.absorbed),
+            written: self.written.saturating_sub(before.written),
+        }
+    }
+
     /// The difference between the two sides of the invariant; anything but 0 is a fault of the program.
     #[must_use]
     pub fn remainder(&self) -> i128 {

@@ -11,6 +11,7 @@ mod progress;
 mod reports;
 mod snapshot;
 mod state_record;
+mod work;
 
 pub use counters::Counters;
 pub use instance::{FAILED, InstanceInfo, RestoreProgress, instance_key};
@@ -26,3 +27,4 @@ pub use snapshot::{
     SourceStats, StepStats,
 };
 pub use state_record::{STATE_VERSION, StateColumn, StateIdentity, StateRecord, state_key};
+pub use work::WorkDone;

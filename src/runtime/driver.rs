@@ -7,6 +7,7 @@
 use super::cancel::CancelToken;
 use super::commit::commits::{CommitContext, Commits, Handover};
 use super::commit::instance_record::InstanceRecord;
+use super::commit::run_gauge::RunGauge;
 use super::commit::trimming::{TrimPoints, Trimming};
 use super::fault::Fault;
 use super::group::topics;
@@ -210,6 +211,7 @@ impl Driver {
             trimming,
             changelogs,
             cancel: cancel.clone(),
+            work: RunGauge::default(),
         });
         let committing = Committing { commits, written: Vec::new(), parts_left: usize::MAX };
         self.running = Some(Running { _member: member, committing, trim_points, tasks, readers });

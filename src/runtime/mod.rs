@@ -25,10 +25,15 @@ mod run;
 
 mod driver;
 
+pub mod preview;
+
 pub use cancel::{CancelReason, CancelToken};
+pub use commit::dead_reasons::DeadReason;
+pub use commit::run_gauge::{RunGauge, SourcePosition};
 pub use driver::{Driver, DriverOptions};
 pub use fault::Fault;
 pub use group::engine::{Engine, RunOptions, StartFrom};
+pub use group::outputs::filled_outputs;
 pub use group::topics;
 pub use read::model_feed::MODELS_TOPIC;
 pub use read::progress::reports;

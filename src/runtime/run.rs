@@ -16,6 +16,7 @@ use super::fault::{
 use super::group::assignment::{Assignment, GroupHandles};
 use super::group::engine::{Engine, RunOptions, StartFrom};
 use super::group::idle::Idle;
+use super::group::outputs;
 use super::group::reset_states::reset_states;
 use super::group::session::Session;
 use super::group::topics;
@@ -125,11 +126,13 @@ impl Session {
     /// One membership of the group, from joining to leaving: as many assignments as the group makes.
     fn attempt(&self, start: &mut FirstStart) -> Result<(), Fault> {
         let Engine { plan, log, clock, .. } = &self.engine;
-        if std::mem::take(&mut start.starts_over)
-            && let Err(fault) = topics::reset(plan, log.as_ref(), &self.cancel)
-        {
-            start.starts_over = true;
-            return Err(fault);
+        if start.starts_over {
+            let replaced = match self.options.replace_outputs {
+                true => outputs::replaceable(plan, log.as_ref(), &self.cancel)?,
+                false => Vec::new(),
+            };
+            topics::reset(plan, log.as_ref(), &replaced, &self.cancel)?;
+            start.starts_over = false;
         }
         if start.resets {
             reset_states(plan, log.as_ref(), &self.options.reset, clock.now(), &self.cancel)?;

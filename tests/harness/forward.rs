@@ -38,6 +38,14 @@ macro_rules! forward_log {
             $log.delete_offsets(group, given_up)
         }
 
+        fn start_over(
+            &$self,
+            over: &fastdata::log::StartOver<'_>,
+            given_up: &std::sync::atomic::AtomicBool,
+        ) -> fastdata::log::LogResult<()> {
+            $log.start_over(over, given_up)
+        }
+
         fn check_access(&$self, access: &fastdata::log::Access<'_>) -> fastdata::log::LogResult<()> {
             $log.check_access(access)
         }

@@ -33,6 +33,7 @@ mod monitor;
 mod names;
 mod panics;
 mod passwords;
+mod preview;
 mod query;
 mod quotas;
 mod racks;

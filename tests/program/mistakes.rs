@@ -64,9 +64,10 @@ fn a_missing_topic_is_reported() {
         .stdout("")
         .stderr("error: topic `rwa` does not exist; did you mean `raw`?\n");
     f.file("p.yaml", &PIPELINE.replace("topic: raw", "topic: wines"));
-    f.args("run p.yaml --until-end").fails_with(1).stdout("").stderr(
-        "error: topic `wines` does not exist; make it with `fastdata topics create wines` or fill it with \
-         `fastdata seed --topic wines`\n",
+    f.args("run p.yaml --until-end").fails_with(1).stdout("").stderr_around(
+        "error: topic `wines`, which `p` reads, does not exist\nhint: make it with `fastdata topics create wines \
+         --partitions 1`, or fill it with `fastdata seed --topic wines`",
+        "\n",
     );
 }
 
@@ -242,10 +243,12 @@ hint: did you mean `n`?
 fn an_unusable_data_folder_is_reported() {
     let f = Fastdata::in_temp();
     f.file("p.yaml", PIPELINE).file("occupied", "");
-    f.args("run p.yaml --until-end --data-dir occupied")
-        .fails_with(1)
-        .stdout("")
-        .stderr("error: `occupied` is a file, not a folder; name a folder with `--data-dir`\n");
+    f.args("run p.yaml --until-end --data-dir occupied").fails_with(2).stdout("").stderr(
+        "error: `occupied` is a file, not a folder\nhint: name a folder for the embedded log with `--data-dir`\n",
+    );
+    for line in ["stats", "tail --topic raw", "topics list", "seed --topic raw", "models list", "query p.yaml raw"] {
+        f.args(&format!("{line} --data-dir occupied/log")).fails_with(2).stdout("");
+    }
     f.args("seed --topic raw --data-dir /proc/fastdata").fails_with(1).stdout("").stderr(
         "error: `/proc/fastdata` cannot be used (No such file or directory (os error 2)); make the folder and the \
          file writable, or name another folder with `--data-dir`\n",

@@ -152,8 +152,8 @@ fn the_embedded_log_is_checked_and_not_changed() {
     let f = Fastdata::in_temp();
     f.file("p.yaml", &pipeline("shop"));
     f.args("validate p.yaml --online").fails_with(1).stdout("").stderr(
-        "error: there is no log at `.fastdata/fastdata.db`; fill one with `fastdata seed --topic T`, or name its \
-         folder with `--data-dir`\n",
+        "error: there is no log in `.fastdata`: nothing was written there yet; `fastdata seed --topic raw` writes first \
+         records, and `--data-dir` names another folder\n",
     );
     assert!(!f.log_dir().exists(), "validation has created a log");
     f.args("topics create other").succeeds();

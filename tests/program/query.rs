@@ -133,6 +133,7 @@ fn invalid_queries_are_refused_with_a_hint() {
         "folded --window 0",
         "error: `folded` is a `scan`, which has no windows\nhint: leave `--window`, `--from` and `--to` out\n",
     );
+    f.args("topics create other").succeeds();
     let never = "error: there is no state of `per_kind` on .fastdata: pipeline `p` has not run there \
                  (no topic `p.per_kind.state`)\nhint: run the pipeline first; `--data-dir` or `--brokers` name \
                  another log\n";

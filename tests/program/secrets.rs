@@ -121,6 +121,8 @@ fn what_comes_from_the_environment_is_printed_nowhere() {
         }
         for command in
             ["graph p.yaml", "graph p.yaml --format dot", "graph p.yaml --format mermaid", "run p.yaml --dry-run"]
+                .iter()
+                .chain(&["run p.yaml --until-end --log-format json"])
         {
             assert_hidden(&f, command, &canary, &file);
         }
@@ -193,9 +195,10 @@ sub-topology 0
   sink sink:out <- filter-1: topic out
 ",
     );
-    run("run p.yaml --until-end").fails_with(1).stderr(
-        "error: topic `${TOPIC}` does not exist; make it with `fastdata topics create ${TOPIC}` or fill it with \
-         `fastdata seed --topic ${TOPIC}`\n",
+    run("run p.yaml --until-end").fails_with(1).stderr_around(
+        "error: topic `${TOPIC}`, which `p` reads, does not exist\nhint: make it with `fastdata topics create ${TOPIC} \
+         --partitions 1`, or fill it with `fastdata seed --topic ${TOPIC}`",
+        "\n",
     );
 }
 

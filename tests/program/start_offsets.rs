@@ -51,7 +51,7 @@ fn starting_over_beside_a_running_instance_is_refused() {
     let mut run = f.start("run p.yaml");
     until("the first results", || (total_end(&log, "out") == Some(2)).then_some(()));
     let refused = f.args("run p.yaml --from earliest").fails_with(1);
-    assert!(refused.stderr_text().starts_with("error: pipeline `p` is already running: "), "{}", refused.stderr_text());
+    assert!(refused.stderr_text().contains("\nerror: pipeline `p` is already running: "), "{}", refused.stderr_text());
     append_to_both(&log, 2);
     until("the next results", || (total_end(&log, "out") == Some(4)).then_some(()));
     run.signal("TERM");

@@ -42,6 +42,8 @@ fn control_characters_of_a_pipeline_file_are_not_printed() {
         "query p.yaml scan-2 --output text",
         "stats p",
         "infer in.jsonl",
+        "preview p.yaml",
+        "preview p.yaml --output json",
         "tail --topic raw --until-end",
         "tail --topic raw --until-end --output text",
     ] {

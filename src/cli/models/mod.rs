@@ -71,7 +71,7 @@ pub(super) fn execute(args: &ModelsArgs, context: &CliContext) -> anyhow::Result
         ModelsCommand::List(list) => &list.common,
         ModelsCommand::Show(show) => &show.common,
     };
-    let log = backplane::open(context.global(), None)?;
+    let log = backplane::open_existing(context.global(), None)?;
     let versions = read_versions(&*log, &common.topic)?;
     if versions.is_empty() {
         let hint = "publish one with `fastdata publish-model FILE`";

@@ -13,6 +13,7 @@ Examples:
   fastdata run pipeline.yaml                    until interrupted
   fastdata run pipeline.yaml --until-end        until all existing records are processed and committed
   fastdata run pipeline.yaml --until-end --drain   also close every window
+  fastdata run pipeline.yaml --from earliest --replace-outputs   all over again, with new outputs
   fastdata run pipeline.yaml --dry-run          print the plan and run nothing
   fastdata run orders.yaml alerts.yaml          several pipelines in one process")]
 pub(in crate::cli) struct RunArgs {
@@ -35,6 +36,13 @@ pub(in crate::cli) struct RunArgs {
     /// Where to start reading
     #[arg(long, value_name = "START", value_enum, default_value = "committed")]
     pub(in crate::cli) from: StartPosition,
+
+    /// With `--from earliest`: first remove what this pipeline has written, its outputs and its dead letters
+    ///
+    /// Only on the embedded log, and in one act with the start. A topic that another pipeline writes too, or that this
+    /// one reads, is refused by name.
+    #[arg(long)]
+    pub(in crate::cli) replace_outputs: bool,
 
     /// Let a step begin without the state that it cannot read any more, where the pipeline stands
     ///

@@ -1,27 +1,42 @@
 //! `fastdata run`: runs pipelines until an interrupt or the end of the input.
 
 mod args;
+mod dead_notice;
+mod missing_source;
+mod outputs;
+mod progress_line;
+mod summary;
 mod supervise;
+mod watched;
 
 use super::backplane;
 use super::context::CliContext;
 use super::exit::UserError;
+use super::printer::Printer;
 use super::restore_bar::RestoreBar;
 use crate::expr::Functions;
 use crate::plan::{self, Physical};
-use crate::runtime::{CancelReason, CancelToken, Engine, Fault, RunOptions};
+use crate::runtime::{CancelReason, CancelToken, Engine, Fault, RestoreGauge, RunOptions, StartFrom};
 use crate::spec::{self, ProcessEnvironment, Spec};
 use crate::time::SystemClock;
+use dead_notice::DeadNotice;
+use progress_line::ProgressLine;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
+use summary::RunBounds;
 use supervise::supervise;
 use tokio::task::JoinSet;
+use watched::WatchedRun;
 
 pub(super) use args::RunArgs;
 
 /// Tasks that may wait at the same time for a model or a commit. Each of them keeps a thread, made only then.
 const MAX_WAITING_TASKS: usize = 8192;
+
+/// How often new dead letters are looked for.
+const NOTICE_CHECK_INTERVAL: Duration = Duration::from_millis(250);
 
 /// The name of stdin as a pipeline file.
 const STDIN: &str = "-";
@@ -42,6 +57,7 @@ pub(super) fn execute(args: &RunArgs, context: &CliContext) -> anyhow::Result<()
     if args.dry_run {
         return pipelines.iter().try_for_each(|(_, p)| context.printer().print_plan(&plan::text(p)));
     }
+    outputs::check(args, context.global(), &pipelines)?;
     let shutdown = context.shutdown();
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     runtime.max_blocking_threads(MAX_WAITING_TASKS);
@@ -55,16 +71,18 @@ pub(super) fn execute(args: &RunArgs, context: &CliContext) -> anyhow::Result<()
         until_end: args.until_end,
         drain: args.drain,
         from: args.from.into(),
+        replace_outputs: args.replace_outputs,
         reset: args.reset.clone(),
         lost_input: args.on_lost_input.into(),
         instance: context.global().instance_name.clone().unwrap_or_else(instance_name),
         ..RunOptions::default()
     };
+    let mut runs = Vec::new();
     let outcome = runtime.block_on(async {
-        let mut running = start_all(pipelines, &options, &stop, context)?;
-        let mut restore_bar = RestoreBar::new(context.printer(), options.restoring.clone());
+        let mut running = start_all(pipelines, &options, &stop, context, &mut runs)?;
+        let mut display = Display::new(args, context.printer(), &options, runs.len());
         supervise(&mut running, &stop, || {
-            restore_bar.update();
+            display.update(&runs);
             if shutdown.is_requested() && !stop.is_cancelled() {
                 let message = "finishing the records that were read; interrupt again to stop at once";
                 context.printer().info(message);
@@ -75,10 +93,48 @@ pub(super) fn execute(args: &RunArgs, context: &CliContext) -> anyhow::Result<()
     });
     // After a panic some threads may still wait for the backplane; otherwise none is left.
     runtime.shutdown_background();
-    outcome.map_err(|fault| match fault {
-        Fault::Backplane(e) => e.into(),
-        other => other.into(),
-    })
+    let bounds = RunBounds { until_end: args.until_end, drain: args.drain };
+    runs.iter().for_each(|run| summary::print(run, bounds, context.printer()));
+    outcome.map_err(|fault| missing_source::explained(fault, &runs))
+}
+
+/// What is shown while pipelines run.
+struct Display<'a> {
+    printer: &'a Printer,
+    restoring: RestoreGauge,
+    restore_bar: RestoreBar,
+    progress: ProgressLine,
+    /// One for each pipeline of a run that goes on until it is stopped.
+    notices: Vec<DeadNotice>,
+    noticed_at: Instant,
+}
+
+impl<'a> Display<'a> {
+    fn new(args: &RunArgs, printer: &'a Printer, options: &RunOptions, pipelines: usize) -> Self {
+        let restoring = options.restoring.clone();
+        Self {
+            printer,
+            restore_bar: RestoreBar::new(printer, restoring.clone()),
+            restoring,
+            progress: ProgressLine::new(printer),
+            notices: (0..pipelines).filter(|_| !args.until_end).map(|_| DeadNotice::default()).collect(),
+            noticed_at: Instant::now(),
+        }
+    }
+
+    fn update(&mut self, runs: &[WatchedRun]) {
+        if self.restoring.now().iter().any(|part| part.done < part.total) {
+            self.progress.make_way();
+            self.restore_bar.update();
+        } else {
+            self.restore_bar.update();
+            self.progress.update(runs);
+        }
+        if self.noticed_at.elapsed() >= NOTICE_CHECK_INTERVAL {
+            self.noticed_at = Instant::now();
+            runs.iter().zip(&mut self.notices).for_each(|(run, notice)| notice.update(run, self.printer));
+        }
+    }
 }
 
 /// Compiles pipeline files and checks that their names differ.
@@ -92,17 +148,21 @@ fn compile_all(paths: &[PathBuf], context: &CliContext) -> anyhow::Result<Vec<(S
             return Err(UserError::new(message).hint("give each pipeline a `name:` of its own").into());
         }
         backplane::check_rack(context.global(), &spec, &physical)?;
+        if backplane::settings(context.global(), Some(&spec))?.is_none() {
+            backplane::check_folder(context.global())?;
+        }
         pipelines.push((spec, physical));
     }
     Ok(pipelines)
 }
 
-/// Starts a task for each pipeline. A pipeline that cannot be opened cancels those before it.
+/// Starts a task for each pipeline, which `runs` then watches. A pipeline that cannot be opened cancels those before it.
 fn start_all(
     pipelines: Vec<(Spec, Physical)>,
     options: &RunOptions,
     stop: &CancelToken,
     context: &CliContext,
+    runs: &mut Vec<WatchedRun>,
 ) -> Result<JoinSet<Result<(), Fault>>, Fault> {
     let global = context.global();
     let fault = |e: anyhow::Error| match e.downcast() {
@@ -123,8 +183,16 @@ fn start_all(
         };
         let (mut options, stop) = (options.clone(), stop.clone());
         // With the embedded log, a local copy of state is no faster than the log itself.
-        options.state_folder = kafka.map(|_| global.data_dir.join("state"));
-        running.spawn(async move { engine.run(&options, &stop).await });
+        options.state_folder = kafka.as_ref().map(|_| global.data_dir.join("state"));
+        let log_options = backplane::options(global, kafka.as_ref());
+        let run = WatchedRun::new(engine.plan.clone(), engine.log.clone(), log_options);
+        options.work = run.work.clone();
+        if options.from == StartFrom::Earliest && !options.replace_outputs {
+            outputs::warn(&run, kafka.is_some(), context.printer())?;
+        }
+        let end = run.end();
+        runs.push(run);
+        running.spawn(async move { engine.run(&options, &stop).await.inspect(|()| end()) });
     }
     Ok(running)
 }

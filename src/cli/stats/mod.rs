@@ -44,7 +44,7 @@ pub(super) struct StatsArgs {
 }
 
 pub(super) fn execute(args: &StatsArgs, context: &CliContext) -> anyhow::Result<()> {
-    let log = backplane::open(context.global(), None)?;
+    let log = backplane::open_existing(context.global(), None)?;
     let name = log.name();
     let mut sampler = StatsSampler::new(log, args.pipeline.clone(), args.follow);
     if args.follow {

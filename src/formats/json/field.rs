@@ -1,4 +1,4 @@
-//! One field of an object as its text, without reading the others.
+//! The fields of an object as their texts, without columns.
 
 use super::cursor::JsonCursor;
 use super::read::check_utf8;
@@ -34,9 +34,63 @@ pub fn json_field_text<'a>(record: &'a [u8], name: &str) -> Option<Cow<'a, [u8]>
     read.ok().and(found)
 }
 
+/// A field of a JSON object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JsonField {
+    /// Its name.
+    pub name: String,
+    /// A string without quotes and escapes, any other value as it is written; `None` where it is null.
+    pub text: Option<String>,
+    /// Whether it is a string.
+    pub is_string: bool,
+}
+
+/// The fields of a JSON object in their order; `None` if the record is no object.
+#[must_use]
+pub fn json_fields(record: &[u8]) -> Option<Vec<JsonField>> {
+    check_utf8(record).ok()?;
+    let mut cursor = JsonCursor::new(record, false);
+    if cursor.peek_token() != b'{' {
+        return None;
+    }
+    let mut fields = Vec::new();
+    let owned = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let read = cursor.for_each_item(b'}', |c| {
+        let name = owned(&c.name()?);
+        let first = c.peek_token();
+        let (start, is_string) = (c.at, first == b'"');
+        let text = match is_string {
+            true => {
+                let mut text = Vec::new();
+                c.string()?.append_to(&mut text)?;
+                Some(owned(&text))
+            }
+            false => {
+                c.skip_value(1)?;
+                (first != b'n').then(|| owned(&record[start..c.at]))
+            }
+        };
+        fields.push(JsonField { name, text, is_string });
+        Ok(())
+    });
+    let is_whole = read.is_ok() && cursor.peek_token() == 0 && cursor.at >= record.len();
+    is_whole.then_some(fields)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::json_field_text;
+    use super::*;
+
+    #[test]
+    fn all_fields_keep_their_texts_and_their_order() {
+        let fields = json_fields(br#" {"b": 0.10, "a":"x\"y", "c":{"d":[1]},"n":null } "#).unwrap_or_default();
+        let shown: Vec<_> = fields.iter().map(|f| (f.name.as_str(), f.text.as_deref(), f.is_string)).collect();
+        let nested = ("c", Some(r#"{"d":[1]}"#), false);
+        assert_eq!(shown, [("b", Some("0.10"), false), ("a", Some("x\"y"), true), nested, ("n", None, false)]);
+        for none in ["[1]", "{\"a\":1", "{\"a\":1} x", "", "\u{1}"] {
+            assert_eq!(json_fields(none.as_bytes()), None, "{none}");
+        }
+    }
 
     #[test]
     fn a_value_keeps_its_text() {

@@ -10,7 +10,7 @@ mod field;
 mod read;
 mod write;
 
-pub use field::json_field_text;
+pub use field::{JsonField, json_field_text, json_fields};
 
 pub(super) use cursor::JsonCursor;
 pub(super) use read::{BASE64, JsonDecoder, TIMESTAMP, check_utf8, number_error, read_document};

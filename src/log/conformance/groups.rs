@@ -2,9 +2,11 @@
 
 use super::{Case, Failure, Fixture, Outcome, QUIET_PERIOD, TIMEOUT, TestTopic, check, records, rows, texts};
 use crate::log::{
-    Append, Delivery, FetchLimit, GroupEvent, GroupSpec, LogError, LogResult, Member, Start, TopicConfig, Transaction,
+    Append, Delivery, FetchLimit, GroupEvent, GroupSpec, LogError, LogResult, Member, Start, StartOver, TopicConfig,
+    Transaction, topic,
 };
 use crate::record::{Offset, TopicPartition};
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
@@ -17,6 +19,7 @@ pub(super) const CASES: &[Case] = &[
     Case { name: "a second instance learns who holds the group", run: group_taken },
     Case { name: "a member that has left cannot commit", run: fencing },
     Case { name: "the offsets of a group can be deleted unless it has a live member", run: deleting_offsets },
+    Case { name: "a group that starts over loses positions and topics at once or not at all", run: starting_over },
     Case { name: "joining a group with a missing topic fails", run: missing_topic },
     Case { name: "an offset of a deleted topic is refused for its successor", run: replaced_topic },
     Case { name: "an offset that retention has overtaken can be committed", run: overtaken },
@@ -63,6 +66,43 @@ fn deleting_offsets(fixture: &dyn Fixture) -> Outcome {
     member.leave()?;
     s.log.delete_offsets(&s.group, &AtomicBool::new(false))?;
     check!(s.log.committed(&s.group, &[s.at(0)])? == [None], "an offset is left after the deletion");
+    Ok(())
+}
+
+fn starting_over(fixture: &dyn Fixture) -> Outcome {
+    let retention = Some(Duration::from_secs(86_400));
+    let s = TestTopic::with(fixture, &TopicConfig { partitions: 2, retention, ..TopicConfig::default() })?;
+    let own: Arc<str> = format!("{}-own", fixture.prefix()).into();
+    s.log.create_topic(&own, &TopicConfig { partitions: 1, ..TopicConfig::default() })?;
+    s.append(0, 10, &["a=1"])?;
+    let before = topic(&*s.log, &s.topic)?;
+    let (deleted, emptied) = ([own.clone()], [before.name.clone()]);
+    let all = StartOver { group: &s.group, deleted: &deleted, emptied: &emptied };
+    let positions_only = StartOver { emptied: &[], ..all };
+    let is_untouched = || {
+        let same = topic(&*s.log, &s.topic)?.id == before.id && !s.log.topics(Some(&own))?.is_empty();
+        Ok::<bool, Failure>(same && s.log.committed(&s.group, &[s.at(0)])? == [Some(Offset(1))])
+    };
+    let (mut member, _) = s.join()?;
+    let mut committer = member.committer()?;
+    committer.commit(&Transaction { offsets: vec![(s.at(0), Offset(1))], ..Transaction::default() })?;
+    let taken = s.log.start_over(&positions_only, &AtomicBool::new(false));
+    check!(matches!(taken, Err(LogError::GroupTaken { .. })), "the group has a live member: {taken:?}");
+    check!(is_untouched()?, "something is gone although the group has a live member");
+    drop(committer);
+    member.leave()?;
+    match s.log.start_over(&all, &AtomicBool::new(false)) {
+        Ok(()) => {
+            let after = topic(&*s.log, &s.topic)?;
+            check!(after.config == before.config && after.id != before.id, "emptied: {before:?}, now {after:?}");
+            check!(s.read_all(0)?.is_empty(), "records are left in the emptied topic");
+        }
+        Err(LogError::InvalidTopic(_)) => check!(is_untouched()?, "something is gone although it was refused"),
+        Err(e) => return Err(e.into()),
+    }
+    s.log.start_over(&positions_only, &AtomicBool::new(false))?;
+    check!(s.log.committed(&s.group, &[s.at(0)])? == [None], "a position is left");
+    check!(s.log.topics(Some(&own))?.is_empty(), "the topic of the group is left");
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use super::errors::{self, FileContext};
 use super::file_id::FileId;
 use super::retention::Retention;
 use super::schema;
-use crate::log::{LogResult, RecordLimit};
+use crate::log::{LogError, LogResult, RecordLimit};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::fs::File;
 use std::io::ErrorKind;
@@ -67,7 +67,7 @@ impl Database {
     pub(super) fn open(dir: &Path, max_record_bytes: usize) -> LogResult<Arc<Self>> {
         let file = dir.join(schema::DATABASE_FILE);
         if connection::inspect(&file)? == FileState::Missing {
-            return Err(errors::no_log(&file));
+            return Err(LogError::NoLog(dir.display().to_string()));
         }
         let (id, mut mode, reader) = open_identified(&file)?;
         if mode == OpenMode::ReadWrite && std::fs::create_dir_all(lock_dir(dir)).is_err() {

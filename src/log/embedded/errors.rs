@@ -111,14 +111,6 @@ pub(super) fn checkpoint_panic(why: &str) -> LogError {
     LogError::Unusable(format!("internal error: the checkpoints of the log have panicked: {why}"))
 }
 
-/// There is no log to read.
-pub(super) fn no_log(file: &Path) -> LogError {
-    LogError::Unusable(format!(
-        "there is no log at `{}`; fill one with `fastdata seed --topic T`, or name its folder with `--data-dir`",
-        file.display()
-    ))
-}
-
 /// A write to a log that could only be opened for reading.
 pub(super) fn read_only(file: &Path) -> LogError {
     LogError::Unusable(format!("`{}` is open for reading only; {MAKE_WRITABLE}", file.display()))

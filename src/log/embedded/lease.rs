@@ -105,9 +105,23 @@ fn lock_group(database: &Database, group: &str) -> LogResult<File> {
 /// # Errors
 /// [`LogError::GroupTaken`] with the holder where an instance of the group runs.
 pub(super) fn delete_offsets(database: &Database, group: &str) -> LogResult<()> {
+    delete_offsets_and(database, group, |_| Ok(()))
+}
+
+/// Deletes the committed offsets of a group, and does something else in the same transaction.
+///
+/// # Errors
+/// [`LogError::GroupTaken`] with the holder where an instance of the group runs, and those of `more`.
+pub(super) fn delete_offsets_and(
+    database: &Database,
+    group: &str,
+    more: impl FnOnce(&Connection) -> LogResult<()>,
+) -> LogResult<()> {
     let lock = lock_group(database, group)?;
-    let deleted = database
-        .write(|conn, _| conn.execute("DELETE FROM offsets WHERE pipeline = ?1", [group]).at(&database.file).map(drop));
+    let deleted = database.write(|conn, _| {
+        conn.execute("DELETE FROM offsets WHERE pipeline = ?1", [group]).at(&database.file)?;
+        more(conn)
+    });
     // Unlocked explicitly for the reason given at `Lease::unlock`.
     drop(lock.unlock());
     deleted

@@ -20,12 +20,13 @@ mod registry;
 mod retention;
 mod row_codec;
 mod schema;
+mod start_over;
 mod topics;
 mod trim;
 
 use crate::log::{
-    Access, Appender, GroupSpec, Log, LogError, LogResult, Member, Reader, RecordLimit, Start, TopicConfig, TopicInfo,
-    naming,
+    Access, Appender, GroupSpec, Log, LogError, LogResult, Member, Reader, RecordLimit, Start, StartOver, TopicConfig,
+    TopicInfo, naming,
 };
 use crate::record::{Offset, TopicPartition};
 use crate::time::{Clock as _, SystemClock};
@@ -163,6 +164,10 @@ impl Log for EmbeddedLog {
 
     fn delete_offsets(&self, group: &str, _: &AtomicBool) -> LogResult<()> {
         lease::delete_offsets(&self.database, group)
+    }
+
+    fn start_over(&self, over: &StartOver<'_>, _: &AtomicBool) -> LogResult<()> {
+        start_over::start_over(&self.database, over)
     }
 
     fn join(&self, group: &GroupSpec) -> LogResult<Box<dyn Member>> {

@@ -6,7 +6,7 @@
 use super::partition::{MemoryPartition, end_after};
 use crate::log::record_limits::check_sizes;
 use crate::log::{Append, LogError, LogResult, PartitionInfo, RecordLimit, TopicConfig, TopicInfo, naming};
-use crate::record::{Offset, TopicPartition};
+use crate::record::{Fetched, Offset, TopicPartition};
 use arrow_array::Array;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -150,6 +150,13 @@ impl BrokerState {
             }
             check_sizes(&append.to, &append.records, limit)?;
         }
+        Ok(())
+    }
+
+    /// Adds records at the offsets that they have elsewhere.
+    pub(super) fn load(&mut self, fetched: &Fetched) -> LogResult<()> {
+        self.partition(&fetched.origin)?;
+        self.partition_mut(&fetched.origin).into_iter().for_each(|partition| partition.load(fetched));
         Ok(())
     }
 

@@ -14,7 +14,7 @@ use crate::log::{
     Access, Append, Appender, GroupSpec, Log, LogError, LogResult, Member, Reader, RecordLimit, Start, TopicConfig,
     TopicInfo, naming,
 };
-use crate::record::{Offset, TopicPartition};
+use crate::record::{Fetched, Offset, TopicPartition};
 use broker::{Broker, check_bounds};
 use member::MemoryMember;
 use reader::{MemoryCursor, MemoryCursors, MemoryReader};
@@ -41,6 +41,15 @@ impl MemoryLog {
     #[must_use]
     pub fn with_max_record_bytes(max_record_bytes: usize) -> Self {
         Self { broker: Arc::new(Broker::new(max_record_bytes)) }
+    }
+
+    /// Adds records that were read from another log at the offsets that they have there, which are beyond those of this
+    /// one.
+    ///
+    /// # Errors
+    /// There is no such partition.
+    pub fn load(&self, fetched: &Fetched) -> LogResult<()> {
+        self.broker.change(|state| state.load(fetched))
     }
 
     /// Drops the replaced records of all compacted topics. The latest record of each key, which may be a

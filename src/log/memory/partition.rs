@@ -61,6 +61,16 @@ impl MemoryPartition {
         Offset(first)
     }
 
+    /// Adds records at the offsets that they have elsewhere; the first ones say where the partition begins.
+    pub(super) fn load(&mut self, fetched: &Fetched) {
+        let (Some(first), Some(last)) = (fetched.offsets.first(), fetched.offsets.last()) else { return };
+        if self.segments.is_empty() {
+            self.earliest = *first;
+        }
+        self.end = last + 1;
+        self.segments.push(Segment { offsets: fetched.offsets.clone(), records: fetched.records.clone() });
+    }
+
     /// The records from an offset on, as far as the limit allows; at least one where there is any.
     pub(super) fn fetch(&self, from: i64, limit: FetchLimit) -> Vec<Segment> {
         let (max_records, max_bytes) = (limit.records.max(1), limit.bytes.min(MAX_FETCH_BYTES));

@@ -13,7 +13,9 @@ mod rows;
 mod transactions;
 
 use super::kafka::Settings;
-use super::{Access, Appender, GroupSpec, Log, LogResult, Member, Reader, RecordLimit, Start, TopicConfig, TopicInfo};
+use super::{
+    Access, Appender, GroupSpec, Log, LogResult, Member, Reader, RecordLimit, Start, StartOver, TopicConfig, TopicInfo,
+};
 use crate::faults;
 use crate::record::{Offset, TopicPartition};
 use member::MistakenMember;
@@ -86,6 +88,10 @@ impl Log for MistakenLog {
 
     fn delete_offsets(&self, group: &str, given_up: &AtomicBool) -> LogResult<()> {
         self.log.delete_offsets(group, given_up)
+    }
+
+    fn start_over(&self, over: &StartOver<'_>, given_up: &AtomicBool) -> LogResult<()> {
+        self.log.start_over(over, given_up)
     }
 
     fn join(&self, group: &GroupSpec) -> LogResult<Box<dyn Member>> {

@@ -51,6 +51,7 @@ pub(in crate::runtime) fn run(
 mod tests {
     use super::super::commits::CommitContext;
     use super::super::instance_record::InstanceRecord;
+    use super::super::run_gauge::RunGauge;
     use super::super::state_records::StateRecords;
     use super::super::trimming::Trimming;
     use super::*;
@@ -127,6 +128,7 @@ sink: out
                 trimming,
                 changelogs,
                 cancel,
+                work: RunGauge::default(),
             }),
             trimmed,
             progress,

@@ -3,6 +3,7 @@
 
 use super::changelog_position::ChangelogPositions;
 use super::instance_record::{InstanceRecord, resident_bytes};
+use super::run_gauge::RunGauge;
 use super::state_limit::StateLimit;
 use super::state_records::StateRecords;
 use super::transaction::TransactionBuilder;
@@ -49,6 +50,8 @@ pub(in crate::runtime) struct CommitContext {
     /// Up to which offset each changelog is contained in the state of its task.
     pub(in crate::runtime) changelogs: ChangelogPositions,
     pub(in crate::runtime) cancel: CancelToken,
+    /// Counts what is committed.
+    pub(in crate::runtime) work: RunGauge,
 }
 
 /// What a task hands over at a barrier, and when the batches before it were read.
@@ -58,6 +61,7 @@ pub(in crate::runtime) type Handover = (TaskCommit, Vec<Instant>);
 pub(in crate::runtime) struct Commits {
     pub(super) context: CommitContext,
     state_limit: StateLimit,
+    dead_topic: String,
     latency: BTreeMap<TaskId, Latency>,
     /// What was handed over and is not committed yet.
     pending: BTreeMap<TaskId, Handover>,
@@ -68,7 +72,8 @@ impl Commits {
     pub(in crate::runtime) fn new(context: CommitContext) -> Self {
         let state_limit = StateLimit::new(context.plan.memory_limit);
         let (latency, pending) = (BTreeMap::new(), BTreeMap::new());
-        Self { context, state_limit, latency, pending, recorded_at: None }
+        let dead_topic = context.plan.dead_topic();
+        Self { context, state_limit, dead_topic, latency, pending, recorded_at: None }
     }
 
     /// Ends an epoch with what every task has handed over: commits, or only sends the results ahead.
@@ -121,7 +126,12 @@ impl Commits {
         let Some(output) = self.context.committer.early_output() else { return Ok(()) };
         let pending = self.pending.values_mut();
         let results: Vec<Append> = pending.flat_map(|(c, _)| std::mem::take(&mut c.appends)).collect();
-        if results.is_empty() { Ok(()) } else { output.send(&results).map_err(Fault::from) }
+        if results.is_empty() {
+            return Ok(());
+        }
+        output.send(&results)?;
+        self.context.work.count_letters(&self.dead_topic, &results);
+        Ok(())
     }
 
     fn commit(&mut self) -> Result<(), Fault> {
@@ -148,7 +158,10 @@ impl Commits {
             states.push_to(now, builder.progress())?;
             self.recorded_at = Some(now);
         }
-        self.commit_transaction(builder.finish(), now)?;
+        let committed = self.commit_transaction(builder.finish(), now);
+        let progress = pending.iter_mut().map(|(commit, _)| (commit.task, std::mem::take(&mut commit.progress)));
+        self.context.work.end_commit(progress, committed.is_ok());
+        committed?;
         for (commit, read_at) in &pending {
             let latency = self.latency.entry(commit.task).or_default();
             for at in read_at {
@@ -163,6 +176,7 @@ impl Commits {
         let attempted = self.attempt(&transaction);
         self.learn(bytes, start, attempted.is_ok());
         let firsts = attempted?;
+        self.context.work.count_letters(&self.dead_topic, &transaction.results);
         self.advance_changelogs(&transaction.state, &firsts, now);
         self.context.trimming.on_committed(&self.context.plan, &transaction.offsets);
         Ok(())

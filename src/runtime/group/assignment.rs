@@ -198,6 +198,8 @@ impl Assignment<'_> {
         }
         let gauges = Arc::new(Gauges::new(self.session.commit_limit.clone()));
         let (trimming, trim_points) = Trimming::new();
+        let work = self.session.options.work.clone();
+        work.begin(tasks.iter().map(|task| (task.id(), task.progress().clone())));
         let commits = Commits::new(CommitContext {
             plan: plan.clone(),
             limits,
@@ -210,6 +212,7 @@ impl Assignment<'_> {
             trimming,
             changelogs,
             cancel: self.cancel.clone(),
+            work,
         });
         let (reports, reported) = mpsc::channel(tasks.len().max(1) * 2);
         let (routes, working) = self.start_tasks(tasks, &starts, reports, &gauges);

@@ -2,6 +2,7 @@
 
 use crate::log::Log;
 use crate::plan::Physical;
+use crate::runtime::commit::run_gauge::RunGauge;
 use crate::runtime::operators::SampleHandler;
 use crate::runtime::operators::build::Factory;
 use crate::runtime::recovery::changelogs::RestoreGauge;
@@ -32,6 +33,8 @@ pub struct RunOptions {
     pub drain: bool,
     /// Where to start.
     pub from: StartFrom,
+    /// Where it starts over: remove the records of its outputs and its dead letters too.
+    pub replace_outputs: bool,
     /// Steps that begin without the state that they cannot read.
     pub reset: Vec<String>,
     /// What to do where retention has removed records of a source before they were read.
@@ -43,6 +46,8 @@ pub struct RunOptions {
     pub state_folder: Option<PathBuf>,
     /// Shows how far the restoring of state has come.
     pub restoring: RestoreGauge,
+    /// Counts what is committed.
+    pub work: RunGauge,
 }
 
 /// What a run needs from outside.

@@ -3,6 +3,7 @@
 pub(super) mod assignment;
 pub(super) mod engine;
 pub(super) mod idle;
+pub(in crate::runtime) mod outputs;
 mod rebuild_poll;
 pub(super) mod reset_states;
 mod restore_record;

@@ -2,7 +2,7 @@
 //!
 //! [`survey`] changes nothing; [`prepare`] surveys and then creates. Every mismatch names the topic and what to do.
 
-use crate::log::{Log, LogError, TopicInfo, topic};
+use crate::log::{Log, LogError, StartOver, TopicInfo, topic};
 use crate::metrics::Reports;
 use crate::plan::{
     InputPlan, PartitionCounts, Physical, PipelineLayout, StateVerdict, SubTopology, TopicLayout, TopicRole, layout,
@@ -272,24 +272,24 @@ pub fn prepare(plan: &Physical, log: &dyn Log, cancel: &CancelToken) -> Result<P
     Err(Fault::Abort(format!("the topics that another instance of `{}` creates are not visible yet", plan.name)))
 }
 
-/// Deletes what earlier runs have left: positions, state, progress, repartitioned records.
+/// Deletes what earlier runs have left: positions, state, progress, repartitioned records; and the records of some
+/// outputs.
 ///
 /// # Errors
 /// Faults of the backplane; [`Fault::Stopped`] where it was cancelled.
-pub(in crate::runtime) fn reset(plan: &Physical, log: &dyn Log, cancel: &CancelToken) -> Result<(), Fault> {
-    // Offsets first: their deletion is refused while an instance runs, which would continue without its state.
-    log.delete_offsets(&plan.name, cancel.flag()).map_err(|e| match cancel.is_cancelled() {
+pub(in crate::runtime) fn reset(
+    plan: &Physical,
+    log: &dyn Log,
+    replaced: &[Arc<str>],
+    cancel: &CancelToken,
+) -> Result<(), Fault> {
+    let topics = layout(plan, &PartitionCounts::new()).topics;
+    let internal: Vec<Arc<str>> = topics.into_iter().filter(|t| t.role.is_internal()).map(|t| t.topic).collect();
+    let over = StartOver { group: &plan.name, deleted: &internal, emptied: replaced };
+    log.start_over(&over, cancel.flag()).map_err(|e| match cancel.is_cancelled() {
         true => Fault::Stopped,
         false => e.into(),
-    })?;
-    let topics = layout(plan, &PartitionCounts::new()).topics;
-    for internal in topics.iter().filter(|t| t.role.is_internal()) {
-        match log.delete_topic(&internal.topic) {
-            Ok(()) | Err(LogError::UnknownTopic { .. }) => {}
-            Err(e) => return Err(e.into()),
-        }
-    }
-    Ok(())
+    })
 }
 
 #[cfg(test)]

@@ -242,7 +242,7 @@ fn open_existing_creates_nothing() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("none");
     let opened = EmbeddedLog::open_existing(&path).map(|_| ());
-    assert!(matches!(opened, Err(LogError::Unusable(e)) if e.contains("there is no log")));
+    assert!(matches!(opened, Err(LogError::NoLog(folder)) if folder == path.display().to_string()));
     assert!(!path.exists());
 }
 
