@@ -52,6 +52,9 @@ _fastdata() {
             fastdata,models)
                 cmd="fastdata__subcmd__models"
                 ;;
+            fastdata,preview)
+                cmd="fastdata__subcmd__preview"
+                ;;
             fastdata,publish-model)
                 cmd="fastdata__subcmd__publish__subcmd__model"
                 ;;
@@ -141,6 +144,9 @@ _fastdata() {
                 ;;
             fastdata__subcmd__help,models)
                 cmd="fastdata__subcmd__help__subcmd__models"
+                ;;
+            fastdata__subcmd__help,preview)
+                cmd="fastdata__subcmd__help__subcmd__preview"
                 ;;
             fastdata__subcmd__help,publish-model)
                 cmd="fastdata__subcmd__help__subcmd__publish__subcmd__model"
@@ -254,7 +260,7 @@ _fastdata() {
 
     case "${cmd}" in
         fastdata)
-            opts="-v -q -h -V --data-dir --brokers --backplane --instance-name --kafka --kafka-config --log-format --verbose --quiet --color --help --version demo init run validate graph diff stats query seed tail topics publish-model models score dead infer doctor explain schema completions man help"
+            opts="-v -q -h -V --data-dir --brokers --backplane --instance-name --kafka --kafka-config --log-format --verbose --quiet --color --help --version demo init run validate preview graph diff stats query seed tail topics publish-model models score dead infer doctor explain schema completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -874,7 +880,7 @@ _fastdata() {
             return 0
             ;;
         fastdata__subcmd__help)
-            opts="demo init run validate graph diff stats query seed tail topics publish-model models score dead infer doctor explain schema completions man help"
+            opts="demo init run validate preview graph diff stats query seed tail topics publish-model models score dead infer doctor explain schema completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1114,6 +1120,20 @@ _fastdata() {
         fastdata__subcmd__help__subcmd__models__subcmd__show)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        fastdata__subcmd__help__subcmd__preview)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -1685,6 +1705,64 @@ _fastdata() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        fastdata__subcmd__preview)
+            opts="-n -v -q -h --rows --output --data-dir --brokers --backplane --instance-name --kafka --kafka-config --log-format --verbose --quiet --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --rows)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -n)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --data-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --brokers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --backplane)
+                    COMPREPLY=($(compgen -W "embedded kafka" -- "${cur}"))
+                    return 0
+                    ;;
+                --instance-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --kafka)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --kafka-config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         fastdata__subcmd__publish__subcmd__model)
             opts="-v -q -h --name --data-type --description --no-activate --topic --data-dir --brokers --backplane --instance-name --kafka --kafka-config --log-format --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -1822,7 +1900,7 @@ _fastdata() {
             return 0
             ;;
         fastdata__subcmd__run)
-            opts="-v -q -h --until-end --drain --workers --from --reset --on-lost-input --dry-run --data-dir --brokers --backplane --instance-name --kafka --kafka-config --log-format --verbose --quiet --color --help"
+            opts="-v -q -h --until-end --drain --workers --from --replace-outputs --reset --on-lost-input --dry-run --data-dir --brokers --backplane --instance-name --kafka --kafka-config --log-format --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2152,7 +2230,7 @@ _fastdata() {
             return 0
             ;;
         fastdata__subcmd__tail)
-            opts="-t -n -v -q -h --topic --from --until-end --count --output --format --data-dir --brokers --backplane --instance-name --kafka --kafka-config --log-format --verbose --quiet --color --help"
+            opts="-t -n -v -q -h --topic --from --until-end --count --wait --columns --output --format --data-dir --brokers --backplane --instance-name --kafka --kafka-config --log-format --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2178,8 +2256,16 @@ _fastdata() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --wait)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --columns)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --output)
-                    COMPREPLY=($(compgen -W "text json raw" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "text json csv raw" -- "${cur}"))
                     return 0
                     ;;
                 --format)
