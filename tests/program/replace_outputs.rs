@@ -38,7 +38,7 @@ fn starting_over_says_that_outputs_will_be_there_twice_and_replaces_them_on_requ
 fn only_outputs_of_the_pipeline_alone_are_replaced() {
     let f = Fastdata::in_temp();
     copying(&f);
-    let replace = |file: &str| f.args(&format!("run {file} --until-end --from earliest --replace-outputs"));
+    let replace = |file: &str| f.args(&format!("run {file} --until-end --from earliest --replace-outputs --quiet"));
     let copy = "name: copy\nsource: {topic: raw, schema: {n: bigint}}\nsteps: [{filter: n > 0}]\nsink: out\n";
     f.file("same.yaml", &copy.replace("name: copy", "name: same"));
     let refused = |why: &str| {
