@@ -1,4 +1,4 @@
-//! Edits of a pipeline file that has committed state: each pair of thirty, and what a run does then.
+//! Edits of a pipeline file that has committed state: each pair of thirty-five, and what a run does then.
 //!
 //! What is expected follows from the classes below, which a person has assigned: what the bytes of the state mean, and
 //! what its rows have passed before.
@@ -29,16 +29,19 @@ fn compiled(variant: &Variant) -> Arc<Physical> {
 
 /// What is expected of the state of a variant where another takes over.
 fn expected(was: &Variant, now: &Variant) -> &'static str {
+    let names_state = now.steps.contains("was:");
     match () {
-        () if was.step != now.step => "new",
+        () if was.state != now.state && (names_state || was.bytes == now.bytes) => "refused",
+        () if was.state != now.state => "new",
         () if was.bytes != now.bytes => "refused",
+        () if was.step != now.step => "moved",
         () if was.before != now.before => "mixed",
         () => "kept",
     }
 }
 
 #[test]
-fn each_edit_of_thirty_has_its_verdict() {
+fn each_edit_of_thirty_five_has_its_verdict() {
     let plans: Vec<_> = VARIANTS.iter().map(compiled).collect();
     let mut counts = std::collections::BTreeMap::new();
     for (was, old) in VARIANTS.iter().zip(&plans) {
@@ -46,12 +49,14 @@ fn each_edit_of_thirty_has_its_verdict() {
             let verdicts = state_verdicts(&old.states(), &new.states());
             let verdict = &verdicts[now.step];
             assert_eq!(verdict.word(), expected(was, now), "from `{}` to `{}`: {verdict}", was.label, now.label);
-            assert_eq!(was.step != now.step, verdicts.get(was.step).is_some_and(|v| v.word() == "orphaned"));
+            let is_left = verdicts.get(was.state).is_some_and(|v| v.word() == "orphaned");
+            assert_eq!(is_left, was.state != now.state && was.state != now.step, "`{}` to `{}`", was.label, now.label);
             *counts.entry(verdict.word()).or_insert(0) += 1;
         }
     }
-    assert_eq!(counts.values().sum::<i32>(), 900);
-    assert!(counts["kept"] >= 40 && counts["mixed"] >= 20 && counts["refused"] >= 600 && counts["new"] == 58);
+    assert_eq!(counts.values().sum::<i32>(), 35 * 35);
+    assert!(counts["kept"] >= 40 && counts["mixed"] >= 20 && counts["refused"] >= 600, "{counts:?}");
+    assert!(counts["moved"] >= 40 && counts["new"] >= 30, "{counts:?}");
 }
 
 /// A log with two partitions of input.
@@ -72,10 +77,10 @@ fn add_input(log: &dyn Log) {
     }
 }
 
-/// The keys in the state of a step.
-fn keys(log: &dyn Log, step: &str) -> u64 {
+/// The keys in the state that is kept under a name.
+fn keys(log: &dyn Log, state: &str) -> u64 {
     let tasks = reports(log, "p", &CancelToken::default()).unwrap().tasks;
-    tasks.values().flat_map(|t| &t.steps).filter(|s| s.name == step && !s.left).map(|s| s.keys).sum()
+    tasks.values().flat_map(|t| &t.steps).filter(|s| s.state_name() == state && !s.left).map(|s| s.keys).sum()
 }
 
 /// What was ever read and written, by a ledger that adds up.
@@ -92,23 +97,32 @@ fn edit_and_back(was: &Variant, now: &Variant) {
     let (old, new) = (compiled(was), compiled(now));
     add_input(&*log);
     run_to_end(old.clone(), log.clone());
-    let held = keys(&*log, was.step);
+    let held = keys(&*log, was.state);
     add_input(&*log);
     let edited = Setup { until_end: true, ..Setup::new(new.clone(), log.clone()) }.start().join();
     match expected(was, now) {
         "refused" => {
             let why = edited.expect_err(&context).to_string();
-            assert!(why.starts_with("the state of `counted` does not fit the step: "), "{context}: {why}");
-            assert_eq!(keys(&*log, was.step), held, "{context}: nothing has changed");
+            let begins = match (was.state == now.state, now.steps.contains("was:")) {
+                (true, _) => format!("the state of `{}` does not fit the step: ", now.step),
+                (false, true) => {
+                    format!("`{}` is to go on with the state of `{}`, and there is none", now.step, now.state)
+                }
+                (false, false) => format!("`{}` would begin without state, and no step goes on with", now.step),
+            };
+            assert!(why.starts_with(&begins), "{context}: {why}");
+            assert!(was.state == now.state || why.contains("`was: counted`"), "{context}: {why}");
+            assert_eq!(keys(&*log, was.state), held, "{context}: nothing has changed");
         }
         _ => {
             edited.unwrap_or_else(|e| panic!("{context}: {e}"));
+            assert!(expected(was, now) != "moved" || keys(&*log, was.state) == held, "{context}: the same keys");
             assert_eq!(remainder_is_zero(&new, &*log).0, 12, "{context}: all that was ever read");
         }
     }
     add_input(&*log);
     let back = Setup { until_end: true, ..Setup::new(old.clone(), log.clone()) }.start().join();
-    if was.step == now.step {
+    if was.state == now.state || expected(was, now) == "refused" {
         back.unwrap_or_else(|e| panic!("{context} and back: {e}"));
         assert_eq!(remainder_is_zero(&old, &*log).0, 18, "{context} and back");
     } else {
@@ -126,9 +140,11 @@ fn a_run_does_as_the_verdict_says_and_the_way_back_is_open() {
 
 #[test]
 fn a_window_goes_on_or_is_refused_as_the_verdict_says() {
+    let was = VARIANTS.iter().find(|v| v.label == "window").unwrap();
     for now in VARIANTS.iter().filter(|v| v.label.starts_with("window")) {
-        edit_and_back(&VARIANTS[20], now);
+        edit_and_back(was, now);
     }
+    edit_and_back(was, VARIANTS.iter().find(|v| v.label == "renamed").unwrap());
 }
 
 /// The last count that left for a group.
@@ -152,7 +168,15 @@ fn last_count(log: &dyn Log) -> i64 {
 #[test]
 fn a_kept_fold_goes_on_from_its_count() {
     let (log, _dir) = log();
-    for (label, count) in [("count", 6), ("spaces", 12), ("filter before", 18), ("block style", 24)] {
+    for (label, count) in [
+        ("count", 6),
+        ("spaces", 12),
+        ("filter before", 18),
+        ("block style", 24),
+        ("renamed with was", 30),
+        ("renamed with was and filter before", 36),
+        ("count", 42),
+    ] {
         add_input(&*log);
         run_to_end(compiled(VARIANTS.iter().find(|v| v.label == label).unwrap()), log.clone());
         assert_eq!(last_count(&*log), count, "{label}");
@@ -184,6 +208,56 @@ fn a_step_that_cannot_read_its_state_starts_over_alone() {
     add_input(&*log);
     run_to_end(version("two at a time"), log.clone());
     assert_eq!(last_count(&*log), 24);
+}
+
+/// Every step of a rename can be cut off, as nothing moves: the first names of topics and records stay.
+#[test]
+fn a_renamed_step_leaves_no_topic_of_another_name() {
+    let (log, _dir) = log();
+    let version = |label: &str| compiled(VARIANTS.iter().find(|v| v.label == label).unwrap());
+    add_input(&*log);
+    run_to_end(version("count"), log.clone());
+    let topics = || log.topics(None).unwrap().iter().map(|t| t.name.to_string()).collect::<Vec<_>>();
+    let before = topics();
+    add_input(&*log);
+    run_to_end(version("renamed with was"), log.clone());
+    assert_eq!(topics(), before);
+    assert_eq!(remainder_is_zero(&version("renamed with was"), &*log), (12, 12));
+    let states = reports(&*log, "p", &CancelToken::default()).unwrap().states;
+    assert_eq!(states["counted"].step("counted"), "tally");
+    assert_eq!(states.len(), 1);
+}
+
+/// A rename with `was:` edits nothing for the steps behind it; one without it does.
+#[test]
+fn a_step_behind_a_renamed_one_counts_as_unedited() {
+    let two = |first: &str, name: &str| {
+        let text = format!(
+            "name: p\nsource: {{topic: in, key: k, schema: {{k: string}}}}\nsteps:\n  - {{{first}, scan: {{by: [k], init: {{c: 0}}, next: {{c: c + 1}}}}}}\n  - {{name: last, from: {name}, scan: {{by: [k], init: {{d: 0}}, next: {{d: d + c}}}}}}\nsink: out\n"
+        );
+        plan(&text, Path::new(".")).states()
+    };
+    let was = two("name: counted", "counted");
+    let word = |now| state_verdicts(&was, &now)["last"].word();
+    assert_eq!(word(two("name: tally, was: counted", "tally")), "kept");
+    assert_eq!(word(two("name: tally", "tally")), "mixed");
+}
+
+/// A step that was renamed without `was:`, or with one that names no state, begins without state if its user says so.
+#[test]
+fn a_renamed_step_may_begin_without_state() {
+    let version = |label: &str| compiled(VARIANTS.iter().find(|v| v.label == label).unwrap());
+    for (label, state) in [("renamed", "tally"), ("renamed with was misspelt", "conted")] {
+        let (log, _dir) = log();
+        (0..2).for_each(|_| add_input(&*log));
+        run_to_end(version("count"), log.clone());
+        add_input(&*log);
+        let setup = Setup { until_end: true, reset: vec!["tally".into()], ..Setup::new(version(label), log.clone()) };
+        setup.start().join().unwrap();
+        assert_eq!((last_count(&*log), keys(&*log, state)), (12, 1), "{label}: six more from zero");
+        run_to_end(version(label), log.clone());
+        assert_eq!(remainder_is_zero(&version(label), &*log), (18, 18), "{label}");
+    }
 }
 
 /// A row and a watermark on their way, as a file with other columns has sent them: only the first bytes are read.

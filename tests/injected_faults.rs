@@ -186,7 +186,7 @@ fn a_run_whose_first_commit_aborts_continues_from_the_committed_positions() {
         let fault = InjectedFault::FirstCommitAborts { applied, appended };
         let faulty = Arc::new(FaultyLog::new(log.clone(), "", fault));
         let plan = plan(FILTER_PIPELINE, dir.path());
-        let run = Setup { from, ..Setup::new(plan, faulty.clone()) }.start();
+        let run = Setup { from: from.clone(), ..Setup::new(plan, faulty.clone()) }.start();
         wait::until("all results", || {
             assert!(!run.thread.is_finished(), "{from:?}, applied: {applied}: the run has ended");
             let exists = !log.topics(Some("out")).unwrap().is_empty();
@@ -295,7 +295,7 @@ fn assert_ends_where_the_source_ended_at_the_start(
 ) {
     let (log, faulty, dir) = log_with_late_records(fault);
     let plan = plan(FILTER_PIPELINE, dir.path());
-    Setup { from, until_end: true, ..Setup::new(plan.clone(), faulty.clone()) }.start().join().unwrap();
+    Setup { from: from.clone(), until_end: true, ..Setup::new(plan.clone(), faulty.clone()) }.start().join().unwrap();
     assert!(faulty.failures() > 0, "{from:?}: the fault did not occur");
     assert_eq!(end_offset(&*log, "in"), Offset(5));
     assert_eq!(end_offset(&*log, "out"), Offset(results), "{from:?}: {faulty:?}");

@@ -48,7 +48,7 @@ pub(super) fn execute(args: &DiffArgs, context: &CliContext) -> anyhow::Result<(
         }
     };
     print(&verdicts, args.output, context)?;
-    match verdicts.values().any(|v| matches!(v, StateVerdict::Refused(_))) {
+    match verdicts.values().any(StateVerdict::is_refused) {
         true => Err(InvalidInputReported.into()),
         false => Ok(()),
     }

@@ -38,6 +38,7 @@ mod schema;
 mod score;
 mod seed;
 mod shutdown;
+mod state;
 mod stats;
 mod status_line;
 mod table;
@@ -80,6 +81,7 @@ enum CliCommand {
     Preview(preview::PreviewArgs),
     Graph(graph::GraphArgs),
     Diff(diff::DiffArgs),
+    State(state::StateArgs),
     Stats(stats::StatsArgs),
     Query(query::QueryArgs),
     Seed(seed::SeedArgs),
@@ -132,6 +134,7 @@ fn execute(command: CliCommand, context: &CliContext) -> anyhow::Result<()> {
         CliCommand::Preview(args) => preview::execute(&args, context),
         CliCommand::Graph(args) => graph::execute(&args, context),
         CliCommand::Diff(args) => diff::execute(&args, context),
+        CliCommand::State(args) => state::execute(&args, context),
         CliCommand::Stats(args) => stats::execute(&args, context),
         CliCommand::Query(args) => query::execute(&args, context),
         CliCommand::Seed(args) => seed::execute(&args, context),

@@ -168,6 +168,9 @@ pub struct LeftInput {
 pub struct StepProgress {
     /// Its name.
     pub name: String,
+    /// The name under which its state is kept, where that is another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub was: Option<String>,
     /// Whether it sends rows to the tasks that own their key.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub repartition: bool,
@@ -184,6 +187,14 @@ pub struct StepProgress {
     /// Models that it has used since the start of the run.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub models: Vec<ModelUse>,
+}
+
+impl StepProgress {
+    /// The name under which its state is kept.
+    #[must_use]
+    pub fn state_name(&self) -> &str {
+        self.was.as_deref().unwrap_or(&self.name)
+    }
 }
 
 /// The use of one model version by one step.

@@ -4,7 +4,7 @@
 
 use super::instance::INSTANCE_KEY_PREFIX;
 use super::state_record::{STATE_KEY_PREFIX, STATE_VERSION};
-use super::{InstanceInfo, PIPELINE_KEY, PipelineInfo, StateRecord, TaskProgress, instance_key};
+use super::{InstanceInfo, PIPELINE_KEY, PipelineInfo, StateRecord, StepProgress, TaskProgress, instance_key};
 use crate::record::{Fetched, KeyedRecord, Offset};
 use serde::de::{DeserializeOwned, Error as _};
 use std::collections::BTreeMap;
@@ -18,7 +18,7 @@ pub struct Reports {
     pub instances: BTreeMap<String, InstanceInfo>,
     /// Tasks by key.
     pub tasks: BTreeMap<String, TaskProgress>,
-    /// What the state of each step means, by name.
+    /// What each state means, by the name under which it is kept: the first name of its step.
     pub states: BTreeMap<String, StateRecord>,
 }
 
@@ -57,6 +57,28 @@ impl Reports {
             Some(name) => upsert(&mut self.instances, name, value),
             None => upsert(&mut self.tasks, &key, value),
         }
+    }
+
+    /// What tasks hold of the state that is kept under a name, by partition. Where a task has left it to another one, what
+    /// the other one holds.
+    #[must_use]
+    pub fn held(&self, state: &str) -> BTreeMap<u32, (&TaskProgress, &StepProgress)> {
+        let mut held: BTreeMap<u32, (&TaskProgress, &StepProgress)> = BTreeMap::new();
+        for task in self.tasks.values() {
+            for step in task.steps.iter().filter(|step| step.state_name() == state) {
+                let rank = |(task, step): (&TaskProgress, &StepProgress)| (!step.left, task.committed_at);
+                if held.get(&task.partition).is_none_or(|known| rank(*known) < rank((task, step))) {
+                    held.insert(task.partition, (task, step));
+                }
+            }
+        }
+        held
+    }
+
+    /// The number of keys of the state that is kept under a name.
+    #[must_use]
+    pub fn keys_of(&self, state: &str) -> u64 {
+        self.held(state).values().filter(|(_, step)| !step.left).map(|(_, step)| step.keys).sum()
     }
 
     /// The keys of instances whose last report is more than an hour old; the next instance to start deletes

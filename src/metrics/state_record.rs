@@ -6,16 +6,16 @@
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// The prefix of the keys of these records; the name of the step follows.
+/// The prefix of the keys of these records; the name under which the state is kept follows.
 pub(super) const STATE_KEY_PREFIX: &str = "state/";
 
 /// The version of the records that this program writes, and the greatest that it reads.
 pub const STATE_VERSION: u32 = 1;
 
-/// The key of the record of a step.
+/// The key of the record of the state that is kept under a name: the first name of its step.
 #[must_use]
-pub fn state_key(step: &str) -> String {
-    format!("{STATE_KEY_PREFIX}{step}")
+pub fn state_key(state: &str) -> String {
+    format!("{STATE_KEY_PREFIX}{state}")
 }
 
 /// A column of a key or of a value.
@@ -51,6 +51,9 @@ pub struct StateRecord {
     pub identity: StateIdentity,
     /// A digest of the definition of everything that its rows have passed, by name of source or step.
     pub before: BTreeMap<String, String>,
+    /// The step that keeps it, where that has another name by now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
     /// Since when no run has kept it up to date, epoch milliseconds: the pipeline had no such step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left_at: Option<i64>,
@@ -101,6 +104,12 @@ fn columns_differ(was: &[StateColumn], now: &[StateColumn]) -> Option<Option<Str
 }
 
 impl StateRecord {
+    /// The step that keeps this state, which is kept under the name `state`.
+    #[must_use]
+    pub fn step<'a>(&'a self, state: &'a str) -> &'a str {
+        self.step.as_deref().unwrap_or(state)
+    }
+
     /// The sources and steps before the step that were defined otherwise, added or removed.
     #[must_use]
     pub fn edited_before(&self, now: &Self) -> Vec<String> {

@@ -37,6 +37,8 @@ pub struct LogicalOutput {
 pub struct LogicalNode {
     /// Its name.
     pub name: String,
+    /// The name under which its state is kept, where that is another.
+    pub was: Option<String>,
     /// What it does.
     pub op: Op,
     /// Its inputs.

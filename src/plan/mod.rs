@@ -6,6 +6,7 @@
 mod explain;
 mod layout;
 mod logical;
+mod names;
 mod op;
 mod physical;
 mod resolve;

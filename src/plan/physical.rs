@@ -35,18 +35,6 @@ pub struct Physical {
 }
 
 impl Physical {
-    /// The topic of dead letters.
-    #[must_use]
-    pub fn dead_topic(&self) -> String {
-        format!("{}.dead", self.name)
-    }
-
-    /// The changelog topic of the state of a step.
-    #[must_use]
-    pub fn state_topic(&self, step: &str) -> String {
-        format!("{}.{step}.state", self.name)
-    }
-
     /// Inserts an operator of the embedding program between a step and what reads its main output. The operator
     /// must emit the columns that it receives, because the steps downstream were compiled for them.
     ///
@@ -70,7 +58,7 @@ impl Physical {
         }
         let outputs = vec![OutputPlan { name: None, ..sub.nodes[at].outputs[0].clone() }];
         sub.nodes[at].outputs[0].readers = 1;
-        let node = NodePlan { name: name.to_owned(), op: Op::Custom(kind), from: vec![before], outputs };
+        let node = NodePlan { name: name.to_owned(), was: None, op: Op::Custom(kind), from: vec![before], outputs };
         sub.nodes.insert(at + 1, node);
         Ok(())
     }
@@ -78,7 +66,7 @@ impl Physical {
     /// Lets a step begin without its state: rows on their way to it that an earlier version of the file has sent become
     /// dead letters.
     pub fn start_over(&mut self, step: &str) {
-        let topic = format!("{}.{step}.by", self.name);
+        let topic = format!("{}.{}.by", self.name, self.state_name(step));
         for input in self.subs.iter_mut().flat_map(|s| &mut s.inputs) {
             if let InputPlan::Repartition(r) = input
                 && *r.topic == *topic
@@ -168,6 +156,8 @@ pub enum NodeInput {
 pub struct NodePlan {
     /// Its name.
     pub name: String,
+    /// The name under which its state is kept, where that is another.
+    pub was: Option<String>,
     /// What it does.
     pub op: Op,
     /// Its inputs.
@@ -232,7 +222,8 @@ fn insert_repartitions(pipeline: &str, logical: &mut Logical) -> Vec<Repartition
             Expr::compile(&quoted, &scope, &Functions::new())
                 .expect("the step that needs the key has resolved its columns")
         });
-        let name = format!("{}.by", logical.nodes[reader].name);
+        let reading = &logical.nodes[reader];
+        let name = format!("{}.by", reading.was.as_ref().unwrap_or(&reading.name));
         let topic: Arc<str> = format!("{pipeline}.{name}").into();
         let rows = RowsId::of(&key, &input.schema);
         let plan = RepartitionPlan { topic: topic.clone(), by: by.collect(), schema: input.schema.clone(), rows };
@@ -240,7 +231,8 @@ fn insert_repartitions(pipeline: &str, logical: &mut Logical) -> Vec<Repartition
         let writer = NodeId(logical.nodes.len());
         let output = LogicalOutput { name: None, schema: input.schema.clone(), key: Some(key.clone()) };
         let op = Op::Repartition(plan);
-        logical.nodes.push(LogicalNode { name, op, inputs: vec![from], outputs: vec![output], needs_key: None, span });
+        let (inputs, outputs) = (vec![from], vec![output]);
+        logical.nodes.push(LogicalNode { name, was: None, op, inputs, outputs, needs_key: None, span });
         logical.nodes[reader].inputs[0] = NodeRef::Node(writer, Port(0));
         cuts.push(RepartitionCut {
             topic,
@@ -339,6 +331,7 @@ impl CutGraph<'_> {
             }
             nodes.push(NodePlan {
                 name: node.name.clone(),
+                was: node.was.clone(),
                 op: node.op.clone(),
                 from: node.inputs.iter().map(|i| resolved[i]).collect(),
                 outputs: self.outputs(n),

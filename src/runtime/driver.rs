@@ -186,8 +186,17 @@ impl Driver {
         let (copies, gauge) = (StateCopies::new(None), RestoreGauge::default());
         let (surroundings, cancel) = (&self.surroundings, &self.surroundings.cancel);
         let lost_input = LostInput::Stop;
-        let rebuild =
-            Rebuild { plan, log: &self.log, surroundings, copies: &copies, gauge: &gauge, cancel, now, lost_input };
+        let rebuild = Rebuild {
+            plan,
+            log: &self.log,
+            surroundings,
+            copies: &copies,
+            gauge: &gauge,
+            cancel,
+            now,
+            lost_input,
+            from_record: false,
+        };
         let start = |at: &TopicPartition| Ok(self.log.resolve(at, Start::Earliest)?);
         let Rebuilt { mut tasks, starts, changelogs, expired_instances, states, .. } =
             rebuild.run(&assigned, &start)?;

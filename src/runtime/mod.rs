@@ -32,6 +32,7 @@ pub use commit::dead_reasons::DeadReason;
 pub use commit::run_gauge::{RunGauge, SourcePosition};
 pub use driver::{Driver, DriverOptions};
 pub use fault::Fault;
+pub use group::drop_state::{DropError, DroppedState, drop_state};
 pub use group::engine::{Engine, RunOptions, StartFrom};
 pub use group::outputs::filled_outputs;
 pub use group::topics;

@@ -86,10 +86,8 @@ impl Session {
         let (plan, clock) = (&self.engine.plan, &self.engine.clock);
         topics::check_sources(plan, self.engine.log.as_ref())?;
         let mut backoff = RetryBackoff(MIN_RETRY_BACKOFF);
-        let mut start = FirstStart {
-            starts_over: self.options.from != StartFrom::Committed,
-            resets: !self.options.reset.is_empty(),
-        };
+        let mut start =
+            FirstStart { starts_over: self.options.from.discards(), resets: !self.options.reset.is_empty() };
         loop {
             let started_at = clock.now();
             match self.attempt(&mut start) {

@@ -157,6 +157,8 @@ pub struct StepSpec {
     pub name: Name,
     /// InputCount: those of `from:` or of the list of `merge`, by default the step before or the only source.
     pub from: Vec<InputRef>,
+    /// `was:`, the first name of a renamed step, under which its state is kept.
+    pub was: Option<Name>,
     /// What it does.
     pub operator: OperatorSpec,
     /// The span of the operator's key.

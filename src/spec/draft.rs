@@ -26,6 +26,8 @@ pub(super) struct DraftStep {
     pub(super) name: Name,
     /// As written; empty for the default.
     pub(super) from: Vec<Name>,
+    /// The name under which its state is kept, where that is another.
+    pub(super) was: Option<Name>,
     /// `None` if it could not be read.
     pub(super) operator: Option<OperatorSpec>,
     /// `None` if the step has no known operator.
@@ -36,6 +38,11 @@ pub(super) struct DraftStep {
 }
 
 impl DraftStep {
+    /// The name under which its state is kept.
+    pub(super) fn state_name(&self) -> &Name {
+        self.was.as_ref().unwrap_or(&self.name)
+    }
+
     /// The keyword of the operator, for messages.
     pub(super) fn keyword(&self) -> &'static str {
         self.descriptor.map_or("step", Descriptor::keyword)

@@ -125,6 +125,7 @@ pub(super) const STEP_OWN: &[FieldDef] = &[
         NAMES,
         "what it reads: a source, a step, or an extra output such as `a.late`; default the step before",
     ),
+    field("was", FieldType::Name, "the first name of a renamed step with state: it goes on with that state"),
 ];
 
 /// The fields of a step: its own, then one for each operator, then those that are reserved.

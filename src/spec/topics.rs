@@ -27,11 +27,11 @@ impl Validator<'_, '_> {
             return self.lowering.report(name.span, message, hint);
         }
         for step in self.draft.steps.iter().filter(|s| s.descriptor.is_some_and(|d| d.stateful)) {
-            if too_long(&[name, &step.name], "state") {
-                let (name, shown) = (self.lowering.display_name(name), self.lowering.display_name(&step.name));
+            if too_long(&[name, step.state_name()], "state") {
+                let (name, shown) = (self.lowering.display_name(name), self.lowering.display_name(step.state_name()));
                 let message =
                     format!("the topic `{name}.{shown}.state` would be longer than {MAX_NAME_BYTES} characters");
-                self.lowering.report(step.name.span, message, hint);
+                self.lowering.report(step.state_name().span, message, hint);
             }
         }
     }
@@ -81,8 +81,9 @@ impl Validator<'_, '_> {
         ]);
         for step in self.draft.steps.iter().filter(|s| s.descriptor.is_some_and(|d| d.stateful)) {
             let shown = self.lowering.display_name(&step.name);
-            kept.insert(format!("{name}.{}.state", step.name.value), format!("the state of the step `{shown}`"));
-            kept.insert(format!("{name}.{}.by", step.name.value), format!("the input of the step `{shown}`, by key"));
+            let state = &step.state_name().value;
+            kept.insert(format!("{name}.{state}.state"), format!("the state of the step `{shown}`"));
+            kept.insert(format!("{name}.{state}.by"), format!("the input of the step `{shown}`, by key"));
         }
         kept
     }

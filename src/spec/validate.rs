@@ -30,6 +30,7 @@ pub(super) fn validate(
 ) -> (Spec, Unreadable) {
     let mut validator = Validator::new(&draft, lowering);
     validator.names();
+    validator.former_names();
     validator.internal_topics();
     validator.topics();
     let before = validator.lowering.problems.count();
@@ -103,7 +104,7 @@ type ResolvedInput = (InputRef, InputTarget);
 
 fn finish(step: DraftStep, inputs: Vec<ResolvedInput>) -> Option<StepSpec> {
     let from: Vec<_> = inputs.into_iter().map(|(from, _)| from).collect();
-    Some(StepSpec { name: step.name, from, operator: step.operator?, span: step.span })
+    Some(StepSpec { name: step.name, from, was: step.was, operator: step.operator?, span: step.span })
 }
 
 pub(super) struct Validator<'a, 'b> {

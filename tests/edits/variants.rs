@@ -1,4 +1,4 @@
-//! Thirty versions of one pipeline file, each with the classes that decide what becomes of its state.
+//! Thirty-five versions of one pipeline file, each with the classes that decide what becomes of its state.
 
 /// A pipeline file.
 pub struct Variant {
@@ -6,6 +6,8 @@ pub struct Variant {
     pub steps: &'static str,
     /// The step with state.
     pub step: &'static str,
+    /// The name under which the state is kept.
+    pub state: &'static str,
     /// What its bytes mean.
     pub bytes: &'static str,
     /// What its rows have passed before.
@@ -13,13 +15,18 @@ pub struct Variant {
 }
 
 const fn variant(label: &'static str, steps: &'static str, bytes: &'static str, before: &'static str) -> Variant {
-    Variant { label, steps, step: "counted", bytes, before }
+    Variant { label, steps, step: "counted", state: "counted", bytes, before }
+}
+
+/// A step `tally` that has the state of `counted`.
+const fn renamed(label: &'static str, steps: &'static str, bytes: &'static str, before: &'static str) -> Variant {
+    Variant { label, steps, step: "tally", state: "counted", bytes, before }
 }
 
 const COUNT: &str = "- {name: counted, scan: {by: [g], init: {c: 0}, next: {c: c + 1}}}";
 
-/// Thirty versions of one file.
-pub const VARIANTS: [Variant; 30] = [
+/// Thirty-five versions of one file.
+pub const VARIANTS: [Variant; 35] = [
     variant("count", COUNT, "count by g", ""),
     variant("spaces", "- {name: counted, scan: {by: [g], init: {c: 0}, next: {c: 'c  +  1'}}}", "count by g", ""),
     variant(
@@ -88,6 +95,39 @@ pub const VARIANTS: [Variant; 30] = [
         label: "renamed",
         steps: "- {name: tally, scan: {by: [g], init: {c: 0}, next: {c: c + 1}}}",
         step: "tally",
+        state: "tally",
+        bytes: "count by g",
+        before: "",
+    },
+    renamed(
+        "renamed with was",
+        "- {name: tally, was: counted, scan: {by: [g], init: {c: 0}, next: {c: c + 1}}}",
+        "count by g",
+        "",
+    ),
+    renamed(
+        "renamed with was and filter before",
+        "- {name: f, filter: v > 0}\n- {name: tally, was: counted, scan: {by: [g], init: {c: 0}, next: {c: c + 1}}}",
+        "count by g",
+        "v > 0",
+    ),
+    renamed(
+        "renamed with was and edited",
+        "- {name: tally, was: counted, scan: {by: [g], init: {c: 0}, next: {c: c + 2}}}",
+        "twos by g",
+        "",
+    ),
+    renamed(
+        "window renamed with was",
+        "- {name: tally, was: counted, window: {tumbling: 1m, by: [g], select: {c: count(*)}}}",
+        "minutes",
+        "",
+    ),
+    Variant {
+        label: "renamed with was misspelt",
+        steps: "- {name: tally, was: conted, scan: {by: [g], init: {c: 0}, next: {c: c + 1}}}",
+        step: "tally",
+        state: "conted",
         bytes: "count by g",
         before: "",
     },

@@ -146,6 +146,11 @@ impl<'a> Group<'a> {
         format!("{}-{suffix}", self.name)
     }
 
+    /// Replaces the pipeline file; `NAME` stands for the pipeline's name. Instances that run keep theirs.
+    pub fn edit(&self, pipeline: &str) {
+        self.f.file("p.yaml", &pipeline.replace("NAME", &self.name));
+    }
+
     /// Starts a process with additional arguments.
     pub fn spawn(&mut self, args: &str) -> Instance {
         self.spawn_with_env(args, &[])

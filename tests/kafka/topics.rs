@@ -181,7 +181,7 @@ impl<'a> Fixture<'a> {
         // The committed position is before or after the marker of the transaction that was read.
         self.f.args(&self.run_args("--until-end")).fails_with(1).stdout("").stderr_around(
             &format!("error: the position of `{}` is gone, and the state was committed at ", self.at(0)),
-            ": the topic was deleted and made again, or the positions were removed; start over with `--from earliest`\n",
+            ", if the topic is still the same; `--from earliest` starts over\n",
         );
         self.f.args(&self.run_args("--until-end --from earliest")).succeeds();
     }

@@ -1,5 +1,6 @@
 //! The arguments of `fastdata run`.
 
+use super::start::{self, StartPosition};
 use crate::runtime;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -33,8 +34,15 @@ pub(in crate::cli) struct RunArgs {
     #[arg(long, value_name = "N")]
     pub(in crate::cli) workers: Option<NonZeroUsize>,
 
-    /// Where to start reading
-    #[arg(long, value_name = "START", value_enum, default_value = "committed")]
+    /// Where to start reading: committed, earliest, latest, recorded, a time, or a file of positions
+    ///
+    /// `committed` goes on where the last run stopped, else begins at the oldest record. `recorded` goes on with the state
+    /// kept where the pipeline's own record of progress stands, although the positions of the group are gone or were set
+    /// by something else. All others discard positions and state: `earliest` begins at the oldest record, `latest` with the
+    /// next one that arrives, a time such as 2026-01-31T12:00:00Z with the first record of that time or later, and a YAML or
+    /// JSON file such as `orders: {0: 1200, 1: 1187}` at these offsets by topic and partition (those that it does not name:
+    /// at the oldest record).
+    #[arg(long, value_name = "START", value_parser = start::parse, default_value = "committed")]
     pub(in crate::cli) from: StartPosition,
 
     /// With `--from earliest`: first remove what this pipeline has written, its outputs and its dead letters
@@ -61,16 +69,6 @@ pub(in crate::cli) struct RunArgs {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(in crate::cli) enum StartPosition {
-    /// The oldest record; committed positions and state are discarded
-    Earliest,
-    /// The next record that arrives
-    Latest,
-    /// The committed position, else the oldest record
-    Committed,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(in crate::cli) enum LostInputAction {
     /// End with an error
     Stop,
@@ -83,16 +81,6 @@ impl From<LostInputAction> for runtime::LostInput {
         match action {
             LostInputAction::Stop => Self::Stop,
             LostInputAction::Skip => Self::Skip,
-        }
-    }
-}
-
-impl From<StartPosition> for runtime::StartFrom {
-    fn from(position: StartPosition) -> Self {
-        match position {
-            StartPosition::Earliest => Self::Earliest,
-            StartPosition::Latest => Self::Latest,
-            StartPosition::Committed => Self::Committed,
         }
     }
 }

@@ -5,6 +5,7 @@ mod dead_notice;
 mod missing_source;
 mod outputs;
 mod progress_line;
+mod start;
 mod summary;
 mod supervise;
 mod watched;
@@ -70,7 +71,7 @@ pub(super) fn execute(args: &RunArgs, context: &CliContext) -> anyhow::Result<()
     let options = RunOptions {
         until_end: args.until_end,
         drain: args.drain,
-        from: args.from.into(),
+        from: start::resolve(&args.from, &pipelines, context)?,
         replace_outputs: args.replace_outputs,
         reset: args.reset.clone(),
         lost_input: args.on_lost_input.into(),

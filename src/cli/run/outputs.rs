@@ -1,6 +1,7 @@
 //! `--from earliest` where outputs exist: they will be there twice, unless `--replace-outputs` removes them first.
 
-use super::args::{RunArgs, StartPosition};
+use super::args::RunArgs;
+use super::start::StartPosition;
 use super::watched::WatchedRun;
 use crate::cli::backplane;
 use crate::cli::exit::UserError;

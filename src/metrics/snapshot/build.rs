@@ -201,8 +201,8 @@ fn step(info: &StepInfo, tasks: &BTreeMap<String, TaskProgress>) -> StepStats {
     let mut models: BTreeMap<(&str, i64), Vec<&ModelUse>> = BTreeMap::new();
     for step in tasks.values().flat_map(|t| &t.steps).filter(|s| s.name == info.name) {
         stats.counters += step.counters;
-        stats.keys += step.keys;
-        stats.bytes += step.bytes;
+        stats.keys += if step.left { 0 } else { step.keys };
+        stats.bytes += if step.left { 0 } else { step.bytes };
         step.models.iter().for_each(|m| models.entry((&m.data_type, m.version)).or_default().push(m));
     }
     stats.models = models.into_values().filter_map(|uses| model(&uses)).collect();

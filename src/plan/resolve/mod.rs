@@ -40,7 +40,8 @@ pub(super) fn resolve(spec: &Spec, unreadable: &Unreadable, functions: &Function
         let output = logical.output(input).clone();
         if let Some(op) = sink::resolve(&mut r, sink, &output) {
             let (name, inputs) = (format!("sink:{}", sink.topic.value), vec![input]);
-            let node = LogicalNode { name, op, inputs, outputs: Vec::new(), needs_key: None, span: sink.span };
+            let node =
+                LogicalNode { name, was: None, op, inputs, outputs: Vec::new(), needs_key: None, span: sink.span };
             logical.nodes.push(node);
         }
     }
@@ -101,7 +102,8 @@ impl Resolver {
             for (port, output) in outputs.iter().enumerate() {
                 self.outputs.insert((name.clone(), output.name.clone()), NodeRef::Node(id, Port(port)));
             }
-            logical.nodes.push(LogicalNode { name, op, inputs, outputs, needs_key, span: step.span });
+            let was = step.was.as_ref().map(|was| was.value.clone());
+            logical.nodes.push(LogicalNode { name, was, op, inputs, outputs, needs_key, span: step.span });
         }
     }
 

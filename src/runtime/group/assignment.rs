@@ -159,20 +159,25 @@ impl Assignment<'_> {
             custom: self.engine().custom.clone(),
         };
         let (copies, gauge, now) = (self.copies, &self.session.options.restoring, self.engine().clock.now());
-        let lost_input = self.session.options.lost_input;
-        let rebuild = Rebuild { plan, log, surroundings: &surroundings, copies, gauge, cancel, now, lost_input };
+        let (lost_input, from_record) =
+            (self.session.options.lost_input, self.session.options.from == StartFrom::Recorded);
+        let rebuild =
+            Rebuild { plan, log, surroundings: &surroundings, copies, gauge, cancel, now, lost_input, from_record };
         let rebuilt = rebuild.run(assigned, &|at| self.start(at))?;
         Ok(Ready { rebuilt, stages: stages(plan, &surroundings.layout), limits: surroundings.limits })
     }
 
-    /// The start of a partition without a committed position: the end that its source had when the run started, or the
-    /// oldest record.
+    /// The start of a partition without a committed position: where the run is to start reading its source, else the oldest
+    /// record.
     fn start(&self, at: &TopicPartition) -> Result<Offset, Fault> {
-        let latest = match self.session.options.from {
+        let is_source = !self.engine().plan.is_repartition(&at.topic);
+        let chosen = match &self.session.options.from {
             StartFrom::Latest => self.session.source_ends()?.get(at).copied(),
-            StartFrom::Committed | StartFrom::Earliest => None,
+            StartFrom::Time(time) if is_source => Some(self.engine().log.resolve(at, Start::Time(*time))?),
+            StartFrom::Positions(positions) => positions.get(at).copied(),
+            StartFrom::Committed | StartFrom::Recorded | StartFrom::Earliest | StartFrom::Time(_) => None,
         };
-        latest.map_or_else(|| Ok(self.engine().log.resolve(at, Start::Earliest)?), Ok)
+        chosen.map_or_else(|| Ok(self.engine().log.resolve(at, Start::Earliest)?), Ok)
     }
 
     /// Runs the tasks until the intake ends.

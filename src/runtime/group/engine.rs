@@ -2,6 +2,7 @@
 
 use crate::log::Log;
 use crate::plan::Physical;
+use crate::record::{Offset, TopicPartition};
 use crate::runtime::commit::run_gauge::RunGauge;
 use crate::runtime::operators::SampleHandler;
 use crate::runtime::operators::build::Factory;
@@ -13,7 +14,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Where a run starts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum StartFrom {
     /// Where the last run stopped, or else at the oldest record.
     #[default]
@@ -22,6 +23,22 @@ pub enum StartFrom {
     Earliest,
     /// After the newest record, with positions and state deleted.
     Latest,
+    /// Where the record of progress stands, with the state kept, whatever positions the group has.
+    Recorded,
+    /// At the first record of this time (epoch milliseconds) or later, with positions and state deleted.
+    Time(i64),
+    /// At these offsets, with positions and state deleted. Other partitions start at the oldest record.
+    Positions(BTreeMap<TopicPartition, Offset>),
+}
+
+impl StartFrom {
+    /// Whether a run deletes what earlier ones have committed.
+    pub(in crate::runtime) fn discards(&self) -> bool {
+        match self {
+            Self::Committed | Self::Recorded => false,
+            Self::Earliest | Self::Latest | Self::Time(_) | Self::Positions(_) => true,
+        }
+    }
 }
 
 /// How to run.

@@ -1,6 +1,7 @@
 //! The group: what this instance is assigned, from the moment it joins until it leaves.
 
 pub(super) mod assignment;
+pub(super) mod drop_state;
 pub(super) mod engine;
 pub(super) mod idle;
 pub(in crate::runtime) mod outputs;

@@ -99,10 +99,11 @@ pub fn survey(plan: &Physical, log: &dyn Log, cancel: &CancelToken) -> Result<To
 pub fn recorded_verdicts(plan: &Physical, reports: &Reports) -> BTreeMap<String, StateVerdict> {
     let now = plan.states();
     let mut verdicts = state_verdicts(&reports.states, &now);
-    let held = |step: &str| reports.tasks.values().flat_map(|t| &t.steps).any(|s| s.name == step && s.keys > 0);
-    for step in now.keys().filter(|step| !reports.states.contains_key(*step) && held(step)) {
-        let why = "it was committed by a version of fastdata that did not record what its bytes mean";
-        verdicts.insert(step.clone(), StateVerdict::Refused(why.into()));
+    for (state, now) in now.iter().filter(|(state, _)| !reports.states.contains_key(*state)) {
+        if reports.keys_of(state) > 0 {
+            let why = "it was committed by a version of fastdata that did not record what its bytes mean";
+            verdicts.insert(now.step(state).to_owned(), StateVerdict::Refused(why.into()));
+        }
     }
     verdicts
 }
@@ -110,18 +111,35 @@ pub fn recorded_verdicts(plan: &Physical, reports: &Reports) -> BTreeMap<String,
 /// The states that the steps of a plan would misread.
 fn misread_states(plan: &Physical, reports: &Reports, layout: &PipelineLayout) -> Vec<TopicMismatch> {
     let verdicts = recorded_verdicts(plan, reports);
-    let refused = verdicts.into_iter().filter_map(|(step, verdict)| match verdict {
-        StateVerdict::Refused(why) => Some((step, why)),
-        StateVerdict::Kept | StateVerdict::Mixed(_) | StateVerdict::New | StateVerdict::Orphaned => None,
-    });
-    let mismatch = |(step, why): (String, String)| {
+    let mismatch = |(step, verdict): (String, StateVerdict)| {
+        let why = refusal(&step, verdict)?;
         let topic = layout.topics.iter().find(|t| t.role == TopicRole::State && t.owner == step)?.clone();
-        let fault = Fault::Fatal(format!(
-            "the state of `{step}` does not fit the step: {why}; go back to the earlier file, give the step another name, or start its state over with `--reset {step}`"
-        ));
-        Some(TopicMismatch { topic, fault })
+        Some(TopicMismatch { topic, fault: Fault::Fatal(why) })
     };
-    refused.filter_map(mismatch).collect()
+    verdicts.into_iter().filter_map(mismatch).collect()
+}
+
+/// Why a run does not begin, and what to do; `None` where the verdict on a step refuses nothing.
+fn refusal(step: &str, verdict: StateVerdict) -> Option<String> {
+    match verdict {
+        StateVerdict::Refused(why) => Some(format!(
+            "the state of `{step}` does not fit the step: {why}; go back to the earlier file, give the step another name, or start its state over with `--reset {step}`"
+        )),
+        StateVerdict::Renamed(state) => Some(format!(
+            "`{step}` would begin without state, and no step goes on with the state of `{state}`, which means the same\nhint: if the step was renamed, add `was: {state}` to it; if it is a new one, let it begin without state with `--reset {step}`"
+        )),
+        StateVerdict::Unknown { state, meant } => {
+            let meant = meant.map(|m| format!("did you mean `was: {m}`? ")).unwrap_or_default();
+            Some(format!(
+                "`{step}` is to go on with the state of `{state}`, and there is none\nhint: {meant}`--reset {step}` lets the step begin without state"
+            ))
+        }
+        StateVerdict::Kept
+        | StateVerdict::Mixed(_)
+        | StateVerdict::Moved { .. }
+        | StateVerdict::New
+        | StateVerdict::Orphaned => None,
+    }
 }
 
 fn partition_count(info: &TopicInfo) -> u32 {
@@ -148,7 +166,10 @@ impl TopicSurvey {
         let steps = || progress.values().flat_map(|t| &t.steps);
         let inputs = || progress.values().flat_map(|t| &t.inputs);
         let written = |t: &mut TopicLayout| match t.role {
-            TopicRole::State => steps().any(|s| s.name == t.owner && s.keys > 0),
+            TopicRole::State => {
+                let state = plan.state_name(&t.owner);
+                steps().any(|s| s.state_name() == state && s.keys > 0 && !s.left)
+            }
             TopicRole::Repartition => inputs().any(|i| *i.topic == *t.topic && i.next > 0 && i.left.is_none()),
             TopicRole::Source | TopicRole::Sink | TopicRole::DeadLetters | TopicRole::Progress => false,
         };

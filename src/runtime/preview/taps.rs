@@ -48,6 +48,7 @@ impl Taps {
                 let sink = SinkPlan { topic: topic_name, key: None, format, schema: schema.clone(), partitions: None };
                 let node = NodePlan {
                     name: format!("preview:{}", taps.0.len()),
+                    was: None,
                     op: Op::Sink(sink),
                     from: vec![at],
                     outputs: Vec::new(),

@@ -19,7 +19,8 @@ fn is_checked() -> bool {
     !faults::makes_mistake()
 }
 
-/// Restores the committed position and counters of a task; its state comes from changelogs.
+/// Restores the committed position and counters of a task; its state comes from changelogs. Returns the partitions that do
+/// not go on where the task stood.
 ///
 /// # Errors
 /// The progress and the positions of the group disagree; with any delivery they are committed together.
@@ -28,13 +29,14 @@ pub(super) fn restore_position(
     task: &mut Task,
     progress: Option<TaskProgress>,
     assigned: &AssignedPartitions,
-) -> Result<(), Fault> {
+) -> Result<Vec<TopicPartition>, Fault> {
     let position = |at: TopicPartition| assigned.get(&at).map(|offset| (at, *offset));
     let committed: Vec<_> = task.partitions().into_iter().filter_map(position).collect();
+    let keeps_state = plan.subs.iter().flat_map(|sub| &sub.nodes).any(|node| node.op.stateful());
     let Some(progress) = progress else {
-        if is_checked() && committed.iter().any(|(_, o)| o.is_some()) {
+        if is_checked() && keeps_state && committed.iter().any(|(_, o)| o.is_some()) {
             return Err(Fault::Fatal(format!(
-                "the positions of task {} are there but its progress is not: topic `{}` was deleted or cut; start over with `--from earliest`",
+                "the positions of task {} are there but its progress is not: topic `{}` was deleted or cut, or something else has set them; start over with `--from earliest`, `--from TIME` or `--from FILE`",
                 task.id(),
                 progress_topic(&plan.name)
             )));
@@ -42,7 +44,7 @@ pub(super) fn restore_position(
         for (at, offset) in committed {
             task.seek(&at, offset.unwrap_or_default());
         }
-        return Ok(());
+        return Ok(Vec::new());
     };
     let mut elsewhere = Vec::new();
     for (at, offset) in committed {
@@ -50,21 +52,51 @@ pub(super) fn restore_position(
         if offset.map_or(0, |o| o.0) == next {
             continue;
         }
-        if is_checked() {
-            return Err(Fault::Fatal(match offset {
-                None => format!(
-                    "the position of `{at}` is gone, and the state was committed at {next}: the topic was deleted and made again, or the positions were removed; start over with `--from earliest`"
-                ),
-                Some(position) => format!(
-                    "the position of `{at}` is {position}, but the state was committed at {next}: they were written apart; start over with `--from earliest`"
-                ),
-            }));
+        match offset {
+            // Nothing but its position says where a pipeline without state stands, so that another program may move it.
+            Some(position) if !keeps_state => {
+                tracing::info!(
+                    "`{at}` goes on at {position}, which something else has set; it was committed at {next}"
+                );
+            }
+            _ if is_checked() => return Err(Fault::Fatal(elsewhere_than_recorded(&at, offset, next))),
+            _ => {}
         }
         elsewhere.push((at, offset.unwrap_or_default()));
     }
     task.restore_progress(progress)?;
-    elsewhere.into_iter().for_each(|(at, offset)| task.seek(&at, offset));
+    elsewhere.iter().for_each(|(at, offset)| task.seek(at, *offset));
+    Ok(elsewhere.into_iter().map(|(at, _)| at).collect())
+}
+
+/// Checks that the group still has these positions, which differ from what was recorded. Those of an instance that was
+/// suspended meanwhile are old.
+pub(super) fn check_unmoved(
+    (plan, log): (&Physical, &dyn Log),
+    assigned: &AssignedPartitions,
+    of: &[TopicPartition],
+) -> Result<(), Fault> {
+    let now = if of.is_empty() { Vec::new() } else { log.committed(&plan.name, of)? };
+    for (at, now) in of.iter().zip(now) {
+        if now != assigned.get(at).copied().flatten() {
+            return Err(Fault::Abort(format!(
+                "another instance has gone on in `{at}` while tasks were being built here"
+            )));
+        }
+    }
     Ok(())
+}
+
+/// Why a run does not begin where the group stands.
+fn elsewhere_than_recorded(at: &TopicPartition, group: Option<Offset>, next: i64) -> String {
+    match group {
+        None => format!(
+            "the position of `{at}` is gone, and the state was committed at {next}: the positions of the group were deleted or have expired, or the topic was deleted and made again\nhint: `--from recorded` goes on at {next}, if the topic is still the same; `--from earliest` starts over"
+        ),
+        Some(position) => format!(
+            "the position of `{at}` is {position}, but the state was committed at {next}: something else has set it, and state fits one position only\nhint: `--from recorded` goes on at {next} with the state kept; `--from earliest`, `--from TIME` and `--from FILE` start over without it"
+        ),
+    }
 }
 
 /// Checks that a task holds as many keys as were committed.

@@ -5,7 +5,7 @@
 use super::changelogs::{Changelogs, RestoreGauge};
 use super::lost_input::{LostInput, OldestRecords};
 pub(in crate::runtime) use super::positions::AssignedPartitions;
-use super::positions::{check_complete, explain_overtaken, restore_position};
+use super::positions::{check_complete, check_unmoved, explain_overtaken, restore_position};
 use super::recorded::Recorded;
 use super::standby::OwnPartitions;
 use super::state_copies::StateCopies;
@@ -34,6 +34,8 @@ pub(in crate::runtime) struct Rebuild<'a> {
     /// The time, taken before anything is read.
     pub(in crate::runtime) now: i64,
     pub(in crate::runtime) lost_input: LostInput,
+    /// Whether the recorded positions hold, whatever positions the group has.
+    pub(in crate::runtime) from_record: bool,
 }
 
 /// Tasks ready to work.
@@ -74,31 +76,49 @@ impl Rebuild<'_> {
                 tasks.push(task);
             }
         }
-        let changelogs = self.restore(&mut tasks, &progress, assigned).map_err(|fault| {
+        let positions = self.positions(assigned, &tasks, &progress);
+        let changelogs = self.restore(&mut tasks, &progress, &positions).map_err(|fault| {
             let was = tasks.iter().map(|task| (task, reports.tasks.get(&task.id().to_string())));
             explain_overtaken((self.plan, self.log), assigned, was, fault, self.cancel)
         })?;
         // Before the starts: otherwise records that retention removes in between would count as lost.
         let oldest = OldestRecords::look_up(self.plan, self.log, assigned, self.lost_input)?;
         let mut starts = Vec::new();
-        for (at, committed) in assigned {
-            starts.push((at.clone(), committed.map_or_else(|| start(at), Ok)?));
+        for (at, position) in &positions {
+            starts.push((at.clone(), position.map_or_else(|| start(at), Ok)?));
         }
         oldest.skip_to(&mut starts, &mut tasks)?;
-        // A transaction is refused to a former member only where it commits a position, so each partition has
-        // one from its first commit on.
-        let uncommitted = starts.iter().filter(|(at, _)| assigned.get(at).is_some_and(Option::is_none));
-        let uncommitted: BTreeMap<&TopicPartition, Offset> = uncommitted.map(|(at, o)| (at, *o)).collect();
-        for task in &mut tasks {
-            for at in task.partitions() {
-                if let Some(offset) = uncommitted.get(&at) {
-                    task.start_at(&at, *offset);
-                }
-            }
-        }
+        commit_starts(&mut tasks, &starts, assigned, &positions);
         let expired_instances = reports.expired_instance_keys(self.now);
         let states = StateRecords::new(self.plan.states(), &reports.states, self.now);
         Ok(Rebuilt { tasks, starts, changelogs, own, expired_instances, states })
+    }
+
+    /// The position of each partition: that of the group, or where the recorded one holds, that of its task.
+    fn positions(
+        &self,
+        assigned: &AssignedPartitions,
+        tasks: &[Task],
+        progress: &[Option<TaskProgress>],
+    ) -> AssignedPartitions {
+        let mut positions = assigned.clone();
+        if !self.from_record {
+            return positions;
+        }
+        for (task, progress) in tasks.iter().zip(progress) {
+            let Some(progress) = progress else { continue };
+            for at in task.partitions() {
+                let next = progress.inputs.iter().find(|i| *i.topic == *at.topic).map_or(0, |i| i.next);
+                if let Some(position) = positions.get_mut(&at).filter(|p| p.map_or(next > 0, |p| p.0 != next)) {
+                    let was = position.map_or("none".to_owned(), |p| p.to_string());
+                    tracing::info!(
+                        "`{at}` goes on at {next}, where its task stands; the position of the group was {was}"
+                    );
+                    *position = Some(Offset(next));
+                }
+            }
+        }
+        positions
     }
 
     fn restore(
@@ -108,9 +128,11 @@ impl Rebuild<'_> {
         assigned: &AssignedPartitions,
     ) -> Result<ChangelogPositions, Fault> {
         let Self { plan, log, copies, gauge, cancel, now, .. } = *self;
+        let mut elsewhere = Vec::new();
         for (task, progress) in tasks.iter_mut().zip(progress) {
-            restore_position(plan, task, progress.clone(), assigned)?;
+            elsewhere.extend(restore_position(plan, task, progress.clone(), assigned)?);
         }
+        check_unmoved((plan, log), assigned, &elsewhere)?;
         let changelogs = Changelogs { log, plan, copies, gauge, cancel, now }.restore(tasks)?;
         if !cancel.is_cancelled() {
             for (task, progress) in tasks.iter().zip(progress) {
@@ -118,6 +140,30 @@ impl Rebuild<'_> {
             }
         }
         Ok(changelogs)
+    }
+}
+
+/// Lets the first commit carry each position that the group does not have: a transaction is refused to a former member only
+/// where it commits a position, so each partition has one from its first commit on.
+fn commit_starts(
+    tasks: &mut [Task],
+    starts: &[(TopicPartition, Offset)],
+    assigned: &AssignedPartitions,
+    positions: &AssignedPartitions,
+) {
+    let starts: BTreeMap<&TopicPartition, Offset> = starts.iter().map(|(at, offset)| (at, *offset)).collect();
+    for task in tasks {
+        for at in task.partitions() {
+            let (Some(group), Some(position), Some(start)) = (assigned.get(&at), positions.get(&at), starts.get(&at))
+            else {
+                continue;
+            };
+            match (group, position) {
+                (_, None) => task.start_at(&at, *start),
+                (group, position) if group != position => task.commit_start(),
+                _ => {}
+            }
+        }
     }
 }
 

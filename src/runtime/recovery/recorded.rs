@@ -16,6 +16,7 @@ type ByName<'a, T> = BTreeMap<&'a str, BTreeMap<u32, T>>;
 pub(super) struct Recorded<'a> {
     tasks: &'a BTreeMap<String, TaskProgress>,
     inputs: ByName<'a, RecordedInput<'a>>,
+    /// By the names under which their states are kept.
     steps: ByName<'a, &'a StepProgress>,
 }
 
@@ -56,7 +57,7 @@ impl<'a> Recorded<'a> {
                 }
             }
             for step in task.steps.iter().filter(|s| !s.left) {
-                let of_step: &mut BTreeMap<u32, &StepProgress> = steps.entry(step.name.as_str()).or_default();
+                let of_step: &mut BTreeMap<u32, &StepProgress> = steps.entry(step.state_name()).or_default();
                 of_step.insert(task.partition, step);
             }
         }
@@ -100,8 +101,8 @@ impl<'a> Recorded<'a> {
         Some(progress)
     }
 
-    fn step(&self, name: &str, partition: u32) -> Option<&StepProgress> {
-        self.steps.get(name)?.get(&partition).copied()
+    fn step(&self, state: &str, partition: u32) -> Option<&StepProgress> {
+        self.steps.get(state)?.get(&partition).copied()
     }
 
     fn input(&self, name: &str, partition: u32) -> Option<&RecordedInput<'a>> {
@@ -127,7 +128,7 @@ impl<'a> Recorded<'a> {
     fn steps(&self, own: Option<&TaskProgress>, fresh: &TaskProgress) -> (Vec<StepProgress>, Vec<StepProgress>) {
         let step = |step: &StepProgress| {
             let counted = own.and_then(|own| own.steps.iter().find(|s| s.name == step.name));
-            let recorded = self.step(&step.name, fresh.partition);
+            let recorded = self.step(step.state_name(), fresh.partition);
             StepProgress {
                 counters: counted.map(|s| s.counters).unwrap_or_default(),
                 keys: recorded.map_or(0, |s| s.keys),
@@ -137,7 +138,7 @@ impl<'a> Recorded<'a> {
         };
         let is_left = |s: &&StepProgress| fresh.steps.iter().all(|f| f.name != s.name);
         let left = own.into_iter().flat_map(|own| &own.steps).filter(is_left);
-        let left = left.map(|s| StepProgress { left: true, keys: 0, bytes: 0, models: Vec::new(), ..s.clone() });
+        let left = left.map(|s| StepProgress { left: true, models: Vec::new(), ..s.clone() });
         (fresh.steps.iter().map(step).collect(), left.collect())
     }
 }

@@ -159,6 +159,7 @@ impl Task {
         let slots = inputs.last().map_or(0, |i| i.slots.end);
         let step = |n: &NodePlan| StepProgress {
             name: n.name.clone(),
+            was: n.was.clone(),
             repartition: matches!(n.op, Op::Repartition(_)),
             ..StepProgress::default()
         };

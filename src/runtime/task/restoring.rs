@@ -58,6 +58,11 @@ impl Task {
     /// Sets the position of an input that has none, so that it has one even if no record arrives.
     pub(in crate::runtime) fn start_at(&mut self, at: &TopicPartition, offset: Offset) {
         self.seek(at, offset);
+        self.commit_start();
+    }
+
+    /// Lets the next commit carry its positions, even if no record arrives.
+    pub(in crate::runtime) fn commit_start(&mut self) {
         (self.start_chosen, self.dirty) = (true, true);
     }
 

@@ -25,6 +25,7 @@ impl Lowering<'_> {
             return Some(DraftStep {
                 name,
                 from: Vec::new(),
+                was: None,
                 operator,
                 descriptor,
                 unsupported: false,
@@ -38,10 +39,12 @@ impl Lowering<'_> {
             Some(n) => self.columns(n, "the name of a step or source").unwrap_or_default(),
             None => Vec::new(),
         };
+        let was = f.get("was").and_then(|n| self.name(n, "the earlier name of the step"));
         let at = f.all().next().map_or(node.span, |(_, e)| e.key.span);
         let name_of_none = Name::new(String::new(), at);
         let unsupported = has_unsupported_operator(node);
-        let mut draft = DraftStep { name: name_of_none, from, operator: None, descriptor: None, unsupported, span: at };
+        let mut draft =
+            DraftStep { name: name_of_none, from, was, operator: None, descriptor: None, unsupported, span: at };
         if let Some((descriptor, key, value)) = self.operator_key(&f, at) {
             draft.descriptor = Some(descriptor);
             draft.span = key;

@@ -404,7 +404,7 @@ error: `dedup` is not supported by this version of fastdata
   |
 5 |   - dedup: {by: a, within: 1m}
   |     ^^^^^
-hint: supported here: `name`, `from`, {operators}
+hint: supported here: `name`, `from`, `was`, {operators}
 
 error: `disk` is not supported by this version of fastdata
   --> p.yaml:7:16
@@ -805,4 +805,50 @@ error: unknown field `formt` in a sink
 hint: did you mean `format`?
 "#
     );
+}
+
+/// `was:` with a step that is still there, twice, with a step that keeps no state, with its own name, and not a name.
+#[test]
+fn state_belongs_to_one_step() {
+    let file = |steps: &str| format!("name: p\nsource: {{topic: r, format: text}}\nsteps:\n{steps}sink: out\n");
+    let scan = "scan: {init: {c: 0}, next: {c: c + 1}}";
+    let first = |steps: &str| {
+        bad(&file(steps))
+            .lines()
+            .filter(|l| l.starts_with("error") || l.starts_with("hint"))
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
+    assert_eq!(
+        bad(&file(&format!("  - {{name: a, {scan}}}\n  - {{name: b, was: a, {scan}}}\n"))),
+        r#"error: `a` is a step of this file, in line 4, which has the state itself
+  --> p.yaml:5:20
+  |
+5 |   - {name: b, was: a, scan: {init: {c: 0}, next: {c: c + 1}}}
+  |                    ^
+hint: remove `was`, or give that step another name and its own `was`
+"#
+    );
+    assert_eq!(
+        first(&format!("  - {{name: b, was: a, {scan}}}\n  - {{name: c, was: a, {scan}}}\n")),
+        "error: two steps go on with the state of `a`; the first is in line 4\nhint: remove one `was`: that step begins without state"
+    );
+    assert_eq!(
+        first(&format!("  - {{name: b, was: a, {scan}}}\n  - {{name: c, was: b, {scan}}}\n")),
+        "error: `b` is a step of this file, in line 4, which has the state itself\nhint: remove `was`, or give that step another name and its own `was`"
+    );
+    assert_eq!(
+        first("  - {name: b, was: a, filter: value > '1'}\n"),
+        "error: a `filter` keeps no state that it could go on with\nhint: remove `was`; only `scan` and `window` keep state"
+    );
+    assert_eq!(
+        first(&format!("  - {{name: a, was: a, {scan}}}\n")),
+        "error: the step is named `a`, so that this is no earlier name of it\nhint: remove `was`"
+    );
+    assert!(
+        first(&format!("  - {{name: b, was: 'a b', {scan}}}\n"))
+            .starts_with("error: ` ` is not allowed in the name `a b`")
+    );
+    let kept = file(&format!("  - {{name: b, was: a, {scan}}}\n")).replace("sink: out", "sink: p.a.state");
+    assert!(bad(&kept).starts_with("error: the topic `p.a.state` holds the state of the step `b`"), "{}", bad(&kept));
 }
