@@ -304,7 +304,7 @@ complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and not __fish
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and not __fish_seen_subcommand_from list create describe delete help" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and not __fish_seen_subcommand_from list create describe delete help" -f -a "list" -d 'List all topics, including internal ones'
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and not __fish_seen_subcommand_from list create describe delete help" -f -a "create" -d 'Create a topic'
-complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and not __fish_seen_subcommand_from list create describe delete help" -f -a "describe" -d 'Show the retention and the partitions of a topic'
+complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and not __fish_seen_subcommand_from list create describe delete help" -f -a "describe" -d 'Show the retention, the settings and the partitions of a topic'
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and not __fish_seen_subcommand_from list create describe delete help" -f -a "delete" -d 'Delete a topic with all its records'
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and not __fish_seen_subcommand_from list create describe delete help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from list" -l output -d 'Output format' -r -f -a "text\t'Text in lines or a table'
@@ -327,6 +327,8 @@ complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_see
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from create" -l partitions -d 'Number of partitions' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from create" -l retention -d 'Delete records older than this, such as 7d; default: never' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from create" -l retention-bytes -d 'Delete the oldest records of a partition larger than this, such as 1GiB; default: never' -r
+complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from create" -l replication -d 'How many brokers of Kafka keep each partition; default: as the cluster says' -r
+complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from create" -l config -d 'A setting of the topic by Kafka\'s name; repeatable' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from create" -l data-dir -d 'Folder of the embedded log; created if it does not exist' -r -F
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from create" -l brokers -d 'Kafka brokers to use instead of the embedded log' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from create" -l backplane -d 'Where topics are: without it Kafka if brokers are given, else the embedded log' -r -f -a "embedded\t'The embedded log, even where brokers are given'
@@ -378,7 +380,7 @@ complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_see
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from delete" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from help" -f -a "list" -d 'List all topics, including internal ones'
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from help" -f -a "create" -d 'Create a topic'
-complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from help" -f -a "describe" -d 'Show the retention and the partitions of a topic'
+complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from help" -f -a "describe" -d 'Show the retention, the settings and the partitions of a topic'
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from help" -f -a "delete" -d 'Delete a topic with all its records'
 complete -c fastdata -n "__fish_fastdata_using_subcommand topics; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c fastdata -n "__fish_fastdata_using_subcommand publish-model" -l name -d 'Name of the model; default: the file name without its extension' -r
@@ -676,7 +678,7 @@ complete -c fastdata -n "__fish_fastdata_using_subcommand help; and not __fish_s
 complete -c fastdata -n "__fish_fastdata_using_subcommand help; and not __fish_seen_subcommand_from demo init run validate preview graph diff stats query seed tail topics publish-model models score dead infer doctor explain schema completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c fastdata -n "__fish_fastdata_using_subcommand help; and __fish_seen_subcommand_from topics" -f -a "list" -d 'List all topics, including internal ones'
 complete -c fastdata -n "__fish_fastdata_using_subcommand help; and __fish_seen_subcommand_from topics" -f -a "create" -d 'Create a topic'
-complete -c fastdata -n "__fish_fastdata_using_subcommand help; and __fish_seen_subcommand_from topics" -f -a "describe" -d 'Show the retention and the partitions of a topic'
+complete -c fastdata -n "__fish_fastdata_using_subcommand help; and __fish_seen_subcommand_from topics" -f -a "describe" -d 'Show the retention, the settings and the partitions of a topic'
 complete -c fastdata -n "__fish_fastdata_using_subcommand help; and __fish_seen_subcommand_from topics" -f -a "delete" -d 'Delete a topic with all its records'
 complete -c fastdata -n "__fish_fastdata_using_subcommand help; and __fish_seen_subcommand_from models" -f -a "list" -d 'List every version of every model'
 complete -c fastdata -n "__fish_fastdata_using_subcommand help; and __fish_seen_subcommand_from models" -f -a "show" -d 'Show models with their inputs and outputs'

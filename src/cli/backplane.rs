@@ -11,7 +11,7 @@ use crate::log::kafka::{self, KafkaLog, SaslSettings, Settings, TlsSettings};
 #[cfg(feature = "failpoints")]
 use crate::log::mistaken;
 use crate::plan::Physical;
-use crate::spec::Spec;
+use crate::spec::{Spec, TopicCreation};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, Once};
@@ -78,6 +78,13 @@ pub(super) fn check_rack(global: &Global, spec: &Spec, plan: &Physical) -> anyho
                 .into())
         }
         _ => Ok(()),
+    }
+}
+
+/// Leaves out what the file says about topics of Kafka where the pipeline does not run on Kafka.
+pub(super) fn fit_topics(plan: &mut Physical, kafka: Option<&Settings>) {
+    if kafka.is_none() {
+        plan.topics = TopicCreation::default();
     }
 }
 

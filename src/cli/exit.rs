@@ -115,7 +115,11 @@ fn is_user_error(error: &anyhow::Error) -> bool {
 fn is_user_log_error(error: &LogError) -> bool {
     use LogError as E;
     match error {
-        E::TopicExists(_) | E::InvalidTopic(_) | E::UnknownPartition { .. } | E::OffsetOutOfRange { .. } => true,
+        E::TopicExists(_)
+        | E::InvalidTopic(_)
+        | E::InvalidSettings(_)
+        | E::UnknownPartition { .. }
+        | E::OffsetOutOfRange { .. } => true,
         // Another program may create it yet.
         E::UnknownTopic { .. }
         | E::NoLog(_)

@@ -6,7 +6,7 @@
 use super::models;
 use crate::diagnostics::{Diagnostic, Report, Span};
 use crate::log::{Access, Log, LogError, Recovery};
-use crate::plan::{Physical, TopicLayout, TopicRole};
+use crate::plan::{Physical, TopicLayout, TopicRole, create_command, models_config};
 use crate::runtime::topics::survey;
 use crate::runtime::{CancelToken, MODELS_TOPIC};
 use crate::spec::{ModelRef, OperatorSpec, Spec, WhenMissing};
@@ -29,7 +29,15 @@ pub(super) fn check(spec: &Spec, plan: &Physical, log: &dyn Log) -> anyhow::Resu
         findings.check_access(log, &Access::ReadTopic(&existing.topic), span_of(spec, existing))?;
     }
     for missing in &topics.missing {
-        findings.check_access(log, &Access::CreateTopic(&missing.topic, &missing.config()), span_of(spec, missing))?;
+        let (at, topic) = (span_of(spec, missing), &missing.topic);
+        if !plan.topics.create {
+            findings.errors.push(not_created(topic, &missing.create_command(&plan.topics), at));
+            continue;
+        }
+        findings.check_access(log, &Access::CreateTopic(topic, &missing.config(&plan.topics)), at)?;
+    }
+    if !plan.topics.create {
+        findings.check_models_topic(spec, plan, log)?;
     }
     findings.check_access(log, &Access::ReadOffsets(&plan.name), spec.name.span)?;
     findings.check_models(spec, log)?;
@@ -44,6 +52,18 @@ impl Findings {
             Ok(()) | Err(LogError::TopicExists(_)) => {}
             Err(e) if e.recovery() == Recovery::Fatal => self.errors.push(diagnostic(at, &e.to_string())),
             Err(e) => return Err(e.into()),
+        }
+        Ok(())
+    }
+
+    /// Adds a finding where a pipeline that scores has no models topic and makes none.
+    fn check_models_topic(&mut self, spec: &Spec, plan: &Physical, log: &dyn Log) -> anyhow::Result<()> {
+        let scores = spec.steps.iter().find(|s| matches!(s.operator, OperatorSpec::Score(_)));
+        if let Some(step) = scores
+            && log.topics(Some(MODELS_TOPIC))?.is_empty()
+        {
+            let command = create_command(MODELS_TOPIC, &models_config(&plan.topics));
+            self.errors.push(not_created(MODELS_TOPIC, &command, step.span));
         }
         Ok(())
     }
@@ -72,6 +92,12 @@ impl Findings {
         }
         Ok(())
     }
+}
+
+/// The finding that a topic is missing where the file says that none is made.
+fn not_created(topic: &str, command: &str, at: Span) -> Diagnostic {
+    let message = format!("topic `{topic}` does not exist, and `create: false` makes none");
+    Diagnostic::at(at, message).hint(format!("make it with `{command}`"))
 }
 
 /// A diagnostic from the text of a fault: what is wrong, and after a semicolon what to do.

@@ -6,7 +6,8 @@ use super::figures::{bytes, counted};
 use super::output::OutputFormat;
 use super::table::{Table, TableColumn};
 use super::{arguments, backplane};
-use crate::log::{self, PartitionInfo, TopicConfig, TopicInfo};
+use crate::log::{self, PartitionInfo, SettingOrigin, TopicConfig, TopicInfo, TopicSetting};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// List, create, describe and delete topics
@@ -29,7 +30,7 @@ enum TopicsCommand {
     List(TopicsListArgs),
     /// Create a topic
     Create(TopicsCreateArgs),
-    /// Show the retention and the partitions of a topic
+    /// Show the retention, the settings and the partitions of a topic
     Describe(TopicsDescribeArgs),
     /// Delete a topic with all its records
     Delete(TopicsDeleteArgs),
@@ -50,7 +51,8 @@ struct TopicsListArgs {
 #[command(after_help = "\
 Examples:
   fastdata topics create raw --partitions 4 --retention 7d
-  fastdata topics create customers --compacted")]
+  fastdata topics create customers --compacted
+  fastdata topics create raw --partitions 4 --replication 3 --config min.insync.replicas=2")]
 struct TopicsCreateArgs {
     /// Name of the topic
     topic: String,
@@ -70,6 +72,14 @@ struct TopicsCreateArgs {
     /// Delete the oldest records of a partition larger than this, such as 1GiB; default: never
     #[arg(long, value_name = "SIZE", value_parser = arguments::bytes)]
     retention_bytes: Option<u64>,
+
+    /// How many brokers of Kafka keep each partition; default: as the cluster says
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=32_767))]
+    replication: Option<u32>,
+
+    /// A setting of the topic by Kafka's name; repeatable
+    #[arg(long, value_name = "KEY=VALUE", value_parser = arguments::property)]
+    config: Vec<(String, String)>,
 }
 
 #[derive(clap::Args, Debug)]
@@ -141,14 +151,32 @@ fn list(args: &TopicsListArgs, context: &CliContext) -> anyhow::Result<()> {
     context.printer().print(table)
 }
 
+/// Settings of Kafka that have options of their own.
+const OPTION_OF_SETTING: [(&str, &str); 3] =
+    [("cleanup.policy", "--compacted"), ("retention.ms", "--retention"), ("retention.bytes", "--retention-bytes")];
+
 fn create(args: &TopicsCreateArgs, context: &CliContext) -> anyhow::Result<()> {
-    let log = backplane::open(context.global(), None)?;
+    let kafka = backplane::settings(context.global(), None)?;
+    let option = args.replication.map(|_| "--replication").or_else(|| args.config.first().map(|_| "--config"));
+    if let (None, Some(option)) = (&kafka, option) {
+        return Err(UserError::new(format!("`{option}` is for topics of Kafka"))
+            .hint("add `--brokers HOST:PORT`, or leave it out to use the embedded log")
+            .into());
+    }
+    let settings: BTreeMap<String, String> = args.config.iter().cloned().collect();
+    if let Some((name, option)) = OPTION_OF_SETTING.iter().find(|(name, _)| settings.contains_key(*name)) {
+        let message = format!("`--config {name}` has an option of its own");
+        return Err(UserError::new(message).hint(format!("use `{option}`")).into());
+    }
     let config = TopicConfig {
         partitions: args.partitions,
         compacted: args.compacted,
         retention: args.retention,
         retention_bytes: args.retention_bytes,
+        replication: args.replication,
+        settings,
     };
+    let log = backplane::open_with(context.global(), kafka.as_ref())?;
     log.create_topic(&args.topic, &config)?;
     context.printer().info(format_args!(
         "created `{}` ({}, kept {})",
@@ -164,6 +192,8 @@ fn describe(args: &TopicsDescribeArgs, context: &CliContext) -> anyhow::Result<(
     let topic = log::topic(&*log, &args.topic)?;
     if args.output == OutputFormat::Json {
         let mut object = summary(&topic);
+        object["replication"] = topic.replication.into();
+        object["settings"] = topic.settings.iter().map(setting).collect::<serde_json::Map<_, _>>().into();
         object["partitions"] = topic.partitions.iter().zip(0..).map(|(p, n)| partition(n, p)).collect();
         return context.printer().print_json(format_args!("{object}\n"));
     }
@@ -183,13 +213,38 @@ fn describe(args: &TopicsDescribeArgs, context: &CliContext) -> anyhow::Result<(
             p.bytes.map_or_else(|| "-".into(), bytes),
         ]);
     }
+    let replicas = topic.replication.map_or(String::new(), |n| format!(", {}", counted(n.into(), "replica")));
     let heading = format!(
-        "{}: {}, kept {}",
+        "{}: {}{replicas}, kept {}",
         topic.name,
         counted(topic.partitions.len() as u64, "partition"),
         retention(&topic.config)
     );
-    context.printer().print(format_args!("{heading}\n\n{table}"))
+    context.printer().print(format_args!("{heading}\n\n{}{table}", settings_table(&topic.settings)))
+}
+
+/// The settings of a topic and who has set each, followed by an empty line.
+fn settings_table(settings: &[TopicSetting]) -> String {
+    if settings.is_empty() {
+        return String::new();
+    }
+    let mut table = Table::new([TableColumn::left("setting"), TableColumn::left("value"), TableColumn::left("set by")]);
+    for s in settings {
+        table.row([s.name.clone(), s.value.clone(), origin(s.origin).to_owned()]);
+    }
+    format!("{table}\n")
+}
+
+fn origin(of: SettingOrigin) -> &'static str {
+    match of {
+        SettingOrigin::Topic => "topic",
+        SettingOrigin::Broker => "broker",
+        SettingOrigin::Default => "default",
+    }
+}
+
+fn setting(s: &TopicSetting) -> (String, serde_json::Value) {
+    (s.name.clone(), serde_json::json!({"value": s.value, "set_by": origin(s.origin)}))
 }
 
 fn delete(args: &TopicsDeleteArgs, context: &CliContext) -> anyhow::Result<()> {

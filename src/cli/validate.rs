@@ -38,7 +38,7 @@ pub(super) fn execute(args: &ValidateArgs, context: &CliContext) -> anyhow::Resu
         let valid = format!("{}: valid", path.display());
         match checked {
             Ok(None) => context.printer().info(valid),
-            Ok(Some((spec, plan))) => match check_online(&spec, &plan, context) {
+            Ok(Some((spec, plan))) => match check_online(&spec, plan, context) {
                 Ok(Some(name)) => context.printer().info(format_args!("{valid} on {name}")),
                 Ok(None) => invalid = true,
                 // The next file may name another backplane.
@@ -63,9 +63,10 @@ pub(super) fn execute(args: &ValidateArgs, context: &CliContext) -> anyhow::Resu
 
 /// Checks a pipeline against its backplane and prints what prevents a run; returns the name of the backplane if
 /// nothing does.
-fn check_online(spec: &Spec, plan: &Physical, context: &CliContext) -> anyhow::Result<Option<String>> {
+fn check_online(spec: &Spec, mut plan: Physical, context: &CliContext) -> anyhow::Result<Option<String>> {
     let log = backplane::open_existing(context.global(), Some(spec))?;
-    let findings = online_checks::check(spec, plan, &*log)?;
+    backplane::fit_topics(&mut plan, backplane::settings(context.global(), Some(spec))?.as_ref());
+    let findings = online_checks::check(spec, &plan, &*log)?;
     context.printer().report(Severity::Warning, &findings.warnings);
     if findings.errors.is_empty() {
         return Ok(Some(log.name()));

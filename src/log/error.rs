@@ -100,6 +100,9 @@ pub enum LogError {
     /// No space, no permission, no access: the user has to act.
     #[error("{0}")]
     Unusable(String),
+    /// Settings of the connection that cannot work: what the user wrote is wrong.
+    #[error("{0}")]
+    InvalidSettings(String),
     /// The user lacks a right on the cluster.
     #[error("{0}")]
     Denied(String),

@@ -24,6 +24,7 @@ pub use record_limit::RecordLimit;
 pub use record_limits::RecordLimits;
 
 use crate::record::{Fetched, Offset, Partition, Records, TopicPartition};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -39,6 +40,33 @@ pub struct TopicConfig {
     pub retention: Option<Duration>,
     /// The oldest records are removed while a partition has more bytes than this. Not for compacted topics.
     pub retention_bytes: Option<u64>,
+    /// How many brokers of Kafka keep each partition; `None`: as many as the cluster's default says. Not described.
+    pub replication: Option<u32>,
+    /// Further settings by the names that Kafka gives them, which win over those above. Other backplanes ignore them.
+    /// Not described: see [`TopicInfo::settings`].
+    pub settings: BTreeMap<String, String>,
+}
+
+/// Who has set the value of a topic's setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SettingOrigin {
+    /// The topic itself.
+    Topic,
+    /// The brokers, for all topics that do not set it.
+    Broker,
+    /// Nobody.
+    Default,
+}
+
+/// A setting of a topic as the brokers apply it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicSetting {
+    /// Kafka's name of it.
+    pub name: String,
+    /// Its value.
+    pub value: String,
+    /// Who has set it.
+    pub origin: SettingOrigin,
 }
 
 /// The description of a topic.
@@ -53,6 +81,10 @@ pub struct TopicInfo {
     pub config: TopicConfig,
     /// The bounds of each partition, in order.
     pub partitions: Vec<PartitionInfo>,
+    /// How many brokers keep each partition, where there are brokers: the least over the partitions.
+    pub replication: Option<u32>,
+    /// The settings of Kafka that matter most, and all that are not Kafka's defaults, by name; none elsewhere.
+    pub settings: Vec<TopicSetting>,
 }
 
 /// The bounds of a partition for a reader of committed records.

@@ -7,9 +7,17 @@ use super::op::{Op, SinkPlan};
 use super::physical::{InputPlan, NodeInput, Physical, SubId, SubTopology};
 use crate::log::TopicConfig;
 use crate::metrics::progress_topic;
-use crate::spec::ErrorPolicy;
+use crate::spec::{ErrorPolicy, KeptFor, TopicCreation};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How long dead letters are kept on Kafka, unless the file says otherwise.
+const DEAD_LETTER_RETENTION: Duration = Duration::from_secs(30 * 86_400);
+
+/// Settings of Kafka that remove records, or that Kafka refuses for compacted topics.
+const REMOVING_SETTINGS: [&str; 4] =
+    ["retention.bytes", "local.retention.ms", "local.retention.bytes", "remote.storage.enable"];
 
 /// Partition counts of topics by name.
 pub type PartitionCounts = BTreeMap<Arc<str>, u32>;
@@ -69,9 +77,76 @@ pub struct TopicLayout {
 impl TopicLayout {
     /// The settings that it is created with.
     #[must_use]
-    pub fn config(&self) -> TopicConfig {
-        TopicConfig { partitions: self.partitions, compacted: self.role.is_compacted(), ..TopicConfig::default() }
+    pub fn config(&self, creation: &TopicCreation) -> TopicConfig {
+        TopicConfig {
+            partitions: self.partitions,
+            compacted: self.role.is_compacted(),
+            replication: creation.replication,
+            settings: self.settings(creation),
+            ..TopicConfig::default()
+        }
     }
+
+    /// The settings of Kafka. What removes records for their age or the size of the topic is for topics that others
+    /// read: repartitions are trimmed once they have been read, and nothing may be missing from state.
+    fn settings(&self, creation: &TopicCreation) -> BTreeMap<String, String> {
+        let removes = matches!(self.role, TopicRole::Sink | TopicRole::DeadLetters);
+        let applies = |name: &str| removes || !REMOVING_SETTINGS.contains(&name);
+        let all = creation.config.iter().filter(|(name, _)| applies(name));
+        let mut settings: BTreeMap<String, String> = all.map(|(name, value)| (name.clone(), value.clone())).collect();
+        let kept = match creation.kept {
+            KeptFor::Time(time) if removes => Some(time),
+            KeptFor::Unsaid if self.role == TopicRole::DeadLetters => Some(DEAD_LETTER_RETENTION),
+            KeptFor::Unsaid | KeptFor::Ever | KeptFor::Time(_) => None,
+        };
+        settings.extend(kept.map(|time| ("retention.ms".to_owned(), time.as_millis().to_string())));
+        if self.role == TopicRole::DeadLetters {
+            // Their age counts from when they were written: a bad record of long ago would be removed at once.
+            settings.insert("message.timestamp.type".to_owned(), "LogAppendTime".to_owned());
+        }
+        settings
+    }
+
+    /// The command that creates it.
+    #[must_use]
+    pub fn create_command(&self, creation: &TopicCreation) -> String {
+        create_command(&self.topic, &self.config(creation))
+    }
+}
+
+/// The settings that a topic of models is created with. Pipelines share it, so those of one do not hold.
+#[must_use]
+pub fn models_config(creation: &TopicCreation) -> TopicConfig {
+    TopicConfig { partitions: 1, replication: creation.replication, ..TopicConfig::default() }
+}
+
+/// The command that creates a topic.
+#[must_use]
+pub fn create_command(topic: &str, config: &TopicConfig) -> String {
+    let mut command = format!("fastdata topics create {topic} --partitions {}", config.partitions);
+    if config.compacted {
+        command += " --compacted";
+    }
+    if let Some(replication) = config.replication {
+        command += &format!(" --replication {replication}");
+    }
+    for (name, value) in &config.settings {
+        command += &match (name.as_str(), value.parse()) {
+            ("retention.ms", Ok(ms)) => {
+                let time = humantime::format_duration(Duration::from_millis(ms)).to_string();
+                format!(" --retention {}", time.replace(' ', ""))
+            }
+            ("retention.bytes", Ok(_)) => format!(" --retention-bytes {value}"),
+            _ => format!(" --config {}", quoted(&format!("{name}={value}"))),
+        };
+    }
+    command
+}
+
+/// An argument as a shell takes it.
+fn quoted(argument: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-=:,/+".contains(c);
+    if argument.chars().all(is_plain) { argument.to_owned() } else { format!("'{}'", argument.replace('\'', "'\\''")) }
 }
 
 /// The tasks of a sub-topology.
@@ -350,6 +425,63 @@ sink: out
         let asked = "  - {from: x, topic: out}\n  - {from: y, topic: out, partitions: 1}\n";
         assert_eq!(out(asked, &[("a", 2), ("b", 3)]), 1);
         assert_eq!(out(asked, &[("a", 2), ("b", 3), ("out", 6)]), 6);
+    }
+
+    const GROUPED: &str = "
+name: p
+source: {topic: raw, schema: {k: string, n: bigint}}
+steps:
+  - {name: w, window: {tumbling: 1m, by: [k], select: {s: sum(n)}}}
+sink: out
+";
+
+    /// The settings of Kafka that each topic is made with.
+    fn settings(creation: &str) -> BTreeMap<String, Vec<String>> {
+        let plan = plan(&format!("{GROUPED}kafka: {{brokers: b, topics: {creation}}}\n"));
+        let of = |t: TopicLayout| {
+            let config = t.config(&plan.topics);
+            (t.topic.to_string(), config.settings.into_iter().map(|(name, value)| format!("{name}={value}")).collect())
+        };
+        layout(&plan, &counts(&[("raw", 1)])).topics.into_iter().map(of).collect()
+    }
+
+    #[test]
+    fn retention_is_for_topics_that_others_read_and_other_settings_are_for_all() {
+        let found = settings("{retention: 7d, config: {retention.bytes: 100, compression.type: lz4}}");
+        let (lz4, bytes, week) = ("compression.type=lz4", "retention.bytes=100", "retention.ms=604800000");
+        assert_eq!(found["out"], [lz4, bytes, week]);
+        assert_eq!(found["p.dead"], [lz4, "message.timestamp.type=LogAppendTime", bytes, week]);
+        for internal in ["p.w.by", "p.w.state", "p.progress"] {
+            assert_eq!(found[internal], [lz4], "{internal}");
+        }
+    }
+
+    #[test]
+    fn dead_letters_are_kept_for_a_month_from_when_they_were_written_unless_said() {
+        let append_time = "message.timestamp.type=LogAppendTime";
+        let found = settings("{}");
+        assert_eq!(found["p.dead"], [append_time, "retention.ms=2592000000"]);
+        assert!(found.iter().all(|(topic, settings)| topic == "p.dead" || settings.is_empty()), "{found:?}");
+        assert_eq!(settings("{retention: none}")["p.dead"], [append_time]);
+    }
+
+    #[test]
+    fn the_command_that_creates_a_topic_says_all_of_its_settings() {
+        let creation =
+            "{replication: 3, retention: 36h, config: {retention.bytes: 100, x.y: \"it's *\", segment.ms: 9}}";
+        let plan = plan(&format!("{GROUPED}kafka: {{brokers: b, topics: {creation}}}\n"));
+        let command = |topic: &str| {
+            let topics = layout(&plan, &counts(&[("raw", 4)])).topics;
+            topics.into_iter().find(|t| *t.topic == *topic).unwrap().create_command(&plan.topics)
+        };
+        let rest = "--replication 3 --config segment.ms=9 --config 'x.y=it'\\''s *'";
+        assert_eq!(command("p.w.by"), format!("fastdata topics create p.w.by --partitions 4 {rest}"));
+        assert_eq!(command("p.w.state"), format!("fastdata topics create p.w.state --partitions 4 --compacted {rest}"));
+        assert_eq!(
+            command("out"),
+            "fastdata topics create out --partitions 4 --replication 3 --retention-bytes 100 --retention 1day12h \
+             --config segment.ms=9 --config 'x.y=it'\\''s *'"
+        );
     }
 
     #[test]

@@ -14,7 +14,9 @@ mod states;
 mod verdicts;
 
 pub use explain::{dot, mermaid, text};
-pub use layout::{PartitionCounts, PipelineLayout, SubLayout, TopicLayout, TopicRole, layout};
+pub use layout::{
+    PartitionCounts, PipelineLayout, SubLayout, TopicLayout, TopicRole, create_command, layout, models_config,
+};
 pub use logical::{Logical, LogicalNode, LogicalOutput, NodeId, NodeRef, Port};
 pub use op::*;
 pub use physical::{InputPlan, NodeInput, NodePlan, OutputPlan, Physical, RepartitionInput, SubId, SubTopology};

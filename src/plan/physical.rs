@@ -5,7 +5,7 @@ use super::logical::{Logical, LogicalNode, LogicalOutput, NodeId, NodeRef, Port}
 use super::op::{Op, RepartitionPlan, RowsId, SourcePlan};
 use crate::diagnostics::{Diagnostic, Report};
 use crate::expr::{Expr, Functions, Scope};
-use crate::spec::{Delivery, ErrorPolicy, Spec};
+use crate::spec::{Delivery, ErrorPolicy, Spec, TopicCreation};
 use arrow_schema::SchemaRef;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -32,6 +32,8 @@ pub struct Physical {
     pub memory_limit: Option<u64>,
     /// How many more instances keep a copy of the state of each task.
     pub standby: u32,
+    /// How its topics are made on Kafka; the default elsewhere.
+    pub topics: TopicCreation,
 }
 
 impl Physical {
@@ -193,6 +195,7 @@ pub(super) fn lower(spec: &Spec, mut logical: Logical) -> Result<Physical, Repor
         errors: spec.errors,
         memory_limit: spec.state.memory_limit,
         standby: spec.state.standby,
+        topics: spec.kafka.as_ref().map(|kafka| kafka.topics.clone()).unwrap_or_default(),
     }))
 }
 

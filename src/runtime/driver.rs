@@ -26,6 +26,7 @@ use crate::log::{Append, FetchLimit, GroupEvent, GroupSpec, Log, Member, Reader,
 use crate::metrics::{PipelineInfo, TaskProgress};
 use crate::plan::{PartitionCounts, Physical};
 use crate::record::{Fetched, Offset, Records, TopicPartition};
+use crate::spec::TopicCreation;
 use crate::time::{Clock, VirtualClock};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -132,6 +133,8 @@ impl Driver {
         samples: SampleHandler,
         options: DriverOptions,
     ) -> Result<Self, Fault> {
+        // What the file says about topics of Kafka does not hold here.
+        let plan = Arc::new(Physical { topics: TopicCreation::default(), ..Arc::unwrap_or_clone(plan) });
         let (clock, cancel) = (Arc::new(VirtualClock::at(now)), CancelToken::default());
         let layout = Arc::new(topics::prepare(&plan, &log, &cancel)?);
         let models = Arc::new(Models::new(&plan, clock.clone(), false));
@@ -392,5 +395,27 @@ impl Driver {
     pub fn progress(&self) -> Result<Vec<TaskProgress>, Fault> {
         let reports = reports(&self.log, &self.plan.name, &self.surroundings.cancel)?;
         Ok(reports.tasks.into_values().collect())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::diagnostics::SourceText;
+    use crate::expr::Functions;
+    use crate::spec::ProcessEnvironment;
+    use std::path::Path;
+
+    #[test]
+    fn a_file_that_makes_no_topics_on_kafka_runs_all_the_same() {
+        let text =
+            "name: p\nsource: {topic: raw, format: text}\nsink: out\nkafka: {brokers: b, topics: {create: false}}\n";
+        let source = SourceText { name: "p.yaml".into(), text: text.into() };
+        let spec = crate::spec::parse(Arc::new(source), Path::new("."), &ProcessEnvironment).unwrap();
+        let plan = Arc::new(crate::plan::compile(&spec, &Functions::new()).unwrap());
+        let sources = [("raw".into(), 1)].into();
+        let driver = Driver::new(plan, sources, 0, Arc::new(|_, _| {}), DriverOptions::default());
+        assert!(driver.is_ok(), "{:?}", driver.err());
     }
 }

@@ -143,7 +143,8 @@ impl Session {
         let cancel = self.cancel.child();
         let models = Arc::new(Models::new(plan, clock.clone(), true));
         // Before it joins: the group would wait for a member that does not poll.
-        let open = || catch_panic(MODELS_FEED, || ModelFeed::open(log, MODELS_TOPIC, models.clone(), &cancel));
+        let open =
+            || catch_panic(MODELS_FEED, || ModelFeed::open(log, MODELS_TOPIC, &plan.topics, models.clone(), &cancel));
         let feed = models.needed().then(open).transpose()?;
         let group = GroupSpec {
             group: plan.name.clone(),

@@ -194,8 +194,26 @@ pub(super) static KAFKA: ObjectType = ObjectType {
     fields: &[
         field("brokers", NAMES, "bootstrap servers: `HOST:PORT`"),
         field("security", FieldType::Object(&SECURITY), "encryption and login"),
+        field("topics", FieldType::Object(&TOPIC_CREATION), "how the topics that a run makes are made"),
     ],
 };
+
+pub(super) static TOPIC_CREATION: ObjectType = ObjectType {
+    name: "`topics`",
+    required: &[],
+    fields: &[
+        field("replication", FieldType::Number, "how many brokers keep each partition; default the cluster's"),
+        field(
+            "retention",
+            FieldType::AnyOf(&[FieldType::Duration, FieldType::Choice(KEPT)]),
+            "how long outputs and dead letters are kept; default: outputs for ever, dead letters `30d`",
+        ),
+        field("config", FieldType::Map(&FieldType::Text), "settings of Kafka for these topics, by Kafka's names"),
+        field("create", FieldType::Boolean, "`false`: nothing is made, and a missing topic is an error"),
+    ],
+};
+
+static KEPT: &[EnumValue] = &[value(NO_LIMIT, "nothing is removed for its age")];
 
 pub(super) static SECURITY: ObjectType = ObjectType {
     name: "`security`",

@@ -3,16 +3,51 @@
 //! Secrets are kept as [`Secret`], which no message shows.
 
 use super::Name;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
-/// `kafka: {brokers: …, security: …}`.
+/// `kafka: {brokers: …, security: …, topics: …}`.
 #[derive(Clone, Debug)]
 pub struct Kafka {
     /// Bootstrap servers, separated by commas.
     pub brokers: Name,
     /// Encryption and login; `None`: neither.
     pub security: Option<Security>,
+    /// How topics are made.
+    pub topics: TopicCreation,
+}
+
+/// `topics: {replication: …, retention: …, config: …, create: …}`: how the topics of a pipeline are made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicCreation {
+    /// How many brokers keep each partition; `None`: as many as the cluster's default says.
+    pub replication: Option<u32>,
+    /// How long outputs and dead letters are kept.
+    pub kept: KeptFor,
+    /// Further settings by the names that Kafka gives them.
+    pub config: BTreeMap<String, String>,
+    /// Whether missing topics are made; otherwise each is an error.
+    pub create: bool,
+}
+
+impl Default for TopicCreation {
+    fn default() -> Self {
+        Self { replication: None, kept: KeptFor::default(), config: BTreeMap::new(), create: true }
+    }
+}
+
+/// How long the records of a topic are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum KeptFor {
+    /// As its kind needs.
+    #[default]
+    Unsaid,
+    /// For ever.
+    Ever,
+    /// At least this long.
+    Time(Duration),
 }
 
 /// `security: {tls: …, sasl: …}`.

@@ -28,7 +28,7 @@ mod validate;
 
 pub use ast::*;
 pub use env::{Environment, ProcessEnvironment};
-pub use kafka::{Kafka, Sasl, Secret, Security, Tls};
+pub use kafka::{Kafka, KeptFor, Sasl, Secret, Security, Tls, TopicCreation};
 pub use positions::{Positions, TopicBounds};
 pub use schema::json_schema;
 pub use substitution::Substitution;

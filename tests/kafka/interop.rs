@@ -155,7 +155,11 @@ sink: {topic: NAME-out}
     // A record without a value becomes a dead letter, unchanged, with the reason, where the source says so.
     let dead = read(cluster, &format!("{name}.dead"));
     assert_eq!(dead.len(), 1, "{dead:?}");
-    assert_eq!(Plain { headers: Vec::new(), ..dead[0].clone() }, written[3]);
+    // Its time on Kafka is when it was written; that of the record is a header.
+    assert!(dead[0].time > written[3].time, "{dead:?}");
+    assert_eq!(Plain { headers: Vec::new(), time: written[3].time, ..dead[0].clone() }, written[3]);
+    let time = ("fastdata-timestamp".to_owned(), written[3].time.map(|t| t.to_string()));
+    assert!(dead[0].headers.contains(&time), "{dead:?}");
     assert_eq!(dead[0].headers[0].0, "fastdata-error", "{dead:?}");
 }
 

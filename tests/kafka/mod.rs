@@ -46,6 +46,7 @@ mod segments;
 mod signals;
 mod starts;
 mod timestamps;
+mod topic_settings;
 mod topics;
 mod unequal_partitions;
 mod upgrade;

@@ -27,6 +27,9 @@ For more information, try '--help'.
 fn the_exit_code_tells_whose_turn_it_is() {
     let f = Fastdata::in_temp();
     f.file("p.yaml", PIPELINE).file("broken.yaml", "name: [").file("k.properties", "nonsense=1\n");
+    f.file("tls.properties", "ssl.key.location=/nope\n");
+    let tls = "kafka: {brokers: 'localhost:1', security: {tls: {ca: none.pem}}}\n";
+    f.file("tls.yaml", &format!("{PIPELINE}{tls}"));
     f.args("topics create raw").succeeds();
     let wrong = [
         "doctor --brokers localhost:1 --kafka nonsense=1",
@@ -35,6 +38,13 @@ fn the_exit_code_tells_whose_turn_it_is() {
         "doctor --brokers localhost:1 --kafka-config k.properties",
         "run p.yaml --brokers localhost:1 --kafka nonsense=1",
         "stats --brokers localhost:1 --kafka nonsense=1",
+        "run p.yaml --brokers localhost:1 --kafka ssl.ca.location=/nope",
+        "topics list --brokers localhost:1 --kafka-config tls.properties",
+        "run tls.yaml",
+        "topics list --brokers localhost:1 --kafka security.protocol=ssl --kafka ssl.ca.location=p.yaml",
+        "topics create x --replication 3",
+        "topics create x --config min.insync.replicas=2",
+        "topics create x --brokers localhost:1 --config retention.ms=5",
         "seed --topic raw --from none.jsonl",
         "seed --topic raw --generate none.yaml",
         "infer none.jsonl",
@@ -53,6 +63,41 @@ fn the_exit_code_tells_whose_turn_it_is() {
     for line in ["tail --topic none --until-end", "topics describe none", "topics delete none --yes"] {
         f.args(line).fails_with(1);
     }
+}
+
+#[test]
+fn a_file_of_the_connection_that_is_not_there_is_named() {
+    let f = Fastdata::in_temp();
+    f.file("k.properties", "# TLS\nssl.ca.location=/nope\n");
+    let refused = "the Kafka property `ssl.ca.location` cannot be `/nope`: No such file or directory (os error 2)\n";
+    let at = "topics list --brokers localhost:1";
+    f.args(&format!("{at} --kafka ssl.ca.location=/nope")).fails_with(2).stderr(&format!("error: {refused}"));
+    let expected = format!("error: k.properties:2: {refused}");
+    f.args(&format!("{at} --kafka-config k.properties")).fails_with(2).stderr(&expected);
+}
+
+#[test]
+fn settings_of_kafka_are_refused_for_a_topic_of_the_embedded_log() {
+    let f = Fastdata::in_temp();
+    f.args("topics create x --replication 3").fails_with(2).stdout("").stderr(
+        "error: `--replication` is for topics of Kafka\nhint: add `--brokers HOST:PORT`, or leave it out to use the embedded log\n",
+    );
+    let own = f.args("topics create x --brokers localhost:1 --config cleanup.policy=compact").fails_with(2);
+    own.stderr("error: `--config cleanup.policy` has an option of its own\nhint: use `--compacted`\n");
+    assert!(!f.log_dir().exists());
+}
+
+/// What the file says about topics of Kafka does not hold for the embedded log.
+#[test]
+fn a_pipeline_that_makes_no_topics_on_kafka_makes_them_on_the_embedded_log() {
+    let f = Fastdata::in_temp();
+    let kafka = "kafka: {brokers: 'localhost:1', topics: {create: false, replication: 3, retention: 1s}}\n";
+    f.file("p.yaml", &format!("{PIPELINE}{kafka}"));
+    f.args("topics create raw").succeeds();
+    f.args("validate p.yaml --online --backplane embedded").succeeds();
+    f.args("run p.yaml --until-end --backplane embedded").succeeds();
+    let made = f.args("topics list --output json").succeeds();
+    assert!(made.stdout_text().contains(".progress\""), "{}", made.stdout_text());
 }
 
 #[test]

@@ -23,6 +23,7 @@ pub(super) struct DeadLetter<'a> {
     pub(super) offset: Offset,
     pub(super) key: Option<&'a [u8]>,
     pub(super) value: Option<&'a [u8]>,
+    /// The time of the record.
     pub(super) timestamp: i64,
     /// The headers of the record.
     pub(super) headers: Vec<HeaderOf<'a>>,
@@ -57,7 +58,8 @@ impl<'a> DeadLetter<'a> {
             offset: Offset(fetched.offsets[row]),
             key: records.keys.is_valid(row).then(|| records.keys.value(row)),
             value: records.values.is_valid(row).then(|| records.values.value(row)),
-            timestamp: records.timestamps[row],
+            // Kafka gives a letter the time at which it was written.
+            timestamp: own("fastdata-timestamp").and_then(|t| t.parse().ok()).unwrap_or(records.timestamps[row]),
             error: own("fastdata-error").unwrap_or_default(),
             step: own("fastdata-step").unwrap_or_default(),
             source: own("fastdata-source").unwrap_or_default(),

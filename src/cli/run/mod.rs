@@ -174,6 +174,7 @@ fn start_all(
     for (spec, mut physical) in pipelines {
         options.reset.iter().for_each(|step| physical.start_over(step));
         let kafka = backplane::settings(global, Some(&spec)).map_err(fault)?;
+        backplane::fit_topics(&mut physical, kafka.as_ref());
         let log = backplane::open_with(global, kafka.as_ref()).map_err(fault)?;
         let engine = Engine {
             plan: Arc::new(physical),

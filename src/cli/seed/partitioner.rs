@@ -57,6 +57,8 @@ mod tests {
             id: String::new(),
             config,
             partitions: vec![PartitionInfo::default(); count],
+            replication: None,
+            settings: Vec::new(),
         };
         Partitioner::new(&info)
     }

@@ -92,8 +92,11 @@ fn read_partition(row: &Row<'_>) -> rusqlite::Result<(TopicInfo, PartitionInfo)>
             compacted: row.get(3)?,
             retention: row.get::<_, Option<i64>>(4)?.map(|ms| Duration::from_millis(unsigned(ms))),
             retention_bytes: row.get::<_, Option<i64>>(5)?.map(unsigned),
+            ..TopicConfig::default()
         },
         partitions: Vec::new(),
+        replication: None,
+        settings: Vec::new(),
     };
     let partition =
         PartitionInfo { earliest: Offset(row.get(6)?), end: Offset(row.get(7)?), bytes: Some(unsigned(row.get(8)?)) };
@@ -159,12 +162,12 @@ pub(super) fn partitions(
         .collect()
 }
 
-/// Fails for an offset outside the bounds of the partition.
 /// Refuses a position that cannot have been read. One before the first record can: retention may have overtaken it.
 pub(super) fn check_commit(at: &TopicPartition, partition: &PartitionRow, next: Offset) -> LogResult<()> {
-    check_offset(at, &PartitionRow { earliest: 0, ..partition.clone() }, next)
+    check_offset(at, &PartitionRow { earliest: 0, ..*partition }, next)
 }
 
+/// Fails for an offset outside the bounds of the partition.
 pub(super) fn check_offset(at: &TopicPartition, partition: &PartitionRow, asked: Offset) -> LogResult<()> {
     if asked.0 < partition.earliest || asked.0 > partition.end {
         return Err(LogError::OffsetOutOfRange {

@@ -6,10 +6,12 @@ use super::cluster::{Cluster, METADATA_LAG, RETRY_BACKOFF, RETRY_TIMEOUT, native
 use super::context::KafkaContext;
 use super::errors::{self, description};
 use crate::log::naming;
-use crate::log::{LogError, LogResult, TopicConfig};
+use crate::log::{LogError, LogResult, SettingOrigin, TopicConfig, TopicSetting};
 use crate::record::{Offset, TopicPartition};
 use rdkafka::Offset as NativeOffset;
-use rdkafka::admin::{AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, ConfigEntry, ConfigResource, ConfigSource, NewTopic, ResourceSpecifier, TopicReplication,
+};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code};
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -31,6 +33,10 @@ const DELETE_RECORDS_TIMEOUT: Duration = Duration::from_secs(3);
 /// whatever the cluster's default: copies of state are reused for half a day and must see every tombstone.
 const COMPACTED_TOPIC_SETTINGS: [(&str, &str); 3] =
     [("segment.bytes", "52428800"), ("segment.ms", "3600000"), ("delete.retention.ms", "86400000")];
+
+/// Settings that are described even where they have Kafka's defaults.
+const DESCRIBED_SETTINGS: [&str; 5] =
+    ["cleanup.policy", "max.message.bytes", "min.insync.replicas", "retention.bytes", "retention.ms"];
 
 /// How many topics one request for configurations names.
 const CONFIGS_PER_REQUEST: usize = 200;
@@ -59,6 +65,8 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 #[derive(Default)]
 pub(super) struct TopicConfigs {
     pub(super) configs: BTreeMap<String, TopicConfig>,
+    /// Their settings by name: those that are described always, and those that are not defaults.
+    pub(super) settings: BTreeMap<String, Vec<TopicSetting>>,
     /// The setting `max.message.bytes` of each.
     pub(super) max_message_bytes: BTreeMap<String, usize>,
     /// Topics whose configuration the user may not read, with the error for each.
@@ -70,6 +78,9 @@ impl TopicConfigs {
         let max_message_bytes = resource.get("max.message.bytes").and_then(|e| e.value.as_deref()?.parse().ok());
         self.max_message_bytes.extend(max_message_bytes.map(|max| (topic.to_owned(), max)));
         self.configs.insert(topic.to_owned(), parse_config(resource));
+        let mut settings: Vec<TopicSetting> = resource.entries.iter().filter_map(described).collect();
+        settings.sort_by(|a, b| a.name.cmp(&b.name));
+        self.settings.insert(topic.to_owned(), settings);
     }
 }
 
@@ -131,21 +142,12 @@ impl Admin {
     ) -> LogResult<()> {
         naming::check(topic, config)?;
         let action = format!("creating topic `{topic}`");
-        // Always explicit: a cluster's default retention would delete records with old timestamps as soon as they
-        // are written, and models after a week. -1 means for ever.
-        let retention = config.retention.and_then(|d| i64::try_from(d.as_millis()).ok()).unwrap_or(-1).to_string();
-        let bytes = config.retention_bytes.and_then(|b| i64::try_from(b).ok()).unwrap_or(-1).to_string();
         let partitions = i32::try_from(config.partitions).unwrap_or(i32::MAX);
         // -1: the cluster's default replication factor.
-        // The event times of records are their own, whatever the cluster's default.
-        let new =
-            NewTopic::new(topic, partitions, TopicReplication::Fixed(-1)).set("message.timestamp.type", "CreateTime");
-        let new = match config.compacted {
-            true => COMPACTED_TOPIC_SETTINGS
-                .iter()
-                .fold(new.set("cleanup.policy", "compact"), |new, (key, value)| new.set(key, value)),
-            false => new.set("cleanup.policy", "delete").set("retention.ms", &retention).set("retention.bytes", &bytes),
-        };
+        let replication = config.replication.map_or(-1, |n| i32::try_from(n).unwrap_or(i32::MAX));
+        let settings = native_settings(config);
+        let new = NewTopic::new(topic, partitions, TopicReplication::Fixed(replication));
+        let new = settings.iter().fold(new, |new, (name, value)| new.set(name, value));
         let results = self.call(cluster, &action, |client| client.create_topics([&new], options))?;
         if let Some(Err((_, code))) = results.into_iter().next() {
             return Err(match code {
@@ -154,9 +156,11 @@ impl Admin {
                 | Code::InvalidConfig
                 | Code::InvalidPartitions
                 | Code::InvalidReplicationFactor
-                | Code::PolicyViolation => {
-                    LogError::InvalidTopic(format!("Kafka does not take topic `{topic}`: {}", description(code)))
-                }
+                | Code::PolicyViolation => LogError::InvalidTopic(format!(
+                    "Kafka does not take topic `{topic}`: {}{}",
+                    description(code),
+                    asked_for(code, config)
+                )),
                 // If the user lacks the right to create it, the broker does not say whether the topic exists.
                 code if errors::is_denied(code) && matches!(cluster.partition_count(topic), Ok(Some(_))) => {
                     LogError::TopicExists(topic.to_owned())
@@ -277,6 +281,49 @@ fn await_visible(cluster: &Cluster, action: &str, since: Instant) -> LogResult<(
     Ok(())
 }
 
+/// The settings of a new topic. Always explicit: a cluster's default retention would delete records with old timestamps
+/// as soon as they are written, and models after a week; and the event times of records are their own.
+fn native_settings(config: &TopicConfig) -> BTreeMap<&str, String> {
+    // -1 means for ever.
+    let limit = |of: Option<i64>| of.unwrap_or(-1).to_string();
+    let mut settings = BTreeMap::from([("message.timestamp.type", "CreateTime".to_owned())]);
+    if config.compacted {
+        settings.insert("cleanup.policy", "compact".to_owned());
+        settings.extend(COMPACTED_TOPIC_SETTINGS.map(|(name, value)| (name, value.to_owned())));
+    } else {
+        settings.insert("cleanup.policy", "delete".to_owned());
+        settings.insert("retention.ms", limit(config.retention.and_then(|d| i64::try_from(d.as_millis()).ok())));
+        settings.insert("retention.bytes", limit(config.retention_bytes.and_then(|b| i64::try_from(b).ok())));
+    }
+    settings.extend(config.settings.iter().map(|(name, value)| (name.as_str(), value.clone())));
+    settings
+}
+
+/// What was asked for that Kafka may have refused; values are left out, because they may be secret.
+fn asked_for(code: Code, config: &TopicConfig) -> String {
+    let names: Vec<_> = config.settings.keys().map(|name| format!("`{name}`")).collect();
+    match (code, config.replication) {
+        (Code::InvalidReplicationFactor, Some(n)) => format!(": {n} replicas need as many brokers"),
+        (Code::InvalidConfig | Code::PolicyViolation, _) if !names.is_empty() => {
+            format!("; look at its settings {}", names.join(", "))
+        }
+        _ => String::new(),
+    }
+}
+
+fn described(entry: &ConfigEntry) -> Option<TopicSetting> {
+    let origin = match entry.source {
+        ConfigSource::DynamicTopic => SettingOrigin::Topic,
+        ConfigSource::DynamicBroker | ConfigSource::DynamicDefaultBroker | ConfigSource::StaticBroker => {
+            SettingOrigin::Broker
+        }
+        ConfigSource::Default | ConfigSource::Unknown => SettingOrigin::Default,
+    };
+    let is_shown = origin != SettingOrigin::Default || DESCRIBED_SETTINGS.contains(&entry.name.as_str());
+    let value = entry.value.clone().filter(|_| is_shown && !entry.is_sensitive)?;
+    Some(TopicSetting { name: entry.name.clone(), value, origin })
+}
+
 fn parse_config(resource: &ConfigResource) -> TopicConfig {
     let value = |name: &str| resource.get(name).and_then(|e| e.value.as_deref());
     let positive = |name: &str| value(name).and_then(|v| v.parse::<u64>().ok());
@@ -286,5 +333,6 @@ fn parse_config(resource: &ConfigResource) -> TopicConfig {
         compacted,
         retention: positive("retention.ms").filter(|_| !compacted).map(Duration::from_millis),
         retention_bytes: positive("retention.bytes").filter(|_| !compacted),
+        ..TopicConfig::default()
     }
 }

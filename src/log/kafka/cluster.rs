@@ -13,6 +13,7 @@ use crate::record::{Partition, TopicPartition};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaResult, RDKafkaErrorCode as Code};
 use rdkafka::groups::GroupInfo;
+use rdkafka::metadata::MetadataTopic;
 use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::{Offset as NativeOffset, TopicPartitionList};
 use std::collections::{BTreeSet, HashMap};
@@ -49,6 +50,23 @@ const INTERNAL_TOPICS: [&str; 3] = ["__consumer_offsets", "__transaction_state",
 
 /// The group id of readers, which never join it.
 pub(super) const READER_GROUP: &str = "fastdata-reader";
+
+/// A topic as the metadata has it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct TopicMetadata {
+    pub(super) partitions: u32,
+    /// How many brokers keep the partition with the fewest copies.
+    pub(super) replication: u32,
+    pub(super) id: String,
+}
+
+impl TopicMetadata {
+    fn of(topic: &MetadataTopic) -> Self {
+        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let replication = topic.partitions().iter().map(|p| count(p.replicas().len())).min().unwrap_or(0);
+        Self { partitions: count(topic.partitions().len()), replication, id: String::new() }
+    }
+}
 
 /// First offset and high watermark of a partition.
 pub(super) type PartitionBounds = (i64, i64);
@@ -183,10 +201,15 @@ impl Cluster {
         self.known_topics().remove(topic);
     }
 
-    /// How many partitions a topic has; `None` where it does not exist. One broker may not know yet what another
+    /// How many partitions a topic has; `None` where it does not exist.
+    pub(super) fn partition_count(&self, topic: &str) -> LogResult<Option<u32>> {
+        Ok(self.find_topic(topic)?.map(|found| found.partitions))
+    }
+
+    /// The metadata of a topic without its id; `None` where it does not exist. One broker may not know yet what another
     /// has created or deleted: a broker that knows the topic is believed at once, its absence only after each was
     /// probably asked, and for a topic that existed only after a while.
-    pub(super) fn partition_count(&self, topic: &str) -> LogResult<Option<u32>> {
+    fn find_topic(&self, topic: &str) -> LogResult<Option<TopicMetadata>> {
         let action = format!("looking up topic `{topic}`");
         let start = Instant::now();
         let mut misses = 0;
@@ -197,7 +220,7 @@ impl Cluster {
             match (found, code) {
                 (Some(t), Code::NoError) if !t.partitions().is_empty() => {
                     self.note_topic(topic);
-                    return Ok(Some(u32::try_from(t.partitions().len()).unwrap_or(u32::MAX)));
+                    return Ok(Some(TopicMetadata::of(t)));
                 }
                 (Some(_), code) if errors::is_transient(code) && start.elapsed() < RETRY_TIMEOUT => {}
                 (None, _) | (_, Code::InvalidTopic) => return Ok(None),
@@ -216,15 +239,16 @@ impl Cluster {
         }
     }
 
-    /// How many partitions a topic has, and its id; `None` where it does not exist.
-    pub(super) fn describe_topic(&self, topic: &str) -> LogResult<Option<(u32, String)>> {
-        let Some(count) = self.partition_count(topic)? else { return Ok(None) };
-        Ok(Some((count, self.client.context().events().topic_ids.get(topic).cloned().unwrap_or_default())))
+    /// The metadata of a topic; `None` where it does not exist.
+    pub(super) fn describe_topic(&self, topic: &str) -> LogResult<Option<TopicMetadata>> {
+        let Some(found) = self.find_topic(topic)? else { return Ok(None) };
+        let id = self.client.context().events().topic_ids.get(topic).cloned().unwrap_or_default();
+        Ok(Some(TopicMetadata { id, ..found }))
     }
 
     /// The id of a topic; `None` where it does not exist.
     pub(super) fn topic_id(&self, topic: &str) -> LogResult<Option<String>> {
-        Ok(self.describe_topic(topic)?.map(|(_, id)| id))
+        Ok(self.describe_topic(topic)?.map(|found| found.id))
     }
 
     /// The id of a topic by a single quick lookup: `None` where there is no clear answer, `Some(None)` where the

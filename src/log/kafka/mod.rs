@@ -37,9 +37,8 @@ use crate::log::{
     Start, TopicConfig, TopicInfo, topic,
 };
 use crate::record::{Offset, TopicPartition};
-use admin::Admin;
-use cluster::Cluster;
-use std::collections::BTreeMap;
+use admin::{Admin, TopicConfigs};
+use cluster::{Cluster, TopicMetadata};
 use std::collections::hash_map::{Entry, HashMap};
 use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -80,22 +79,26 @@ impl KafkaLog {
     }
 
     /// The configurations of topics, all of which the user must be allowed to read.
-    fn topic_configs(&self, names: &[String]) -> LogResult<BTreeMap<String, TopicConfig>> {
-        let found = self.admin.topic_configs(&self.cluster, names)?;
-        match found.denied.into_iter().next() {
+    fn topic_configs(&self, names: &[String]) -> LogResult<TopicConfigs> {
+        let mut found = self.admin.topic_configs(&self.cluster, names)?;
+        match found.denied.pop() {
             Some((_, denied)) => Err(denied),
-            None => Ok(found.configs),
+            None => Ok(found),
         }
     }
 
     /// Describes topics. A topic that does not exist, or is deleted meanwhile, is left out.
-    fn describe(&self, names: &[String], mut configs: BTreeMap<String, TopicConfig>) -> LogResult<Vec<TopicInfo>> {
+    fn describe(&self, names: &[String], mut read: TopicConfigs) -> LogResult<Vec<TopicInfo>> {
         let mut found = Vec::new();
         for name in names {
-            let Some(config) = configs.remove(name) else { continue };
-            let Some((partitions, id)) = self.cluster.describe_topic(name)? else { continue };
+            let Some(config) = read.configs.remove(name) else { continue };
+            let Some(TopicMetadata { partitions, replication, id }) = self.cluster.describe_topic(name)? else {
+                continue;
+            };
             let config = TopicConfig { partitions, ..config };
-            found.push(TopicInfo { name: name.as_str().into(), id, config, partitions: Vec::new() });
+            let (replication, settings) = (Some(replication), read.settings.remove(name).unwrap_or_default());
+            let (name, partitions) = (name.as_str().into(), Vec::new());
+            found.push(TopicInfo { name, id, config, partitions, replication, settings });
         }
         loop {
             let mut all = Vec::new();
@@ -122,10 +125,11 @@ impl KafkaLog {
             // The topic was deleted after its metadata was read, or created again with fewer partitions.
             match self.cluster.describe_topic(&missing)? {
                 None => found.retain(|t| *t.name != missing),
-                Some((partitions, id)) => {
+                Some(now) => {
                     found.iter_mut().filter(|t| *t.name == missing).for_each(|t| {
-                        t.config.partitions = partitions;
-                        t.id.clone_from(&id);
+                        t.config.partitions = now.partitions;
+                        t.replication = Some(now.replication);
+                        t.id.clone_from(&now.id);
                     });
                 }
             }
@@ -163,7 +167,7 @@ impl Log for KafkaLog {
                         denied.join(", ")
                     );
                 }
-                self.describe(&names, found.configs)
+                self.describe(&names, found)
             }
         }
     }
@@ -172,7 +176,7 @@ impl Log for KafkaLog {
         let mut names: Vec<String> = before.iter().map(|(at, _)| at.topic.to_string()).collect();
         names.sort();
         names.dedup();
-        let configs = self.topic_configs(&names)?;
+        let configs = self.topic_configs(&names)?.configs;
         if let Some((topic, _)) = configs.iter().find(|(_, config)| config.compacted) {
             return Err(LogError::InvalidTopic(format!(
                 "topic `{topic}` is compacted and cannot be trimmed: it keeps the latest record of each key"

@@ -17,6 +17,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 use thiserror::Error;
 
+/// Properties that name a file; the first may be a folder too.
+const FILE_PROPERTIES: [&str; 5] =
+    ["ssl.ca.location", "ssl.certificate.location", "ssl.crl.location", "ssl.key.location", "ssl.keystore.location"];
+
+/// Lets librdkafka look for the certificates of the system.
+const PROBE: &str = "probe";
+
 /// Encryption of the connections. Paths are of PEM files.
 #[derive(Clone, Default)]
 pub struct TlsSettings {
@@ -69,7 +76,7 @@ pub struct SettingsError {
 
 impl From<SettingsError> for LogError {
     fn from(error: SettingsError) -> Self {
-        Self::Unusable(error.text)
+        Self::InvalidSettings(error.text)
     }
 }
 
@@ -146,9 +153,25 @@ impl Settings {
                 return Err(SettingsError { property: Some(name.clone()), text });
             }
         }
+        self.check_files()?;
         self.base_config(&[]).create_native_config().map(drop).map_err(|e| self.refused_property(&e))?;
         self.check_order(MESSAGE_TIMEOUT, TRANSACTION_TIMEOUT)?;
         self.check_order("session.timeout.ms", "max.poll.interval.ms")
+    }
+
+    /// Refuses a property that names a file which cannot be read. The client would look only when it connects with TLS.
+    fn check_files(&self) -> Result<(), SettingsError> {
+        for (name, path) in &self.properties {
+            let is_file = FILE_PROPERTIES.contains(&canonical_name(name.trim()));
+            if !is_file || path.is_empty() || path == PROBE {
+                continue;
+            }
+            if let Err(e) = std::fs::File::open(path) {
+                let text = format!("the Kafka property `{name}` cannot be `{path}`: {e}");
+                return Err(SettingsError { property: Some(name.clone()), text });
+            }
+        }
+        Ok(())
     }
 
     /// Refuses a timeout that is longer than the one that must contain it: librdkafka would not create such a client.

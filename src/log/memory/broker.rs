@@ -213,6 +213,8 @@ impl MemoryTopic {
             id: self.id.to_string(),
             config: self.config.clone(),
             partitions: self.partitions.iter().map(partition).collect(),
+            replication: None,
+            settings: Vec::new(),
         }
     }
 

@@ -276,9 +276,12 @@ pub fn prepare(plan: &Physical, log: &dyn Log, cancel: &CancelToken) -> Result<P
         if let Some(mismatch) = survey.mismatches.into_iter().next() {
             return Err(mismatch.fault);
         }
+        if !plan.topics.create && !survey.missing.is_empty() {
+            return Err(not_created(plan, &survey.missing));
+        }
         let mut raced = false;
         for missing in &survey.missing {
-            match log.create_topic(&missing.topic, &missing.config()) {
+            match log.create_topic(&missing.topic, &missing.config(&plan.topics)) {
                 Ok(()) => {}
                 // Another instance has just created it: it may take a while until all see it.
                 Err(LogError::TopicExists(_)) => raced = true,
@@ -293,6 +296,37 @@ pub fn prepare(plan: &Physical, log: &dyn Log, cancel: &CancelToken) -> Result<P
     Err(Fault::Abort(format!("the topics that another instance of `{}` creates are not visible yet", plan.name)))
 }
 
+/// The fault of missing topics where the file says that none is made.
+fn not_created(plan: &Physical, missing: &[TopicLayout]) -> Fault {
+    let names: Vec<_> = missing.iter().map(|t| format!("`{}`", t.topic)).collect();
+    let commands: Vec<_> = missing.iter().map(|t| t.create_command(&plan.topics)).collect();
+    Fault::Fatal(match commands.as_slice() {
+        [command] => {
+            format!("topic {} does not exist, and `create: false` makes none; make it with `{command}`", names[0])
+        }
+        _ => format!(
+            "topics {} do not exist, and `create: false` makes none; make them with:\n  {}",
+            names.join(", "),
+            commands.join("\n  ")
+        ),
+    })
+}
+
+/// The internal topics that a new start may keep: where none is made, those that fit and hold nothing.
+fn kept_by_reset(plan: &Physical, log: &dyn Log, cancel: &CancelToken) -> Result<Vec<Arc<str>>, Fault> {
+    if plan.topics.create {
+        return Ok(Vec::new());
+    }
+    let mut kept = Vec::new();
+    for fitting in survey(plan, log, cancel)?.existing {
+        let is_empty = |info: TopicInfo| info.partitions.iter().all(|p| p.earliest == p.end);
+        if log.topics(Some(&fitting.topic))?.pop().is_some_and(is_empty) {
+            kept.push(fitting.topic);
+        }
+    }
+    Ok(kept)
+}
+
 /// Deletes what earlier runs have left: positions, state, progress, repartitioned records; and the records of some
 /// outputs.
 ///
@@ -305,7 +339,9 @@ pub(in crate::runtime) fn reset(
     cancel: &CancelToken,
 ) -> Result<(), Fault> {
     let topics = layout(plan, &PartitionCounts::new()).topics;
-    let internal: Vec<Arc<str>> = topics.into_iter().filter(|t| t.role.is_internal()).map(|t| t.topic).collect();
+    let kept = kept_by_reset(plan, log, cancel)?;
+    let deleted = topics.into_iter().filter(|t| t.role.is_internal()).map(|t| t.topic);
+    let internal: Vec<Arc<str>> = deleted.filter(|topic| !kept.contains(topic)).collect();
     let over = StartOver { group: &plan.name, deleted: &internal, emptied: replaced };
     log.start_over(&over, cancel.flag()).map_err(|e| match cancel.is_cancelled() {
         true => Fault::Stopped,
@@ -367,6 +403,48 @@ sink: out
         assert_eq!(counts(&log), created.partitions());
         assert_eq!(["p.fa.by", "p.fb.by", "p.fa.state", "out"].map(|t| counts(&log)[t]), [5; 4]);
         assert_eq!(prepare(&plan, &log, &CancelToken::default()).unwrap(), created);
+    }
+
+    /// The folds, which may not make topics.
+    fn folds_without_creation() -> Physical {
+        plan(&format!("{FOLDS}kafka: {{brokers: b, topics: {{create: false}}}}\n"))
+    }
+
+    #[test]
+    fn nothing_is_created_where_the_file_says_so_and_the_fault_has_the_commands() {
+        let (plan, log) = (folds_without_creation(), log_with(&[("a", 2), ("b", 5)]));
+        let missing = survey(&plan, &log, &CancelToken::default()).unwrap().missing;
+        let fault = prepare(&plan, &log, &CancelToken::default()).unwrap_err().to_string();
+        assert!(fault.starts_with("topics `p.fa.by`, `p.fb.by`, "), "{fault}");
+        assert!(fault.contains("\n  fastdata topics create p.fa.state --partitions 5 --compacted\n"), "{fault}");
+        assert_eq!(log.topics(None).unwrap().len(), 2, "nothing is created");
+        for topic in &missing[1..] {
+            log.create_topic(&topic.topic, &topic.config(&plan.topics)).unwrap();
+        }
+        let fault = prepare(&plan, &log, &CancelToken::default()).unwrap_err();
+        let expected = "topic `p.fa.by` does not exist, and `create: false` makes none; make it with `fastdata topics create p.fa.by --partitions 5`";
+        assert_eq!((missing.len(), fault.to_string().as_str()), (7, expected));
+        log.create_topic(&missing[0].topic, &missing[0].config(&plan.topics)).unwrap();
+        prepare(&plan, &log, &CancelToken::default()).unwrap();
+    }
+
+    /// What a new start deletes is not made again, so topics that it could use as they are stay.
+    #[test]
+    fn a_new_start_that_creates_nothing_keeps_what_is_empty_and_fits() {
+        use crate::log::Append;
+        use crate::record::{RecordsBuilder, TopicPartition};
+        let (plan, log) = (folds_without_creation(), log_with(&[("a", 2), ("b", 5), ("p.fb.by", 5)]));
+        for topic in survey(&plan, &log, &CancelToken::default()).unwrap().missing {
+            let partitions = if *topic.topic == *"p.fa.by" { 4 } else { topic.partitions };
+            log.create_topic(&topic.topic, &TopicConfig { partitions, ..topic.config(&plan.topics) }).unwrap();
+        }
+        let mut records = RecordsBuilder::default();
+        records.push(Some(b"k"), Some(b"v"), 0);
+        let to = TopicPartition::new("p.fa.state", 1);
+        log.appender().unwrap().append(&[Append { to, records: records.finish() }]).unwrap();
+        reset(&plan, &log, &[], &CancelToken::default()).unwrap();
+        let kept = ["p.fa.by", "p.fa.state", "p.fb.by", "p.fb.state"].map(|t| counts(&log).contains_key(t));
+        assert_eq!(kept, [false, false, true, true], "another width, a record, empty, empty");
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! Reads the models topic: to its end before data flows, then for as long as the run lasts.
 
 use super::to_end::read_to;
-use crate::log::{FetchLimit, Log, LogError, LogResult, Reader, Recovery, Start, TopicConfig};
+use crate::log::{FetchLimit, Log, LogError, LogResult, Reader, Recovery, Start};
+use crate::plan::{create_command, models_config};
 use crate::record::TopicPartition;
 use crate::runtime::cancel::CancelToken;
 use crate::runtime::fault::Fault;
 use crate::runtime::operators::models::Models;
+use crate::spec::TopicCreation;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,15 +29,23 @@ pub(in crate::runtime) struct ModelFeed {
 }
 
 impl ModelFeed {
-    /// Loads all existing models, unless it is cancelled; creates the topic if it is missing.
+    /// Loads all existing models, unless it is cancelled; creates the topic if it is missing and may be created.
     pub(in crate::runtime) fn open(
         log: &Arc<dyn Log>,
         topic: &str,
+        creation: &TopicCreation,
         models: Arc<Models>,
         cancel: &CancelToken,
     ) -> Result<Self, Fault> {
         if log.topics(Some(topic))?.is_empty() {
-            match log.create_topic(topic, &TopicConfig { partitions: 1, ..TopicConfig::default() }) {
+            let config = models_config(creation);
+            if !creation.create {
+                return Err(Fault::Fatal(format!(
+                    "topic `{topic}` does not exist, and `create: false` makes none; make it with `{}`",
+                    create_command(topic, &config)
+                )));
+            }
+            match log.create_topic(topic, &config) {
                 Ok(()) | Err(LogError::TopicExists(_)) => {}
                 Err(e) => return Err(e.into()),
             }

@@ -36,24 +36,27 @@ pub(super) struct Letter<'a> {
 impl<'a> Letter<'a> {
     /// Writes the dead letter in at most `max_bytes`. Headers describe a value that is left out by its size and digest.
     pub(super) fn write(mut self, letters: &mut RecordsBuilder, max_bytes: usize) {
-        if self.bytes(&[]) <= max_bytes {
-            return self.push(letters, &[]);
+        // Kafka gives a dead letter the time at which it is written.
+        let time = self.timestamp.to_string();
+        let time = header("fastdata-timestamp", &time);
+        if self.bytes(&[time]) <= max_bytes {
+            return self.push(letters, &[time]);
         }
         let left_out = self.value.take().map(|v| (v.len().to_string(), format!("{:x}", Sha256::digest(v))));
-        let digest: Vec<HeaderPair<'_>> = left_out
+        let digest = left_out
             .iter()
-            .flat_map(|(size, sha256)| [header("fastdata-size", size), header("fastdata-sha256", sha256)])
-            .collect();
-        if self.bytes(&digest) > max_bytes {
+            .flat_map(|(size, sha256)| [header("fastdata-size", size), header("fastdata-sha256", sha256)]);
+        let more: Vec<HeaderPair<'_>> = [time].into_iter().chain(digest).collect();
+        if self.bytes(&more) > max_bytes {
             self.headers.clear();
         }
-        if self.bytes(&digest) > max_bytes {
+        if self.bytes(&more) > max_bytes {
             self.key = None;
         }
-        if self.bytes(&digest) > max_bytes {
+        if self.bytes(&more) > max_bytes {
             self.reason.error = &self.reason.error[..self.reason.error.floor_char_boundary(MAX_ERROR_BYTES)];
         }
-        self.push(letters, &digest);
+        self.push(letters, &more);
     }
 
     fn bytes(&self, more: &[HeaderPair<'_>]) -> usize {
@@ -96,7 +99,7 @@ mod tests {
         headers.map(|(name, _)| String::from_utf8_lossy(name).into_owned()).collect()
     }
 
-    const REASON: [&str; 3] = ["fastdata-error", "fastdata-step", "fastdata-source"];
+    const REASON: [&str; 4] = ["fastdata-error", "fastdata-step", "fastdata-source", "fastdata-timestamp"];
     const DIGEST: [&str; 2] = ["fastdata-size", "fastdata-sha256"];
 
     #[test]
@@ -105,7 +108,7 @@ mod tests {
         let reason = LetterReason { error: "bad", step: "s", source: "t/0/1", is_row: false };
         let headers = vec![(b"own".as_slice(), Some(own.as_slice()))];
         let letter = Letter { key: Some(&key), value: Some(&value), timestamp: 7, headers, reason };
-        let exact = letter.bytes(&[]);
+        let exact = letter.bytes(&[header("fastdata-timestamp", "7")]);
 
         let whole = written(letter.clone(), exact);
         assert_eq!((whole.record_bytes(0), whole.values.value(0)), (exact, value.as_slice()));
@@ -115,7 +118,7 @@ mod tests {
         assert!(without_value.values.is_null(0) && without_value.keys.value(0) == key);
         assert_eq!(names(&without_value), [["own"].as_slice(), &REASON, &DIGEST].concat());
         let size: Vec<_> = without_value.headers.iter().flat_map(|h| h.row(0)).collect();
-        assert_eq!(size[4].1, Some(b"500".as_slice()));
+        assert_eq!((size[4].1, size[5].1), (Some(b"7".as_slice()), Some(b"500".as_slice())));
 
         let without_headers = written(letter.clone(), 800);
         assert!(without_headers.values.is_null(0) && without_headers.keys.value(0) == key);

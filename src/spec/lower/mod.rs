@@ -7,6 +7,7 @@ mod pipeline;
 mod sink;
 mod source;
 mod step;
+mod topic_creation;
 mod value;
 
 pub(super) use pipeline::pipeline;

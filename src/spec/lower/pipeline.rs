@@ -119,12 +119,13 @@ impl Lowering<'_> {
         let f = self.open_object(node, &grammar::KAFKA)?;
         let brokers = f.get("brokers").and_then(|n| self.columns(n, "`HOST:PORT`"));
         let security = f.get("security").and_then(|n| self.security(n));
+        let topics = f.get("topics").and_then(|n| self.topic_creation(n)).unwrap_or_default();
         let brokers = brokers.and_then(|all| {
             let first = all.first()?.span;
             let list: Vec<_> = all.into_iter().map(|n| n.value).collect();
             Some(Spanned::new(list.join(","), first))
         });
-        Some(Kafka { brokers: brokers?, security })
+        Some(Kafka { brokers: brokers?, security, topics })
     }
 
     fn security(&mut self, node: &Node) -> Option<Security> {

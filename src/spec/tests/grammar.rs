@@ -128,7 +128,9 @@ fn design() -> Value {
             {"from": "scored", "window": {"tumbling": "1m", "by": ["q"], "select": {"n": "count(*)"}, "emit": "final"}}
         ],
         "sinks": ["scored", {"topic": "out", "partitions": 3}],
-        "delivery": "exactly_once", "state": {"memory_limit": "1GiB"}, "kafka": {"brokers": "${B}"}
+        "delivery": "exactly_once", "state": {"memory_limit": "1GiB"}, "kafka": {"brokers": "${B}", "topics": {
+            "replication": 3, "retention": "7d", "config": {"min.insync.replicas": 2, "compression.type": "lz4"}, "create": false
+        }}
     })
 }
 
@@ -152,6 +154,9 @@ fn the_schema_takes_good_files_and_refuses_what_reading_refuses() {
     assert!(broken("/steps/3/window", "hopping", json!({})));
     assert!(broken("/steps/2/score", "nulls", json!("zero")));
     assert!(broken("/state", "store", json!("disk")));
+    assert!(broken("/kafka/topics", "replication", json!("three")));
+    assert!(broken("/kafka/topics", "retention", json!(7)));
+    assert!(broken("/kafka/topics", "partitions", json!(3)));
 }
 
 #[test]

@@ -73,7 +73,7 @@ commit_every: 100ms
 errors: dead_letter
 state: {store: memory, memory_limit: 1GiB}
 functions: {strength(a, s): a * 10 + s}
-kafka: {brokers: "${BROKERS}", security: {tls: {ca: ca.pem}, sasl: {mechanism: SCRAM-SHA-512, username: u, password: "${file:pw}"}}}
+kafka: {brokers: "${BROKERS}", topics: {replication: 3, retention: 7d, config: {compression.type: lz4, segment.ms: 600000}, create: true}, security: {tls: {ca: ca.pem}, sasl: {mechanism: SCRAM-SHA-512, username: u, password: "${file:pw}"}}}
 "#;
 
 /// The environment that the example of the design expects.
@@ -136,6 +136,9 @@ fn the_example_of_the_design_is_read() {
     assert_eq!(spec.state.memory_limit, Some(1 << 30));
     let kafka = spec.kafka.as_ref().unwrap();
     assert_eq!(kafka.brokers.value, "a:1,b:2");
+    let config = [("compression.type", "lz4"), ("segment.ms", "600000")].map(|(k, v)| (k.to_owned(), v.to_owned()));
+    let kept = KeptFor::Time(Duration::from_secs(7 * 86_400));
+    assert_eq!(kafka.topics, TopicCreation { replication: Some(3), kept, config: config.into(), create: true });
     let sasl = kafka.security.as_ref().unwrap().sasl.as_ref().unwrap();
     assert_eq!(sasl.password.expose(), "geheim");
     assert!(!format!("{spec:?}").contains("geheim"));
@@ -271,3 +274,4 @@ mod environment;
 mod grammar;
 mod hostile;
 mod mistakes;
+mod topic_creation;
