@@ -128,7 +128,7 @@ fn time_parts(fetched: &[Fetched]) -> [Duration; 4] {
         kept.iter().map(|b| score.inputs.iter().map(|(_, e)| e.evaluate(b).array).collect()).collect();
     let started = Instant::now();
     let scored: Vec<_> =
-        features.iter().map(|f| model.scorer.score(&binding.apply(f).expect("doubles")).expect("scores")).collect();
+        features.iter().map(|f| model.scorer.score(&binding.apply(f).expect("doubles").0).expect("scores")).collect();
     let scoring = started.elapsed();
     black_box(&scored);
     let results: Vec<_> = kept

@@ -78,7 +78,7 @@ impl Replay<'_> {
         let mut progress = ProgressToEnd::new(end_offsets(topic));
         let shutdown = context.shutdown();
         let mut assigned = false;
-        while !shutdown.is_requested() && !(assigned && progress.is_at_end(self.log, member.positions())?) {
+        while !(shutdown.is_requested() || assigned && progress.is_at_end(self.log, member.positions())?) {
             match member.poll(FetchLimit::default(), POLL_TIMEOUT)? {
                 GroupEvent::Assigned(partitions) => {
                     if partitions.len() < topic.partitions.len() {

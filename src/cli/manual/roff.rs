@@ -25,7 +25,7 @@ pub(in crate::cli) fn page(subject: &Subject) -> String {
 fn push(out: &mut String, block: &DocBlock) {
     match block {
         DocBlock::Heading { level, text } => {
-            let text = text.replace('`', "").replace('"', "");
+            let text = text.replace(['`', '"'], "");
             out.push_str(&if *level <= 2 {
                 format!(".SH \"{}\"\n", escape(&text.to_uppercase()))
             } else {

@@ -26,7 +26,8 @@ impl PageStyle {
         let mut in_list = false;
         for block in blocks(page) {
             let is_item = matches!(block, DocBlock::Item { .. });
-            if !out.is_empty() && !(in_list && is_item) {
+            let goes_on = in_list && is_item;
+            if !out.is_empty() && !goes_on {
                 out.push('\n');
             }
             in_list = is_item;
