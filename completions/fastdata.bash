@@ -73,6 +73,9 @@ _fastdata() {
             fastdata,seed)
                 cmd="fastdata__subcmd__seed"
                 ;;
+            fastdata,state)
+                cmd="fastdata__subcmd__state"
+                ;;
             fastdata,stats)
                 cmd="fastdata__subcmd__stats"
                 ;;
@@ -166,6 +169,9 @@ _fastdata() {
             fastdata__subcmd__help,seed)
                 cmd="fastdata__subcmd__help__subcmd__seed"
                 ;;
+            fastdata__subcmd__help,state)
+                cmd="fastdata__subcmd__help__subcmd__state"
+                ;;
             fastdata__subcmd__help,stats)
                 cmd="fastdata__subcmd__help__subcmd__stats"
                 ;;
@@ -192,6 +198,12 @@ _fastdata() {
                 ;;
             fastdata__subcmd__help__subcmd__models,show)
                 cmd="fastdata__subcmd__help__subcmd__models__subcmd__show"
+                ;;
+            fastdata__subcmd__help__subcmd__state,drop)
+                cmd="fastdata__subcmd__help__subcmd__state__subcmd__drop"
+                ;;
+            fastdata__subcmd__help__subcmd__state,list)
+                cmd="fastdata__subcmd__help__subcmd__state__subcmd__list"
                 ;;
             fastdata__subcmd__help__subcmd__topics,create)
                 cmd="fastdata__subcmd__help__subcmd__topics__subcmd__create"
@@ -222,6 +234,24 @@ _fastdata() {
                 ;;
             fastdata__subcmd__models__subcmd__help,show)
                 cmd="fastdata__subcmd__models__subcmd__help__subcmd__show"
+                ;;
+            fastdata__subcmd__state,drop)
+                cmd="fastdata__subcmd__state__subcmd__drop"
+                ;;
+            fastdata__subcmd__state,help)
+                cmd="fastdata__subcmd__state__subcmd__help"
+                ;;
+            fastdata__subcmd__state,list)
+                cmd="fastdata__subcmd__state__subcmd__list"
+                ;;
+            fastdata__subcmd__state__subcmd__help,drop)
+                cmd="fastdata__subcmd__state__subcmd__help__subcmd__drop"
+                ;;
+            fastdata__subcmd__state__subcmd__help,help)
+                cmd="fastdata__subcmd__state__subcmd__help__subcmd__help"
+                ;;
+            fastdata__subcmd__state__subcmd__help,list)
+                cmd="fastdata__subcmd__state__subcmd__help__subcmd__list"
                 ;;
             fastdata__subcmd__topics,create)
                 cmd="fastdata__subcmd__topics__subcmd__create"
@@ -260,7 +290,7 @@ _fastdata() {
 
     case "${cmd}" in
         fastdata)
-            opts="-v -q -h -V --data-dir --brokers --backplane --instance-name --kafka --kafka-config --log-format --verbose --quiet --color --help --version demo init run validate preview graph diff stats query seed tail topics publish-model models score dead infer doctor explain schema completions man help"
+            opts="-v -q -h -V --data-dir --brokers --backplane --instance-name --kafka --kafka-config --log-format --verbose --quiet --color --help --version demo init run validate preview graph diff state stats query seed tail topics publish-model models score dead infer doctor explain schema completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -880,7 +910,7 @@ _fastdata() {
             return 0
             ;;
         fastdata__subcmd__help)
-            opts="demo init run validate preview graph diff stats query seed tail topics publish-model models score dead infer doctor explain schema completions man help"
+            opts="demo init run validate preview graph diff state stats query seed tail topics publish-model models score dead infer doctor explain schema completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1218,6 +1248,48 @@ _fastdata() {
         fastdata__subcmd__help__subcmd__seed)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        fastdata__subcmd__help__subcmd__state)
+            opts="list drop"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        fastdata__subcmd__help__subcmd__state__subcmd__drop)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        fastdata__subcmd__help__subcmd__state__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -1911,7 +1983,7 @@ _fastdata() {
                     return 0
                     ;;
                 --from)
-                    COMPREPLY=($(compgen -W "earliest latest committed" -- "${cur}"))
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --reset)
@@ -2179,6 +2251,204 @@ _fastdata() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        fastdata__subcmd__state)
+            opts="-v -q -h --data-dir --brokers --backplane --instance-name --kafka --kafka-config --log-format --verbose --quiet --color --help list drop help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --data-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --brokers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --backplane)
+                    COMPREPLY=($(compgen -W "embedded kafka" -- "${cur}"))
+                    return 0
+                    ;;
+                --instance-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --kafka)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --kafka-config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        fastdata__subcmd__state__subcmd__drop)
+            opts="-v -q -h --data-dir --brokers --backplane --instance-name --kafka --kafka-config --log-format --verbose --quiet --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --data-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --brokers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --backplane)
+                    COMPREPLY=($(compgen -W "embedded kafka" -- "${cur}"))
+                    return 0
+                    ;;
+                --instance-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --kafka)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --kafka-config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        fastdata__subcmd__state__subcmd__help)
+            opts="list drop help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        fastdata__subcmd__state__subcmd__help__subcmd__drop)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        fastdata__subcmd__state__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        fastdata__subcmd__state__subcmd__help__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        fastdata__subcmd__state__subcmd__list)
+            opts="-v -q -h --output --data-dir --brokers --backplane --instance-name --kafka --kafka-config --log-format --verbose --quiet --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --data-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --brokers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --backplane)
+                    COMPREPLY=($(compgen -W "embedded kafka" -- "${cur}"))
+                    return 0
+                    ;;
+                --instance-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --kafka)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --kafka-config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         fastdata__subcmd__stats)
             opts="-f -v -q -h --follow --output --data-dir --brokers --backplane --instance-name --kafka --kafka-config --log-format --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -2358,7 +2628,7 @@ _fastdata() {
             return 0
             ;;
         fastdata__subcmd__topics__subcmd__create)
-            opts="-v -q -h --partitions --compacted --retention --retention-bytes --data-dir --brokers --backplane --instance-name --kafka --kafka-config --log-format --verbose --quiet --color --help"
+            opts="-v -q -h --partitions --compacted --retention --retention-bytes --replication --config --data-dir --brokers --backplane --instance-name --kafka --kafka-config --log-format --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2373,6 +2643,14 @@ _fastdata() {
                     return 0
                     ;;
                 --retention-bytes)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --replication)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
