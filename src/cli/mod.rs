@@ -45,6 +45,7 @@ mod table;
 mod tail;
 mod topics;
 mod validate;
+mod waiting;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use context::CliContext;

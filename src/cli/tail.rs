@@ -7,14 +7,12 @@ use super::exit::UserError;
 use super::figures::counted;
 use super::read_topic::{POLL_TIMEOUT, ProgressToEnd, end_offsets, start_offsets};
 use super::record_printer::{RecordOutput, RecordPrinter};
+use super::waiting::Waiting;
 use super::{arguments, backplane};
-use crate::log::{self, FetchLimit, LogError, Start};
+use crate::log::{self, FetchLimit, Start};
 use crate::record::{Fetched, Offset, TopicPartition};
 use std::io::{IsTerminal as _, Write as _};
-use std::time::{Duration, Instant};
-
-/// How often a topic that does not exist yet is looked for.
-const WAIT_INTERVAL: Duration = Duration::from_millis(200);
+use std::time::Duration;
 
 /// Print the records of a topic
 ///
@@ -68,7 +66,7 @@ pub(super) struct TailArgs {
 pub(super) fn execute(args: &TailArgs, context: &CliContext) -> anyhow::Result<()> {
     check(args)?;
     let shutdown = context.shutdown();
-    let mut waiting = Waiting::new(args, context);
+    let mut waiting = Waiting::new(args.wait, context);
     let Some(log) = waiting.until_found(|| backplane::open_existing(context.global(), None))? else { return Ok(()) };
     let Some(topic) = waiting.until_found(|| Ok(log::topic(&*log, &args.topic)?))? else { return Ok(()) };
     let ends = args.until_end.then(|| end_offsets(&topic));
@@ -111,43 +109,6 @@ fn check(args: &TailArgs) -> Result<(), UserError> {
             .hint("leave `--format` out, or use `--output raw`"));
     }
     Ok(())
-}
-
-/// Waits for what another process will create.
-struct Waiting<'a> {
-    topic: &'a str,
-    context: &'a CliContext,
-    /// With `--wait`: until when, if that is limited.
-    until: Option<Option<Instant>>,
-    said: bool,
-}
-
-impl<'a> Waiting<'a> {
-    fn new(args: &'a TailArgs, context: &'a CliContext) -> Self {
-        let until = args.wait.map(|limit| limit.map(|limit| Instant::now() + limit));
-        Self { topic: &args.topic, context, until, said: false }
-    }
-
-    /// What `find` finds; `None` after an interrupt. Where nothing is to be waited for, its error.
-    fn until_found<T>(&mut self, mut find: impl FnMut() -> anyhow::Result<T>) -> anyhow::Result<Option<T>> {
-        let shutdown = self.context.shutdown();
-        while !shutdown.is_requested() {
-            let error = match find() {
-                Ok(found) => return Ok(Some(found)),
-                Err(error) => error,
-            };
-            let is_missing = matches!(error.downcast_ref(), Some(LogError::UnknownTopic { .. } | LogError::NoLog(_)));
-            match self.until {
-                Some(until) if is_missing && until.is_none_or(|until| Instant::now() < until) => {}
-                _ => return Err(error),
-            }
-            if !std::mem::replace(&mut self.said, true) {
-                self.context.printer().info(format_args!("waiting for the topic `{}`", self.topic));
-            }
-            shutdown.sleep(WAIT_INTERVAL);
-        }
-        Ok(None)
-    }
 }
 
 /// The number of records before the end and within the count.

@@ -9,6 +9,7 @@
 pub mod conformance;
 pub mod embedded;
 mod error;
+mod fetch_limit;
 pub mod kafka;
 pub mod memory;
 #[cfg(feature = "failpoints")]
@@ -19,6 +20,7 @@ mod record_limit;
 mod record_limits;
 
 pub use error::{LogError, LogResult, Recovery};
+pub use fetch_limit::FetchLimit;
 pub use partitioner::{murmur2, partition_of};
 pub use record_limit::RecordLimit;
 pub use record_limits::RecordLimits;
@@ -109,35 +111,6 @@ pub enum Start {
     At(Offset),
     /// At the first record with this timestamp (epoch milliseconds) or a later one.
     Time(i64),
-}
-
-/// The limits of one fetch.
-#[derive(Clone, Copy, Debug)]
-pub struct FetchLimit {
-    /// The maximum number of records.
-    pub records: usize,
-    /// A fetch ends with the record that reaches this many bytes, as [`Records::bytes`] counts them; it returns at
-    /// least one record.
-    pub bytes: usize,
-}
-
-impl FetchLimit {
-    /// How many of the first records one fetch returns; at least one where there is one.
-    pub(in crate::log) fn rows_of(self, records: &Records) -> usize {
-        let most = records.len().min(self.records.max(1));
-        let (mut least, mut rows) = (1.min(most), most);
-        while least < rows {
-            let middle = least + (rows - least) / 2;
-            if records.bytes_of_first(middle) < self.bytes { least = middle + 1 } else { rows = middle }
-        }
-        rows
-    }
-}
-
-impl Default for FetchLimit {
-    fn default() -> Self {
-        Self { records: 4096, bytes: 4 << 20 }
-    }
 }
 
 /// An operation that [`Log::check_access`] checks.

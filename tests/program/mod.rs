@@ -29,3 +29,4 @@ mod swap;
 mod tail;
 mod terminal;
 mod terminals;
+mod waiting;

@@ -1,9 +1,11 @@
 //! The arguments of `fastdata run`.
 
 use super::start::{self, StartPosition};
+use crate::cli::arguments;
 use crate::runtime;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Run pipelines until interrupted
 ///
@@ -62,6 +64,10 @@ pub(in crate::cli) struct RunArgs {
     /// What to do where retention removed records of a source before they were read
     #[arg(long, value_name = "ACTION", value_enum, default_value = "stop")]
     pub(in crate::cli) on_lost_input: LostInputAction,
+
+    /// Wait at the start for brokers and source topics, for at most DURATION, or without one until interrupted
+    #[arg(long, value_name = "DURATION", num_args = 0..=1, require_equals = true, value_parser = arguments::duration)]
+    pub(super) wait: Option<Option<Duration>>,
 
     /// Check the pipelines and print their plans, but run nothing
     #[arg(long)]

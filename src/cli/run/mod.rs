@@ -12,11 +12,13 @@ mod watched;
 
 use super::backplane;
 use super::context::CliContext;
-use super::exit::UserError;
-use super::printer::Printer;
+use super::exit::{FailureReported, UserError};
+use super::printer::{Printer, Severity};
 use super::restore_bar::RestoreBar;
+use super::waiting::Waiting;
 use crate::expr::Functions;
-use crate::plan::{self, Physical};
+use crate::log::topic;
+use crate::plan::{self, InputPlan, Physical};
 use crate::runtime::{CancelReason, CancelToken, Engine, Fault, RestoreGauge, RunOptions, StartFrom};
 use crate::spec::{self, ProcessEnvironment, Spec};
 use crate::time::SystemClock;
@@ -27,7 +29,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use summary::RunBounds;
-use supervise::supervise;
+use supervise::{PipelineEnd, supervise};
 use tokio::task::JoinSet;
 use watched::WatchedRun;
 
@@ -80,9 +82,14 @@ pub(super) fn execute(args: &RunArgs, context: &CliContext) -> anyhow::Result<()
     };
     let mut runs = Vec::new();
     let outcome = runtime.block_on(async {
-        let mut running = start_all(pipelines, &options, &stop, context, &mut runs)?;
+        let mut waiting = Waiting::new(args.wait, context);
+        let mut running = start_all(pipelines, &options, &stop, &mut waiting, context, &mut runs)?;
         let mut display = Display::new(args, context.printer(), &options, runs.len());
-        supervise(&mut running, &stop, || {
+        let report = |name: &str, fault: &Fault| {
+            let message = format!("pipeline `{name}` has failed: {fault}");
+            context.printer().message(Severity::Error, &message, None);
+        };
+        supervise(&mut running, &stop, report, || {
             display.update(&runs);
             if shutdown.is_requested() && !stop.is_cancelled() {
                 let message = "finishing the records that were read; interrupt again to stop at once";
@@ -96,7 +103,11 @@ pub(super) fn execute(args: &RunArgs, context: &CliContext) -> anyhow::Result<()
     runtime.shutdown_background();
     let bounds = RunBounds { until_end: args.until_end, drain: args.drain };
     runs.iter().for_each(|run| summary::print(run, bounds, context.printer()));
-    outcome.map_err(|fault| missing_source::explained(fault, &runs))
+    outcome.map_err(|fault| match runs.len() {
+        0 | 1 => missing_source::explained(fault, &runs),
+        // It was reported when it happened.
+        _ => FailureReported.into(),
+    })
 }
 
 /// What is shown while pipelines run.
@@ -162,20 +173,32 @@ fn start_all(
     pipelines: Vec<(Spec, Physical)>,
     options: &RunOptions,
     stop: &CancelToken,
+    waiting: &mut Waiting<'_>,
     context: &CliContext,
     runs: &mut Vec<WatchedRun>,
-) -> Result<JoinSet<Result<(), Fault>>, Fault> {
+) -> Result<JoinSet<PipelineEnd>, Fault> {
     let global = context.global();
     let fault = |e: anyhow::Error| match e.downcast() {
         Ok(e) => Fault::Backplane(e),
         Err(e) => Fault::Fatal(format!("{e:#}")),
     };
-    let mut running = JoinSet::new();
+    let (mut running, waiting_for_topics) = (JoinSet::new(), waiting.is_wanted());
     for (spec, mut physical) in pipelines {
         options.reset.iter().for_each(|step| physical.start_over(step));
         let kafka = backplane::settings(global, Some(&spec)).map_err(fault)?;
         backplane::fit_topics(&mut physical, kafka.as_ref());
-        let log = backplane::open_with(global, kafka.as_ref()).map_err(fault)?;
+        let open = || {
+            let log = backplane::open_with(global, kafka.as_ref())?;
+            // Without `--wait` the run itself says what is missing.
+            if waiting_for_topics {
+                physical.subs.iter().flat_map(|sub| &sub.inputs).try_for_each(|input| match input {
+                    InputPlan::Source(source) => topic(&*log, &source.topic).map(drop),
+                    InputPlan::Repartition(_) => Ok(()),
+                })?;
+            }
+            Ok(log)
+        };
+        let Some(log) = waiting.until_found(open).map_err(fault)? else { return Ok(running) };
         let engine = Engine {
             plan: Arc::new(physical),
             log,
@@ -194,7 +217,10 @@ fn start_all(
         }
         let end = run.end();
         runs.push(run);
-        running.spawn(async move { engine.run(&options, &stop).await.inspect(|()| end()) });
+        running.spawn(async move {
+            let ended = engine.run(&options, &stop).await.inspect(|()| end());
+            (engine.plan.name.clone(), ended)
+        });
     }
     Ok(running)
 }

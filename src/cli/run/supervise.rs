@@ -10,26 +10,31 @@ const TICK_INTERVAL: Duration = Duration::from_millis(20);
 /// How long pipelines have to end in good order beside one in which a part has panicked.
 const END_TIMEOUT_AFTER_PANIC: Duration = Duration::from_millis(1500);
 
-/// Waits until all pipelines have ended and calls `tick` in between. The first failure stops the others in an
-/// orderly way, and is the outcome; after a panic they are left behind where they take long.
+/// A pipeline by name, and how it has ended.
+pub(super) type PipelineEnd = (String, Result<(), Fault>);
+
+/// Waits until all pipelines have ended and calls `tick` in between. Of several, each failure is reported when it
+/// happens, and the others go on; the first one is the outcome. A panic is a fault of the whole process: the others are
+/// stopped, and left behind where that takes long.
 pub(super) async fn supervise(
-    running: &mut JoinSet<Result<(), Fault>>,
+    running: &mut JoinSet<PipelineEnd>,
     stop: &CancelToken,
+    report: impl Fn(&str, &Fault),
     mut tick: impl FnMut(),
 ) -> Result<(), Fault> {
+    let several = running.len() > 1;
     let (mut outcome, mut deadline) = (Ok(()), None);
     loop {
         tokio::select! {
             ended = running.join_next() => {
                 let Some(ended) = ended else { return outcome };
-                let ended = ended.unwrap_or_else(|e| Err(Fault::Panic(e.to_string())));
+                let (name, ended) = ended.unwrap_or_else(|e| ("?".into(), Err(Fault::Panic(e.to_string()))));
                 if let Err(fault) = &ended {
-                    stop.cancel(CancelReason::Stop);
-                    // Those may take a while to end in good order, and the fault must be known before.
-                    if !running.is_empty() {
-                        tracing::error!("a pipeline has failed, so the others are stopped: {fault}");
+                    if several {
+                        report(&name, fault);
                     }
                     if matches!(fault, Fault::Panic(_)) {
+                        stop.cancel(CancelReason::Stop);
                         deadline.get_or_insert(Instant::now() + END_TIMEOUT_AFTER_PANIC);
                     }
                     outcome = outcome.and(ended);
@@ -50,24 +55,30 @@ pub(super) async fn supervise(
 mod tests {
     use super::*;
 
-    /// The outcome of two pipelines, of which one fails and the other never ends.
-    fn beside_one_that_never_ends(fault: Fault) -> Option<Result<(), Fault>> {
+    /// Two pipelines, of which one fails and the other never ends: the outcome, if there is one in time, and whether
+    /// the other one was stopped.
+    fn beside_one_that_never_ends(fault: Fault) -> (Option<Result<(), Fault>>, bool) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
         runtime.block_on(async {
             let (mut running, stop) = (JoinSet::new(), CancelToken::default());
             running.spawn(std::future::pending());
-            running.spawn(async { Err(fault) });
-            let ended = supervise(&mut running, &stop, || {});
+            running.spawn(async { ("bad".to_owned(), Err(fault)) });
+            let ended = supervise(&mut running, &stop, |name, _| assert_eq!(name, "bad"), || {});
             let ended = tokio::time::timeout(END_TIMEOUT_AFTER_PANIC * 2, ended).await.ok();
-            assert!(stop.is_cancelled_for(CancelReason::Stop));
-            ended
+            (ended, stop.is_cancelled_for(CancelReason::Stop))
         })
     }
 
     #[test]
     fn after_a_panic_no_pipeline_is_awaited_for_long() {
-        let ended = beside_one_that_never_ends(Fault::Panic("a task has panicked".into()));
-        assert_eq!(ended.map(|end| end.map_err(|f| f.to_string())), Some(Err("a task has panicked".into())));
-        assert!(beside_one_that_never_ends(Fault::Fatal("too large".into())).is_none(), "others end in good order");
+        let (ended, stopped) = beside_one_that_never_ends(Fault::Panic("a task has panicked".into()));
+        let ended = ended.map(|end| end.map_err(|f| f.to_string()));
+        assert_eq!((ended, stopped), (Some(Err("a task has panicked".into())), true));
+    }
+
+    #[test]
+    fn a_failure_does_not_end_the_others() {
+        let (ended, stopped) = beside_one_that_never_ends(Fault::Fatal("too large".into()));
+        assert!(ended.is_none() && !stopped);
     }
 }
