@@ -204,6 +204,32 @@ fn a_panic_at_a_fail_point_ends_the_program_with_exit_code_1() {
     }
 }
 
+/// The panic of a thread and the error that ends the program are an object each.
+#[cfg(feature = "failpoints")]
+#[test]
+fn a_panic_is_json_where_stderr_is() {
+    use crate::harness::program::Fastdata;
+
+    let program = Fastdata::in_temp();
+    program.file("p.yaml", COUNTS).file("in.jsonl", "{\"a\": \"x\", \"b\": \"y\"}\n");
+    program.args("seed --topic in --from in.jsonl").succeeds();
+    let run = program.args("run p.yaml --log-format json").env("FASTDATA_PANIC", "MidWindow:1").fails_with(1);
+    let object =
+        |line: &str| -> serde_json::Value { serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}")) };
+    let objects: Vec<serde_json::Value> = run.stderr_text().lines().map(object).collect();
+    let messages: Vec<&str> =
+        objects.iter().filter(|o| o["level"] == "ERROR").map(|o| o["fields"]["message"].as_str().unwrap()).collect();
+    assert_eq!(
+        messages,
+        [
+            "panic: a test asks for a panic at MidWindow",
+            "internal error: task 0/0 has panicked: a test asks for a panic at MidWindow",
+        ]
+    );
+    let panic = objects.iter().find(|o| o["fields"]["thread"].is_string()).unwrap();
+    assert!(panic["fields"]["place"].as_str().unwrap().contains("src/faults.rs"), "{panic}");
+}
+
 /// The program copies so many bytes that a checkpoint of the write-ahead log starts, and panics in it.
 #[cfg(feature = "failpoints")]
 #[test]

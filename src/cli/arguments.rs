@@ -8,6 +8,9 @@ use crate::time::rfc3339;
 use std::str::FromStr;
 use std::time::Duration;
 
+/// The longest name of an instance.
+const MAX_NAME_BYTES: usize = 200;
+
 /// Records per second.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Rate(pub(super) f64);
@@ -101,6 +104,17 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text).map_err(|e| format!("{e}; write a duration such as 90s, 10m or 7d"))
 }
 
+/// The name of an instance: one line that is not empty.
+pub(super) fn instance_name(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("a name is not empty".into()),
+        name if name.chars().any(char::is_control) || name.len() > MAX_NAME_BYTES => {
+            Err(format!("a name has at most {MAX_NAME_BYTES} bytes, in one line and without control characters"))
+        }
+        name => Ok(name.to_owned()),
+    }
+}
+
 /// `key=value`.
 pub(super) fn property(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
@@ -157,6 +171,14 @@ mod tests {
         assert_eq!(bytes("2mb"), Ok(2_000_000));
         for invalid in ["", "MiB", "1.5GiB", "-1", "99999999TiB", "1 parsec"] {
             assert!(bytes(invalid).is_err(), "{invalid}");
+        }
+    }
+
+    #[test]
+    fn the_name_of_an_instance_is_one_line() {
+        assert_eq!(instance_name(" a/1 ü "), Ok("a/1 ü".into()));
+        for invalid in ["", " ", "a\nb", "\u{1b}[2J", &"x".repeat(201)] {
+            assert!(instance_name(invalid).is_err(), "{invalid}");
         }
     }
 

@@ -31,7 +31,7 @@ pub(super) struct Global {
 
     /// Name of this instance in `stats`; it must differ from those of the other instances. Default: process and host
     #[arg(long, global = true, value_name = "NAME", env = "FASTDATA_INSTANCE_NAME")]
-    #[arg(hide_env_values = true, help_heading = HEADING)]
+    #[arg(hide_env_values = true, value_parser = super::arguments::instance_name, help_heading = HEADING)]
     pub(super) instance_name: Option<String>,
 
     /// A property of the Kafka client (librdkafka); repeatable

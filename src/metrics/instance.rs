@@ -2,6 +2,7 @@
 //!
 //! Separate from the progress of tasks because tasks move between instances. It counts no records.
 
+use super::Latency;
 use serde::{Deserialize, Serialize};
 
 /// The prefix of the keys of instance records.
@@ -45,6 +46,9 @@ pub struct InstanceInfo {
     /// State that it must restore before its tasks can start.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub restoring: Vec<RestoreProgress>,
+    /// From reading a batch to its commit, of all its tasks. A task reports the same one commit later.
+    #[serde(skip_serializing_if = "Latency::is_empty")]
+    pub latency: Latency,
 }
 
 /// How much of one partition of a changelog has been restored.

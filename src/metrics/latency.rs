@@ -41,6 +41,14 @@ struct LatencyRecord {
     per_doubling: u64,
 }
 
+impl Latency {
+    /// Whether nothing was measured.
+    #[must_use]
+    pub(super) fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+}
+
 impl From<Latency> for LatencyRecord {
     fn from(latency: Latency) -> Self {
         let Latency { count, sum, min, max, buckets } = latency;

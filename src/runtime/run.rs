@@ -103,7 +103,7 @@ impl Session {
                     return Ok(());
                 }
                 // It waited for something, and its tasks have committed nothing that could say so.
-                Err(Fault::Stopped) => return self.record_end(self.cancel.why_ended()),
+                Err(Fault::Stopped) => return self.record_end(&self.why_stopped()),
                 Ok(()) => return Ok(()),
                 Err(fault) => return Err(self.record_failure(topics::explain_while_running(plan, fault))),
             }
@@ -164,6 +164,7 @@ impl Session {
             let outcome = supervise("the membership", &cancel, assignments);
             cancel.cancel(CancelReason::Ended);
             let fed = feed.map_or(Ok(()), Supervised::join);
+            self.set_awaited(models.awaited());
             if outcome.is_ok() {
                 // The others need not wait for the files.
                 copies.save(clock.now());

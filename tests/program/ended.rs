@@ -61,7 +61,19 @@ fn a_run_that_ended_while_it_waited_says_so() {
     until("the wait for a model", || run.next_stderr_line().contains("waiting for a model").then_some(()));
     run.signal("TERM");
     assert_eq!(run.wait().code(), Some(0));
-    assert_eq!(state_and_end(&f), ("stopped".into(), "stopped".into()));
+    let ended = "stopped while it waited for a model that serves `m`";
+    assert_eq!(state_and_end(&f), ("stopped".into(), ended.into()));
+}
+
+/// The latency of a commit is known after it, and the run has no later one.
+#[test]
+fn a_run_of_one_commit_has_a_latency() {
+    let f = with_records(PIPELINE);
+    f.args("run p.yaml --until-end").succeeds();
+    assert_eq!(stats(&f)["latency"]["count"], 1);
+    let text = f.args("stats p").succeeds();
+    let latency = "latency of a batch, from read to commit: p50 ";
+    assert!(text.stdout_text().contains(latency), "{}", text.stdout_text());
 }
 
 #[test]
@@ -73,6 +85,7 @@ fn an_instance_with_a_name_keeps_its_line() {
     let stats = stats(&f);
     let names: Vec<&str> = stats["instances"].as_array().unwrap().iter().map(|i| i["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["one"]);
+    f.args("run p.yaml --until-end --instance-name \u{1b}").fails_with(2);
 }
 
 #[test]

@@ -9,16 +9,9 @@ use crate::metrics::{FAILED, InstanceState, InstanceStats, RestoreProgress, Snap
 /// The number of tasks or changelog partitions that are listed by name.
 const MAX_LISTED: usize = 4;
 
-/// The instances of the current or last run. An instance that stopped before the most recent one started belongs
-/// to an earlier run.
-pub(super) fn of_last_run(s: &Snapshot) -> Vec<&InstanceStats> {
-    let newest = s.instances.iter().max_by_key(|i| (i.reported_at, i.started_at)).map_or(i64::MIN, |i| i.started_at);
-    s.instances.iter().filter(|i| i.stopped_at.is_none_or(|at| at >= newest)).collect()
-}
-
 /// A table of several instances, or the restore progress of a single one.
 pub(super) fn lines(s: &Snapshot, width: usize) -> Vec<StyledLine> {
-    let instances = of_last_run(s);
+    let instances = s.instances_of_last_run();
     if let [only] = &instances[..] {
         return match restoring(&only.restoring) {
             Some(text) if only.state == InstanceState::Running => vec![vec![(text, Tone::Warning)]],

@@ -18,7 +18,9 @@ use sampler::{RATE_INTERVAL, StatsSampler};
 /// Show statistics of pipelines: rates, lag, watermarks, steps, models, the ledger
 ///
 /// Statistics are committed with the results of a pipeline, so they are available while it runs and after it has
-/// stopped. Counters are totals since the first run. `lag` is the number of records not read yet. If several instances run a pipeline, each is listed. An instance is
+/// stopped. Counters are totals since the first run. `lag` is the number of records not read yet, `watermark` the event
+/// time of a source. Latencies and the durations of models are those of batches, not of records. After a run it says
+/// why that ended. If several instances run a pipeline, each is listed, by name (`--instance-name`). An instance is
 /// `silent` if it has not reported for ten seconds, because it was killed or lost its connection; after an hour it
 /// is no longer listed. The ledger accounts for every record; a remainder other than 0 is a fault of the program.
 #[derive(clap::Args, Debug)]

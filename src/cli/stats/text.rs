@@ -67,7 +67,7 @@ pub(super) fn heading(s: &Snapshot) -> StyledLine {
     if let Some(memory) = memory(s) {
         line.push((format!(", {}", bytes(memory)), Tone::Faint));
     }
-    match (instances::of_last_run(s).len(), &s.instance) {
+    match (s.instances_of_last_run().len(), &s.instance) {
         (several @ 2.., _) => line.push((format!(", {several} instances"), Tone::Faint)),
         (_, Some(instance)) if !instance.is_empty() => line.push((format!(", {instance}"), Tone::Faint)),
         _ => {}
@@ -190,11 +190,11 @@ fn models(s: &Snapshot, width: usize, full: bool) -> Vec<StyledLine> {
         TableColumn::right("usage"),
         TableColumn::right("errors").optional(1),
         TableColumn::right("rec/s").optional(4),
-        TableColumn::right("mean/batch").optional(5),
-        TableColumn::right("min").optional(8),
-        TableColumn::right("p50"),
-        TableColumn::right("p99"),
-        TableColumn::right("max").optional(8),
+        TableColumn::right("batch mean").optional(5),
+        TableColumn::right("batch min").optional(8),
+        TableColumn::right("batch p50"),
+        TableColumn::right("batch p99"),
+        TableColumn::right("batch max").optional(8),
         TableColumn::left("description").optional(9),
     ]);
     for (step, m) in used(s) {

@@ -34,8 +34,7 @@ impl Snapshot {
         let silent = instances.iter().any(|i| i.state == InstanceState::Silent);
         let stopped_at = info.stopped_at.filter(|_| !running).max(of_instance.filter(|_| !silent));
         let watermark = watermark(tasks);
-        let mut latency = Latency::default();
-        tasks.values().for_each(|t| latency.merge(&t.latency));
+        let latency = latency(reports, &instances);
         let sources = sources(&info, tasks, bounds, now);
         let repartitions = repartitions(&info, tasks, bounds);
         Self {
@@ -65,6 +64,12 @@ impl Snapshot {
         }
     }
 
+    /// The instances of the current or last run.
+    #[must_use]
+    pub fn instances_of_last_run(&self) -> Vec<&InstanceStats> {
+        of_last_run(&self.instances)
+    }
+
     /// Whether the pipeline is starting or running.
     #[must_use]
     pub fn is_live(&self) -> bool {
@@ -79,6 +84,22 @@ fn instances(reports: &Reports, now: i64) -> Vec<InstanceStats> {
     // By name, so that an instance which is started again under its name keeps its place.
     all.sort_by(|a, b| (&a.name, a.started_at).cmp(&(&b.name, b.started_at)));
     all
+}
+
+/// The latency of the last run. A task reports that of a commit with the next one, an instance with its end too.
+fn latency(reports: &Reports, instances: &[InstanceStats]) -> Latency {
+    let (mut of_tasks, mut of_instances) = (Latency::default(), Latency::default());
+    reports.tasks.values().for_each(|t| of_tasks.merge(&t.latency));
+    let last_run = of_last_run(instances).into_iter().filter_map(|i| reports.instances.get(&i.name));
+    last_run.for_each(|i| of_instances.merge(&i.latency));
+    if of_instances.count >= of_tasks.count { of_instances } else { of_tasks }
+}
+
+/// The instances of the current or last run. An instance that stopped before the most recent one started belongs
+/// to an earlier run.
+fn of_last_run(instances: &[InstanceStats]) -> Vec<&InstanceStats> {
+    let newest = instances.iter().max_by_key(|i| (i.reported_at, i.started_at)).map_or(i64::MIN, |i| i.started_at);
+    instances.iter().filter(|i| i.stopped_at.is_none_or(|at| at >= newest)).collect()
 }
 
 fn instance(info: &InstanceInfo, now: i64) -> InstanceStats {

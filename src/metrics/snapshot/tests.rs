@@ -184,6 +184,23 @@ fn killed_instances_are_silent_and_hidden_after_an_hour() {
 }
 
 #[test]
+fn the_latency_of_a_last_commit_counts() {
+    let mut reports = reports();
+    instance(&mut reports, "earlier", NOW - 90_000, Some(NOW - 90_000));
+    instance(&mut reports, "a", NOW, Some(NOW));
+    let mut latency = Latency::default();
+    latency.record(100, 95);
+    for i in reports.instances.values_mut() {
+        i.latency = latency.clone();
+    }
+    reports.instances.get_mut("a").unwrap().started_at = NOW - 60_000;
+    assert_eq!(Snapshot::of("p", &reports, &BTreeMap::new(), NOW).latency.count, 95);
+    // An instance of an earlier version reports none.
+    reports.instances.get_mut("a").unwrap().latency = Latency::default();
+    assert_eq!(Snapshot::of("p", &reports, &BTreeMap::new(), NOW).latency.count, 90);
+}
+
+#[test]
 fn a_pipeline_has_stopped_only_when_all_its_instances_have() {
     let mut reports = reports();
     reports.info.as_mut().unwrap().0.stopped_at = Some(NOW);

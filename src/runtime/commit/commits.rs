@@ -154,7 +154,9 @@ impl Commits {
             let CommitContext { info, instance, states, .. } = &mut self.context;
             info.memory = resident_bytes();
             builder.add_pipeline(info)?;
-            instance.push_to(info, now, builder.progress())?;
+            let mut latency = Latency::default();
+            self.latency.values().for_each(|of_task| latency.merge(of_task));
+            instance.push_to(info, latency, now, builder.progress())?;
             states.push_to(now, builder.progress())?;
             self.recorded_at = Some(now);
         }

@@ -2,7 +2,7 @@
 //! gone. An instance writes about itself only.
 
 use crate::log::{Append, Appender};
-use crate::metrics::{InstanceInfo, PipelineInfo, RestoreProgress, instance_key, progress_topic};
+use crate::metrics::{InstanceInfo, Latency, PipelineInfo, RestoreProgress, instance_key, progress_topic};
 use crate::record::{RecordsBuilder, TopicPartition};
 use crate::runtime::fault::Fault;
 use crate::runtime::task::TaskId;
@@ -68,6 +68,7 @@ impl InstanceRecord {
     pub(in crate::runtime) fn push_to(
         &mut self,
         pipeline: &PipelineInfo,
+        latency: Latency,
         now: i64,
         records: &mut RecordsBuilder,
     ) -> Result<(), Fault> {
@@ -75,7 +76,8 @@ impl InstanceRecord {
         let own = instance_key(&pipeline.instance);
         let others = std::mem::take(&mut self.expired).into_iter().filter(|k| *k != own);
         others.for_each(|k| records.push(Some(k.as_bytes()), None, now));
-        push_instance(&InstanceInfo { tasks: self.tasks.clone(), ..instance_info(pipeline, now) }, now, records)
+        let own = instance_info(pipeline, now);
+        push_instance(&InstanceInfo { tasks: self.tasks.clone(), latency, ..own }, now, records)
     }
 }
 

@@ -12,7 +12,7 @@ use crate::runtime::fault::{Fault, catch_panic};
 use crate::runtime::task::commit_limit::CommitLimit;
 use std::collections::BTreeMap;
 use std::sync::mpsc::sync_channel;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 /// How long the last record of an instance may take.
@@ -28,6 +28,8 @@ pub(in crate::runtime) struct Session {
     pub(in crate::runtime) handle: tokio::runtime::Handle,
     pub(in crate::runtime) cancel: CancelToken,
     pub(in crate::runtime) commit_limit: Arc<CommitLimit>,
+    /// Data types for which steps were waiting for a model when the last membership ended.
+    awaited: Mutex<Vec<String>>,
     source_ends: OnceLock<BTreeMap<TopicPartition, Offset>>,
 }
 
@@ -40,7 +42,8 @@ impl Session {
     ) -> Self {
         let started_at = engine.clock.now();
         let (commit_limit, source_ends) = (Arc::default(), OnceLock::new());
-        Self { engine, options, started_at, handle, cancel, commit_limit, source_ends }
+        let awaited = Mutex::default();
+        Self { engine, options, started_at, handle, cancel, commit_limit, awaited, source_ends }
     }
 
     /// The end of each partition of the sources at the first call, which is at the start of the run. A bounded run and
@@ -57,6 +60,20 @@ impl Session {
             ends.extend(partitions(&info).into_iter().zip(info.partitions.iter().map(|p| p.end)));
         }
         Ok(self.source_ends.get_or_init(|| ends))
+    }
+
+    /// Keeps the data types for which steps wait for a model.
+    pub(in crate::runtime) fn set_awaited(&self, data_types: Vec<String>) {
+        *self.awaited.lock().unwrap_or_else(PoisonError::into_inner) = data_types;
+    }
+
+    /// Why a run has ended whose tasks had to stop at once, in the words of `stats`.
+    pub(in crate::runtime) fn why_stopped(&self) -> String {
+        let why = self.cancel.why_ended();
+        match &self.awaited.lock().unwrap_or_else(PoisonError::into_inner)[..] {
+            [] => why.to_owned(),
+            awaited => format!("{why} while it waited for a model that serves `{}`", awaited.join("`, `")),
+        }
     }
 
     /// Records that this instance has ended and why, where no commit of its tasks could record it. That this fails is

@@ -11,6 +11,7 @@ use crate::runtime::fault::Fault;
 use crate::runtime::operators::bind;
 use crate::time::Clock;
 use arrow_array::Array;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 /// The models that steps can score with.
@@ -22,6 +23,8 @@ pub struct Models {
     changes: Mutex<u64>,
     changed: Condvar,
     may_wait: bool,
+    /// Data types for which a step was waiting when it was cancelled.
+    awaited: Mutex<BTreeSet<String>>,
 }
 
 impl Models {
@@ -37,6 +40,7 @@ impl Models {
             changes: Mutex::new(0),
             changed: Condvar::new(),
             may_wait,
+            awaited: Mutex::default(),
         }
     }
 
@@ -77,6 +81,7 @@ impl Models {
             let mut changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
             loop {
                 if cancel.is_cancelled() {
+                    self.awaited.lock().unwrap_or_else(PoisonError::into_inner).insert(data_type.to_owned());
                     return Err(Fault::Stopped);
                 }
                 if let Some(model) = self.current(data_type) {
@@ -85,6 +90,13 @@ impl Models {
                 changes = self.changed.wait(changes).unwrap_or_else(PoisonError::into_inner);
             }
         })
+    }
+
+    /// The data types for which steps were waiting when they were cancelled, and which no model serves yet.
+    #[must_use]
+    pub fn awaited(&self) -> Vec<String> {
+        let awaited = self.awaited.lock().unwrap_or_else(PoisonError::into_inner);
+        awaited.iter().filter(|data_type| self.current(data_type).is_none()).cloned().collect()
     }
 
     /// Lets steps that wait for a model check again.
