@@ -5,6 +5,7 @@
 use super::global::{Global, LogFormat};
 use super::status_line;
 use crate::diagnostics::{Secrets, escaped, mask, visible};
+use crate::runtime::LIFE_TARGET;
 use crate::time::{Clock as _, SystemClock, rfc3339};
 use serde_json::{Map, Value, json};
 use std::backtrace::{Backtrace, BacktraceStatus};
@@ -14,11 +15,22 @@ use tracing_subscriber::EnvFilter;
 /// Environment variable with log filters; it beats `-v` and `-q`.
 pub(super) const FILTER_VARIABLE: &str = "FASTDATA_LOG";
 
-/// Starts writing log lines; called once. `warnings_only` is for commands that show their progress themselves.
-pub(super) fn start(global: &Global, warnings_only: bool) {
+/// How much a command says itself, so that its log need not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CommandTalk {
+    /// Nothing.
+    None,
+    /// It ends with a summary for a person.
+    Summary,
+    /// It shows its progress.
+    Progress,
+}
+
+/// Starts writing log lines; called once.
+pub(super) fn start(global: &Global, talk: CommandTalk) {
     let filter = match std::env::var(FILTER_VARIABLE) {
         Ok(filters) if !filters.is_empty() => EnvFilter::new(filters),
-        _ => EnvFilter::new(level(global, warnings_only)),
+        _ => EnvFilter::new(level(global, talk)),
     };
     let format = global.log_format;
     let builder = tracing_subscriber::fmt()
@@ -41,13 +53,17 @@ pub(super) fn start(global: &Global, warnings_only: bool) {
     }
 }
 
-fn level(global: &Global, warnings_only: bool) -> &'static str {
-    match (global.quiet, global.verbose) {
-        (true, _) => "error",
-        (false, 0) if warnings_only => "warn",
-        (false, 0) => "warn,fastdata=info",
-        (false, 1) => "info,fastdata=debug",
-        (false, _) => "debug,fastdata=trace",
+fn level(global: &Global, talk: CommandTalk) -> String {
+    match (global.quiet, global.verbose, talk) {
+        (true, ..) => "error".into(),
+        (false, 0, CommandTalk::Progress) => "warn".into(),
+        // Programs read the lines of JSON, and have no use for less of them.
+        (false, 0, CommandTalk::Summary) if global.log_format == LogFormat::Text => {
+            format!("warn,fastdata=info,{LIFE_TARGET}=warn")
+        }
+        (false, 0, CommandTalk::None | CommandTalk::Summary) => "warn,fastdata=info".into(),
+        (false, 1, _) => "info,fastdata=debug".into(),
+        (false, ..) => "debug,fastdata=trace".into(),
     }
 }
 

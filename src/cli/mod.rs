@@ -50,6 +50,7 @@ mod waiting;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use context::CliContext;
 use global::{ColorWhen, Global};
+use logs::CommandTalk;
 use printer::Printer;
 use std::process::ExitCode;
 
@@ -112,7 +113,12 @@ pub fn main() -> ExitCode {
         Err(error) => return exit::report_arguments(&error, format),
     };
     let printer = Printer::new(cli.global.quiet, cli.global.log_format);
-    logs::start(&cli.global, matches!(cli.command, CliCommand::Demo(_) | CliCommand::Preview(_)));
+    let talk = match &cli.command {
+        CliCommand::Demo(_) | CliCommand::Preview(_) => CommandTalk::Progress,
+        CliCommand::Run(args) if args.until_end => CommandTalk::Summary,
+        _ => CommandTalk::None,
+    };
+    logs::start(&cli.global, talk);
     let context = CliContext::new(cli.global, printer);
     exit::report(execute(cli.command, &context), context.printer())
 }

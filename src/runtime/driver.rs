@@ -223,6 +223,7 @@ impl Driver {
             trimming,
             changelogs,
             cancel: cancel.clone(),
+            has_failed: Arc::default(),
             work: RunGauge::default(),
         });
         let committing = Committing { commits, written: Vec::new(), parts_left: usize::MAX };

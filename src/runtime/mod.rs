@@ -7,6 +7,8 @@ mod cancel;
 
 mod fault;
 
+mod life;
+
 pub mod task;
 
 pub mod operators;
@@ -36,6 +38,7 @@ pub use group::drop_state::{DropError, DroppedState, drop_state};
 pub use group::engine::{Engine, RunOptions, StartFrom};
 pub use group::outputs::filled_outputs;
 pub use group::topics;
+pub use life::LIFE_TARGET;
 pub use read::model_feed::MODELS_TOPIC;
 pub use read::progress::reports;
 pub use recovery::changelogs::RestoreGauge;

@@ -20,6 +20,7 @@ use super::group::outputs;
 use super::group::reset_states::reset_states;
 use super::group::session::Session;
 use super::group::topics;
+use super::life::LIFE_TARGET;
 use super::operators::models::Models;
 use super::read::intake::IntakeEnd;
 use super::read::model_feed::{MODELS_TOPIC, ModelFeed};
@@ -31,6 +32,7 @@ use crate::metrics::FAILED;
 use crate::plan::PipelineLayout;
 use crate::time::millis;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// Wait after the first fault of several in a row; each further one doubles it.
@@ -83,8 +85,24 @@ impl Engine {
 impl Session {
     /// Attempt after attempt, until one ends in good order or with a fault that only a person can mend.
     fn run(&self) -> Result<(), Fault> {
+        let (plan, log) = (&self.engine.plan, &self.engine.log);
+        topics::check_sources(plan, log.as_ref())?;
+        let (version, instance) = (env!("CARGO_PKG_VERSION"), &self.options.instance);
+        // The name of the pipeline is that of its group.
+        tracing::info!(
+            target: LIFE_TARGET,
+            "`{}` starts on {}: fastdata {version}, instance `{instance}` of group `{}`",
+            plan.name,
+            log.name(),
+            plan.name
+        );
+        self.attempts()?;
+        tracing::info!(target: LIFE_TARGET, "`{}` has ended: {}", plan.name, self.cancel.why_ended());
+        Ok(())
+    }
+
+    fn attempts(&self) -> Result<(), Fault> {
         let (plan, clock) = (&self.engine.plan, &self.engine.clock);
-        topics::check_sources(plan, self.engine.log.as_ref())?;
         let mut backoff = RetryBackoff(MIN_RETRY_BACKOFF);
         let mut start =
             FirstStart { starts_over: self.options.from.discards(), resets: !self.options.reset.is_empty() };
@@ -92,6 +110,7 @@ impl Session {
             let started_at = clock.now();
             match self.attempt(&mut start) {
                 Err(Fault::Abort(why)) if !self.cancel.is_cancelled() => {
+                    self.commit_failed.store(true, Ordering::Relaxed);
                     tracing::warn!("going back to what was committed: {why}");
                     let worked = clock.now() - started_at > millis(MAX_RETRY_BACKOFF);
                     self.cancel.sleep(backoff.after(worked));
@@ -205,7 +224,10 @@ impl Session {
             let cancel = cancel.child();
             let assignment = Assignment { session: self, cancel, models, copies, layout: fresh };
             match assignment.run(membership, &assigned) {
-                Ok((IntakeEnd::Revoked, back)) => membership = back,
+                Ok((IntakeEnd::Revoked, back)) => {
+                    tracing::info!(target: LIFE_TARGET, "`{}`: the group assigns its partitions anew", self.engine.plan.name);
+                    membership = back;
+                }
                 Ok((IntakeEnd::Done, (member, _))) => return Ok(member.leave()?),
                 Err((fault, Some(member))) => return leave_after(member, fault),
                 Err((fault, None)) => return Err(fault),

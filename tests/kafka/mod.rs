@@ -25,6 +25,7 @@ mod headers;
 mod interop;
 mod jars;
 mod kills;
+mod life;
 mod lost_input;
 mod memory;
 #[cfg(feature = "failpoints")]

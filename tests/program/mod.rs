@@ -8,6 +8,7 @@ mod ended;
 mod first_hour;
 mod formats;
 mod idle;
+mod life;
 mod limits;
 mod lost_input;
 mod mistakes;

@@ -51,7 +51,7 @@ fn a_second_signal_ends_it_at_once() {
 fn a_second_instance_is_refused_with_the_first_ones_name() {
     let f = Fastdata::in_temp();
     let mut run = running(&f);
-    f.args("run p.yaml").fails_with(1).stdout("").stderr_around(
+    f.args("run p.yaml --quiet").fails_with(1).stdout("").stderr_around(
         &format!("error: pipeline `p` is already running: process {} ", run.id()),
         "; stop it, or give this one another `name:`\n",
     );

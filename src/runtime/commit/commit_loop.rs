@@ -66,6 +66,7 @@ mod tests {
     use crate::runtime::task::{TaskCommit, TaskId};
     use crate::state::StateChange;
     use crate::time::VirtualClock;
+    use std::io::{Read as _, Seek as _};
     use std::sync::atomic::Ordering;
     use std::sync::mpsc::sync_channel;
     use std::sync::{Arc, Mutex};
@@ -128,6 +129,7 @@ sink: out
                 trimming,
                 changelogs,
                 cancel,
+                has_failed: Arc::default(),
                 work: RunGauge::default(),
             }),
             trimmed,
@@ -166,6 +168,34 @@ sink: out
     fn repartitioned_records_stay_until_their_positions_are_committed() {
         assert_eq!(removed(true).len(), 1, "all is well");
         assert_eq!(removed(false), [], "the next run reads them again");
+    }
+
+    /// What is logged while an epoch is committed, and whether a commit counts as failed then.
+    fn logged(succeeds: bool, failed_before: bool) -> (String, bool) {
+        let mut file = tempfile::tempfile().unwrap();
+        let writer = Arc::new(file.try_clone().unwrap());
+        let subscriber = tracing_subscriber::fmt().with_writer(writer).with_ansi(false).finish();
+        let (commits, _trimmed, _) = commits(succeeds, &Arc::default());
+        let has_failed = commits.context.has_failed.clone();
+        has_failed.store(failed_before, Ordering::Relaxed);
+        let (to, reports) = mpsc::channel(1);
+        let (done, _completed) = sync_channel(1);
+        to.try_send(ready(Epoch { number: 1, commits: true }, Vec::new(), Vec::new())).unwrap_or_default();
+        drop(to);
+        tracing::subscriber::with_default(subscriber, || drop(run(commits, reports, &done)));
+        let mut text = String::new();
+        file.rewind().unwrap();
+        file.read_to_string(&mut text).unwrap();
+        (text, has_failed.load(Ordering::Relaxed))
+    }
+
+    #[test]
+    fn commits_that_fail_and_that_work_again_are_logged() {
+        let (text, failed) = logged(false, false);
+        assert!(text.contains("commit, attempt 1: ") && failed, "{text}");
+        let (text, failed) = logged(true, true);
+        assert!(text.matches("commits again").count() == 1 && !failed, "{text}");
+        assert_eq!(logged(true, false), (String::new(), false));
     }
 
     #[test]

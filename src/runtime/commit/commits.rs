@@ -22,7 +22,7 @@ use crate::time::Clock;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 /// Attempts at a commit while the backplane is busy.
@@ -50,6 +50,8 @@ pub(in crate::runtime) struct CommitContext {
     /// Up to which offset each changelog is contained in the state of its task.
     pub(in crate::runtime) changelogs: ChangelogPositions,
     pub(in crate::runtime) cancel: CancelToken,
+    /// A commit has failed, and none has worked since.
+    pub(in crate::runtime) has_failed: Arc<AtomicBool>,
     /// Counts what is committed.
     pub(in crate::runtime) work: RunGauge,
 }
@@ -234,10 +236,16 @@ impl Commits {
         loop {
             let start = Instant::now();
             let e = match self.context.committer.commit(transaction) {
-                Ok(firsts) => return Ok(firsts),
+                Ok(firsts) => {
+                    if self.context.has_failed.swap(false, Ordering::Relaxed) {
+                        tracing::info!("`{}` commits again", self.context.plan.name);
+                    }
+                    return Ok(firsts);
+                }
                 Err(e) if e.recovery() == Recovery::Retry && attempt < MAX_COMMIT_ATTEMPTS && !self.is_stopping() => e,
                 Err(e) => return Err(e.into()),
             };
+            self.context.has_failed.store(true, Ordering::Relaxed);
             tracing::warn!("commit, attempt {attempt}: {e}");
             attempt += 1;
             slow += u32::from(start.elapsed() > TARGET_COMMIT_TIME);

@@ -2,10 +2,12 @@
 //! the last commit, run, and leave copies of their state. The group is polled throughout, as it may revoke the
 //! partitions while state is restored.
 
+use super::own_tasks::own_tasks;
 use super::rebuild_poll::poll_until;
 use super::restore_record::record_restore;
 use super::session::Session;
 use super::topics;
+use super::watch_others;
 use crate::log::{Committer, LogError, Member, RecordLimits, Recovery, Start};
 use crate::plan::PipelineLayout;
 use crate::record::{Offset, TopicPartition};
@@ -19,6 +21,7 @@ use crate::runtime::fault::{
     Fault, GROUP_POLLING, STANDBY_THREAD, Supervised, root_fault, spawn_supervised, supervise,
 };
 use crate::runtime::group::engine::{Engine, StartFrom};
+use crate::runtime::life::LIFE_TARGET;
 use crate::runtime::operators::build::Surroundings;
 use crate::runtime::operators::models::Models;
 use crate::runtime::read::intake::{Intake, IntakeEnd, IntakeLinks, IntakeOptions, TaskRoute};
@@ -150,6 +153,8 @@ impl Assignment<'_> {
     fn ready(&self, assigned: &AssignedPartitions, cancel: &CancelToken) -> Result<Ready, Fault> {
         let (plan, log) = (&*self.engine().plan, self.engine().log.as_ref());
         let layout = self.layout.clone().map_or_else(|| topics::prepare(plan, log, cancel).map(Arc::new), Ok)?;
+        let tasks = own_tasks(&plan.subs, &layout, assigned);
+        tracing::info!(target: LIFE_TARGET, "`{}` has {tasks}", plan.name);
         let surroundings = Surroundings {
             limits: RecordLimits::load(log, layout.partitions().keys())?,
             layout,
@@ -187,7 +192,8 @@ impl Assignment<'_> {
         mut committer: Box<dyn Committer>,
         Ready { rebuilt, limits, stages }: Ready,
     ) -> AssignmentOutcome {
-        let Rebuilt { tasks, starts, changelogs, own, expired_instances, states } = rebuilt;
+        let Rebuilt { tasks, starts, changelogs, own, instances, expired_instances, states } = rebuilt;
+        watch_others::note(self.session, &instances, false);
         let ends = match self.session.options.until_end {
             true => self.session.source_ends().cloned().map(Some),
             false => Ok(None),
@@ -217,6 +223,7 @@ impl Assignment<'_> {
             trimming,
             changelogs,
             cancel: self.cancel.clone(),
+            has_failed: self.session.commit_failed.clone(),
             work,
         });
         let (reports, reported) = mpsc::channel(tasks.len().max(1) * 2);
@@ -245,10 +252,19 @@ impl Assignment<'_> {
             let trimming = Trimmer::start(self.engine().log.clone(), trim_points, self.cancel.clone());
             let standby = self.cancel.child();
             let following = self.start_standby(threads, own, &standby);
+            let watching = self.cancel.child();
+            let watch = spawn_supervised(threads, "the look at other instances", &self.cancel, {
+                let watching = watching.clone();
+                move || {
+                    watch_others::watch(self.session, &watching);
+                    Ok(())
+                }
+            });
             let (outcome, member) = self.read(intake, &starts);
             standby.cancel(CancelReason::Ended);
+            watching.cancel(CancelReason::Ended);
             let (ended, trimmed) = (commit_loop.join(), trimming.join());
-            let followed = following.map_or(Ok(()), Supervised::join);
+            let followed = following.map_or(Ok(()), Supervised::join).and(watch.join());
             match (outcome, ended, trimmed.and(followed), member) {
                 (Ok(end), Ok(CommitEnd { committer, changelogs }), Ok(()), Some(member)) => {
                     if let Some(changelogs) = changelogs {

@@ -6,6 +6,7 @@ use crate::record::RecordsBuilder;
 use crate::runtime::cancel::CancelToken;
 use crate::runtime::commit::instance_record::{instance_info, push_instance, resident_bytes, to_progress};
 use crate::runtime::fault::Fault;
+use crate::runtime::life::LIFE_TARGET;
 use crate::runtime::recovery::rebuild::AssignedPartitions;
 use crate::time::Clock;
 use std::sync::Arc;
@@ -65,7 +66,9 @@ impl Idle {
         if self.recorded_at.is_some_and(|at| (0..HEARTBEAT_INTERVAL_MS).contains(&now.saturating_sub(at))) {
             return;
         }
-        self.recorded_at = Some(now);
+        if self.recorded_at.replace(now).is_none() {
+            tracing::info!(target: LIFE_TARGET, "`{}` has no task here: other instances have all of them", self.info.name);
+        }
         self.info.memory = resident_bytes();
         let mut records = RecordsBuilder::default();
         let written = push_instance(&instance_info(&self.info, now), now, &mut records).and_then(|()| {

@@ -1,6 +1,7 @@
 //! What stays the same over all assignments of a run: how it runs, when it started, and where its sources ended then.
 
 use super::engine::{Engine, RunOptions};
+use super::others::OtherInstances;
 use crate::diagnostics::mask;
 use crate::log::{partitions, topic};
 use crate::metrics::{EdgeInfo, PipelineInfo, SourceInfo, StepInfo};
@@ -11,6 +12,7 @@ use crate::runtime::commit::instance_record::{resident_bytes, write_instance_rec
 use crate::runtime::fault::{Fault, catch_panic};
 use crate::runtime::task::commit_limit::CommitLimit;
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -30,6 +32,9 @@ pub(in crate::runtime) struct Session {
     pub(in crate::runtime) commit_limit: Arc<CommitLimit>,
     /// Data types for which steps were waiting for a model when the last membership ended.
     awaited: Mutex<Vec<String>>,
+    pub(in crate::runtime) others: Mutex<OtherInstances>,
+    /// A commit has failed, and none has worked since.
+    pub(in crate::runtime) commit_failed: Arc<AtomicBool>,
     source_ends: OnceLock<BTreeMap<TopicPartition, Offset>>,
 }
 
@@ -41,9 +46,9 @@ impl Session {
         cancel: CancelToken,
     ) -> Self {
         let started_at = engine.clock.now();
-        let (commit_limit, source_ends) = (Arc::default(), OnceLock::new());
-        let awaited = Mutex::default();
-        Self { engine, options, started_at, handle, cancel, commit_limit, awaited, source_ends }
+        let (commit_limit, others, commit_failed) = (Arc::default(), Mutex::default(), Arc::default());
+        let (awaited, source_ends) = (Mutex::default(), OnceLock::new());
+        Self { engine, options, started_at, handle, cancel, commit_limit, awaited, others, commit_failed, source_ends }
     }
 
     /// The end of each partition of the sources at the first call, which is at the start of the run. A bounded run and

@@ -122,6 +122,7 @@ impl Models {
             tracing::debug!("model {}@{version} serves no step of this pipeline", descriptor.name);
             return;
         }
+        let before = self.current(descriptor.served_as()).map(|model| model.label());
         let applied = self.registry.apply(version, &descriptor, self.clock.now(), |model| self.gate(model));
         if let Applied::Serving(model) | Applied::Held(model) = &applied
             && let Some(warning) = &model.warning
@@ -129,7 +130,11 @@ impl Models {
             tracing::warn!("model {}: {warning}", model.label());
         }
         match applied {
-            Applied::Serving(model) => tracing::info!("model {} serves `{}`", model.label(), model.data_type),
+            Applied::Serving(model) => {
+                let instead = before.filter(|before| *before != model.label());
+                let instead = instead.map_or_else(String::new, |before| format!(" instead of {before}"));
+                tracing::info!("model {} serves `{}`{instead}", model.label(), model.data_type);
+            }
             Applied::Held(model) => tracing::info!("model {} is ready and not active", model.label()),
             Applied::Rejected { reason } => {
                 tracing::warn!("model {}@{version} was rejected: {reason}", descriptor.name);

@@ -11,6 +11,7 @@ use crate::record::{Fetched, Offset, TopicPartition};
 use crate::runtime::cancel::CancelToken;
 use crate::runtime::commit::changelog_position::{ChangelogPosition, ChangelogPositions};
 use crate::runtime::fault::{Fault, spawn_supervised};
+use crate::runtime::life::LIFE_TARGET;
 use crate::runtime::recovery::state_copies::{StateCopies, StateCopy};
 use crate::runtime::task::Task;
 use std::collections::BTreeMap;
@@ -21,7 +22,7 @@ use std::time::{Duration, Instant};
 /// How long one poll may take.
 const POLL_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// A restore that takes longer is logged.
+/// A restore that takes longer is always logged.
 const SLOW_RESTORE: Duration = Duration::from_secs(2);
 
 /// The progress of a restore, for the terminal and for statistics.
@@ -110,7 +111,11 @@ impl Changelogs<'_> {
                 "restored {} tasks in {took:.1?}: {read} changes read, {copied_keys} keys from local copies",
                 tasks.len()
             );
-            if took < SLOW_RESTORE { tracing::debug!("{message}") } else { tracing::info!("{message}") }
+            match read + copied_keys {
+                _ if took >= SLOW_RESTORE => tracing::info!("{message}"),
+                0 => tracing::debug!("{message}"),
+                _ => tracing::info!(target: LIFE_TARGET, "{message}"),
+            }
         }
         outcome
     }

@@ -10,7 +10,7 @@ use super::recorded::Recorded;
 use super::standby::OwnPartitions;
 use super::state_copies::StateCopies;
 use crate::log::Log;
-use crate::metrics::TaskProgress;
+use crate::metrics::{InstanceInfo, TaskProgress};
 use crate::plan::{Physical, SubLayout, SubTopology};
 use crate::record::{Offset, Partition, TopicPartition};
 use crate::runtime::cancel::CancelToken;
@@ -46,6 +46,8 @@ pub(in crate::runtime) struct Rebuilt {
     /// Up to where changelogs were read.
     pub(in crate::runtime) changelogs: ChangelogPositions,
     pub(in crate::runtime) own: OwnPartitions,
+    /// What the instances of the pipeline have reported of themselves, by name.
+    pub(in crate::runtime) instances: BTreeMap<String, InstanceInfo>,
     /// Keys of the records of instances that ended long ago.
     pub(in crate::runtime) expired_instances: Vec<String>,
     /// What the first commit records of the state of steps.
@@ -91,7 +93,8 @@ impl Rebuild<'_> {
         commit_starts(&mut tasks, &starts, assigned, &positions);
         let expired_instances = reports.expired_instance_keys(self.now);
         let states = StateRecords::new(self.plan.states(), &reports.states, self.now);
-        Ok(Rebuilt { tasks, starts, changelogs, own, expired_instances, states })
+        let instances = reports.instances;
+        Ok(Rebuilt { tasks, starts, changelogs, own, instances, expired_instances, states })
     }
 
     /// The position of each partition: that of the group, or where the recorded one holds, that of its task.
