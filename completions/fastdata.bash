@@ -1972,7 +1972,7 @@ _fastdata() {
             return 0
             ;;
         fastdata__subcmd__run)
-            opts="-v -q -h --until-end --drain --workers --from --replace-outputs --reset --on-lost-input --dry-run --data-dir --brokers --backplane --instance-name --kafka --kafka-config --log-format --verbose --quiet --color --help"
+            opts="-v -q -h --until-end --drain --workers --from --replace-outputs --reset --on-lost-input --wait --dry-run --data-dir --brokers --backplane --instance-name --kafka --kafka-config --log-format --verbose --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1992,6 +1992,10 @@ _fastdata() {
                     ;;
                 --on-lost-input)
                     COMPREPLY=($(compgen -W "stop skip" -- "${cur}"))
+                    return 0
+                    ;;
+                --wait)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --data-dir)

@@ -99,6 +99,7 @@ complete -c fastdata -n "__fish_fastdata_using_subcommand run" -l from -d 'Where
 complete -c fastdata -n "__fish_fastdata_using_subcommand run" -l reset -d 'Let a step begin without the state that it cannot read any more, where the pipeline stands' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand run" -l on-lost-input -d 'What to do where retention removed records of a source before they were read' -r -f -a "stop\t'End with an error'
 skip\t'Go on from the oldest record with the state kept, and count the skipped offsets in the statistics'"
+complete -c fastdata -n "__fish_fastdata_using_subcommand run" -l wait -d 'Wait at the start for brokers and source topics, for at most DURATION, or without one until interrupted' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand run" -l data-dir -d 'Folder of the embedded log; created if it does not exist' -r -F
 complete -c fastdata -n "__fish_fastdata_using_subcommand run" -l brokers -d 'Kafka brokers to use instead of the embedded log' -r
 complete -c fastdata -n "__fish_fastdata_using_subcommand run" -l backplane -d 'Where topics are: without it Kafka if brokers are given, else the embedded log' -r -f -a "embedded\t'The embedded log, even where brokers are given'

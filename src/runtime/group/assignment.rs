@@ -7,7 +7,7 @@ use super::rebuild_poll::poll_until;
 use super::restore_record::record_restore;
 use super::session::Session;
 use super::topics;
-use super::watch_others;
+use super::watch_others::OthersWatch;
 use crate::log::{Committer, LogError, Member, RecordLimits, Recovery, Start};
 use crate::plan::PipelineLayout;
 use crate::record::{Offset, TopicPartition};
@@ -193,7 +193,7 @@ impl Assignment<'_> {
         Ready { rebuilt, limits, stages }: Ready,
     ) -> AssignmentOutcome {
         let Rebuilt { tasks, starts, changelogs, own, instances, expired_instances, states } = rebuilt;
-        watch_others::note(self.session, &instances, false);
+        OthersWatch::new(self.session).note(&instances, false);
         let ends = match self.session.options.until_end {
             true => self.session.source_ends().cloned().map(Some),
             false => Ok(None),
@@ -253,18 +253,15 @@ impl Assignment<'_> {
             let standby = self.cancel.child();
             let following = self.start_standby(threads, own, &standby);
             let watching = self.cancel.child();
-            let watch = spawn_supervised(threads, "the look at other instances", &self.cancel, {
-                let watching = watching.clone();
-                move || {
-                    watch_others::watch(self.session, &watching);
-                    Ok(())
-                }
-            });
+            // A bounded run ends soon, and says at its end what it has done.
+            if !self.session.options.until_end {
+                OthersWatch::new(self.session).start(watching.clone());
+            }
             let (outcome, member) = self.read(intake, &starts);
             standby.cancel(CancelReason::Ended);
             watching.cancel(CancelReason::Ended);
             let (ended, trimmed) = (commit_loop.join(), trimming.join());
-            let followed = following.map_or(Ok(()), Supervised::join).and(watch.join());
+            let followed = following.map_or(Ok(()), Supervised::join);
             match (outcome, ended, trimmed.and(followed), member) {
                 (Ok(end), Ok(CommitEnd { committer, changelogs }), Ok(()), Some(member)) => {
                     if let Some(changelogs) = changelogs {

@@ -3,7 +3,7 @@
 use super::engine::{Engine, RunOptions};
 use super::others::OtherInstances;
 use crate::diagnostics::mask;
-use crate::log::{partitions, topic};
+use crate::log::{LogError, partitions, topic};
 use crate::metrics::{EdgeInfo, PipelineInfo, SourceInfo, StepInfo};
 use crate::plan::{InputPlan, NodeInput, Port, SubTopology};
 use crate::record::{Offset, TopicPartition};
@@ -32,7 +32,7 @@ pub(in crate::runtime) struct Session {
     pub(in crate::runtime) commit_limit: Arc<CommitLimit>,
     /// Data types for which steps were waiting for a model when the last membership ended.
     awaited: Mutex<Vec<String>>,
-    pub(in crate::runtime) others: Mutex<OtherInstances>,
+    pub(in crate::runtime) others: Arc<Mutex<OtherInstances>>,
     /// A commit has failed, and none has worked since.
     pub(in crate::runtime) commit_failed: Arc<AtomicBool>,
     source_ends: OnceLock<BTreeMap<TopicPartition, Offset>>,
@@ -46,7 +46,7 @@ impl Session {
         cancel: CancelToken,
     ) -> Self {
         let started_at = engine.clock.now();
-        let (commit_limit, others, commit_failed) = (Arc::default(), Mutex::default(), Arc::default());
+        let (commit_limit, others, commit_failed) = (Arc::default(), Arc::default(), Arc::default());
         let (awaited, source_ends) = (Mutex::default(), OnceLock::new());
         Self { engine, options, started_at, handle, cancel, commit_limit, awaited, others, commit_failed, source_ends }
     }
@@ -97,6 +97,8 @@ impl Session {
         match written.recv_timeout(FINAL_RECORD_TIMEOUT) {
             Ok(Ok(())) => {}
             Ok(Err(fault @ (Fault::Fatal(_) | Fault::Panic(_)))) => return Err(fault),
+            // Refused before its first start, which makes the topic.
+            Ok(Err(Fault::Backplane(LogError::UnknownTopic { .. }))) => {}
             Ok(Err(e)) => tracing::warn!("the end of the run could not be recorded: {e}"),
             Err(_) => tracing::warn!("the end of the run could not be recorded in {FINAL_RECORD_TIMEOUT:?}"),
         }
