@@ -256,8 +256,7 @@ impl Driver {
         for sub in 0..self.plan.subs.len() {
             let tasks = self.running()?.tasks.iter().enumerate().filter(|(_, t)| t.id().sub as usize == sub);
             let tasks: Vec<usize> = tasks.map(|(i, _)| i).collect();
-            let mut cursors = self.cursors(&tasks)?;
-            let mut read = true;
+            let (mut cursors, mut read) = (self.cursors(&tasks)?, true);
             while read {
                 read = false;
                 for task in &tasks {

@@ -83,7 +83,8 @@ pub(super) fn execute(args: &RunArgs, context: &CliContext) -> anyhow::Result<()
     let mut runs = Vec::new();
     let outcome = runtime.block_on(async {
         let mut waiting = Waiting::new(args.wait, context);
-        let mut running = start_all(pipelines, &options, &stop, &mut waiting, context, &mut runs)?;
+        let mut running;
+        (running, runs) = start_all(pipelines, &options, &stop, &mut waiting, context)?;
         let mut display = Display::new(args, context.printer(), &options, runs.len());
         let report = |name: &str, fault: &Fault| {
             let message = format!("pipeline `{name}` has failed: {fault}");
@@ -168,21 +169,20 @@ fn compile_all(paths: &[PathBuf], context: &CliContext) -> anyhow::Result<Vec<(S
     Ok(pipelines)
 }
 
-/// Starts a task for each pipeline, which `runs` then watches. A pipeline that cannot be opened cancels those before it.
+/// Starts a task for each pipeline, and returns what watches it. A pipeline that cannot be opened cancels those before it.
 fn start_all(
     pipelines: Vec<(Spec, Physical)>,
     options: &RunOptions,
     stop: &CancelToken,
     waiting: &mut Waiting<'_>,
     context: &CliContext,
-    runs: &mut Vec<WatchedRun>,
-) -> Result<JoinSet<PipelineEnd>, Fault> {
+) -> Result<(JoinSet<PipelineEnd>, Vec<WatchedRun>), Fault> {
     let global = context.global();
     let fault = |e: anyhow::Error| match e.downcast() {
         Ok(e) => Fault::Backplane(e),
         Err(e) => Fault::Fatal(format!("{e:#}")),
     };
-    let (mut running, waiting_for_topics) = (JoinSet::new(), waiting.is_wanted());
+    let (mut running, mut runs, waiting_for_topics) = (JoinSet::new(), Vec::new(), waiting.is_wanted());
     for (spec, mut physical) in pipelines {
         options.reset.iter().for_each(|step| physical.start_over(step));
         let kafka = backplane::settings(global, Some(&spec)).map_err(fault)?;
@@ -198,7 +198,7 @@ fn start_all(
             }
             Ok(log)
         };
-        let Some(log) = waiting.until_found(open).map_err(fault)? else { return Ok(running) };
+        let Some(log) = waiting.until_found(open).map_err(fault)? else { return Ok((running, runs)) };
         let engine = Engine {
             plan: Arc::new(physical),
             log,
@@ -222,7 +222,7 @@ fn start_all(
             (engine.plan.name.clone(), ended)
         });
     }
-    Ok(running)
+    Ok((running, runs))
 }
 
 /// The name of this instance in statistics and in messages to other instances.
