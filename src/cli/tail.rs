@@ -66,7 +66,7 @@ pub(super) struct TailArgs {
 pub(super) fn execute(args: &TailArgs, context: &CliContext) -> anyhow::Result<()> {
     check(args)?;
     let shutdown = context.shutdown();
-    let mut waiting = Waiting::new(args.wait, context);
+    let mut waiting = Waiting::new(args.wait, format!("the topic `{}`", args.topic), context);
     let Some(log) = waiting.until_found(|| backplane::open_existing(context.global(), None))? else { return Ok(()) };
     let Some(topic) = waiting.until_found(|| Ok(log::topic(&*log, &args.topic)?))? else { return Ok(()) };
     let ends = args.until_end.then(|| end_offsets(&topic));

@@ -13,6 +13,8 @@ pub(super) type WaitLimit = Option<Option<Duration>>;
 /// Waits for what another process will create.
 pub(super) struct Waiting<'a> {
     context: &'a CliContext,
+    /// What is awaited where there is no log yet.
+    wanted: String,
     /// With `--wait`: until when, if that is limited.
     until: Option<Option<Instant>>,
     /// What was said to be awaited.
@@ -20,9 +22,9 @@ pub(super) struct Waiting<'a> {
 }
 
 impl<'a> Waiting<'a> {
-    pub(super) fn new(wait: WaitLimit, context: &'a CliContext) -> Self {
+    pub(super) fn new(wait: WaitLimit, wanted: String, context: &'a CliContext) -> Self {
         let until = wait.map(|limit| limit.map(|limit| Instant::now() + limit));
-        Self { context, until, said: None }
+        Self { context, wanted, until, said: None }
     }
 
     /// Whether there is a `--wait`.
@@ -40,7 +42,7 @@ impl<'a> Waiting<'a> {
             };
             let awaited = match error.downcast_ref() {
                 Some(LogError::UnknownTopic { topic, .. }) => format!("the topic `{topic}`"),
-                Some(LogError::NoLog(_)) => "a log".into(),
+                Some(LogError::NoLog(_)) => self.wanted.clone(),
                 Some(LogError::Busy(why)) => format!("the brokers: {why}"),
                 _ => return Err(error),
             };

@@ -82,7 +82,7 @@ pub(super) fn execute(args: &RunArgs, context: &CliContext) -> anyhow::Result<()
     };
     let mut runs = Vec::new();
     let outcome = runtime.block_on(async {
-        let mut waiting = Waiting::new(args.wait, context);
+        let mut waiting = Waiting::new(args.wait, "the log".into(), context);
         let mut running;
         (running, runs) = start_all(pipelines, &options, &stop, &mut waiting, context)?;
         let mut display = Display::new(args, context.printer(), &options, runs.len());
